@@ -1,0 +1,41 @@
+import { assert } from "./assert.ts";
+
+declare const brand: unique symbol;
+
+/**
+ * One member of the ensemble, for ever: a data directory draws its id once and an id is used only once, so a node that
+ * lost its data comes back under another id (etcd-io/raft README, "an ID can be used only once").
+ */
+export type NodeId = number & { readonly [brand]: "NodeId" };
+/** Election epoch, from 0 (before any election). Raft paper, section 5.1. */
+export type Term = number & { readonly [brand]: "Term" };
+/** Position in the log, from 1; 0 stands before the first entry. Raft paper, section 5.3. */
+export type LogIndex = number & { readonly [brand]: "LogIndex" };
+
+/** Checks and brands a node id: a positive safe integer. */
+export function nodeId(value: number): NodeId {
+  assert(Number.isSafeInteger(value) && value > 0, "node_id_positive_safe_integer");
+  return value as NodeId;
+}
+
+/** Checks and brands a term: a safe integer from 0. */
+export function term(value: number): Term {
+  assert(Number.isSafeInteger(value) && value >= 0, "term_safe_integer");
+  return value as Term;
+}
+
+/** Checks and brands a log index: a safe integer from 0. */
+export function logIndex(value: number): LogIndex {
+  assert(Number.isSafeInteger(value) && value >= 0, "log_index_safe_integer");
+  return value as LogIndex;
+}
+
+/** The index `distance` (default 1) after `index`. */
+export function indexAfter(index: LogIndex, distance = 1): LogIndex {
+  return logIndex(index + distance);
+}
+
+/** The term after `value`. */
+export function termAfter(value: Term): Term {
+  return term(value + 1);
+}

@@ -1,0 +1,54 @@
+import type { Entry } from "./entry.ts";
+import type { LogIndex, NodeId, Term } from "./ids.ts";
+import type { Membership } from "./membership.ts";
+import type { Message, ReadContext, SnapshotMeta } from "./message.ts";
+
+/** Names one disk write: `seq` rises by one with each that the core hands out, never reused in a process. */
+export interface PersistTicket {
+  readonly seq: number;
+}
+
+/** Everything that can happen to a core. Inputs are data, so they can be recorded, replayed, scripted and fuzzed. */
+export type RaftInput =
+  /** One unit of logical time. */
+  | { readonly kind: "tick" }
+  | { readonly kind: "message"; readonly message: Message }
+  /** Append commands; leader only. All or nothing. */
+  | { readonly kind: "propose"; readonly commands: readonly Uint8Array[] }
+  /** Change the membership; leader only; one change at a time, of at most one voter. */
+  | { readonly kind: "proposeMembership"; readonly membership: Membership }
+  /** Ask for a linearizable read; answered in `Ready.reads` (confirmed or refused). Works on any node. */
+  | { readonly kind: "readIndex"; readonly context: ReadContext }
+  | { readonly kind: "transferLeadership"; readonly to: NodeId }
+  /** The disk write named by the ticket is durable. Tickets complete in the order they were handed out. */
+  | { readonly kind: "persisted"; readonly ticket: PersistTicket }
+  /** Entries up to and including `index` are in the state machine. */
+  | { readonly kind: "applied"; readonly index: LogIndex }
+  /** Answer to a `Ready.fetches` item: entries from disk, `prevTerm` being that of `from - 1`; null = compacted. */
+  | {
+      readonly kind: "fetched";
+      readonly peer: NodeId;
+      readonly from: LogIndex;
+      readonly prevTerm: Term;
+      readonly entries: readonly Entry[] | null;
+    }
+  /** The link to a peer closed or could not carry a message: probe again, and if it led us, ask around at once. */
+  | { readonly kind: "peerUnreachable"; readonly peer: NodeId }
+  /** A snapshot transfer to a peer ended. */
+  | { readonly kind: "snapshotSent"; readonly to: NodeId; readonly ok: boolean }
+  /** The log up to `snapshot.index` is covered by a durable image; the log may forget it on disk. */
+  | { readonly kind: "compact"; readonly snapshot: SnapshotMeta };
+
+/** Why an input was refused. Nothing changed. */
+export type RejectReason =
+  | "notLeader"
+  | "leaderTransferring"
+  | "uncommittedLimit"
+  | "entryTooLarge"
+  | "membershipPending"
+  | "membershipInvalid"
+  | "unknownPeer";
+
+export type StepResult =
+  | { readonly ok: true; /** First index appended, for proposals. */ readonly index: LogIndex | null }
+  | { readonly ok: false; readonly reason: RejectReason; readonly leader: NodeId | null };
