@@ -1,0 +1,172 @@
+import type {
+  CreateMode,
+  ErrorCode,
+  FencingToken,
+  SessionId,
+  SessionInfo,
+  Stat,
+  WatchEvent,
+  WatchMode,
+  WriteOp,
+  WriteReply,
+  Zxid,
+} from "@quorate/kv-store/protocol";
+
+/** Reasons for failure that arise in the client itself, beside the service's {@link ErrorCode}. */
+export type ClientErrorCode =
+  /** The call's signal aborted. A write that was already sent may still take effect. */
+  | "ABORTED"
+  /** The call's `timeoutMs` passed. A write that was already sent may still take effect. */
+  | "TIMEOUT"
+  /** `close()` was called. */
+  | "CLOSED"
+  /** No server of the list could be reached in time. */
+  | "CONNECTION_FAILED"
+  /** The lock or leadership this depends on is gone. */
+  | "LOCK_LOST";
+
+export interface ConnectOptions {
+  /** `host:port`, `ws://host:port` or `wss://host:port`; tried in random order. */
+  readonly servers: readonly string[];
+  /** How long the session outlives silence; ms. Default 10,000; the service clamps it and `client.sessionTimeoutMs` tells. */
+  readonly sessionTimeoutMs?: number;
+  /** Name shown to operators in session lists. */
+  readonly name?: string;
+  /** Ends the attempt to connect. */
+  readonly signal?: AbortSignal;
+  /** How long the first connect may take; ms. Default 15,000. */
+  readonly connectTimeoutMs?: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Default: none. The call waits as long as the session lives. */
+  readonly timeoutMs?: number;
+}
+
+export interface ReadOptions extends CallOptions {
+  /** `linearizable` (default): sees every write that was answered before the call. `local`: the connected server's state, never older than what this client saw. */
+  readonly consistency?: "linearizable" | "local";
+}
+
+/** What the client knows of its session. `until` is on the clock of `performance.now()`. */
+export type SessionState =
+  | { readonly kind: "connecting" }
+  | { readonly kind: "connected"; readonly server: string; readonly session: SessionId }
+  /** No connection; ephemerals, locks and watches still stand, at the latest until `until`. */
+  | { readonly kind: "suspended"; readonly session: SessionId; readonly until: number }
+  /** Ephemerals and locks are gone or about to be. Terminal. */
+  | { readonly kind: "expired"; readonly session: SessionId }
+  | { readonly kind: "closed" };
+
+export interface Watch extends AsyncIterable<WatchNotice>, AsyncDisposable {
+  readonly path: string;
+  readonly mode: WatchMode;
+  close(): Promise<void>;
+}
+
+/** `lost`: changes up to `zxid` may have been missed; read again what matters. Events after `zxid` follow. */
+export type WatchNotice =
+  | (WatchEvent & { readonly type: "event" })
+  | { readonly type: "lost"; readonly oldestZxid: Zxid; readonly zxid: Zxid };
+
+export interface WatchOptions extends CallOptions {
+  /** Default `persistent`. */
+  readonly mode?: WatchMode;
+  /** Deliver the data and stat of created and changed znodes. Default false. */
+  readonly withData?: boolean;
+  /** Deliver every change after this revision first. Default: from now on. */
+  readonly sinceZxid?: Zxid;
+}
+
+export interface LockOptions extends CallOptions {
+  /** Shown to others that look at the lock. Default empty. */
+  readonly data?: Uint8Array;
+}
+
+/** A lock that is held. Leaving its `await using` scope gives it back. */
+export interface Lock extends AsyncDisposable {
+  /** The lock's directory. */
+  readonly path: string;
+  readonly contender: string;
+  /** Rises with every hand-over; a `guard` op with it fails as soon as somebody else may hold the lock. */
+  readonly token: FencingToken;
+  /** Aborts, with a LOCK_LOST error as reason, before the service can hand the lock to anybody else. */
+  readonly signal: AbortSignal;
+  /** An op for `multi`: the rest of it happens only while this lock is held. */
+  guard(): WriteOp;
+  /** Throws LOCK_LOST unless the lock is certainly held at this moment. */
+  assertHeld(): void;
+  release(): Promise<void>;
+}
+
+export interface Leader {
+  readonly contender: string;
+  readonly token: FencingToken;
+  readonly session: SessionId;
+  /** What the candidate gave as `data`. */
+  readonly data: Uint8Array;
+}
+
+export interface Election {
+  readonly path: string;
+  /** Waits until this client leads. The result is a lock: it ends with the leadership. */
+  campaign(options?: LockOptions): Promise<Lock>;
+  /** Who leads now, or null. */
+  leader(options?: ReadOptions): Promise<Leader | null>;
+  /** The leader now and after every change. */
+  observe(options?: CallOptions): AsyncIterable<Leader | null>;
+}
+
+export interface LockHandle {
+  readonly path: string;
+  /** Waits for the lock. An aborted or timed-out call leaves the line. */
+  acquire(options?: LockOptions): Promise<Lock>;
+  /** The lock if it is free, else null. */
+  tryAcquire(options?: LockOptions): Promise<Lock | null>;
+}
+
+export interface Children {
+  readonly names: readonly string[];
+  readonly stat: Stat;
+}
+
+export interface QuorateClient extends AsyncDisposable {
+  readonly state: SessionState;
+  readonly session: SessionId;
+  readonly sessionTimeoutMs: number;
+  /** Highest revision seen. */
+  readonly lastZxid: Zxid | 0;
+  readonly clusterId: string;
+  /** Every state from now on; ends after `expired` or `closed`. */
+  states(): AsyncIterable<SessionState>;
+  /** Returns the path, which for sequential modes has a number appended. */
+  create(
+    path: string,
+    data?: Uint8Array | string,
+    options?: CallOptions & { readonly mode?: CreateMode },
+  ): Promise<string>;
+  get(path: string, options?: ReadOptions): Promise<{ readonly data: Uint8Array; readonly stat: Stat }>;
+  /** Null when there is no such znode. */
+  exists(path: string, options?: ReadOptions): Promise<Stat | null>;
+  /** All names, ascending by code unit; fetched in pages, so not at one revision when there are more than 1,000. */
+  children(path: string, options?: ReadOptions): Promise<Children>;
+  set(
+    path: string,
+    data: Uint8Array | string,
+    options?: CallOptions & { readonly version?: number },
+  ): Promise<Stat>;
+  delete(path: string, options?: CallOptions & { readonly version?: number }): Promise<void>;
+  /** All or nothing, in order, at one revision. */
+  multi(ops: readonly WriteOp[], options?: CallOptions): Promise<readonly WriteReply[]>;
+  /** Waits until the connected server has caught up with everything answered before the call. */
+  sync(options?: CallOptions): Promise<Zxid>;
+  sessions(options?: ReadOptions): Promise<readonly SessionInfo[]>;
+  watch(path: string, options?: WatchOptions): Promise<Watch>;
+  lock(path: string): LockHandle;
+  election(path: string): Election;
+  /** Ends the session (ephemerals go, locks pass on) and the connection. */
+  close(): Promise<void>;
+}
+
+export type QuorateErrorCode = ErrorCode | ClientErrorCode;

@@ -1,0 +1,16 @@
+export { InvariantError } from "./assert.ts";
+export type { RaftConfig, RaftInitialState } from "./config.ts";
+export type { CommandEntry, ConfigEntry, Entry, EntryId, NoopEntry } from "./entry.ts";
+export { indexAfter, logIndex, nodeId, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
+export type { PersistTicket, RaftInput, RejectReason, StepResult } from "./input.ts";
+export type { Member, Membership } from "./membership.ts";
+export type * from "./message.ts";
+export type {
+  FetchWork,
+  HardState,
+  PersistWork,
+  ReadState,
+  Ready,
+  Role,
+  SoftState,
+} from "./ready.ts";

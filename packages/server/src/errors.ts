@@ -1,0 +1,41 @@
+/** Closed set of reasons; the texts are shown to operators, tests check the codes. */
+export type ServerErrorCode =
+  // Configuration.
+  | "CONFIG_INVALID"
+  | "CONFIG_UNKNOWN_KEY"
+  | "INSECURE_ADDRESS"
+  // Network.
+  | "ADDRESS_IN_USE"
+  | "ADDRESS_UNAVAILABLE"
+  | "CONNECT_FAILED"
+  // Identity.
+  | "IDENTITY_LOST"
+  | "IDENTITY_DAMAGED"
+  | "IDENTITY_MISMATCH"
+  | "IDENTITY_REFUSED"
+  | "MEMBERSHIP_MISMATCH"
+  | "REMOVED"
+  // Storage.
+  | "STORAGE_FAILED"
+  | "STORAGE_FULL"
+  | "STORAGE_LOCKED"
+  | "LOG_CORRUPT"
+  | "IMAGE_CORRUPT"
+  | "FORMAT_UNKNOWN"
+  // Peers.
+  | "PEER_PROTOCOL"
+  | "DIGEST_MISMATCH"
+  // Life cycle.
+  | "STOPPED"
+  | "START_TIMEOUT";
+
+/** The one error class of this package. */
+export class ServerError extends Error {
+  override readonly name = "ServerError";
+  readonly code: ServerErrorCode;
+
+  constructor(code: ServerErrorCode, message: string, cause?: unknown) {
+    super(`${code}: ${message}`, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}

@@ -1,0 +1,95 @@
+import type { LogIndex, Message, NodeId, SnapshotMeta } from "@quorate/raft";
+
+/** Version of the peer wire protocol; another one is refused at the hello. History: 1 = first. */
+export const PEER_PROTOCOL_VERSION = 1;
+
+/** First on every link, from the dialling side. Everything about who is speaking. */
+export interface PeerHello {
+  readonly kind: "hello";
+  readonly protocolVersion: number;
+  /** "" while the ensemble is being formed. */
+  readonly clusterId: string;
+  readonly historyId: string;
+  readonly nodeId: NodeId;
+  readonly name: string;
+  /** The dialling side's own listeners, as its configuration names them. */
+  readonly peerAddress: string;
+  readonly clientAddress: string;
+  /** Names of the configured initial members, sorted: a forming ensemble must agree on them. */
+  readonly initialMembers: readonly string[];
+  /** Names the connection among those of this pair; a later one replaces an earlier one. */
+  readonly linkNonce: number;
+  /** The node lost its data and asks to be taken in as a new member under its old name. */
+  readonly rejoin: boolean;
+}
+
+/** Answer to a hello. After `refused` the link closes. */
+export type PeerWelcome =
+  | {
+      readonly kind: "welcome";
+      readonly protocolVersion: number;
+      readonly clusterId: string;
+      readonly historyId: string;
+      readonly nodeId: NodeId;
+      readonly name: string;
+      readonly peerAddress: string;
+      readonly clientAddress: string;
+      /** The formation's membership for a side that has not been formed yet; null while this side is not formed either. */
+      readonly formation: SnapshotMeta | null;
+    }
+  | {
+      readonly kind: "refused";
+      readonly protocolVersion: number;
+      readonly code: PeerRefusal;
+      readonly message: string;
+    };
+
+export type PeerRefusal =
+  | "UNSUPPORTED_VERSION"
+  | "OTHER_CLUSTER"
+  | "OTHER_HISTORY"
+  /** This name belongs to another identity: the node lost its data or is a copy. */
+  | "IDENTITY_REFUSED"
+  | "MEMBERSHIP_MISMATCH"
+  | "NOT_A_MEMBER";
+
+/** What two nodes of one ensemble say to each other. A frame carries many, in order. */
+export type PeerEnvelope =
+  | { readonly kind: "raft"; readonly message: Message }
+  /** Encoded commands for the leader to stamp and append, in the order in which the sender wants them. */
+  | {
+      readonly kind: "proposals";
+      readonly batch: number;
+      readonly commands: readonly Uint8Array[];
+    }
+  /** Nothing of the batch was appended. */
+  | {
+      readonly kind: "proposalsRefused";
+      readonly batch: number;
+      readonly reason: "notLeader" | "overloaded" | "diskFull" | "notReady";
+      readonly retryAfterMs: number;
+    }
+  /** Sessions heard of on the sender since its last batch. */
+  | { readonly kind: "touches"; readonly batch: number; readonly sessions: readonly number[] }
+  /** The leader noted the batch, in contact with a quorum; `unknown` are those it no longer keeps alive. */
+  | { readonly kind: "touchesNoted"; readonly batch: number; readonly unknown: readonly number[] }
+  /** A snapshot on its way: a header first, then pieces of image records. */
+  | {
+      readonly kind: "snapshotChunk";
+      readonly transfer: number;
+      readonly sequence: number;
+      /** Only in the first. */
+      readonly header: { readonly meta: SnapshotMeta; readonly message: Message } | null;
+      readonly records: readonly (readonly [key: string, value: Uint8Array])[];
+      readonly last: boolean;
+      /** crc32 over everything since the header. */
+      readonly checksum: number;
+    }
+  | {
+      readonly kind: "snapshotAck";
+      readonly transfer: number;
+      readonly sequence: number;
+      readonly ok: boolean;
+    }
+  /** The state's digest at a revision, for comparison. */
+  | { readonly kind: "digest"; readonly index: LogIndex; readonly digest: string };
