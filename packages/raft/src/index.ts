@@ -1,10 +1,31 @@
 export { InvariantError } from "./assert.ts";
 export type { RaftConfig, RaftInitialState } from "./config.ts";
+export { describeEntry, describeMembership, describeMessage } from "./describe.ts";
 export type { CommandEntry, ConfigEntry, Entry, EntryId, NoopEntry } from "./entry.ts";
-export { indexAfter, logIndex, nodeId, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
+export {
+  indexAfter,
+  logIndex,
+  nodeId,
+  term,
+  type LogIndex,
+  type NodeId,
+  type Term,
+} from "./ids.ts";
 export type { PersistTicket, RaftInput, RejectReason, StepResult } from "./input.ts";
 export type { Member, Membership } from "./membership.ts";
+export {
+  findMember,
+  isJoint,
+  isLearner,
+  isMember,
+  isVoter,
+  memberIds,
+  membersMax,
+  validateChange,
+  validateMembership,
+} from "./membership-rules.ts";
 export type * from "./message.ts";
+export { RaftNode } from "./raft-node.ts";
 export type {
   FetchWork,
   HardState,
@@ -14,3 +35,5 @@ export type {
   Role,
   SoftState,
 } from "./ready.ts";
+export type { PeerStatus, ProgressState, RaftStatus } from "./status.ts";
+export { validateConfig } from "./validate-config.ts";

@@ -50,5 +50,8 @@ export type RejectReason =
   | "unknownPeer";
 
 export type StepResult =
-  | { readonly ok: true; /** First index appended, for proposals. */ readonly index: LogIndex | null }
+  | {
+      readonly ok: true;
+      /** First index appended, for proposals. */ readonly index: LogIndex | null;
+    }
   | { readonly ok: false; readonly reason: RejectReason; readonly leader: NodeId | null };

@@ -12,11 +12,12 @@ export {
   type WriteReply,
 } from "./op.ts";
 export { EVENT_KINDS, WATCH_MODES, type EventKind, type WatchEvent, type WatchMode } from "./event.ts";
+export { checkPath, joinPath, nameOf, parentOf, parsePath, RESERVED_ROOT } from "./path.ts";
 export { PROTOCOL_VERSION } from "./version.ts";
 export { PROTOCOL_LIMITS, type ProtocolLimits } from "./limits.ts";
 export type { ClientMessage, Hello, ServerMessage } from "./frame.ts";
+export { ProtocolError } from "./protocol-error.ts";
 export {
-  ProtocolError,
   decodeClientFrame,
   decodeServerFrame,
   encodeClientFrame,

@@ -1,0 +1,98 @@
+import type { QuorateClient, Watch, WatchNotice } from "@quorate/client";
+import type { Zxid } from "@quorate/kv-store/protocol";
+import type { Command } from "commander";
+import { CliError } from "../cli-error.ts";
+import { addClientOptions, parseCount, withClient, type ClientFlags } from "../client-options.ts";
+import type { CliContext } from "../context.ts";
+import { EXIT_CODES } from "../exit-code.ts";
+import { dataPreview, dataText } from "../format/data-text.ts";
+import { jsonLine } from "../format/json.ts";
+import { untilInterrupted } from "../until-interrupted.ts";
+
+interface WatchFlags extends ClientFlags {
+  readonly recursive?: boolean;
+  readonly data?: boolean;
+  readonly since?: number;
+  readonly count?: number;
+}
+
+/** Adds `watch`. */
+export function addWatchCommand(program: Command, context: CliContext): void {
+  const command = program
+    .command("watch <path>")
+    .description("print every change of a znode and of its list of children, until interrupted");
+  addClientOptions(command)
+    .option("-r, --recursive", "changes of everything below it as well")
+    .option("-d, --data", "with the new data")
+    .option("--since <zxid>", "first what changed after this revision", parseCount)
+    .option("-n, --count <number>", "end after this many changes", parseCount)
+    .action((path: string, flags: WatchFlags) =>
+      withClient(context, flags, (client, timeoutMs) =>
+        runWatch(context, client, path, { ...flags, timeout: timeoutMs }),
+      ),
+    );
+}
+
+async function runWatch(
+  context: CliContext,
+  client: QuorateClient,
+  path: string,
+  flags: WatchFlags,
+): Promise<void> {
+  const watch = await client.watch(path, {
+    mode: flags.recursive === true ? "recursive" : "persistent",
+    withData: flags.data === true,
+    timeoutMs: flags.timeout,
+    ...(flags.since !== undefined && { sinceZxid: zxidOf(flags.since) }),
+  });
+  const ended = untilInterrupted(context, client);
+  const printed = printNotices(context, watch, flags);
+  const how = await Promise.race([printed, ended]);
+  await watch.close();
+  if (how === "expired") {
+    throw new CliError("the session expired: changes may have been missed", {
+      exitCode: EXIT_CODES.lost,
+      hint: "start again with --since and the last zxid printed",
+    });
+  }
+}
+
+async function printNotices(
+  context: CliContext,
+  watch: Watch,
+  flags: WatchFlags,
+): Promise<"counted"> {
+  let count = 0;
+  for await (const notice of watch) {
+    context.out.write(
+      flags.json === true
+        ? jsonLine(noticeJson(notice))
+        : `${noticeText(notice, context.out.columns)}\n`,
+    );
+    count += 1;
+    if (count === flags.count) return "counted";
+  }
+  // A watch that ends by itself ended with its session, which the other side of the race reports.
+  return new Promise(() => undefined);
+}
+
+/** One change on one line: revision, kind, path and, if asked for, the data. */
+export function noticeText(notice: WatchNotice, columns: number): string {
+  if (notice.type === "lost") {
+    return `zxid ${notice.zxid} lost: changes before may be missing, read again what matters`;
+  }
+  const head = `zxid ${notice.zxid} ${notice.kind} ${notice.path}`;
+  if (notice.data === undefined) return head;
+  return `${head} ${dataPreview(notice.data, Math.max(20, columns - head.length - 1))}`;
+}
+
+function noticeJson(notice: WatchNotice): unknown {
+  if (notice.type === "lost" || notice.data === undefined) return notice;
+  const { text, encoding } = dataText(notice.data);
+  return { ...notice, data: text, encoding };
+}
+
+/** The number was checked when it was parsed. */
+function zxidOf(value: number): Zxid {
+  return value as Zxid;
+}

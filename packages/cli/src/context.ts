@@ -1,0 +1,31 @@
+import type { ConnectOptions, QuorateClient } from "@quorate/client";
+import type { ChildProcess, SpawnOptions } from "node:child_process";
+
+/** Where text goes. */
+export interface TextSink {
+  write(text: string | Uint8Array): void;
+  /** True: a person looks at it; colours and live views make sense. */
+  readonly isTerminal: boolean;
+  /** Characters per line; 80 where nobody knows. */
+  readonly columns: number;
+}
+
+/** Everything the command line takes from outside, so that tests bring their own. */
+export interface CliContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly workingDirectory: string;
+  readonly out: TextSink;
+  readonly err: TextSink;
+  /** All of standard input. */
+  readInput(): Promise<Uint8Array>;
+  /** All of a file. */
+  readFile(path: string): Promise<Uint8Array>;
+  connect(options: ConnectOptions): Promise<QuorateClient>;
+  /** GET, with the body as text. Rejects when no answer comes. */
+  fetchText(url: string, timeoutMs: number): Promise<{ readonly status: number; readonly body: string }>;
+  spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess;
+  /** Calls back for SIGINT and SIGTERM until disposed; meanwhile they do not end this process. */
+  onSignal(callback: (signal: "SIGINT" | "SIGTERM") => void): Disposable;
+  /** True: standard input is a terminal, so the shell sends Ctrl-C to children as well. */
+  readonly isInputTerminal: boolean;
+}

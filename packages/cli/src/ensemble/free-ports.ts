@@ -1,0 +1,44 @@
+import { createServer, type AddressInfo, type Server } from "node:net";
+import type { NodePorts } from "./ensemble-plan.ts";
+
+/**
+ * Ports of the loopback that nobody listens on at this moment. They are taken from outside the range that the kernel
+ * hands to outgoing connections, so that none of those takes one before the node does.
+ */
+export async function freePorts(nodeCount: number): Promise<readonly NodePorts[]> {
+  const held: Server[] = [];
+  try {
+    while (held.length < nodeCount * 2) {
+      const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
+      const server = await listen(port);
+      if (server !== null) held.push(server);
+    }
+    const ports = held.map(portOf);
+    return Array.from({ length: nodeCount }, (_, index) => ({
+      client: ports[index * 2] ?? 0,
+      peer: ports[index * 2 + 1] ?? 0,
+    }));
+  } finally {
+    await Promise.all(held.map(close));
+  }
+}
+
+/** Linux hands out 32768 to 60999 by default. */
+const PORT_MIN = 20_000;
+const PORT_MAX = 32_000;
+
+function listen(port: number): Promise<Server | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(null));
+    server.listen({ host: "127.0.0.1", port, exclusive: true }, () => resolve(server));
+  });
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}

@@ -1,0 +1,64 @@
+/** The part of a node's own account at `/status` that the command line shows. */
+export interface NodeStatus {
+  readonly name: string;
+  readonly role: string;
+  readonly term: number;
+  /** Name of the leader it knows; null without one. */
+  readonly leader: string | null;
+  readonly zxid: number;
+  readonly appliedIndex: number;
+  readonly digest: string;
+  readonly sessions: number;
+  readonly connections: number;
+  readonly znodes: number;
+  readonly treeBytes: number;
+  readonly clusterId: string;
+  /** Why it does not serve linearizable requests; empty when it does. */
+  readonly notReady: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Reads the answer of `/status`; null for anything that is not one. Fields that this release does not know are left alone. */
+export function parseNodeStatus(body: string): NodeStatus | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    return null;
+  }
+  return isNodeStatus(value) ? value : null;
+}
+
+function isNodeStatus(value: unknown): value is NodeStatus {
+  if (typeof value !== "object" || value === null) return false;
+  const fields: ReadonlyMap<string, unknown> = new Map(Object.entries(value));
+  const leader = fields.get("leader");
+  return (
+    TEXTS.every((name) => typeof fields.get(name) === "string") &&
+    NUMBERS.every((name) => typeof fields.get(name) === "number") &&
+    LISTS.every((name) => Array.isArray(fields.get(name))) &&
+    (leader === null || typeof leader === "string")
+  );
+}
+
+const TEXTS = ["name", "role", "digest", "clusterId"];
+const NUMBERS = [
+  "term",
+  "zxid",
+  "appliedIndex",
+  "sessions",
+  "connections",
+  "znodes",
+  "treeBytes",
+];
+const LISTS = ["notReady", "warnings"];
+
+/** The leader of the newest term anybody knows; null while that term has none. */
+export function findLeader(statuses: readonly NodeStatus[]): NodeStatus | null {
+  const leading = statuses.filter((status) => status.role === "leader");
+  leading.sort((a, b) => b.term - a.term);
+  const newest = leading[0];
+  if (newest === undefined) return null;
+  const supersededBy = statuses.some((status) => status.term > newest.term);
+  return supersededBy ? null : newest;
+}

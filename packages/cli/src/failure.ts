@@ -1,0 +1,82 @@
+import { QuorateError, type QuorateErrorCode } from "@quorate/client";
+import { CliError } from "./cli-error.ts";
+import { EXIT_CODES, type ExitCode } from "./exit-code.ts";
+
+/** How a failure is told to people and to scripts. */
+export interface Failure {
+  readonly exitCode: ExitCode;
+  /** Machine-readable reason; "" where there is none. */
+  readonly code: string;
+  readonly message: string;
+  /** What to do next. */
+  readonly hint: string;
+}
+
+/** Every error ends here: the one place that maps errors to exit codes and advice. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof CliError) {
+    return { exitCode: error.exitCode, code: "", message: error.message, hint: error.hint };
+  }
+  if (error instanceof QuorateError) {
+    const advice = ADVICE[error.code] ?? UNADVISED;
+    return {
+      exitCode: advice.exitCode,
+      code: error.code,
+      message: withOutcome(error),
+      hint: advice.hint,
+    };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { exitCode: EXIT_CODES.failed, code: "", message, hint: "" };
+}
+
+interface Advice {
+  readonly exitCode: ExitCode;
+  readonly hint: string;
+}
+
+const UNADVISED: Advice = { exitCode: EXIT_CODES.failed, hint: "" };
+
+const advice = (exitCode: ExitCode, hint: string): Advice => ({ exitCode, hint });
+const { conflict, failed, lost, notFound, timedOut, unavailable, usage } = EXIT_CODES;
+
+const AGAIN = "try again in a moment";
+const OTHER_VERSION_OF_SOFTWARE =
+  "this command and the server are of different releases: run the one that came with the server";
+
+const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
+  NO_NODE: advice(notFound, "list what is there with `quorate ls`; `create --parents` makes missing parents"),
+  NODE_EXISTS: advice(conflict, "change it with `quorate set`, or choose another path"),
+  BAD_VERSION: advice(conflict, "somebody changed it: read it again with `quorate stat` and decide anew"),
+  NOT_EMPTY: advice(conflict, "delete its children first, or all of it with `quorate delete --recursive`"),
+  NO_CHILDREN_FOR_EPHEMERALS: advice(conflict, "an ephemeral znode cannot be a parent"),
+  BAD_PATH: advice(usage, "paths look like /a/b: absolute, no empty component, no `.` or `..`"),
+  BAD_ARGUMENTS: advice(usage, ""),
+  RESERVED_PATH: advice(conflict, "this part of the tree belongs to the service"),
+  FENCED: advice(conflict, "the lock has passed on: acquire it again before you write"),
+  LOCK_HELD: advice(conflict, "wait for it with `quorate lock NAME -- COMMAND`"),
+  LOCK_DIRECTORY: advice(conflict, "contenders come and go with `quorate lock` and `quorate elect` alone"),
+  SEQUENCE_EXHAUSTED: advice(conflict, "its counter is used up: take another parent"),
+  TREE_FULL: advice(failed, "delete what is not needed; deletes always pass"),
+  TOO_LARGE: advice(usage, "a znode holds small data: keep the bulk elsewhere and store where it is"),
+  SESSION_EXPIRED: advice(lost, "the service heard nothing of this client for too long; start it again"),
+  SESSION_MOVED: advice(lost, "another connection took this session over"),
+  OVERLOADED: advice(unavailable, AGAIN),
+  NOT_READY: advice(unavailable, "the ensemble has no leader yet: look at `quorate status`"),
+  DISK_FULL: advice(unavailable, "free disk space on the servers; reads and deletes still work"),
+  SHUTTING_DOWN: advice(unavailable, AGAIN),
+  UNSUPPORTED_VERSION: advice(failed, OTHER_VERSION_OF_SOFTWARE),
+  UNKNOWN_OPERATION: advice(failed, OTHER_VERSION_OF_SOFTWARE),
+  HISTORY_CHANGED: advice(failed, "the ensemble was restored: start anew, nothing seen before counts"),
+  ABORTED: advice(failed, ""),
+  TIMEOUT: advice(timedOut, "look at `quorate status`, or allow more with --timeout"),
+  CONNECTION_FAILED: advice(
+    unavailable,
+    "is it running? `quorate dev` starts an ensemble; --servers or QUORATE_SERVERS say where one is",
+  ),
+  LOCK_LOST: advice(lost, "it may already be somebody else's: check what the command left behind"),
+};
+
+function withOutcome(error: QuorateError): string {
+  return error.outcomeUnknown ? `${error.message} (it may have taken effect)` : error.message;
+}

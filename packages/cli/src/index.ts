@@ -1,0 +1,21 @@
+export { EXIT_CODES } from "./exit-code.ts";
+export { runCli } from "./run-cli.ts";
+export type { CliContext, TextSink } from "./context.ts";
+export {
+  clientAddresses,
+  planEnsemble,
+  portsFrom,
+  serverFlags,
+  type EnsemblePlan,
+  type NodePlan,
+  type NodePorts,
+} from "./ensemble/ensemble-plan.ts";
+export { freePorts } from "./ensemble/free-ports.ts";
+export {
+  LocalEnsemble,
+  fetchNodeStatus,
+  type LocalEnsembleOptions,
+  type NodeReading,
+} from "./ensemble/local-ensemble.ts";
+export { NodeProcess, describeExit, type NodeExit } from "./ensemble/node-process.ts";
+export { findLeader, parseNodeStatus, type NodeStatus } from "./ensemble/node-status.ts";

@@ -1,0 +1,59 @@
+import { connect } from "@quorate/client";
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import type { WriteStream } from "node:tty";
+import type { CliContext, TextSink } from "./context.ts";
+
+/** The real one. */
+export function systemContext(): CliContext {
+  return {
+    env: process.env,
+    workingDirectory: process.cwd(),
+    out: streamSink(process.stdout),
+    err: streamSink(process.stderr),
+    readInput,
+    readFile: (path) => readFile(path),
+    connect,
+    fetchText,
+    spawn: (command, args, options) => spawn(command, args, options),
+    onSignal,
+    isInputTerminal: process.stdin.isTTY,
+  };
+}
+
+function streamSink(stream: WriteStream): TextSink {
+  return {
+    write: (text) => void stream.write(text),
+    isTerminal: stream.isTTY,
+    get columns() {
+      return stream.columns > 0 ? stream.columns : 80;
+    },
+  };
+}
+
+async function readInput(): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+async function fetchText(
+  url: string,
+  timeoutMs: number,
+): Promise<{ readonly status: number; readonly body: string }> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+  return { status: response.status, body: await response.text() };
+}
+
+function onSignal(callback: (signal: "SIGINT" | "SIGTERM") => void): Disposable {
+  const onInterrupt = (): void => callback("SIGINT");
+  const onTerminate = (): void => callback("SIGTERM");
+  process.on("SIGINT", onInterrupt);
+  process.on("SIGTERM", onTerminate);
+  return {
+    [Symbol.dispose]: () => {
+      process.off("SIGINT", onInterrupt);
+      process.off("SIGTERM", onTerminate);
+    },
+  };
+}

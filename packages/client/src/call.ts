@@ -1,0 +1,135 @@
+import type { Query, QueryReply, WriteOp, WriteReply, Zxid } from "@quorate/kv-store/protocol";
+import type { CancellationTicket } from "./cancellations.ts";
+import type { QuorateError } from "./errors.ts";
+
+/** What the request table knows of any call; the types of its result stay with whoever made it. */
+interface CallRecord {
+  /** Estimated bytes on the wire, never less than the real ones. */
+  readonly bytes: number;
+  /** The promise has been settled; the request may still be under way. */
+  readonly isSettled: boolean;
+  ticket: CancellationTicket | null;
+  fail(error: QuorateError): void;
+}
+
+export interface PendingWrite extends CallRecord {
+  readonly kind: "write";
+  readonly ops: readonly WriteOp[];
+  /** 0 until the number is taken. */
+  writeSeq: number;
+  isAnswered: boolean;
+  /** It was sent on a connection that ended before anybody said what became of it. */
+  isExposed: boolean;
+  /** Set: its number is given up, the reply settles with this unless the write got into the log after all. */
+  giveUp: QuorateError | null;
+  succeed(zxid: Zxid, replies: readonly WriteReply[]): void;
+}
+
+export interface PendingRead extends CallRecord {
+  readonly kind: "read";
+  readonly query: Query;
+  readonly consistency: "linearizable" | "local";
+  /** 0 until it is sent. */
+  cxid: number;
+  /** Its answer counts only once every write up to here has been answered. */
+  afterSeq: number;
+  succeed(zxid: Zxid, reply: QueryReply): void;
+}
+
+/** Turns the answer into the result; runs in the turn in which the answer arrives, before anything that follows it. */
+export type WriteResult<T> = (
+  replies: readonly WriteReply[],
+  zxid: Zxid,
+  call: PendingWrite,
+) => T | PromiseLike<T>;
+export type ReadResult<T> = (reply: QueryReply, zxid: Zxid) => T;
+
+/** Stands only until the promise's executor has run. */
+const UNSET = (): void => undefined;
+
+/** One write: its ops, its promise, and where it stands. */
+export class WriteCall<T> implements PendingWrite {
+  readonly kind = "write";
+  ops: readonly WriteOp[];
+  readonly bytes: number;
+  readonly promise: Promise<T>;
+  writeSeq = 0;
+  isSettled = false;
+  isAnswered = false;
+  isExposed = false;
+  giveUp: QuorateError | null = null;
+  ticket: CancellationTicket | null = null;
+  readonly #result: WriteResult<T>;
+  #resolve: (value: T | PromiseLike<T>) => void = UNSET;
+  #reject: (error: unknown) => void = UNSET;
+
+  constructor(ops: readonly WriteOp[], bytes: number, result: WriteResult<T>) {
+    this.ops = ops;
+    this.bytes = bytes;
+    this.#result = result;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  succeed(zxid: Zxid, replies: readonly WriteReply[]): void {
+    this.isSettled = true;
+    try {
+      this.#resolve(this.#result(replies, zxid, this));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  fail(error: QuorateError): void {
+    this.isSettled = true;
+    this.#reject(error);
+  }
+}
+
+/** One read: its query and its promise. */
+export class ReadCall<T> implements PendingRead {
+  readonly kind = "read";
+  readonly query: Query;
+  readonly consistency: "linearizable" | "local";
+  readonly bytes: number;
+  readonly promise: Promise<T>;
+  cxid = 0;
+  afterSeq = 0;
+  isSettled = false;
+  ticket: CancellationTicket | null = null;
+  readonly #result: ReadResult<T>;
+  #resolve: (value: T) => void = UNSET;
+  #reject: (error: unknown) => void = UNSET;
+
+  constructor(
+    query: Query,
+    consistency: "linearizable" | "local",
+    bytes: number,
+    result: ReadResult<T>,
+  ) {
+    this.query = query;
+    this.consistency = consistency;
+    this.bytes = bytes;
+    this.#result = result;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  succeed(zxid: Zxid, reply: QueryReply): void {
+    this.isSettled = true;
+    try {
+      this.#resolve(this.#result(reply, zxid));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  fail(error: QuorateError): void {
+    this.isSettled = true;
+    this.#reject(error);
+  }
+}

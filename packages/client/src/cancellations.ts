@@ -1,0 +1,145 @@
+import type { CallOptions } from "./api.ts";
+import { QuorateError } from "./errors.ts";
+import type { ClientClock, Timer } from "./ports.ts";
+
+/** Something that waits and can be told to stop waiting. */
+export interface Abandonable {
+  /** At most once, and never after its ticket was released. */
+  onAbandoned(code: "ABORTED" | "TIMEOUT", cause: unknown): void;
+}
+
+/** Longest single timer, ms: beyond 2^31 - 1 the platform's timers fire at once. */
+const TIMER_MAX_MS = 2 ** 30;
+
+/** What holds one {@link Abandonable} to its call's signal and timeout. */
+export class CancellationTicket {
+  readonly target: Abandonable;
+  readonly dueMs: number;
+  readonly signal: AbortSignal | null;
+  readonly onAbort: () => void;
+  /** Place in the heap, -1 when not in it. */
+  place = -1;
+
+  constructor(target: Abandonable, dueMs: number, signal: AbortSignal | null, onAbort: () => void) {
+    this.target = target;
+    this.dueMs = dueMs;
+    this.signal = signal;
+    this.onAbort = onAbort;
+  }
+}
+
+/** BAD_ARGUMENTS if the options are no options, ABORTED if their signal has aborted already. */
+export function checkCallOptions(options: CallOptions | undefined): QuorateError | null {
+  if (options === undefined) return null;
+  const { timeoutMs, signal } = options;
+  if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+    return new QuorateError("BAD_ARGUMENTS", `timeoutMs must not be ${timeoutMs}`);
+  }
+  if (signal?.aborted === true) {
+    return new QuorateError("ABORTED", "the signal had already aborted", { cause: signal.reason });
+  }
+  return null;
+}
+
+/**
+ * Timeouts and signals of all calls, with one timer for all of them (a binary heap by due time): a call without either
+ * costs nothing, and an answered call leaves nothing behind.
+ */
+export class Cancellations {
+  readonly #clock: ClientClock;
+  readonly #heap: CancellationTicket[] = [];
+  #timer: Timer | null = null;
+  #timerDueMs = 0;
+
+  constructor(clock: ClientClock) {
+    this.#clock = clock;
+  }
+
+  /** Null if the options limit nothing. Release the ticket when `target` waits no more. */
+  watch(target: Abandonable, options: CallOptions | undefined): CancellationTicket | null {
+    if (options === undefined) return null;
+    const { signal = null, timeoutMs = Number.POSITIVE_INFINITY } = options;
+    if (signal === null && timeoutMs === Number.POSITIVE_INFINITY) return null;
+    const dueMs = this.#clock.nowMs() + timeoutMs;
+    const ticket: CancellationTicket = new CancellationTicket(target, dueMs, signal, () => {
+      this.release(ticket);
+      target.onAbandoned("ABORTED", signal?.reason);
+    });
+    signal?.addEventListener("abort", ticket.onAbort);
+    if (dueMs !== Number.POSITIVE_INFINITY) {
+      this.#heap.push(ticket);
+      this.#siftUp(this.#heap.length - 1, ticket);
+      this.#arm();
+    }
+    return ticket;
+  }
+
+  release(ticket: CancellationTicket): void {
+    ticket.signal?.removeEventListener("abort", ticket.onAbort);
+    if (ticket.place === -1) return;
+    const { place } = ticket;
+    ticket.place = -1;
+    const last = this.#heap.pop();
+    if (last !== undefined && last !== ticket) {
+      this.#siftDown(place, last);
+      this.#siftUp(last.place, last);
+    }
+    if (this.#heap.length === 0) this.#disarm();
+  }
+
+  #onTimer(): void {
+    this.#timer = null;
+    const now = this.#clock.nowMs();
+    for (let first = this.#heap[0]; first !== undefined && first.dueMs <= now; first = this.#heap[0]) {
+      this.release(first);
+      first.target.onAbandoned("TIMEOUT", undefined);
+    }
+    this.#arm();
+  }
+
+  /** An early timer finds nothing due and is armed again, so later calls do not move it. */
+  #arm(): void {
+    const first = this.#heap[0];
+    if (first === undefined || (this.#timer !== null && this.#timerDueMs <= first.dueMs)) return;
+    this.#disarm();
+    const delayMs = Math.max(1, first.dueMs - this.#clock.nowMs());
+    this.#timerDueMs = first.dueMs;
+    this.#timer = this.#clock.after(Math.min(TIMER_MAX_MS, delayMs), () => this.#onTimer());
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #siftUp(from: number, ticket: CancellationTicket): void {
+    let place = from;
+    while (place > 0) {
+      const above = (place - 1) >> 1;
+      const parent = this.#heap[above];
+      if (parent === undefined || parent.dueMs <= ticket.dueMs) break;
+      this.#put(place, parent);
+      place = above;
+    }
+    this.#put(place, ticket);
+  }
+
+  #siftDown(from: number, ticket: CancellationTicket): void {
+    let place = from;
+    for (;;) {
+      const left = this.#heap[place * 2 + 1];
+      const right = this.#heap[place * 2 + 2];
+      const below = right !== undefined && left !== undefined && right.dueMs < left.dueMs ? right : left;
+      if (below === undefined || below.dueMs >= ticket.dueMs) break;
+      const next = below.place;
+      this.#put(place, below);
+      place = next;
+    }
+    this.#put(place, ticket);
+  }
+
+  #put(place: number, ticket: CancellationTicket): void {
+    this.#heap[place] = ticket;
+    ticket.place = place;
+  }
+}

@@ -1,0 +1,128 @@
+import {
+  CREATE_MODES,
+  PROTOCOL_LIMITS,
+  checkPath,
+  type Query,
+  type WriteOp,
+} from "@quorate/kv-store/protocol";
+import { QuorateError } from "./errors.ts";
+
+/**
+ * Bytes of a message, and of an op in it, beside paths and data: more than the codec needs, so that an estimate is never
+ * below the truth.
+ */
+const MESSAGE_BYTES = 64;
+const OP_BYTES = 64;
+
+/** Largest estimate of one message: a frame must hold it. */
+const MESSAGE_BYTES_MAX = PROTOCOL_LIMITS.frameBytesMax - 1024;
+
+/** UTF-8 bytes of `text`, at least. */
+export function textBytes(text: string): number {
+  for (let i = 0; i < text.length; i += 1) {
+    if (text.charCodeAt(i) > 0x7f) return text.length * 3;
+  }
+  return text.length;
+}
+
+/** Null if `path` may be read and watched; else BAD_PATH. */
+export function checkReadPath(path: string): QuorateError | null {
+  const code = typeof path === "string" ? checkPath(path) : "BAD_PATH";
+  // What the ensemble keeps for itself may be looked at where the server allows it.
+  if (code === null || code === "RESERVED_PATH") return null;
+  return new QuorateError(code, `"${path}" is no path of a znode`, { path: String(path) });
+}
+
+/** Codes: BAD_PATH, RESERVED_PATH, BAD_ARGUMENTS, TOO_LARGE. Null: the op may be sent. */
+export function checkOp(op: WriteOp, opIndex: number): QuorateError | null {
+  const { path } = op;
+  const code = typeof path === "string" ? checkPath(path) : "BAD_PATH";
+  if (code !== null) {
+    const text = code === "BAD_PATH" ? "is no path of a znode" : "is kept for the ensemble";
+    return new QuorateError(code, `"${path}" ${text}`, { path: String(path), opIndex });
+  }
+  switch (op.kind) {
+    case "create":
+      if (!CREATE_MODES.includes(op.mode)) return badOp(op, opIndex, `unknown mode ${op.mode}`);
+      return checkData(op, op.data, opIndex);
+    case "set":
+      return checkVersion(op, op.version, opIndex) ?? checkData(op, op.data, opIndex);
+    case "delete":
+    case "check":
+      return checkVersion(op, op.version, opIndex);
+    case "acquire":
+      if (typeof op.wait !== "boolean") return badOp(op, opIndex, "wait must be true or false");
+      return checkData(op, op.data, opIndex);
+    case "guard":
+    case "release":
+      return Number.isSafeInteger(op.token) ? null : badOp(op, opIndex, "the token is none");
+    default:
+      return badOp(op, opIndex, "no such kind of op");
+  }
+}
+
+/** All ops of one write; codes as {@link checkOp}. */
+export function checkOps(ops: readonly WriteOp[]): QuorateError | null {
+  if (!Array.isArray(ops) || ops.length === 0) {
+    return new QuorateError("BAD_ARGUMENTS", "a write needs at least one op");
+  }
+  if (ops.length > PROTOCOL_LIMITS.opsMax) {
+    return new QuorateError("TOO_LARGE", `${ops.length} ops, at most ${PROTOCOL_LIMITS.opsMax}`);
+  }
+  let opIndex = 0;
+  for (const op of ops) {
+    const error = checkOp(op, opIndex);
+    if (error !== null) return error;
+    opIndex += 1;
+  }
+  if (writeBytes(ops) <= MESSAGE_BYTES_MAX) return null;
+  const path = ops[0]?.path ?? "";
+  return new QuorateError("TOO_LARGE", "the ops do not fit into one frame", { path });
+}
+
+/** Bytes of a write on the wire, at least. */
+export function writeBytes(ops: readonly WriteOp[]): number {
+  let bytes = MESSAGE_BYTES;
+  for (const op of ops) {
+    bytes += OP_BYTES + textBytes(op.path);
+    if (op.kind === "create" || op.kind === "set" || op.kind === "acquire") bytes += op.data.length;
+  }
+  return bytes;
+}
+
+/** Bytes of a read on the wire, at least. */
+export function queryBytes(query: Query): number {
+  let bytes = MESSAGE_BYTES;
+  if ("path" in query) bytes += textBytes(query.path);
+  if (query.kind === "children" && query.after !== null) bytes += textBytes(query.after);
+  return bytes;
+}
+
+/** The same op with bytes of its own: what is sent, and perhaps sent again, must not change under the caller's hands. */
+export function ownedOp(op: WriteOp): WriteOp {
+  if (op.kind === "create" || op.kind === "set" || op.kind === "acquire") {
+    return { ...op, data: ownedBytes(op.data) };
+  }
+  return { ...op };
+}
+
+/** A copy of `bytes` that keeps nothing else alive. */
+export function ownedBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
+function checkData(op: WriteOp, data: Uint8Array, opIndex: number): QuorateError | null {
+  if (!(data instanceof Uint8Array)) return badOp(op, opIndex, "data must be bytes");
+  if (data.length <= PROTOCOL_LIMITS.dataBytesMax) return null;
+  const text = `${data.length} bytes of data, at most ${PROTOCOL_LIMITS.dataBytesMax}`;
+  return new QuorateError("TOO_LARGE", text, { path: op.path, opIndex });
+}
+
+function checkVersion(op: WriteOp, version: number | null, opIndex: number): QuorateError | null {
+  if (version === null || (Number.isSafeInteger(version) && version >= 0)) return null;
+  return badOp(op, opIndex, `version ${version} is none`);
+}
+
+function badOp(op: WriteOp, opIndex: number, text: string): QuorateError {
+  return new QuorateError("BAD_ARGUMENTS", text, { path: op.path, opIndex });
+}

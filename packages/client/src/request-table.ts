@@ -1,0 +1,332 @@
+import {
+  PROTOCOL_LIMITS,
+  type ClientMessage,
+  type ErrorCode,
+  type ServerMessage,
+} from "@quorate/kv-store/protocol";
+import type { CallOptions } from "./api.ts";
+import { Backoff } from "./backoff.ts";
+import type { PendingRead, PendingWrite } from "./call.ts";
+import { checkCallOptions, type Cancellations } from "./cancellations.ts";
+import { QuorateError } from "./errors.ts";
+import { abandonment, endOf, isPassing, readFailure, writeFailure } from "./failure.ts";
+import { Fifo } from "./fifo.ts";
+import type { ClientClock, ClientRandom, Timer } from "./ports.ts";
+import { WriteWindow, writeSeqOf } from "./write-window.ts";
+
+type WriteReplyMessage = Extract<ServerMessage, { readonly kind: "writeReply" }>;
+type ReadReplyMessage = Extract<ServerMessage, { readonly kind: "readReply" }>;
+type RefusedMessage = Extract<ServerMessage, { readonly kind: "refused" }>;
+
+/** Takes a message for the current frame; `bytes` is what it needs there at most. */
+export type Send = (message: ClientMessage, bytes: number) => void;
+
+export interface RequestTablePorts {
+  readonly clock: ClientClock;
+  readonly random: ClientRandom;
+  readonly cancellations: Cancellations;
+  /** Asks for a `flush` at the end of the turn. */
+  readonly wake: () => void;
+}
+
+/** Calls that may wait in the client because the session's window at the service is full or there is no connection. */
+export const QUEUE_COUNT_MAX = 65_536;
+/** Their bytes. */
+export const QUEUE_BYTES_MAX = 67_108_864;
+
+/** Pauses after refusals, added to what the server asks for: most overloads last a moment. */
+const REFUSED_BACKOFF = { firstMs: 20, capMs: 2_000 };
+/** Writes sent after a refusal before the first of them is answered: what may be refused again should cost little. */
+const PROBE_WRITES = 16;
+
+/**
+ * Every call from when it is made until it is answered, in the order of the calls: those that wait for their turn, the
+ * numbered writes and the reads under way. What was sent is kept and sent again on the next connection, so that each
+ * call is answered exactly once however many connections that takes. While writes are held back after a refusal, later
+ * calls of either kind wait behind them: a session's calls take effect in their order.
+ */
+export class RequestTable {
+  readonly #ports: RequestTablePorts;
+  readonly #queue = new Fifo<PendingWrite | PendingRead>();
+  /** Reads of the client itself: they pass by all others and wait for no write. */
+  readonly #urgent = new Fifo<PendingRead>();
+  readonly #writes = new WriteWindow();
+  /** Under way, by cxid, in the order of sending. */
+  readonly #reads = new Map<number, PendingRead>();
+  #readBytes = 0;
+  /** Reads that were sent and have to be sent again. */
+  #readsAgain: PendingRead[] = [];
+  #cxid = 0;
+  readonly #refusedBackoff: Backoff;
+  /** Runs while writes are held back after a refusal. */
+  #holdTimer: Timer | null = null;
+  /** The refusal that has not been overcome yet. */
+  #refusal: { readonly fromSeq: number; readonly code: ErrorCode } | null = null;
+
+  constructor(ports: RequestTablePorts) {
+    this.#ports = ports;
+    this.#refusedBackoff = new Backoff(REFUSED_BACKOFF, ports.random);
+  }
+
+  /** A number that correlates a request with its reply; never given twice. */
+  nextCxid(): number {
+    this.#cxid += 1;
+    return this.#cxid;
+  }
+
+  /** Takes a call. If too many wait already it fails with OVERLOADED; codes of bad options as `checkCallOptions`. */
+  submit(call: PendingWrite | PendingRead, options: CallOptions | undefined): void {
+    const { count, bytes } = this.#queue;
+    const error =
+      count >= QUEUE_COUNT_MAX || bytes + call.bytes > QUEUE_BYTES_MAX
+        ? new QuorateError("OVERLOADED", "too many calls wait already", { retryable: true })
+        : checkCallOptions(options);
+    if (error !== null) {
+      call.fail(error);
+      return;
+    }
+    if (options !== undefined) {
+      const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+        this.#abandon(call, code, cause);
+      };
+      call.ticket = this.#ports.cancellations.watch({ onAbandoned }, options);
+    }
+    this.submitAlways(call);
+  }
+
+  /** Takes a call whatever waits: for the few that give something back. */
+  submitAlways(call: PendingWrite | PendingRead): void {
+    this.#queue.push(call);
+    this.#ports.wake();
+  }
+
+  /** A read of the client's own, sent before all others; their number is bounded by what they ask about. */
+  submitUrgent(call: PendingRead): void {
+    this.#urgent.push(call);
+    this.#ports.wake();
+  }
+
+  /** The caller waits no more; true if the call was never sent and is forgotten. */
+  withdraw(call: PendingWrite, error: QuorateError): boolean {
+    if (call.isSettled || call.writeSeq !== 0) return false;
+    call.fail(error);
+    this.#queue.leave(call);
+    return true;
+  }
+
+  /** The connection is gone. What was sent on it and not answered has to be sent on the next. */
+  detach(): void {
+    this.#endHold();
+    this.#refusal = null;
+    this.#writes.rewindAll();
+    for (const call of this.#reads.values()) {
+      if (!call.isSettled) this.#readsAgain.push(call);
+    }
+    this.#reads.clear();
+    this.#readBytes = 0;
+  }
+
+  /** Sends what may be sent now. */
+  flush(send: Send): void {
+    this.#flushUrgent(send);
+    if (this.#holdTimer !== null) return;
+    this.#flushWrites(send);
+    if (this.#writes.hasUnsent) return;
+    this.#flushReadsAgain(send);
+    if (this.#readsAgain.length > 0) return;
+    this.#flushQueue(send);
+  }
+
+  onWriteReply(message: WriteReplyMessage): void {
+    const { writeSeq, outcome } = message;
+    const call = this.#writes.answer(writeSeq);
+    if (call === null) return;
+    if (this.#refusal !== null && writeSeq >= this.#refusal.fromSeq) {
+      this.#refusal = null;
+      this.#refusedBackoff.reset();
+    }
+    this.#wakeIfWaiting();
+    if (call.isSettled) return;
+    this.#release(call);
+    if (!outcome.ok) {
+      call.fail(call.giveUp ?? writeFailure(outcome.code, call.ops, outcome.opIndex));
+    } else if (call.giveUp !== null && outcome.replies.length === 0) {
+      call.fail(call.giveUp);
+    } else {
+      call.succeed(outcome.zxid, outcome.replies);
+    }
+  }
+
+  onReadReply(message: ReadReplyMessage): void {
+    const { cxid, reply } = message;
+    const call = this.#reads.get(cxid);
+    if (call === undefined) return;
+    this.#reads.delete(cxid);
+    this.#readBytes -= call.bytes;
+    this.#wakeIfWaiting();
+    if (call.isSettled) return;
+    if (call.afterSeq > this.#writes.ackedSeq) {
+      // A write sent before it was refused meanwhile: this answer does not show that write.
+      this.#readsAgain.push(call);
+      this.#ports.wake();
+      return;
+    }
+    this.#release(call);
+    if (reply.ok) call.succeed(message.zxid, reply.value);
+    else call.fail(readFailure(reply.code, "path" in call.query ? call.query.path : undefined));
+  }
+
+  /**
+   * Writes from `fromSeq` on did not reach the log. If that passes they are sent again after a pause; a write that can
+   * never be taken is given up and its number skipped, so that those behind it may pass.
+   */
+  onRefused(message: RefusedMessage): void {
+    const { fromSeq, code, retryAfterMs } = message;
+    const call = this.#writes.rewind(fromSeq);
+    if (call === null) return;
+    if (!isPassing(code) && call.giveUp === null) {
+      call.giveUp = writeFailure(code, call.ops, -1);
+      this.#ports.wake();
+      return;
+    }
+    this.#refusal = { fromSeq, code };
+    this.#endHold();
+    const pauseMs = Math.max(0, retryAfterMs) + this.#refusedBackoff.next();
+    this.#holdTimer = this.#ports.clock.after(pauseMs, () => {
+      this.#holdTimer = null;
+      this.#ports.wake();
+    });
+  }
+
+  /** The session is over: every call fails with its end. */
+  failAll(end: QuorateError): void {
+    this.#endHold();
+    for (const call of this.#writes.unanswered()) {
+      const outcomeUnknown = call.isExposed || !this.#writes.isUnsent(call.writeSeq);
+      this.#fail(call, endOf(end, outcomeUnknown));
+    }
+    const reads = [...this.#reads.values(), ...this.#readsAgain, ...this.#urgent.drain()];
+    this.#reads.clear();
+    this.#readsAgain = [];
+    for (const call of [...reads, ...this.#queue.drain()]) this.#fail(call, endOf(end, false));
+  }
+
+  /**
+   * A call that was not sent is forgotten. A write that was only ever refused has its number skipped and certainly does
+   * not happen; any other write stays until it is answered, and its outcome is unknown.
+   */
+  #abandon(call: PendingWrite | PendingRead, code: "ABORTED" | "TIMEOUT", cause: unknown): void {
+    if (call.isSettled) return;
+    call.ticket = null;
+    const isWrite = call.kind === "write";
+    const isNumbered = isWrite && call.writeSeq !== 0;
+    const isHeld = isNumbered && !call.isExposed && this.#writes.isUnsent(call.writeSeq);
+    const error = abandonment(code, {
+      outcomeUnknown: isNumbered && !isHeld,
+      cause: cause ?? this.#refusalError(),
+    });
+    if (isHeld) call.giveUp ??= error;
+    call.fail(error);
+    const isQueued = isWrite ? call.writeSeq === 0 : call.cxid === 0;
+    if (isQueued) this.#queue.leave(call);
+  }
+
+  #refusalError(): QuorateError | undefined {
+    if (this.#refusal === null) return undefined;
+    const { code } = this.#refusal;
+    return new QuorateError(code, "the service takes no write for now", { retryable: true });
+  }
+
+  #flushUrgent(send: Send): void {
+    for (let call = this.#urgent.peek(); call !== null; call = this.#urgent.peek()) {
+      if (!this.#hasRoom(call.bytes)) return;
+      this.#urgent.shift(call);
+      this.#sendRead(call, 0, send);
+    }
+  }
+
+  #flushWrites(send: Send): void {
+    const endSeq =
+      this.#refusal === null ? Number.POSITIVE_INFINITY : this.#refusal.fromSeq + PROBE_WRITES;
+    for (let call = this.#writes.send(endSeq); call !== null; call = this.#writes.send(endSeq)) {
+      this.#sendWrite(call, send);
+    }
+  }
+
+  #flushReadsAgain(send: Send): void {
+    if (this.#readsAgain.length === 0) return;
+    const waiting = this.#readsAgain;
+    this.#readsAgain = [];
+    for (const call of waiting) {
+      if (call.isSettled) continue;
+      if (this.#hasRoom(call.bytes)) {
+        const isUrgent = call.afterSeq === 0;
+        this.#sendRead(call, isUrgent ? 0 : this.#writes.sentSeq, send);
+      } else {
+        this.#readsAgain.push(call);
+      }
+    }
+  }
+
+  #flushQueue(send: Send): void {
+    for (let call = this.#queue.peek(); call !== null; call = this.#queue.peek()) {
+      if (!this.#hasRoom(call.bytes)) return;
+      this.#queue.shift(call);
+      if (call.kind === "read") {
+        this.#sendRead(call, this.#writes.sentSeq, send);
+      } else {
+        this.#writes.append(call);
+        this.#writes.send(Number.POSITIVE_INFINITY);
+        this.#sendWrite(call, send);
+      }
+    }
+  }
+
+  #sendWrite(call: PendingWrite, send: Send): void {
+    const writeSeq = writeSeqOf(call);
+    const { ackedSeq } = this.#writes;
+    if (call.giveUp === null) {
+      send({ kind: "write", writeSeq, ackedSeq, ops: call.ops }, call.bytes);
+    } else {
+      send({ kind: "skip", writeSeq, ackedSeq }, call.bytes);
+    }
+  }
+
+  #sendRead(call: PendingRead, afterSeq: number, send: Send): void {
+    call.cxid = this.nextCxid();
+    call.afterSeq = afterSeq;
+    this.#reads.set(call.cxid, call);
+    this.#readBytes += call.bytes;
+    const { cxid, consistency, query } = call;
+    send({ kind: "read", cxid, consistency, query }, call.bytes);
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return (
+      this.#writes.count + this.#reads.size < PROTOCOL_LIMITS.outstandingMax &&
+      this.#writes.bytes + this.#readBytes + bytes <= PROTOCOL_LIMITS.outstandingBytesMax
+    );
+  }
+
+  #wakeIfWaiting(): void {
+    const waiting = this.#queue.count + this.#urgent.count + this.#readsAgain.length;
+    if (waiting > 0 || this.#writes.hasUnsent) this.#ports.wake();
+  }
+
+  #fail(call: PendingWrite | PendingRead, error: QuorateError): void {
+    if (call.isSettled) return;
+    this.#release(call);
+    call.fail(error);
+  }
+
+  #release(call: PendingWrite | PendingRead): void {
+    if (call.ticket === null) return;
+    this.#ports.cancellations.release(call.ticket);
+    call.ticket = null;
+  }
+
+  #endHold(): void {
+    this.#holdTimer?.cancel();
+    this.#holdTimer = null;
+  }
+}

@@ -1,0 +1,25 @@
+/** Bounds of the replicated state. Every replica must have the same: they decide what a command does. */
+export interface TreeLimits {
+  /** Bytes the state may take, as `DataTree.approximateBytes` counts them. Ops that would grow it beyond fail TREE_FULL. */
+  readonly bytesMax: number;
+  /** Live sessions; opening one more is refused with TREE_FULL. */
+  readonly sessionsMax: number;
+  /** Ephemerals and contenders of one session; one more fails TOO_LARGE. Bounds the work of ending a session. */
+  readonly sessionEphemeralsMax: number;
+  /** Bytes of the change log, as it counts them. Not part of the digest. */
+  readonly changeLogBytesMax: number;
+  /** Changes in the change log. Not part of the digest. */
+  readonly changeLogCountMax: number;
+}
+
+/**
+ * Defaults: 1 GiB of counted state, which stays well below half of a 4 GiB heap; 64 MiB and 131,072 changes of history, about
+ * a second of writes at full load.
+ */
+export const TREE_LIMITS: TreeLimits = {
+  bytesMax: 1_073_741_824,
+  sessionsMax: 200_000,
+  sessionEphemeralsMax: 10_000,
+  changeLogBytesMax: 67_108_864,
+  changeLogCountMax: 131_072,
+};

@@ -1,0 +1,108 @@
+import type { ErrorCode } from "./error-code.ts";
+import type { FencingToken, SessionId, WriteSeq, Zxid } from "./ids.ts";
+import { PROTOCOL_LIMITS } from "./limits.ts";
+import { ProtocolError } from "./protocol-error.ts";
+
+/** UTF-16 units of a path on the wire: what is longer than a legal path still reaches the tree to be refused there. */
+const PATH_UNITS_MAX = 4 * PROTOCOL_LIMITS.pathBytesMax;
+const CODE_UNITS_MAX = 64;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Throws the error for a value that is not what its place asks for. */
+export function malformed(what: string): never {
+  throw new ProtocolError("PROTOCOL_ERROR", what);
+}
+
+/** An array of exactly `length` items. */
+export function readTuple(value: unknown, length: number): readonly unknown[] {
+  if (!Array.isArray(value) || value.length !== length) malformed(`expected ${length} fields`);
+  return value as readonly unknown[];
+}
+
+/** An array of at most `countMax` items. */
+export function readList(value: unknown, countMax: number): readonly unknown[] {
+  if (!Array.isArray(value)) malformed("expected a list");
+  if (value.length > countMax) malformed(`more than ${countMax} items`);
+  return value as readonly unknown[];
+}
+
+/** An integer from `min` to `max`. */
+export function readInteger(
+  value: unknown,
+  min: number = 0,
+  max: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (!Number.isSafeInteger(value)) malformed("expected an integer");
+  const number = value as number;
+  if (number < min || number > max) malformed(`expected an integer from ${min} to ${max}`);
+  // Negative zero would be told apart by nobody but a hash.
+  return number + 0;
+}
+
+export function readBoolean(value: unknown): boolean {
+  if (typeof value !== "boolean") malformed("expected a boolean");
+  return value;
+}
+
+/** A string of at most `unitsMax` UTF-16 units. */
+export function readString(value: unknown, unitsMax: number): string {
+  if (typeof value !== "string") malformed("expected a string");
+  if (value.length > unitsMax) malformed(`more than ${unitsMax} characters`);
+  return value;
+}
+
+export function readBytes(value: unknown, bytesMax: number): Uint8Array {
+  if (!(value instanceof Uint8Array)) malformed("expected bytes");
+  if (value.length > bytesMax) malformed(`more than ${bytesMax} bytes`);
+  return value;
+}
+
+/** A path, unchecked but bounded. */
+export function readPath(value: unknown): string {
+  return readString(value, PATH_UNITS_MAX);
+}
+
+/** Data of a znode; what is too large for one reaches the tree to be refused there. */
+export function readData(value: unknown): Uint8Array {
+  return readBytes(value, PROTOCOL_LIMITS.frameBytesMax);
+}
+
+export function readZxid(value: unknown): Zxid {
+  return readInteger(value, 0) as Zxid;
+}
+
+export function readWriteSeq(value: unknown): WriteSeq {
+  return readInteger(value, 1) as WriteSeq;
+}
+
+export function readSessionId(value: unknown): SessionId {
+  return readInteger(value, 1) as SessionId;
+}
+
+export function readToken(value: unknown): FencingToken {
+  return readInteger(value, 0) as FencingToken;
+}
+
+/** Null, or an integer: any safe one may be compared with a version. */
+export function readVersion(value: unknown): number | null {
+  return value === null ? null : readInteger(value, Number.MIN_SAFE_INTEGER);
+}
+
+/** A code, also one that this build does not know: the peer may be newer. */
+export function readErrorCode(value: unknown): ErrorCode {
+  return readString(value, CODE_UNITS_MAX) as ErrorCode;
+}
+
+/** The item of `values` that stands at the index on the wire. */
+export function readChoice<T>(value: unknown, values: readonly T[]): T {
+  const choice = values[readInteger(value)];
+  return choice === undefined ? malformed("unknown choice") : choice;
+}
+
+/**
+ * `text` with lone surrogates replaced. What leaves is always UTF-8, because decoders differ in what they make of
+ * anything else and replicas must not.
+ */
+export function wellFormed(text: string): string {
+  return LONE_SURROGATE.test(text) ? text.replace(/\p{Surrogate}/gu, "\ufffd") : text;
+}

@@ -1,0 +1,118 @@
+import { assert } from "./assert.ts";
+import { ByteSlab } from "./byte-slab.ts";
+import { ChangeLog } from "./change-log.ts";
+import { DigestSum, Hasher, ITEM } from "./digest.ts";
+import { DirtyList } from "./dirty-list.ts";
+import type { TreeLimits } from "./limits.ts";
+import { PathMap } from "./path-map.ts";
+import { checkPath, type ErrorCode, type Stat, type Zxid } from "./protocol/index.ts";
+import { sessionImage, type Session, type SessionImage } from "./session.ts";
+import { SessionTable } from "./session-table.ts";
+import {
+  hashData,
+  hashPath,
+  makeZnode,
+  sumZnode,
+  znodeBytes,
+  type Znode,
+  znodeImage,
+  type ZnodeImage,
+} from "./znode.ts";
+
+/** The one mutable record behind a `DataTree`. */
+export interface TreeState {
+  readonly limits: TreeLimits;
+  readonly nodes: PathMap<Znode>;
+  readonly sessions: SessionTable;
+  readonly changeLog: ChangeLog;
+  readonly digest: DigestSum;
+  readonly hasher: Hasher;
+  readonly dirtyNodes: DirtyList<Znode, ZnodeImage>;
+  readonly dirtySessions: DirtyList<Session, SessionImage>;
+  /** Data of new znodes, which tend to stay, and of changed ones, which tend to change again: they share no slab. */
+  readonly createdBytes: ByteSlab;
+  readonly changedBytes: ByteSlab;
+  bytes: number;
+  lastZxid: Zxid | 0;
+  clockMs: number;
+  /** A checkpoint is under way. */
+  isFrozen: boolean;
+}
+
+const NO_DATA = new Uint8Array(0);
+
+const ROOT_STAT: Stat = {
+  czxid: 0 as Zxid,
+  mzxid: 0 as Zxid,
+  pzxid: 0 as Zxid,
+  ctimeMs: 0,
+  mtimeMs: 0,
+  version: 0,
+  cversion: 0,
+  aversion: 0,
+  ephemeralOwner: 0,
+  dataBytes: 0,
+  childCount: 0,
+};
+
+/** A state with nothing in it, not even "/". */
+export function blankState(limits: TreeLimits, changeLog: ChangeLog): TreeState {
+  return {
+    limits,
+    nodes: new PathMap(),
+    sessions: new SessionTable(),
+    changeLog,
+    digest: new DigestSum(),
+    hasher: new Hasher(),
+    dirtyNodes: new DirtyList(znodeImage),
+    dirtySessions: new DirtyList(sessionImage),
+    createdBytes: new ByteSlab(),
+    changedBytes: new ByteSlab(),
+    bytes: 0,
+    lastZxid: 0,
+    clockMs: 0,
+    isFrozen: false,
+  };
+}
+
+/** The state before the first entry: "/" alone. */
+export function newState(limits: TreeLimits): TreeState {
+  const changeLog = new ChangeLog({
+    bytesMax: limits.changeLogBytesMax,
+    countMax: limits.changeLogCountMax,
+  });
+  const state = blankState(limits, changeLog);
+  const image = { data: NO_DATA, stat: ROOT_STAT, created: 0, contenderFormat: null };
+  const root = makeZnode("/", null, image);
+  enterZnode(state, root);
+  state.dirtyNodes.add(root);
+  return state;
+}
+
+/** Puts a complete znode into map, sum and count; its parent learns of it elsewhere. */
+export function enterZnode(state: TreeState, node: Znode): void {
+  assert(!state.nodes.has(node.path), "znode_path_unused", () => node.path);
+  state.nodes.set(node.path, node);
+  hashPath(state.hasher, node);
+  hashData(state.hasher, node);
+  sumZnode(state.hasher, node);
+  state.digest.add(node.sumA, node.sumB);
+  state.bytes += znodeBytes(node.path, node.data.length);
+}
+
+/** Why there is no znode at `path`. */
+export function whyMissing(path: string): ErrorCode {
+  return checkPath(path) ?? "NO_NODE";
+}
+
+/** 16 hex digits over everything replicated; `sum` holds znodes, sessions and replies. */
+export function renderDigest(state: TreeState, sum: DigestSum): string {
+  const { hasher, limits } = state;
+  hasher.begin(ITEM.base);
+  hasher.number(state.clockMs);
+  hasher.number(limits.bytesMax);
+  hasher.number(limits.sessionsMax);
+  hasher.number(limits.sessionEphemeralsMax);
+  hasher.end();
+  return sum.render(hasher.a, hasher.b);
+}

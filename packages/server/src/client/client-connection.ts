@@ -1,0 +1,276 @@
+import {
+  PROTOCOL_LIMITS,
+  PROTOCOL_VERSION,
+  ProtocolError,
+  decodeClientFrame,
+  type ClientMessage,
+  type ErrorCode,
+  type Hello,
+  type Query,
+  type ServerMessage,
+  type SessionId,
+  type WriteSeq,
+} from "@quorate/kv-store/protocol";
+import type { SessionWrites } from "../proposals.ts";
+import type { Connection } from "../ports.ts";
+import type { WaitingRead } from "../reads.ts";
+import { Outbox, type OutboxLimits } from "./outbox.ts";
+
+type WriteMessage = Extract<ClientMessage, { readonly kind: "write" }>;
+type ReadMessage = Extract<ClientMessage, { readonly kind: "read" }>;
+type AddWatchMessage = Extract<ClientMessage, { readonly kind: "addWatch" }>;
+
+/** What a connection asks of the node behind it. */
+export interface ConnectionOwner {
+  readonly outboxLimits: OutboxLimits;
+  onHello(connection: ClientConnection, hello: Hello): void;
+  /** Encodes and submits; null when it was taken, else why not. */
+  submitWrite(connection: ClientConnection, message: WriteMessage): ErrorCode | null;
+  /** A linearizable read needs an index; it is set on `read` later. */
+  requestIndex(read: WaitingRead): void;
+  /** Answers from the tree as it is now. */
+  runRead(connection: ClientConnection, cxid: number, query: Query): void;
+  addWatch(connection: ClientConnection, message: AddWatchMessage): void;
+  removeWatch(connection: ClientConnection, watchId: number): void;
+  ping(connection: ClientConnection, pingId: number): void;
+  closeSession(connection: ClientConnection, cxid: number): void;
+  /** There is something to send at the end of the turn. */
+  markDirty(connection: ClientConnection): void;
+  /** There are reads waiting. */
+  markReading(connection: ClientConnection): void;
+  onClosed(connection: ClientConnection): void;
+}
+
+/** How far along the node and this session are, for the reads that wait. */
+export interface ReadProgress {
+  readonly appliedIndex: number;
+  readonly lastWriteSeq: number;
+}
+
+interface QueuedRead {
+  readonly cxid: number;
+  readonly query: Query;
+  /** The session's writes up to here must have been applied. */
+  readonly afterSeq: number;
+  readonly wait: WaitingRead | null;
+}
+
+const REFUSED_RETRY_MS = 50;
+
+/**
+ * One client connection: hello, then whatever the session does. Malformed input ends this connection and nothing else.
+ * Reads are answered in the order they came and after the writes that came before them.
+ */
+export class ClientConnection {
+  readonly id: number;
+  readonly connection: Connection;
+  readonly outbox: Outbox;
+  readonly #owner: ConnectionOwner;
+  #phase: "greeting" | "attaching" | "open" | "closed" = "greeting";
+  #writes: SessionWrites | null = null;
+  #nextSeq = 0;
+  #firstSeqMax = 1;
+  #refusedFrom = 0;
+  #reads: QueuedRead[] = [];
+  #hello: Hello | null = null;
+
+  constructor(id: number, connection: Connection, owner: ConnectionOwner) {
+    this.id = id;
+    this.connection = connection;
+    this.#owner = owner;
+    this.outbox = new Outbox(connection, owner.outboxLimits);
+    connection.setHandlers({
+      onFrame: (frame) => this.#onFrame(frame),
+      onClose: () => this.#onClose(),
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#phase === "open";
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === "closed";
+  }
+
+  /** What the client said first; null before. */
+  get hello(): Hello | null {
+    return this.#hello;
+  }
+
+  get session(): SessionId | null {
+    return this.#writes?.session ?? null;
+  }
+
+  get writes(): SessionWrites | null {
+    return this.#writes;
+  }
+
+  /** The session is attached to this connection from now on. */
+  open(writes: SessionWrites, lastWriteSeq: number): void {
+    this.#phase = "open";
+    this.#writes = writes;
+    this.#firstSeqMax = lastWriteSeq + 1;
+  }
+
+  send(message: ServerMessage, dataBytes = 0): void {
+    if (this.#phase === "closed") return;
+    this.outbox.push(message, dataBytes);
+    this.#owner.markDirty(this);
+  }
+
+  /** Says why, then closes. */
+  goodbye(code: ErrorCode, message: string, fatal: boolean): void {
+    if (this.#phase === "closed") return;
+    const protocolVersion = PROTOCOL_VERSION;
+    this.outbox.push({ kind: "goodbye", code, message, fatal, protocolVersion }, message.length);
+    this.outbox.flush();
+    this.connection.close();
+    this.#onClose();
+  }
+
+  /** End of a turn: sends what has gathered; a client that does not read is let go. */
+  flush(): void {
+    if (this.#phase === "closed") return;
+    this.outbox.flush();
+    if (this.outbox.overflowed) {
+      this.connection.destroy();
+      this.#onClose();
+    }
+  }
+
+  /** Writes from `fromSeq` on were taken back before they reached the log. */
+  refuse(fromSeq: number, code: ErrorCode, retryAfterMs: number): void {
+    this.#refusedFrom = fromSeq;
+    this.#nextSeq = fromSeq;
+    this.send({ kind: "refused", fromSeq: fromSeq as WriteSeq, code, retryAfterMs });
+  }
+
+  /** Answers the reads whose time has come; true when none is left. */
+  drainReads(progress: ReadProgress): boolean {
+    let done = 0;
+    for (const read of this.#reads) {
+      if (read.wait !== null && (read.wait.index === null || read.wait.index > progress.appliedIndex))
+        break;
+      if (read.afterSeq > progress.lastWriteSeq) break;
+      this.#owner.runRead(this, read.cxid, read.query);
+      done += 1;
+    }
+    if (done === this.#reads.length) this.#reads = [];
+    else if (done > 0) this.#reads.splice(0, done);
+    return this.#reads.length === 0;
+  }
+
+  #onFrame(frame: Uint8Array): void {
+    if (this.#phase === "closed") return;
+    let messages: readonly ClientMessage[];
+    try {
+      messages = decodeClientFrame(frame);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.goodbye(error.code, error.message, true);
+      return;
+    }
+    for (const message of messages) {
+      this.#onMessage(message);
+      if (this.isClosed) return;
+    }
+  }
+
+  #onMessage(message: ClientMessage): void {
+    if (message.kind === "hello") {
+      this.#onHello(message);
+      return;
+    }
+    if (this.#phase !== "open") {
+      this.goodbye("PROTOCOL_ERROR", `"${message.kind}" before the welcome`, true);
+      return;
+    }
+    switch (message.kind) {
+      case "write":
+        this.#onWrite(message);
+        return;
+      case "skip":
+        this.#onWrite({ ...message, kind: "write", ops: [] });
+        return;
+      case "read":
+        this.#onRead(message);
+        return;
+      case "addWatch":
+        this.#owner.addWatch(this, message);
+        return;
+      case "removeWatch":
+        this.#owner.removeWatch(this, message.watchId);
+        this.send({ kind: "watchRemoved", cxid: message.cxid, watchId: message.watchId });
+        return;
+      case "ping":
+        this.#owner.ping(this, message.pingId);
+        return;
+      case "closeSession":
+        this.#owner.closeSession(this, message.cxid);
+        return;
+    }
+  }
+
+  #onHello(hello: Hello): void {
+    if (this.#phase !== "greeting") {
+      this.goodbye("PROTOCOL_ERROR", "a second hello on one connection", true);
+      return;
+    }
+    if (hello.protocolVersion !== PROTOCOL_VERSION) {
+      const text = `this server speaks protocol version ${PROTOCOL_VERSION}, not ${hello.protocolVersion}`;
+      this.goodbye("UNSUPPORTED_VERSION", text, true);
+      return;
+    }
+    this.#phase = "attaching";
+    this.#hello = hello;
+    this.#owner.onHello(this, hello);
+  }
+
+  #onWrite(message: WriteMessage): void {
+    const writes = this.#writes;
+    if (writes === null) return;
+    if (this.#refusedFrom !== 0) {
+      if (message.writeSeq !== this.#refusedFrom) return;
+      this.#refusedFrom = 0;
+    } else if (
+      this.#nextSeq === 0
+        ? message.writeSeq > this.#firstSeqMax
+        : message.writeSeq !== this.#nextSeq
+    ) {
+      const text = `write ${message.writeSeq} where ${this.#nextSeq || this.#firstSeqMax} was due`;
+      this.goodbye("PROTOCOL_ERROR", text, true);
+      return;
+    }
+    if (writes.count >= PROTOCOL_LIMITS.outstandingMax) {
+      this.goodbye("PROTOCOL_ERROR", "more unanswered writes than the protocol allows", true);
+      return;
+    }
+    const refusal = this.#owner.submitWrite(this, message);
+    if (refusal === null) this.#nextSeq = message.writeSeq + 1;
+    else this.refuse(message.writeSeq, refusal, REFUSED_RETRY_MS);
+  }
+
+  #onRead(message: ReadMessage): void {
+    if (this.#reads.length >= PROTOCOL_LIMITS.outstandingMax) {
+      this.goodbye("PROTOCOL_ERROR", "more unanswered reads than the protocol allows", true);
+      return;
+    }
+    const { cxid, query } = message;
+    const afterSeq = this.#nextSeq === 0 ? 0 : this.#nextSeq - 1;
+    let wait: WaitingRead | null = null;
+    if (message.consistency === "linearizable") {
+      wait = { index: null, run: null };
+      this.#owner.requestIndex(wait);
+    }
+    this.#reads.push({ cxid, query, afterSeq, wait });
+    this.#owner.markReading(this);
+  }
+
+  #onClose(): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.#reads = [];
+    this.#owner.onClosed(this);
+  }
+}

@@ -1,0 +1,111 @@
+/** How the text of a flag or of an environment variable becomes a value. */
+export type OptionKind = "text" | "integer" | "bytes" | "boolean" | "list" | "members";
+
+/** One initial member as written down by the operator. */
+export interface MemberSetting {
+  readonly name: string;
+  /** `host:port` of its peer listener; several, separated by `|`, if it has several networks. */
+  readonly peer: string;
+  /** `host:port` of its client listener. */
+  readonly client: string;
+}
+
+/** Everything that can be set, before it was checked. What is missing takes its default. */
+export interface ServerSettings {
+  readonly name?: string;
+  readonly dataDirectory?: string;
+  readonly members?: readonly MemberSetting[];
+  readonly peerListen?: string;
+  readonly clientListen?: string;
+  readonly peerAdvertise?: string;
+  readonly clientAdvertise?: string;
+  readonly rejoin?: boolean;
+  readonly insecure?: boolean;
+  readonly allowedOrigins?: readonly string[];
+  readonly logLevel?: LogLevel;
+  readonly logFormat?: LogFormat;
+  readonly tickMs?: number;
+  readonly heartbeatMs?: number;
+  readonly electionTimeoutMs?: number;
+  readonly sessionTimeoutMinMs?: number;
+  readonly sessionTimeoutMaxMs?: number;
+  readonly clientConnectionsMax?: number;
+  readonly sessionsMax?: number;
+  readonly treeBytesMax?: number;
+  readonly memoryLogBytesMax?: number;
+  readonly diskFreeBytesMin?: number;
+  readonly diskReserveBytes?: number;
+}
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_FORMATS = ["json", "text"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/**
+ * One setting. Its name is the key in the file and, with dashes, the flag; in capitals after `QUORATE_`, the
+ * environment variable.
+ */
+export interface Option {
+  readonly field: keyof ServerSettings;
+  readonly name: string;
+  readonly kind: OptionKind;
+  /** Stands for the value in the help. */
+  readonly value: string;
+  readonly help: string;
+}
+
+const option = (
+  field: keyof ServerSettings,
+  kind: OptionKind,
+  value: string,
+  help: string,
+): Option => ({
+  field,
+  name: field.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`),
+  kind,
+  value,
+  help,
+});
+
+/** All settings, in the order of the help. */
+export const OPTIONS: readonly Option[] = [
+  option("name", "text", "NAME", "This node's name among the members. Default: 1"),
+  option("dataDirectory", "text", "DIR", "Where log, image and identity are kept. Default: data/NAME"),
+  option(
+    "members",
+    "members",
+    "NAME=PEER,CLIENT",
+    "An initial member, its peer and its client address; repeat for each, the same on all. Default: this node alone",
+  ),
+  option("peerListen", "text", "HOST:PORT", "Listen here for other nodes. Default: own member's address"),
+  option("clientListen", "text", "HOST:PORT", "Listen here for clients. Default: own member's address"),
+  option("peerAdvertise", "text", "HOST:PORT", "Where other nodes reach this one; several separated by |"),
+  option("clientAdvertise", "text", "HOST:PORT", "Where clients reach this node"),
+  option("rejoin", "boolean", "", "The data were lost: ask to be taken in again as a new member"),
+  option("insecure", "boolean", "", "Allow listening beyond loopback although nothing is encrypted"),
+  option("allowedOrigins", "list", "ORIGIN", "Browser origins that may connect, comma separated. Default: none"),
+  option("logLevel", "text", "LEVEL", `One of ${LOG_LEVELS.join(", ")}. Default: info`),
+  option("logFormat", "text", "FORMAT", `One of ${LOG_FORMATS.join(", ")}. Default: json`),
+  option("tickMs", "integer", "MS", "Granularity of the timing below. Default: 20"),
+  option("heartbeatMs", "integer", "MS", "A leader's heartbeat interval. Default: 100"),
+  option("electionTimeoutMs", "integer", "MS", "Silence after which a node may campaign (up to twice that). Default: 600"),
+  option("sessionTimeoutMinMs", "integer", "MS", "Shortest session timeout granted. Default: 1000"),
+  option("sessionTimeoutMaxMs", "integer", "MS", "Longest session timeout granted. Default: 600000"),
+  option("clientConnectionsMax", "integer", "COUNT", "Client connections to this node. Default: 20000"),
+  option("sessionsMax", "integer", "COUNT", "Live sessions; the same on every node. Default: 200000"),
+  option("treeBytesMax", "bytes", "BYTES", "Size of the tree; the same on every node. Default: 1GiB"),
+  option("memoryLogBytesMax", "bytes", "BYTES", "Log kept in memory for slow followers. Default: 64MiB"),
+  option("diskFreeBytesMin", "bytes", "BYTES", "Growing writes are refused below this much free disk. Default: 256MiB"),
+  option("diskReserveBytes", "bytes", "BYTES", "Part of it that only the log and recovery use. Default: 64MiB"),
+];
+
+/** Flag of an option. A member is named once per flag. */
+export function flagOf(option: Option): string {
+  return option.kind === "members" ? "--member" : `--${option.name}`;
+}
+
+/** Environment variable of an option. */
+export function variableOf(option: Option): string {
+  return `QUORATE_${option.name.replaceAll("-", "_").toUpperCase()}`;
+}

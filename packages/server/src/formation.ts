@@ -1,0 +1,70 @@
+import { createHash } from "node:crypto";
+import { logIndex, term, type Member, type Membership, type NodeId, type SnapshotMeta } from "@quorate/raft";
+
+/**
+ * First meeting of an ensemble. Every configured member draws a node id once and keeps it before it tells anybody; when a
+ * node knows the ids of all of them, the membership follows from that alone, so every node finds the same one and no vote
+ * is needed. A node that lost its data draws another id and is thereby known as a stranger.
+ */
+export class Formation {
+  readonly #names: readonly string[];
+  readonly #known = new Map<string, Member>();
+
+  /** `names`: the configured initial members. `self` is among them. */
+  constructor(names: readonly string[], self: Member) {
+    this.#names = [...names].sort();
+    this.#known.set(self.name, self);
+  }
+
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  /** Who has not been heard of yet. */
+  get missing(): readonly string[] {
+    return this.#names.filter((name) => !this.#known.has(name));
+  }
+
+  /** False: the name is not expected here, or known under another id. */
+  meet(member: Member): boolean {
+    if (!this.#names.includes(member.name)) return false;
+    const known = this.#known.get(member.name);
+    if (known !== undefined) return known.id === member.id;
+    this.#known.set(member.name, member);
+    return true;
+  }
+
+  /** The membership, once everybody is known. */
+  result(): SnapshotMeta | null {
+    if (this.missing.length > 0) return null;
+    const members = [...this.#known.values()].sort((a, b) => a.id - b.id);
+    return {
+      index: logIndex(0),
+      term: term(0),
+      membership: {
+        voters: members.map((member) => member.id),
+        outgoingVoters: [],
+        learners: [],
+        members,
+      },
+    };
+  }
+}
+
+/** Names the ensemble that this formation founded: the same on all its members, another for any other set of ids. */
+export function clusterIdOf(membership: Membership): string {
+  const hash = createHash("sha256").update("quorate cluster");
+  for (const member of membership.members) hash.update(`|${member.name}|${member.id}`);
+  return hash.digest("hex").slice(0, 16);
+}
+
+
+/** The member with this name. */
+export function memberNamed(membership: Membership, name: string): Member | undefined {
+  return membership.members.find((member) => member.name === name);
+}
+
+/** The member with this id. */
+export function memberById(membership: Membership, id: NodeId): Member | undefined {
+  return membership.members.find((member) => member.id === id);
+}

@@ -1,0 +1,51 @@
+import { DataTree, ImageError, TreeLoader, type TreeLimits } from "@quorate/kv-store";
+import { ServerError } from "../errors.ts";
+import type { ImageStore, MonotonicClock } from "../ports.ts";
+import { IMAGE_META_KEY, decodeImageMeta, type ImageMeta } from "./image-meta.ts";
+
+const PAGE_COUNT = 1_000;
+const PAGE_BYTES = 1_048_576;
+
+export interface LoadedImage {
+  readonly tree: DataTree;
+  /** Null: the image is new and holds nothing yet. */
+  readonly meta: ImageMeta | null;
+}
+
+/**
+ * Reads the whole image and builds the tree it stands for, digest verified. Rejects with a `ServerError`
+ * (IMAGE_CORRUPT, FORMAT_UNKNOWN) when anything is damaged or missing: a node never starts from half a state.
+ */
+export async function loadImage(
+  image: ImageStore,
+  limits: TreeLimits,
+  clock: MonotonicClock,
+): Promise<LoadedImage> {
+  const view = image.view();
+  const loader = new TreeLoader(limits);
+  let meta: ImageMeta | null = null;
+  let count = 0;
+  try {
+    for (;;) {
+      const page = await view.next(PAGE_COUNT, PAGE_BYTES);
+      if (page.length === 0) break;
+      for (const [key, value] of page) {
+        if (key === IMAGE_META_KEY) meta = decodeImageMeta(value);
+        else loader.add(key, value);
+        count += 1;
+      }
+      await new Promise<void>((resolve) => {
+        clock.endOfTurn(resolve);
+      });
+    }
+    if (count === 0) return { tree: new DataTree(limits), meta: null };
+    if (meta === null) throw new ServerError("IMAGE_CORRUPT", "the image has no meta record");
+    return { tree: loader.finish(), meta };
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    const code = error.code === "UNKNOWN_FORMAT" ? "FORMAT_UNKNOWN" : "IMAGE_CORRUPT";
+    throw new ServerError(code, error.message, error);
+  } finally {
+    await view.close();
+  }
+}

@@ -1,0 +1,176 @@
+import type { TreeLimits } from "@quorate/kv-store";
+import type { Membership, Message, NodeId, RaftInput, SnapshotMeta } from "@quorate/raft";
+import type { Applier } from "../applier.ts";
+import { ServerError } from "../errors.ts";
+import type { NodeStorage } from "../node-storage.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { PeerEnvelope } from "../peer/envelope.ts";
+import type { MonotonicClock } from "../ports.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { SnapshotReceiver, type ReceivedSnapshot } from "./snapshot-receiver.ts";
+import { SnapshotSender } from "./snapshot-sender.ts";
+
+type InstallSnapshot = Extract<Message, { readonly kind: "installSnapshot" }>;
+
+export interface NodeSnapshotsOptions {
+  readonly clock: MonotonicClock;
+  readonly limits: TreeLimits;
+  readonly storage: NodeStorage;
+  readonly metrics: Metrics;
+  readonly clusterId: string;
+  readonly historyId: string;
+  /** A number that no earlier process of this node has used. */
+  readonly firstTransfer: number;
+  /** Revision at which the image stands at the start. */
+  readonly checkpointIndex: number;
+  applier(): Applier;
+  /** As of the last applied entry. */
+  membership(): Membership;
+  send(to: NodeId, envelope: PeerEnvelope): void;
+  push(input: RaftInput): void;
+  fatal(error: unknown): void;
+}
+
+/** Bytes of applied commands after which the image is brought up to date. */
+const CHECKPOINT_BYTES = 33_554_432;
+/** A received snapshot that the core has not asked for by then is of no use to it. */
+const INSTALL_TIMEOUT_MS = 1_000;
+
+/** Everything about images of one node: checkpoints of its own, snapshots to and from its peers. */
+export class NodeSnapshots {
+  readonly #options: NodeSnapshotsOptions;
+  readonly #checkpointer: Checkpointer;
+  readonly #sender: SnapshotSender;
+  readonly #receiver: SnapshotReceiver;
+  #received: { readonly snapshot: ReceivedSnapshot; readonly settle: () => void } | null = null;
+  #checkpointing: Promise<void> = Promise.resolve();
+  #checkpointIndex: number;
+  #stopping = false;
+
+  constructor(options: NodeSnapshotsOptions) {
+    this.#options = options;
+    const { clock, clusterId, historyId } = options;
+    this.#checkpointIndex = options.checkpointIndex;
+    this.#checkpointer = new Checkpointer({ clock, clusterId, historyId });
+    this.#sender = new SnapshotSender(options.firstTransfer, {
+      clock,
+      image: () => options.storage.image,
+      send: (to, envelope) => options.send(to, envelope),
+      done: (to, ok) => {
+        if (ok) options.metrics.counters.snapshotsSent += 1;
+        options.push({ kind: "snapshotSent", to, ok });
+      },
+    });
+    this.#receiver = new SnapshotReceiver({
+      limits: options.limits,
+      createImage: () => options.storage.createImage(),
+      discardImage: (image, directory) => options.storage.discardImage(image, directory),
+      ack: (to, transfer, sequence, ok) =>
+        options.send(to, { kind: "snapshotAck", transfer, sequence, ok }),
+      received: (_from, snapshot) => this.#onReceived(snapshot),
+      fatal: (error) => options.fatal(error),
+    });
+  }
+
+  /** Revision at which the image on disk stands. */
+  get checkpointIndex(): number {
+    return this.#checkpointIndex;
+  }
+
+  /** The leader's core found a peer whose log ends before ours begins. */
+  transfer(message: InstallSnapshot): void {
+    this.#sender.start(message);
+  }
+
+  onEnvelope(
+    from: NodeId,
+    envelope: Extract<PeerEnvelope, { readonly kind: "snapshotChunk" | "snapshotAck" }>,
+  ): void {
+    if (envelope.kind === "snapshotChunk") this.#receiver.onChunk(from, envelope);
+    else this.#sender.onAck(from, envelope.transfer, envelope.sequence, envelope.ok);
+  }
+
+  onPeerDown(peer: NodeId): void {
+    this.#sender.onLinkDown(peer);
+  }
+
+  onTick(): void {
+    this.#sender.onTick();
+  }
+
+  /** Entries were applied: brings the image up to date when it is worth it. */
+  onApplied(): void {
+    if (this.#options.applier().bytesSinceCheckpoint > CHECKPOINT_BYTES) this.#checkpoint();
+  }
+
+  /** The core puts the snapshot in force that was received. */
+  install(meta: SnapshotMeta): void {
+    const received = this.#received;
+    if (received === null || received.snapshot.meta.index !== meta.index) {
+      throw new ServerError("IMAGE_CORRUPT", `no snapshot at ${meta.index} was received`);
+    }
+    this.#received = null;
+    this.#options.storage.install(received.snapshot, this.#checkpointing);
+    this.#options.applier().install(received.snapshot.tree, meta.index, meta.term);
+    this.#checkpointIndex = meta.index;
+    this.#options.metrics.counters.snapshotsReceived += 1;
+    received.settle();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#sender.stop();
+    this.#received?.settle();
+    await this.#receiver.stop();
+    await this.#checkpointing;
+  }
+
+  /** Steps a complete snapshot in; resolves when it is in force, or when the core had no use for it. */
+  async #onReceived(snapshot: ReceivedSnapshot): Promise<void> {
+    const { clock, push, storage } = this.#options;
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(INSTALL_TIMEOUT_MS, resolve);
+      const settle = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      this.#received = { snapshot, settle };
+      push({ kind: "message", message: snapshot.message });
+    });
+    if (this.#received?.snapshot !== snapshot) return;
+    this.#received = null;
+    await storage.discardImage(snapshot.image, snapshot.directory);
+  }
+
+  #checkpoint(): void {
+    if (this.#checkpointer.isRunning || this.#stopping) return;
+    const applier = this.#options.applier();
+    applier.resetBytes();
+    const { image } = this.#options.storage;
+    const snapshot: SnapshotMeta = {
+      index: applier.appliedIndex,
+      term: applier.appliedTerm,
+      membership: this.#options.membership(),
+    };
+    this.#checkpointing = this.#checkpointer.run(applier.tree, image, snapshot).then(
+      () => this.#onCheckpoint(snapshot, image),
+      (error: unknown) => {
+        // An image that a snapshot replaced meanwhile is nobody's loss.
+        if (image === this.#options.storage.image) this.#options.fatal(error);
+      },
+    );
+  }
+
+  async #onCheckpoint(snapshot: SnapshotMeta, image: unknown): Promise<void> {
+    const { storage, metrics, push, fatal } = this.#options;
+    if (image !== storage.image) return;
+    metrics.counters.checkpoints += 1;
+    this.#checkpointIndex = snapshot.index;
+    push({ kind: "compact", snapshot });
+    try {
+      await storage.trim(snapshot.index);
+    } catch (error) {
+      fatal(error);
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import { ImageError, TreeLoader, type DataTree, type TreeLimits } from "@quorate/kv-store";
+import type { Message, NodeId, SnapshotMeta } from "@quorate/raft";
+import type { PeerEnvelope } from "../peer/envelope.ts";
+import type { ImageStore } from "../ports.ts";
+import { IMAGE_META_KEY, decodeImageMeta } from "./image-meta.ts";
+import { recordsChecksum } from "./records-checksum.ts";
+
+type SnapshotChunk = Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>;
+
+/** A snapshot that is complete, verified and durable, not in force yet. */
+export interface ReceivedSnapshot {
+  readonly meta: SnapshotMeta;
+  /** To be stepped into the core: its snapshot is the one that was received. */
+  readonly message: Message;
+  readonly tree: DataTree;
+  readonly image: ImageStore;
+  readonly directory: string;
+}
+
+export interface SnapshotReceiverPorts {
+  readonly limits: TreeLimits;
+  /** A new, empty image beside the one in force. */
+  createImage(): Promise<{ readonly image: ImageStore; readonly directory: string }>;
+  /** Takes an image away that came to nothing. */
+  discardImage(image: ImageStore, directory: string): Promise<void>;
+  ack(to: NodeId, transfer: number, sequence: number, ok: boolean): void;
+  received(from: NodeId, snapshot: ReceivedSnapshot): Promise<void>;
+  /** This node cannot go on (its own disk failed). */
+  fatal(error: unknown): void;
+}
+
+interface Receipt {
+  readonly from: NodeId;
+  readonly transfer: number;
+  readonly meta: SnapshotMeta;
+  readonly message: Message;
+  readonly image: ImageStore;
+  readonly directory: string;
+  readonly loader: TreeLoader;
+  checksum: number;
+  sequence: number;
+}
+
+/**
+ * Takes a snapshot in, piece by piece, into an image of its own: all or nothing, and nothing of the state in force changes
+ * before every record, the checksum and the state's digest are right and durable.
+ */
+export class SnapshotReceiver {
+  readonly #ports: SnapshotReceiverPorts;
+  #receipt: Receipt | null = null;
+  /** Pieces are worked off one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #queued = 0;
+
+  constructor(ports: SnapshotReceiverPorts) {
+    this.#ports = ports;
+  }
+
+  get isReceiving(): boolean {
+    return this.#receipt !== null;
+  }
+
+  onChunk(from: NodeId, chunk: SnapshotChunk): void {
+    // The sender's window bounds what may wait here; more is not from a sender that keeps to the protocol.
+    if (this.#queued >= 64) return;
+    this.#queued += 1;
+    this.#work = this.#work.then(async () => {
+      this.#queued -= 1;
+      try {
+        await this.#take(from, chunk);
+      } catch (error) {
+        await this.#refuse(from, chunk, error);
+      }
+    });
+  }
+
+  /** Waits until nothing is being worked on, and drops what is incomplete. */
+  async stop(): Promise<void> {
+    await this.#work;
+    await this.#drop();
+  }
+
+  async #take(from: NodeId, chunk: SnapshotChunk): Promise<void> {
+    if (chunk.header !== null) await this.#begin(from, chunk);
+    const receipt = this.#receipt;
+    if (receipt === null || receipt.from !== from || receipt.transfer !== chunk.transfer) return;
+    if (chunk.sequence !== receipt.sequence + 1) return;
+    receipt.checksum = recordsChecksum(chunk.records, receipt.checksum);
+    if (receipt.checksum !== chunk.checksum) throw new ImageError("BAD_RECORD", "checksum of a piece");
+    receipt.sequence = chunk.sequence;
+    if (chunk.records.length > 0) await this.#store(receipt, chunk);
+    if (chunk.last) await this.#complete(receipt);
+    this.#ports.ack(from, chunk.transfer, chunk.sequence, true);
+  }
+
+  async #begin(from: NodeId, chunk: SnapshotChunk): Promise<void> {
+    await this.#drop();
+    const header = chunk.header;
+    if (header === null) return;
+    const { image, directory } = await this.#ports.createImage();
+    this.#receipt = {
+      from,
+      transfer: chunk.transfer,
+      meta: header.meta,
+      message: header.message,
+      image,
+      directory,
+      loader: new TreeLoader(this.#ports.limits),
+      checksum: 0,
+      sequence: 0,
+    };
+  }
+
+  async #store(receipt: Receipt, chunk: SnapshotChunk): Promise<void> {
+    const batch = receipt.image.batch();
+    for (const [key, value] of chunk.records) {
+      batch.put(key, value);
+      if (key === IMAGE_META_KEY) {
+        const found = decodeImageMeta(value).snapshot;
+        if (found.index !== receipt.meta.index) throw new ImageError("INCOMPLETE", "meta record");
+      } else {
+        receipt.loader.add(key, value);
+      }
+    }
+    await batch.write();
+  }
+
+  async #complete(receipt: Receipt): Promise<void> {
+    const tree = receipt.loader.finish();
+    this.#receipt = null;
+    const { meta, image, directory } = receipt;
+    const message = { ...receipt.message, snapshot: meta } as Message;
+    await this.#ports.received(receipt.from, { meta, message, tree, image, directory });
+  }
+
+  async #refuse(from: NodeId, chunk: SnapshotChunk, error: unknown): Promise<void> {
+    try {
+      await this.#drop();
+    } catch (failure) {
+      this.#ports.fatal(failure);
+      return;
+    }
+    this.#ports.ack(from, chunk.transfer, chunk.sequence, false);
+    if (!(error instanceof ImageError)) this.#ports.fatal(error);
+  }
+
+  async #drop(): Promise<void> {
+    const receipt = this.#receipt;
+    this.#receipt = null;
+    if (receipt !== null) await this.#ports.discardImage(receipt.image, receipt.directory);
+  }
+}

@@ -1,0 +1,123 @@
+import { encodeCommand, type ApplyResult, type CommandStamp, type DataTree } from "@quorate/kv-store";
+import type { SessionId, Zxid } from "@quorate/kv-store/protocol";
+import type { NodeId, SoftState, Term } from "@quorate/raft";
+import type { MonotonicClock, WallClock } from "./ports.ts";
+import type { ProposalIntake } from "./proposal-intake.ts";
+import type { WaitingRead } from "./reads.ts";
+import { SessionTracker } from "./session-tracker.ts";
+
+export interface LeaderDutiesOptions {
+  readonly clock: MonotonicClock;
+  readonly wallClock: WallClock;
+  readonly intake: ProposalIntake;
+  tree(): DataTree;
+  /** Highest index in this node's log. */
+  lastIndex(): number;
+  /** Confirms, through a quorum, that this node led when it was asked. */
+  confirm(read: WaitingRead): void;
+  answerTouches(to: NodeId, batch: number, unknown: readonly SessionId[]): void;
+}
+
+/**
+ * What only a leader does: it knows who lives, proposes who does not, and stamps commands with its clocks. Starts when it
+ * has applied an entry of its own term, because only then it knows every session.
+ */
+export class LeaderDuties {
+  readonly #options: LeaderDutiesOptions;
+  readonly #tracker = new SessionTracker();
+  #term: Term | null = null;
+  #clockBaseMs = 0;
+  #clockStartMs = 0;
+
+  constructor(options: LeaderDutiesOptions) {
+    this.#options = options;
+  }
+
+  /** True when this node leads and knows the state it leads with. */
+  get isActive(): boolean {
+    return this.#tracker.isActive;
+  }
+
+  get trackedSessions(): number {
+    return this.#tracker.count;
+  }
+
+  onSoftState(state: SoftState): void {
+    const term = state.role === "leader" ? state.term : null;
+    if (term === this.#term) return;
+    this.#term = term;
+    this.#tracker.stop();
+    this.#options.intake.clear();
+    // The replicated clock goes on from what this node has applied; the time in between counts for nobody.
+    this.#clockBaseMs = this.#options.tree().clockMs;
+    this.#clockStartMs = this.#options.clock.nowMs();
+  }
+
+  /** An entry of `term` was applied. */
+  onApplied(term: Term): void {
+    if (this.#term === null || term !== this.#term || this.#tracker.isActive) return;
+    this.#tracker.start(this.#options.tree().sessions());
+  }
+
+  onResult(result: ApplyResult): void {
+    if (!this.#tracker.isActive) return;
+    if (result.kind === "attached") this.#tracker.open(result.session, result.timeoutMs);
+    else if (result.kind === "closed") {
+      for (const session of result.sessions) this.#tracker.close(session);
+    }
+  }
+
+  /** The state was replaced: sessions are read from it again. */
+  onSnapshotInstalled(): void {
+    if (this.#tracker.isActive) this.#tracker.start(this.#options.tree().sessions());
+  }
+
+  stamp(): CommandStamp {
+    const { clock, wallClock } = this.#options;
+    const clockMs = Math.max(
+      this.#options.tree().clockMs,
+      this.#clockBaseMs + (clock.nowMs() - this.#clockStartMs),
+    );
+    return { timeMs: wallClock.nowMs(), clockMs };
+  }
+
+  /**
+   * A node reports who it heard of. The touches count from now; they are only acknowledged when a quorum has confirmed,
+   * after that, that this node leads in the same term.
+   */
+  onTouches(from: NodeId, batch: number, sessions: readonly number[]): void {
+    const term = this.#term;
+    if (term === null || !this.#tracker.isActive) return;
+    const unknown: SessionId[] = [];
+    for (const session of sessions) {
+      if (!this.#tracker.touch(session as SessionId)) unknown.push(session as SessionId);
+    }
+    this.#options.confirm({
+      index: null,
+      run: () => {
+        if (this.#term !== term) return;
+        this.#options.answerTouches(from, batch, unknown);
+      },
+    });
+  }
+
+  /** `elapsedMs` is bounded by the caller: a node that stood still lets nobody age meanwhile. */
+  onTick(elapsedMs: number): void {
+    const { term, basis } = { term: this.#term, basis: this.#options.lastIndex() };
+    if (term === null) return;
+    for (const proposal of this.#tracker.sweep(elapsedMs, basis as Zxid)) {
+      const { sessions } = proposal;
+      const command = encodeCommand({ kind: "expireSessions", term, basis: proposal.basis, sessions });
+      if (!this.#options.intake.add([command])) {
+        for (const session of sessions) this.#tracker.revive(session);
+      }
+    }
+  }
+
+  /** The log did not confirm the expiry of these sessions: they acted in time. */
+  onExpiryApplied(asked: readonly SessionId[], closed: readonly SessionId[]): void {
+    if (!this.#tracker.isActive) return;
+    const gone = new Set(closed);
+    for (const session of asked) if (!gone.has(session)) this.#tracker.revive(session);
+  }
+}

@@ -1,0 +1,196 @@
+import { TREE_LIMITS, type TreeLimits } from "@quorate/kv-store";
+import { PROTOCOL_LIMITS } from "@quorate/kv-store/protocol";
+import type { RaftConfig } from "@quorate/raft";
+import type { OutboxLimits } from "./client/outbox.ts";
+import { ServerError } from "./errors.ts";
+import type { IntakeLimits } from "./proposal-intake.ts";
+import type { ProposalLimits } from "./proposals.ts";
+
+/** Bounds that the core is given. */
+export type RaftLimits = Pick<
+  RaftConfig,
+  | "appendEntriesMax"
+  | "appendBytesMax"
+  | "inflightEntriesMax"
+  | "inflightBytesMax"
+  | "memoryLogBytesMax"
+  | "uncommittedBytesMax"
+  | "entryBytesMax"
+  | "applyBytesMax"
+>;
+
+/** Bounds of the connections between nodes. */
+export interface PeerLimits {
+  /** Bytes of one frame; whatever one envelope may hold fits. */
+  readonly frameBytesMax: number;
+  /** What waits for one peer, in the queue and in the network: entries and proposals are refused beyond. */
+  readonly queueBytesMax: number;
+  readonly queueCountMax: number;
+  /** Kept free above the queue's bounds for heartbeats, votes and acknowledgements. */
+  readonly reserveBytes: number;
+  readonly reserveCount: number;
+  /** A snapshot piece waits in the queue while more than this is on the way to the peer. */
+  readonly bulkBufferedBytesMax: number;
+  /** Incoming links that have said who they are. */
+  readonly linksMax: number;
+  /** Incoming links that have not. */
+  readonly greetingMax: number;
+}
+
+/** Bounds of the client listener. */
+export interface ClientLimits {
+  readonly connectionsMax: number;
+  readonly frameBytesMax: number;
+}
+
+/** When the disk counts as full. */
+export interface DiskLimits {
+  /** Free bytes below which growing writes are refused; reads and deletes go on. */
+  readonly freeBytesMin: number;
+  /** Bytes of it that only the log, checkpoints and recovery may use. */
+  readonly reserveBytes: number;
+}
+
+/** Every bound of one server. */
+export interface ServerLimits {
+  /** Decide what a command does, so they must be the same on every node of an ensemble. */
+  readonly tree: TreeLimits;
+  readonly raft: RaftLimits;
+  readonly intake: IntakeLimits;
+  readonly proposals: ProposalLimits;
+  readonly outbox: OutboxLimits;
+  readonly client: ClientLimits;
+  readonly peer: PeerLimits;
+  readonly disk: DiskLimits;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** What an encoded entry or a proposed command costs beside its data, bytes; generous. */
+export const ENTRY_OVERHEAD_BYTES = 64;
+/** What a frame and an envelope cost beside their payload, bytes; generous. */
+export const FRAME_OVERHEAD_BYTES: number = 64 * KIB;
+
+/**
+ * Defaults. A command is at most what one client frame can carry; everything else follows from that by the relations
+ * that {@link validateLimits} checks.
+ */
+export const SERVER_LIMITS: ServerLimits = {
+  tree: TREE_LIMITS,
+  raft: {
+    entryBytesMax: PROTOCOL_LIMITS.frameBytesMax + 64 * KIB,
+    appendEntriesMax: 8192,
+    appendBytesMax: MIB,
+    inflightEntriesMax: 65_536,
+    inflightBytesMax: 16 * MIB,
+    memoryLogBytesMax: 64 * MIB,
+    uncommittedBytesMax: 64 * MIB,
+    applyBytesMax: MIB,
+  },
+  intake: {
+    bytesMax: 64 * MIB,
+    countMax: 262_144,
+    batchBytesMax: MIB,
+    batchCountMax: 8192,
+  },
+  proposals: { pendingBytesMax: 16 * MIB, pendingCountMax: 65_536 },
+  outbox: { bufferedBytesMax: 16 * MIB, frameMessagesMax: 2048, frameBytesMax: 256 * KIB },
+  client: { connectionsMax: 20_000, frameBytesMax: PROTOCOL_LIMITS.frameBytesMax },
+  peer: {
+    frameBytesMax: 32 * MIB,
+    queueBytesMax: 48 * MIB,
+    queueCountMax: 16_384,
+    reserveBytes: 4 * MIB,
+    reserveCount: 4096,
+    bulkBufferedBytesMax: 256 * KIB,
+    linksMax: 64,
+    greetingMax: 64,
+  },
+  disk: { freeBytesMin: 256 * MIB, reserveBytes: 64 * MIB },
+};
+
+/**
+ * Throws CONFIG_INVALID unless the limits fit each other: whatever one part lets in, the next one can carry.
+ */
+export function validateLimits(limits: ServerLimits): void {
+  const { tree, raft, intake, proposals, outbox, client, peer, disk } = limits;
+  checkPositive(limits);
+  demand(
+    client.frameBytesMax <= PROTOCOL_LIMITS.frameBytesMax,
+    "client frames may be at most what the protocol allows",
+  );
+  demand(
+    raft.entryBytesMax >= client.frameBytesMax + ENTRY_OVERHEAD_BYTES,
+    "a log entry must hold whatever a client frame can carry",
+  );
+  demand(
+    peer.frameBytesMax >= raft.entryBytesMax + FRAME_OVERHEAD_BYTES,
+    "a peer frame must hold the largest entry",
+  );
+  demand(
+    peer.frameBytesMax >=
+      raft.appendBytesMax + raft.appendEntriesMax * ENTRY_OVERHEAD_BYTES + FRAME_OVERHEAD_BYTES,
+    "a peer frame must hold the largest appendEntries",
+  );
+  const proposalBytes =
+    proposals.pendingBytesMax + proposals.pendingCountMax * 8 + FRAME_OVERHEAD_BYTES;
+  demand(
+    peer.frameBytesMax >= proposalBytes,
+    "a peer frame must hold all pending proposals of a node, which are sent again at once",
+  );
+  demand(peer.queueBytesMax >= peer.frameBytesMax, "a peer's queue must hold a whole frame");
+  demand(
+    intake.bytesMax >= proposals.pendingBytesMax + client.frameBytesMax &&
+      intake.countMax >= proposals.pendingCountMax,
+    "a leader's queue must hold all pending proposals of one node",
+  );
+  demand(
+    proposals.pendingBytesMax >= raft.entryBytesMax,
+    "pending proposals must hold the largest entry",
+  );
+  demand(
+    raft.uncommittedBytesMax >= Math.max(intake.batchBytesMax, raft.entryBytesMax),
+    "uncommitted bytes must hold one batch of proposals",
+  );
+  demand(
+    raft.inflightBytesMax >= Math.max(raft.appendBytesMax, raft.entryBytesMax),
+    "bytes in flight to a peer must hold one appendEntries",
+  );
+  demand(
+    raft.inflightEntriesMax >= raft.appendEntriesMax,
+    "entries in flight to a peer must hold one appendEntries",
+  );
+  demand(
+    raft.memoryLogBytesMax >= raft.inflightBytesMax,
+    "the log in memory must hold what is in flight to a peer (memory-log-bytes-max)",
+  );
+  demand(
+    outbox.frameBytesMax + PROTOCOL_LIMITS.dataBytesMax <= PROTOCOL_LIMITS.frameBytesMax,
+    "a frame to a client must stay within the protocol with one more znode in it",
+  );
+  demand(
+    outbox.bufferedBytesMax >= PROTOCOL_LIMITS.frameBytesMax,
+    "a client's outbox must hold a whole frame",
+  );
+  demand(
+    tree.bytesMax >= raft.entryBytesMax,
+    "the tree must be able to hold one entry (tree-bytes-max)",
+  );
+  demand(
+    disk.freeBytesMin > disk.reserveBytes,
+    "disk-free-bytes-min must be above disk-reserve-bytes, or the reserve would be used up first",
+  );
+}
+
+function checkPositive(limits: ServerLimits): void {
+  for (const [group, values] of Object.entries(limits)) {
+    for (const [name, value] of Object.entries(values as Record<string, number>)) {
+      demand(Number.isSafeInteger(value) && value > 0, `${group}.${name} must be a whole number above 0`);
+    }
+  }
+}
+
+function demand(holds: boolean, relation: string): void {
+  if (!holds) throw new ServerError("CONFIG_INVALID", `limits do not fit each other: ${relation}`);
+}

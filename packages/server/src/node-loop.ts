@@ -1,0 +1,260 @@
+import type {
+  Entry,
+  HardState,
+  Message,
+  PersistWork,
+  RaftInput,
+  RaftNode,
+  ReadState,
+  Ready,
+  SnapshotMeta,
+  SoftState,
+  FetchWork,
+  StepResult,
+} from "@quorate/raft";
+import type { CommandStamp } from "@quorate/kv-store";
+import type { MonotonicClock, Timer } from "./ports.ts";
+import type { ProposalIntake } from "./proposal-intake.ts";
+import { encodeEntries } from "./storage/entry-codec.ts";
+
+/** The durable log as the loop uses it. */
+export interface LoopLog {
+  /** Makes one piece of work durable; never called while another is under way. */
+  persist(work: PersistWork, block: Uint8Array): Promise<void>;
+  /** Null: compacted. */
+  fetch(work: FetchWork): Promise<FetchedEntries | null>;
+}
+
+export interface FetchedEntries {
+  readonly prevTerm: Extract<RaftInput, { readonly kind: "fetched" }>["prevTerm"];
+  readonly entries: readonly Entry[];
+}
+
+/** Where the loop's effects go. All are called inside a turn, in the order of the spine. */
+export interface LoopHooks {
+  /** What happens in every turn before work is taken: things gathered since the last one are stepped or queued. */
+  gather(): void;
+  onSoftState(state: SoftState): void;
+  /** Term or vote changed: resolves once the copy outside the log is durable, only then the log is written. */
+  onHardState(state: HardState): Promise<void>;
+  send(message: Message): void;
+  installSnapshot(meta: SnapshotMeta): void;
+  apply(entries: readonly Entry[]): void;
+  onReadState(state: ReadState): void;
+  stamp(): CommandStamp;
+  /** End of a turn: replies, events and messages leave. */
+  flush(): void;
+  /** One unit of logical time passed; `elapsedMs` is how much this node admits, `stalledMs` what it slept through. */
+  onTick(elapsedMs: number, stalledMs: number): void;
+  onPersisted(durationMs: number): void;
+  /** The node cannot go on. */
+  onFatal(error: unknown): void;
+}
+
+export interface LoopOptions {
+  readonly raft: RaftNode;
+  readonly log: LoopLog;
+  readonly clock: MonotonicClock;
+  readonly intake: ProposalIntake;
+  readonly tickMs: number;
+  readonly hooks: LoopHooks;
+}
+
+/** Work in one turn ends after this; what is left waits for the next, so that sockets are read in between. */
+const TURN_MS_MAX = 8;
+/** A tick this late means that the process stood still. */
+const STALL_TICKS = 10;
+
+/**
+ * The spine of a node: inbox, step, Ready, disk, wire, apply, outbox. The only caller of the core. It never waits for the
+ * disk: a write's completion is an input like any other, and what arrives meanwhile is the next write.
+ */
+export class NodeLoop {
+  readonly #raft: RaftNode;
+  readonly #log: LoopLog;
+  readonly #clock: MonotonicClock;
+  readonly #intake: ProposalIntake;
+  readonly #tickMs: number;
+  readonly #hooks: LoopHooks;
+  #inbox: RaftInput[] = [];
+  #scheduled = false;
+  #stopped = false;
+  #persisting = false;
+  #writing: Promise<void> = Promise.resolve();
+  #hardState: HardState;
+  #blockEntries: readonly Entry[] = [];
+  #block: Uint8Array = new Uint8Array(0);
+  #ticker: Timer | null = null;
+  #lastTickMs = 0;
+
+  constructor(options: LoopOptions, hardState: HardState) {
+    this.#raft = options.raft;
+    this.#log = options.log;
+    this.#clock = options.clock;
+    this.#intake = options.intake;
+    this.#tickMs = options.tickMs;
+    this.#hooks = options.hooks;
+    this.#hardState = hardState;
+  }
+
+  start(): void {
+    this.#lastTickMs = this.#clock.nowMs();
+    this.#ticker = this.#clock.every(this.#tickMs, () => this.#onTick());
+    this.wake();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#ticker?.cancel();
+    this.#inbox = [];
+  }
+
+  /** Resolves when no disk write is under way any more. */
+  settled(): Promise<void> {
+    return this.#writing;
+  }
+
+  /** True while a disk write is under way: proposals gather for the next one. */
+  get isPersisting(): boolean {
+    return this.#persisting;
+  }
+
+  push(input: RaftInput): void {
+    if (this.#stopped) return;
+    this.#inbox.push(input);
+    this.wake();
+  }
+
+  /** Makes sure that a turn follows. */
+  wake(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    this.#clock.endOfTurn(() => this.#guarded());
+  }
+
+  /** Steps an input within the turn that is running. */
+  step(input: RaftInput): StepResult {
+    return this.#raft.step(input);
+  }
+
+  /** The encoded form of entries that are being sent; the block of the last disk write where they are the same. */
+  readonly blockFor = (entries: readonly Entry[]): Uint8Array => {
+    const same =
+      entries.length === this.#blockEntries.length &&
+      entries[0] === this.#blockEntries[0] &&
+      entries.at(-1) === this.#blockEntries.at(-1);
+    return same ? this.#block : encodeEntries(entries);
+  };
+
+  #onTick(): void {
+    const now = this.#clock.nowMs();
+    const elapsed = now - this.#lastTickMs;
+    this.#lastTickMs = now;
+    const stalled = elapsed > STALL_TICKS * this.#tickMs;
+    // After standing still there may be heartbeats waiting in the sockets: they are read before time goes on.
+    const ticks = stalled ? 1 : Math.min(3, Math.max(1, Math.round(elapsed / this.#tickMs)));
+    for (let count = 0; count < ticks; count += 1) this.push({ kind: "tick" });
+    const admitted = Math.min(elapsed, STALL_TICKS * this.#tickMs);
+    this.#hooks.onTick(admitted, elapsed - admitted);
+  }
+
+  #guarded(): void {
+    try {
+      this.#turn();
+    } catch (error) {
+      this.stop();
+      this.#hooks.onFatal(error);
+    }
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    if (this.#stopped) return;
+    const started = this.#clock.nowMs();
+    const inputs = this.#inbox;
+    this.#inbox = [];
+    for (const input of inputs) this.#raft.step(input);
+    this.#hooks.gather();
+    this.#propose();
+    for (;;) {
+      const ready = this.#raft.takeReady();
+      if (ready === null) break;
+      this.#work(ready);
+      if (this.#clock.nowMs() - started > TURN_MS_MAX) {
+        this.wake();
+        break;
+      }
+    }
+    this.#hooks.flush();
+  }
+
+  #propose(): void {
+    if (this.#persisting || this.#intake.count === 0) return;
+    const commands = this.#intake.peek(this.#hooks.stamp());
+    const result = this.#raft.step({ kind: "propose", commands });
+    if (result.ok) this.#intake.drop(commands.length);
+    else if (result.reason === "notLeader") this.#intake.clear();
+  }
+
+  #work(ready: Ready): void {
+    if (ready.softState !== null) this.#hooks.onSoftState(ready.softState);
+    if (ready.persist !== null) this.#persist(ready.persist);
+    for (const message of ready.messages) this.#hooks.send(message);
+    for (const fetch of ready.fetches) this.#fetch(fetch);
+    if (ready.installSnapshot !== null) {
+      this.#hooks.installSnapshot(ready.installSnapshot);
+      this.#raft.step({ kind: "applied", index: ready.installSnapshot.index });
+    }
+    const last = ready.committed.at(-1);
+    if (last !== undefined) {
+      this.#hooks.apply(ready.committed);
+      this.#raft.step({ kind: "applied", index: last.index });
+    }
+    for (const state of ready.reads) this.#hooks.onReadState(state);
+  }
+
+  #persist(work: PersistWork): void {
+    this.#persisting = true;
+    this.#blockEntries = work.entries;
+    this.#block = encodeEntries(work.entries);
+    const block = this.#block;
+    const started = this.#clock.nowMs();
+    const known = this.#hardState;
+    const changed =
+      work.hardState.term !== known.term || work.hardState.votedFor !== known.votedFor;
+    this.#hardState = work.hardState;
+    const before = changed ? this.#hooks.onHardState(work.hardState) : null;
+    const written =
+      before === null
+        ? this.#log.persist(work, block)
+        : before.then(() => this.#log.persist(work, block));
+    this.#writing = written.then(
+      () => {
+        this.#persisting = false;
+        this.#hooks.onPersisted(this.#clock.nowMs() - started);
+        this.push({ kind: "persisted", ticket: work.ticket });
+      },
+      (error: unknown) => this.#fatal(error),
+    );
+  }
+
+  #fetch(work: FetchWork): void {
+    this.#log.fetch(work).then(
+      (fetched) =>
+        this.push({
+          kind: "fetched",
+          peer: work.peer,
+          from: work.from,
+          prevTerm: fetched?.prevTerm ?? (0 as FetchedEntries["prevTerm"]),
+          entries: fetched?.entries ?? null,
+        }),
+      (error: unknown) => this.#fatal(error),
+    );
+  }
+
+  #fatal(error: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#hooks.onFatal(error);
+  }
+}

@@ -1,0 +1,302 @@
+import type { DataTree, TreeLimits } from "@quorate/kv-store";
+import {
+  nodeId,
+  term,
+  type Entry,
+  type FetchWork,
+  type HardState,
+  type LogIndex,
+  type NodeId,
+  type PersistWork,
+  type RaftInitialState,
+  type SnapshotMeta,
+} from "@quorate/raft";
+import { ServerError } from "./errors.ts";
+import { loadImage } from "./image/image-loader.ts";
+import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
+import type { FetchedEntries, LoopLog } from "./node-loop.ts";
+import type { ImageStore, ServerPorts } from "./ports.ts";
+import { IMAGE_PREFIX, LOG_DIRECTORY } from "./storage/data-directory.ts";
+import {
+  createIdentity,
+  laterHardState,
+  loadIdentity,
+  type IdentityFile,
+} from "./storage/identity.ts";
+import { WriteAheadLog, type LogRecovery } from "./storage/write-ahead-log.ts";
+
+/** Log kept behind the newest checkpoint: so many older ones could still be started from. */
+const CHECKPOINTS_KEPT = 3;
+const READ_SLICE_BYTES = 4_194_304;
+
+/** The identity of a data directory, new or found. Fails with `ServerError` IDENTITY_LOST, IDENTITY_DAMAGED, … */
+export async function openIdentity(
+  ports: ServerPorts,
+  directory: string,
+  name: string,
+): Promise<IdentityFile> {
+  await ports.files.makeDirectory(directory);
+  const found = await loadIdentity(ports.files, directory);
+  if (found !== null) {
+    if (found.current.name === name) return found;
+    throw new ServerError(
+      "IDENTITY_MISMATCH",
+      `${directory} belongs to node "${found.current.name}", not to "${name}": ` +
+        "give each node a data directory of its own",
+    );
+  }
+  return createIdentity(ports.files, directory, {
+    clusterId: "",
+    historyId: "",
+    nodeId: drawNodeId(ports.random.bytes(6)),
+    name,
+    formation: null,
+    hardState: { term: term(0), votedFor: null },
+    hasVoted: false,
+    mayVote: true,
+    image: null,
+    logStarted: false,
+    logTag: ports.random.bytes(16),
+    logSequence: 0,
+  });
+}
+
+/** 48 random bits: two nodes of one ensemble never draw the same. */
+function drawNodeId(bytes: Uint8Array): NodeId {
+  let value = 0;
+  for (const byte of bytes) value = value * 256 + byte;
+  return nodeId(value === 0 ? 1 : value);
+}
+
+/** What the node starts from. */
+export interface OpenedStorage {
+  readonly storage: NodeStorage;
+  readonly tree: DataTree;
+  readonly initial: RaftInitialState;
+  readonly recovered: LogRecovery;
+}
+
+/**
+ * Log, image and identity of one node as a whole: what order they are written in, and that none of them is ever ahead of
+ * what it stands on.
+ */
+export class NodeStorage implements LoopLog {
+  readonly #ports: ServerPorts;
+  readonly #directory: string;
+  readonly #identity: IdentityFile;
+  readonly #log: WriteAheadLog;
+  #image: ImageStore;
+  #imageName: string;
+  #installing: Promise<void> = Promise.resolve();
+  #cleaning: Promise<void> = Promise.resolve();
+  #checkpoints: LogIndex[] = [];
+
+  private constructor(parts: {
+    readonly ports: ServerPorts;
+    readonly directory: string;
+    readonly identity: IdentityFile;
+    readonly log: WriteAheadLog;
+    readonly image: ImageStore;
+    readonly imageName: string;
+  }) {
+    this.#ports = parts.ports;
+    this.#directory = parts.directory;
+    this.#identity = parts.identity;
+    this.#log = parts.log;
+    this.#image = parts.image;
+    this.#imageName = parts.imageName;
+  }
+
+  /** `formation`: what the log stands on before the first checkpoint. */
+  static async open(
+    ports: ServerPorts,
+    directory: string,
+    identity: IdentityFile,
+    options: { readonly formation: SnapshotMeta; readonly limits: TreeLimits },
+  ): Promise<OpenedStorage> {
+    const { image, imageName } = await openImage(ports, directory, identity);
+    const { log, recovered } = await openLog(ports, directory, identity);
+    if (recovered.damage !== null) {
+      throw new ServerError(
+        "LOG_CORRUPT",
+        `${recovered.damage.message} (${recovered.damage.segment} at ${recovered.damage.position}). ` +
+          "Nothing was changed. This node may not vote with what is left: move its data directory away " +
+          "and start it with --rejoin, so that it comes back as a new member",
+      );
+    }
+    const { tree, meta } = await loadImage(image, options.limits, ports.clock);
+    const base = meta === null ? options.formation : meta.snapshot;
+    const storage = new NodeStorage({ ports, directory, identity, log, image, imageName });
+    const hardState = laterHardState(identity.current.hardState, recovered.hardState);
+    const entries = await storage.#entriesAfter(base, hardState);
+    const { mayVote } = identity.current;
+    const firstIndex = log.firstIndex;
+    return {
+      storage,
+      tree,
+      recovered,
+      initial: { hardState, snapshot: base, firstIndex, entries, mayVote },
+    };
+  }
+
+  get image(): ImageStore {
+    return this.#image;
+  }
+
+  get logBytes(): number {
+    return this.#log.bytes;
+  }
+
+  get logFirstIndex(): LogIndex {
+    return this.#log.firstIndex;
+  }
+
+  async #entriesAfter(base: SnapshotMeta, hardState: HardState): Promise<readonly Entry[]> {
+    const log = this.#log;
+    if (!(await this.#logContains(base))) {
+      // A snapshot was put in force and the process ended before the log could say so.
+      await log.persist({ hardState, snapshot: base }, new Uint8Array(0));
+      return [];
+    }
+    const entries: Entry[] = [];
+    let next = base.index + 1;
+    while (next <= log.lastIndex) {
+      const slice = await log.read(next as LogIndex, log.lastIndex, READ_SLICE_BYTES);
+      if (slice === null || slice.entries.length === 0) {
+        throw new ServerError("LOG_CORRUPT", `entry ${next} is missing in the log`);
+      }
+      for (const entry of slice.entries) entries.push(entry);
+      next += slice.entries.length;
+    }
+    return entries;
+  }
+
+  async #logContains(base: SnapshotMeta): Promise<boolean> {
+    const log = this.#log;
+    if (log.lastIndex < base.index) return false;
+    if (log.firstIndex > base.index + 1) {
+      throw new ServerError(
+        "IMAGE_CORRUPT",
+        `the image stands at ${base.index}, but the log begins at ${log.firstIndex}: ` +
+          "move the data directory away and start the node with --rejoin",
+      );
+    }
+    if (base.index === 0 || log.firstIndex === base.index + 1) return true;
+    const at = await log.read(base.index, base.index, 1);
+    return at !== null && at.entries[0]?.term === base.term;
+  }
+
+  async persist(work: PersistWork, block: Uint8Array): Promise<void> {
+    // The image behind a snapshot must be in force before the log says that it starts there.
+    if (work.snapshot !== null) await this.#installing;
+    await this.#log.persist({ hardState: work.hardState, snapshot: work.snapshot }, block);
+  }
+
+  fetch(work: FetchWork): Promise<FetchedEntries | null> {
+    return this.#log.read(work.from, work.to, work.bytesMax);
+  }
+
+  /** The second copy of term and vote, durable before the log may tell of them. */
+  recordVote(hardState: HardState): Promise<void> {
+    return this.#identity.recordVote(hardState, this.#log.sequence);
+  }
+
+  /** A new, empty image beside the one in force. */
+  async createImage(): Promise<{ readonly image: ImageStore; readonly directory: string }> {
+    const name = nextImageName(this.#imageName);
+    const directory = `${this.#directory}/${name}`;
+    await this.#ports.files.remove(directory);
+    const image = await this.#ports.images.open(directory, { create: true });
+    return { image, directory: name };
+  }
+
+  async discardImage(image: ImageStore, name: string): Promise<void> {
+    await image.close();
+    await this.#ports.files.remove(`${this.#directory}/${name}`);
+  }
+
+  /** Puts a received snapshot's image in force. `settled`: nothing uses the old one any more. */
+  install(snapshot: ReceivedSnapshot, settled: Promise<unknown>): void {
+    const old = { image: this.#image, name: this.#imageName };
+    this.#image = snapshot.image;
+    this.#imageName = snapshot.directory;
+    this.#checkpoints = [snapshot.meta.index];
+    this.#installing = this.#identity.update({ image: snapshot.directory });
+    this.#cleaning = Promise.all([this.#cleaning, this.#installing, settled]).then(() =>
+      this.discardImage(old.image, old.name),
+    );
+    // Whoever waits for either promise sees the failure; this keeps it from being one that nobody awaits.
+    this.#cleaning.catch(() => undefined);
+  }
+
+  /** The image stands at `index` now: the log behind the last few checkpoints goes. */
+  async trim(index: LogIndex): Promise<void> {
+    this.#checkpoints.push(index);
+    while (this.#checkpoints.length > CHECKPOINTS_KEPT) this.#checkpoints.shift();
+    const oldest = this.#checkpoints[0];
+    if (this.#checkpoints.length === CHECKPOINTS_KEPT && oldest !== undefined) {
+      await this.#log.compact(oldest);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#cleaning;
+    await this.#log.close();
+    await this.#image.close();
+    await this.#identity.close();
+  }
+}
+
+function nextImageName(name: string): string {
+  return `${IMAGE_PREFIX}${Number(name.slice(IMAGE_PREFIX.length)) + 1}`;
+}
+
+async function openImage(
+  ports: ServerPorts,
+  directory: string,
+  identity: IdentityFile,
+): Promise<{ readonly image: ImageStore; readonly imageName: string }> {
+  const known = identity.current.image;
+  await removeOtherImages(ports, directory, known);
+  const imageName = known ?? `${IMAGE_PREFIX}1`;
+  const path = `${directory}/${imageName}`;
+  const image = await ports.images.open(path, { create: known === null });
+  if (known === null) {
+    await ports.files.syncDirectory(directory);
+    await identity.update({ image: imageName });
+  }
+  return { image, imageName };
+}
+
+/** Images that were not in force when the process ended: received in part, or replaced. */
+async function removeOtherImages(
+  ports: ServerPorts,
+  directory: string,
+  known: string | null,
+): Promise<void> {
+  for (const name of await ports.files.list(directory)) {
+    if (name.startsWith(IMAGE_PREFIX) && name !== known) {
+      await ports.files.remove(`${directory}/${name}`);
+    }
+  }
+}
+
+async function openLog(
+  ports: ServerPorts,
+  directory: string,
+  identity: IdentityFile,
+): Promise<{ readonly log: WriteAheadLog; readonly recovered: LogRecovery }> {
+  const path = `${directory}/${LOG_DIRECTORY}`;
+  const { logStarted, logTag, nodeId, logSequence, hardState } = identity.current;
+  if (!logStarted) await ports.files.remove(path);
+  const opened = await WriteAheadLog.open(ports.files, path, {
+    nodeId,
+    tag: logTag,
+    random: ports.random,
+    create: !logStarted,
+    hardState,
+    sequenceAtLeast: logSequence,
+  });
+  if (!logStarted) await identity.update({ logStarted: true });
+  return opened;
+}

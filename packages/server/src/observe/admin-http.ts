@@ -1,0 +1,110 @@
+import type { Membership, Role } from "@quorate/raft";
+import type { HttpHandler, HttpRequest, HttpResponse } from "../ports.ts";
+
+/** What one node says of itself under `/status`. */
+export interface NodeStatus {
+  readonly name: string;
+  readonly nodeId: number;
+  readonly version: string;
+  readonly uptimeMs: number;
+  /** "" while the ensemble is being formed. */
+  readonly clusterId: string;
+  readonly historyId: string;
+  readonly role: Role | "forming";
+  /** Name of the leader, or null while none is known. */
+  readonly leader: string | null;
+  readonly leaderId: number | null;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  /** Revision of the tree, its digest, and the revision up to which the image on disk stands. */
+  readonly zxid: number;
+  readonly digest: string;
+  readonly checkpointZxid: number;
+  readonly sessions: number;
+  readonly connections: number;
+  readonly watches: number;
+  readonly znodes: number;
+  readonly treeBytes: number;
+  readonly diskFreeBytes: number;
+  /** Null while the ensemble is being formed. */
+  readonly membership: Membership | null;
+  /** Names of peers this node has a link to. */
+  readonly connectedPeers: readonly string[];
+  /** Reasons why this node is not ready; empty when it is. */
+  readonly notReady: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Where the answers come from. None may wait for anything but the process itself: all work without a quorum. */
+export interface AdminSource {
+  /** Reasons to restart the process, such as a loop that stands still; empty when it lives. */
+  notAlive(): readonly string[];
+  /** Reasons why it may not serve linearizable requests now; empty when it may. */
+  notReady(): readonly string[];
+  status(): NodeStatus;
+  /** Text exposition. */
+  metrics(): Promise<string>;
+}
+
+const JSON_TYPE = "application/json; charset=utf-8";
+const TEXT_TYPE = "text/plain; charset=utf-8";
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/**
+ * Answers `GET` and `HEAD` of /livez, /readyz, /status and /metrics; changes nothing. Anything else is 404 or 405, and what
+ * goes wrong inside is 500 without details.
+ */
+export function createAdminHandler(source: AdminSource): HttpHandler {
+  return async (request: HttpRequest): Promise<HttpResponse> => {
+    let response: HttpResponse;
+    try {
+      response = await route(source, request);
+    } catch {
+      response = text(500, "internal error");
+    }
+    return request.method === "HEAD" ? { ...response, body: "" } : response;
+  };
+}
+
+async function route(source: AdminSource, request: HttpRequest): Promise<HttpResponse> {
+  const path = request.path.split(/[?#]/, 1)[0] ?? "";
+  const answer = ROUTES.get(path);
+  if (answer === undefined) return text(404, "not found");
+  if (request.method !== "GET" && request.method !== "HEAD") return text(405, "method not allowed");
+  return answer(source);
+}
+
+const ROUTES: ReadonlyMap<string, (source: AdminSource) => Promise<HttpResponse>> = new Map([
+  ["/livez", async (source: AdminSource) => verdict(source.notAlive())],
+  ["/readyz", async (source: AdminSource) => verdict(source.notReady())],
+  [
+    "/status",
+    async (source: AdminSource) => ({
+      status: 200,
+      contentType: JSON_TYPE,
+      body: `${JSON.stringify(source.status(), null, 2)}\n`,
+    }),
+  ],
+  [
+    "/metrics",
+    async (source: AdminSource) => ({
+      status: 200,
+      contentType: METRICS_TYPE,
+      body: await source.metrics(),
+    }),
+  ],
+]);
+
+function verdict(reasons: readonly string[]): HttpResponse {
+  const ok = reasons.length === 0;
+  return {
+    status: ok ? 200 : 503,
+    contentType: JSON_TYPE,
+    body: `${JSON.stringify({ ok, reasons })}\n`,
+  };
+}
+
+function text(status: number, message: string): HttpResponse {
+  return { status, contentType: TEXT_TYPE, body: `${message}\n` };
+}

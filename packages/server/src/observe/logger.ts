@@ -1,0 +1,179 @@
+import { constants, openSync } from "node:fs";
+import { pino } from "pino";
+import type { LogFormat, LogLevel } from "../config/option.ts";
+import type { WallClock } from "../ports.ts";
+
+/** What a line says beside its message. An `Error` under `error` is written with its stack and causes. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Takes lines and never makes the caller wait. */
+export interface Logger {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+  /** A logger that adds `fields` to every line. */
+  child(fields: LogFields): Logger;
+}
+
+/** The logger of a whole process, with the stream behind it. */
+export interface ProcessLogger extends Logger {
+  /** Lines given up because whoever reads them did not keep up. */
+  readonly droppedCount: number;
+  /** Waits until what was logged is written, at most `timeoutMs` (default 1,000): the reader may be stuck. */
+  flush(timeoutMs?: number): Promise<void>;
+}
+
+export interface ProcessLoggerOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  readonly wallClock: WallClock;
+  /** 1 (standard output) or 2 (standard error, the default). */
+  readonly fileDescriptor?: 1 | 2;
+  /** Bytes that may wait to be written; default 4 MiB. */
+  readonly bufferBytesMax?: number;
+}
+
+const BUFFER_BYTES_MAX = 4_194_304;
+const FLUSH_TIMEOUT_MS = 1_000;
+
+/**
+ * Logs to a stream of the process. Nothing waits for the stream: lines gather in memory up to a bound and are then
+ * dropped and counted; the first line that gets through after that tells how many were lost.
+ */
+export function createProcessLogger(options: ProcessLoggerOptions): ProcessLogger {
+  const stream = pino.destination({
+    fd: nonBlockingDescriptor(options.fileDescriptor ?? 2),
+    sync: false,
+    minLength: 0,
+    maxLength: options.bufferBytesMax ?? BUFFER_BYTES_MAX,
+  });
+  let dropped = 0;
+  let untold = 0;
+  stream.on("drop", () => {
+    dropped += 1;
+    untold += 1;
+  });
+  // A reader that went away must not end the process: the lines are lost, as with a stuck one.
+  stream.on("error", () => {
+    dropped += 1;
+  });
+  const render = options.format === "text" ? renderText : (line: string): string => line;
+  const root = pino(pinoOptions(options.level, options.wallClock), {
+    write: (line: string) => {
+      stream.write(render(line));
+    },
+  });
+  stream.on("drain", () => {
+    if (untold === 0) return;
+    const count = untold;
+    untold = 0;
+    root.warn({ count }, "log lines were dropped because the log's reader did not keep up");
+  });
+  const logger = wrap(root);
+  return {
+    ...logger,
+    get droppedCount() {
+      return dropped;
+    },
+    flush: (timeoutMs = FLUSH_TIMEOUT_MS) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, timeoutMs);
+        stream.flush(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      }),
+  };
+}
+
+/**
+ * Opens a pipe or terminal once more, so that writes to it fail instead of blocking a thread for as long as nobody reads;
+ * the flag would otherwise change it for every process that shares it. Where that cannot be done (a socket, another
+ * system) the descriptor itself serves.
+ */
+function nonBlockingDescriptor(descriptor: number): number {
+  try {
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOCTTY;
+    return openSync(`/proc/self/fd/${descriptor}`, flags);
+  } catch {
+    return descriptor;
+  }
+}
+
+function pinoOptions(level: LogLevel, wallClock: WallClock): pino.LoggerOptions {
+  return {
+    level,
+    base: null,
+    messageKey: "message",
+    errorKey: "error",
+    formatters: { level: (label) => ({ level: label }) },
+    timestamp: () => `,"time":"${new Date(wallClock.nowMs()).toISOString()}"`,
+    serializers: { error: pino.stdSerializers.errWithCause },
+  };
+}
+
+function wrap(target: pino.Logger): Logger {
+  return {
+    debug: (fields, message) => target.debug(fields, message),
+    info: (fields, message) => target.info(fields, message),
+    warn: (fields, message) => target.warn(fields, message),
+    error: (fields, message) => target.error(fields, message),
+    child: (fields) => wrap(target.child(fields)),
+  };
+}
+
+/** One line for people out of a line for machines. */
+function renderText(line: string): string {
+  const { level, time, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  let text = `${String(time)} ${String(level).toUpperCase().padEnd(5)} ${String(message)}`;
+  for (const [key, value] of Object.entries(fields)) {
+    const bare = typeof value === "string" && /^[\w.:/@-]+$/.test(value);
+    text += ` ${key}=${bare ? value : JSON.stringify(value)}`;
+  }
+  return `${text}\n`;
+}
+
+/** A line as {@link MemoryLogger} keeps it. */
+export interface LogLine {
+  readonly level: Exclude<LogLevel, "silent">;
+  readonly fields: LogFields;
+  readonly message: string;
+}
+
+/** A logger that keeps its newest lines. */
+export interface MemoryLogger extends Logger {
+  readonly lines: readonly LogLine[];
+}
+
+const MEMORY_LINES_MAX = 10_000;
+
+/** Keeps up to `linesMax` lines (default 10,000) for a test to look at. */
+export function createMemoryLogger(linesMax: number = MEMORY_LINES_MAX): MemoryLogger {
+  const lines: LogLine[] = [];
+  const build = (bound: LogFields): Logger => {
+    const take =
+      (level: LogLine["level"]) =>
+      (fields: LogFields, message: string): void => {
+        if (lines.length >= linesMax) lines.shift();
+        lines.push({ level, fields: { ...bound, ...fields }, message });
+      };
+    return {
+      debug: take("debug"),
+      info: take("info"),
+      warn: take("warn"),
+      error: take("error"),
+      child: (fields) => build({ ...bound, ...fields }),
+    };
+  };
+  return { ...build({}), lines };
+}
+
+/** Says nothing. */
+export const SILENT_LOGGER: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => SILENT_LOGGER,
+};

@@ -1,0 +1,90 @@
+import {
+  logIndex,
+  nodeId,
+  term,
+  type Member,
+  type Membership,
+  type NodeId,
+  type SnapshotMeta,
+} from "@quorate/raft";
+import { violation, type ByteReader } from "./byte-reader.ts";
+import type { ByteWriter } from "./byte-writer.ts";
+
+/** Nodes of one membership. */
+const NODES_MAX = 256;
+/** UTF-8 bytes of a name or of the addresses of a node. */
+export const WIRE_TEXT_BYTES_MAX = 2048;
+
+/** Writes what a snapshot stands for. */
+export function writeSnapshotMeta(writer: ByteWriter, meta: SnapshotMeta): void {
+  writer.u53(meta.index);
+  writer.u53(meta.term);
+  writeIds(writer, meta.membership.voters);
+  writeIds(writer, meta.membership.outgoingVoters);
+  writeIds(writer, meta.membership.learners);
+  writer.u32(meta.membership.members.length);
+  for (const member of meta.membership.members) {
+    writer.u53(member.id);
+    writer.text(member.name);
+    writer.text(member.peerAddress);
+    writer.text(member.clientAddress);
+  }
+}
+
+/** Reads it back; the membership's parts are checked to fit each other. Throws PEER_PROTOCOL. */
+export function readSnapshotMeta(reader: ByteReader): SnapshotMeta {
+  const index = logIndex(reader.u53());
+  const snapshotTerm = term(reader.u53());
+  return { index, term: snapshotTerm, membership: readMembership(reader) };
+}
+
+/** A node id, which is above 0. Throws PEER_PROTOCOL. */
+export function readNodeId(reader: ByteReader): NodeId {
+  const value = reader.u53();
+  if (value === 0) throw violation("a node id is 0");
+  return nodeId(value);
+}
+
+function writeIds(writer: ByteWriter, ids: readonly NodeId[]): void {
+  writer.u32(ids.length);
+  for (const id of ids) writer.u53(id);
+}
+
+function readIds(reader: ByteReader): readonly NodeId[] {
+  const count = reader.count(NODES_MAX, 8);
+  const ids: NodeId[] = [];
+  for (let at = 0; at < count; at += 1) ids.push(readNodeId(reader));
+  if (new Set(ids).size < count) throw violation("a membership names a node twice");
+  return ids;
+}
+
+function readMembership(reader: ByteReader): Membership {
+  const voters = readIds(reader);
+  const outgoingVoters = readIds(reader);
+  const learners = readIds(reader);
+  const count = reader.count(NODES_MAX, 20);
+  const members: Member[] = [];
+  const named = new Set<NodeId>();
+  for (let at = 0; at < count; at += 1) {
+    const member = readMember(reader);
+    const before = members.at(-1);
+    if (before !== undefined && before.id >= member.id) throw violation("members are not sorted");
+    members.push(member);
+    named.add(member.id);
+  }
+  const ids = new Set([...voters, ...outgoingVoters, ...learners]);
+  if (ids.size !== named.size || [...ids].some((id) => !named.has(id))) {
+    throw violation("a membership does not describe exactly its nodes");
+  }
+  if (learners.some((id) => voters.includes(id))) throw violation("a learner is a voter");
+  return { voters, outgoingVoters, learners, members };
+}
+
+function readMember(reader: ByteReader): Member {
+  return {
+    id: readNodeId(reader),
+    name: reader.text(WIRE_TEXT_BYTES_MAX),
+    peerAddress: reader.text(WIRE_TEXT_BYTES_MAX),
+    clientAddress: reader.text(WIRE_TEXT_BYTES_MAX),
+  };
+}

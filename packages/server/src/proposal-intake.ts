@@ -1,0 +1,84 @@
+import { stampCommand, type CommandStamp } from "@quorate/kv-store";
+
+/** Bounds of what a leader keeps for its next disk write. */
+export interface IntakeLimits {
+  readonly bytesMax: number;
+  readonly countMax: number;
+  /** Of one turn's proposal. */
+  readonly batchBytesMax: number;
+  readonly batchCountMax: number;
+}
+
+/**
+ * The leader's queue: commands wait here while a disk write is in flight, and all of them are the next one (natural group
+ * commit). Stamped when they are taken, so that stamps rise in log order.
+ */
+export class ProposalIntake {
+  readonly #limits: IntakeLimits;
+  #commands: Uint8Array[] = [];
+  #head = 0;
+  #bytes = 0;
+
+  constructor(limits: IntakeLimits) {
+    this.#limits = limits;
+  }
+
+  get count(): number {
+    return this.#commands.length - this.#head;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** False: full, nothing was taken. */
+  add(commands: readonly Uint8Array[]): boolean {
+    let bytes = 0;
+    for (const command of commands) bytes += command.length;
+    if (
+      this.#bytes + bytes > this.#limits.bytesMax ||
+      this.count + commands.length > this.#limits.countMax
+    ) {
+      return false;
+    }
+    for (const command of commands) this.#commands.push(command);
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** The next batch, stamped; stays queued until `drop` says that it was appended. */
+  peek(stamp: CommandStamp): readonly Uint8Array[] {
+    let bytes = 0;
+    let end = this.#head;
+    while (end < this.#commands.length && end - this.#head < this.#limits.batchCountMax) {
+      const command = this.#commands[end];
+      if (command === undefined) break;
+      if (end > this.#head && bytes + command.length > this.#limits.batchBytesMax) break;
+      bytes += command.length;
+      stampCommand(command, stamp);
+      end += 1;
+    }
+    return this.#commands.slice(this.#head, end);
+  }
+
+  drop(count: number): void {
+    for (let at = this.#head; at < this.#head + count; at += 1) {
+      this.#bytes -= this.#commands[at]?.length ?? 0;
+    }
+    this.#head += count;
+    if (this.#head === this.#commands.length) {
+      this.#commands = [];
+      this.#head = 0;
+    } else if (this.#head > 4096) {
+      this.#commands.splice(0, this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** The node leads no more: what waited is sent again by those it came from. */
+  clear(): void {
+    this.#commands = [];
+    this.#head = 0;
+    this.#bytes = 0;
+  }
+}

@@ -1,0 +1,205 @@
+import type { SessionId, WriteSeq } from "@quorate/kv-store/protocol";
+import type { NodeId, Term } from "@quorate/raft";
+
+/** Bounds of what one node keeps until the log has decided it. */
+export interface ProposalLimits {
+  readonly pendingBytesMax: number;
+  readonly pendingCountMax: number;
+}
+
+/** Where commands go from here. */
+export interface ProposalRoutes {
+  /** This node leads: into its own queue. */
+  toSelf(commands: readonly Uint8Array[]): void;
+  toLeader(leader: NodeId, batch: number, commands: readonly Uint8Array[]): void;
+}
+
+/** The unanswered writes of one session that is attached to this node; consecutive numbers from `headSeq`. */
+export class SessionWrites {
+  readonly session: SessionId;
+  headSeq = 0;
+  readonly commands: Uint8Array[] = [];
+  /** Consumed prefix of `commands`. */
+  head = 0;
+
+  constructor(session: SessionId) {
+    this.session = session;
+  }
+
+  get count(): number {
+    return this.commands.length - this.head;
+  }
+
+  /** The number the next write has to have, or 0 when any is fine. */
+  get nextSeq(): number {
+    return this.count === 0 && this.headSeq === 0 ? 0 : this.headSeq + this.count;
+  }
+}
+
+/**
+ * Commands of this node's clients on their way into the log. Everything is kept until the entry is applied here, and sent
+ * again, in order, whenever the way to the leader may have lost some of it: the state machine drops repeats.
+ */
+export class Proposals {
+  readonly #limits: ProposalLimits;
+  readonly #routes: ProposalRoutes;
+  readonly #sessions = new Map<SessionId, SessionWrites>();
+  /** Attaches, opens and closes, by a key of their own. */
+  readonly #controls = new Map<string, Uint8Array>();
+  #outgoing: Uint8Array[] = [];
+  #self = false;
+  #leader: NodeId | null = null;
+  #term: Term | null = null;
+  #batch = 0;
+  #pendingBytes = 0;
+  #pendingCount = 0;
+
+  constructor(limits: ProposalLimits, routes: ProposalRoutes) {
+    this.#limits = limits;
+    this.#routes = routes;
+  }
+
+  get pendingCount(): number {
+    return this.#pendingCount + this.#controls.size;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** True: a write of this size has to be refused for now. */
+  isFull(bytes: number): boolean {
+    return (
+      this.#pendingCount >= this.#limits.pendingCountMax ||
+      this.#pendingBytes + bytes > this.#limits.pendingBytesMax
+    );
+  }
+
+  /** The session attached here: its writes are kept and answered by this node. */
+  adopt(session: SessionId): SessionWrites {
+    this.release(session);
+    const writes = new SessionWrites(session);
+    this.#sessions.set(session, writes);
+    return writes;
+  }
+
+  /** The session went elsewhere or ended. */
+  release(session: SessionId): void {
+    const writes = this.#sessions.get(session);
+    if (writes === undefined) return;
+    this.#sessions.delete(session);
+    for (let at = writes.head; at < writes.commands.length; at += 1) {
+      this.#pendingBytes -= writes.commands[at]?.length ?? 0;
+      this.#pendingCount -= 1;
+    }
+  }
+
+  sessionWrites(session: SessionId): SessionWrites | undefined {
+    return this.#sessions.get(session);
+  }
+
+  /** Takes the session's next write. The number must be `nextSeq` (or any, if that is 0). */
+  submit(writes: SessionWrites, writeSeq: WriteSeq, command: Uint8Array): void {
+    if (writes.count === 0) writes.headSeq = writeSeq;
+    writes.commands.push(command);
+    this.#pendingBytes += command.length;
+    this.#pendingCount += 1;
+    this.#outgoing.push(command);
+  }
+
+  /**
+   * The write with this number was applied. True if it was waiting here (and is not any more): its reply is due.
+   */
+  resolve(writes: SessionWrites, writeSeq: number): boolean {
+    if (writes.count === 0 || writeSeq !== writes.headSeq) return false;
+    this.#pendingBytes -= writes.commands[writes.head]?.length ?? 0;
+    this.#pendingCount -= 1;
+    writes.head += 1;
+    writes.headSeq += 1;
+    if (writes.head === writes.commands.length) {
+      writes.commands.length = 0;
+      writes.head = 0;
+    } else if (writes.head >= 1024) {
+      writes.commands.splice(0, writes.head);
+      writes.head = 0;
+    }
+    return true;
+  }
+
+  /** Drops every waiting write from `fromSeq` on: it never reached the log. */
+  withdraw(writes: SessionWrites, fromSeq: number): void {
+    while (writes.count > 0 && writes.headSeq + writes.count - 1 >= fromSeq) {
+      const command = writes.commands.pop();
+      this.#pendingBytes -= command?.length ?? 0;
+      this.#pendingCount -= 1;
+    }
+  }
+
+  /** A command that belongs to no numbered write; the same key replaces an earlier one. */
+  submitControl(key: string, command: Uint8Array): void {
+    this.#controls.set(key, command);
+    this.#outgoing.push(command);
+  }
+
+  resolveControl(key: string): void {
+    this.#controls.delete(key);
+  }
+
+  /** Somebody else leads, or the same node in another term: what the former one had may be lost. */
+  setLeader(leader: NodeId | null, self: boolean, term: Term): void {
+    if (leader === this.#leader && term === this.#term) return;
+    this.#leader = leader;
+    this.#self = self;
+    this.#term = term;
+    this.resendAll();
+  }
+
+  /**
+   * Something may have been lost on the way: everything that waits goes out again. Copies, because the leader stamps a
+   * command in place and an earlier log entry may still stand on the same bytes.
+   */
+  resendAll(): void {
+    this.#outgoing = [];
+    for (const [key, command] of this.#controls) this.#resendControl(key, command);
+    for (const writes of this.#sessions.values()) this.resendSession(writes);
+  }
+
+  resendSession(writes: SessionWrites): void {
+    for (let at = writes.head; at < writes.commands.length; at += 1) {
+      const command = writes.commands[at];
+      if (command === undefined) continue;
+      const copy = command.slice();
+      writes.commands[at] = copy;
+      this.#outgoing.push(copy);
+    }
+  }
+
+  #resendControl(key: string, command: Uint8Array): void {
+    const copy = command.slice();
+    this.#controls.set(key, copy);
+    this.#outgoing.push(copy);
+  }
+
+  /** Sends what has gathered; keeps it while nobody leads. */
+  flush(): void {
+    if (this.#outgoing.length === 0) return;
+    if (this.#self) {
+      const commands = this.#outgoing;
+      this.#outgoing = [];
+      this.#routes.toSelf(commands);
+    } else if (this.#leader !== null) {
+      const commands = this.#outgoing;
+      this.#outgoing = [];
+      this.#batch += 1;
+      this.#routes.toLeader(this.#leader, this.#batch, commands);
+    } else {
+      // Without a leader nothing leaves; a new one makes everything go out again.
+      this.#outgoing = [];
+    }
+  }
+
+  /** Every session with writes waiting, in no particular order. */
+  waiting(): IterableIterator<SessionWrites> {
+    return this.#sessions.values();
+  }
+}

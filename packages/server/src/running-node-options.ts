@@ -1,0 +1,29 @@
+import type { Entry, Member, NodeId } from "@quorate/raft";
+import type { Belonging } from "./admission.ts";
+import type { ServerConfig } from "./config.ts";
+import type { OpenedStorage } from "./node-storage.ts";
+import type { Logger } from "./observe/logger.ts";
+import type { Metrics } from "./observe/metrics.ts";
+import type { PeerEnvelope } from "./peer/envelope.ts";
+import type { ServerPorts } from "./ports.ts";
+
+/** The way to the peers, as a node uses it. */
+export interface NodePeers {
+  send(to: NodeId, envelope: PeerEnvelope): void;
+  /** Lets what was sent in this turn leave. `blockFor` gives the encoded form of entries. */
+  flush(blockFor: (entries: readonly Entry[]) => Uint8Array): void;
+  setMembers(members: readonly Member[]): void;
+}
+
+export interface RunningNodeOptions {
+  readonly config: ServerConfig;
+  readonly ports: ServerPorts;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly self: Member;
+  readonly belonging: Belonging;
+  readonly opened: OpenedStorage;
+  readonly peers: NodePeers;
+  /** The node cannot go on; called once. */
+  readonly onFatal: (error: unknown) => void;
+}

@@ -1,0 +1,141 @@
+import type { SessionId, Zxid } from "@quorate/kv-store/protocol";
+
+/** How fine expiry is; a session ends at most this much after its deadline. */
+const BUCKET_MS = 100;
+/** Sessions one expiry entry may name, so that applying it stays short. */
+const SESSIONS_PER_ENTRY_MAX = 500;
+
+/** The leader's word that these sessions were silent, and up to where in the log it knew of their deeds. */
+export interface ExpiryProposal {
+  readonly sessions: readonly SessionId[];
+  readonly basis: Zxid;
+}
+
+interface Lease {
+  timeoutMs: number;
+  deadlineMs: number;
+  /** Where it is filed; a mention in any other bucket is stale. */
+  bucket: number;
+  /** Its expiry stands in the log, or is about to: it is no longer kept alive by touches. */
+  expiring: boolean;
+}
+
+/**
+ * Who is alive, as the leader sees it. Runs only while this node leads, on a clock that advances at most one step per
+ * sweep: while this process, its disk or its host stood still, no session gets older. A new leader grants everybody the
+ * full timeout once. Buckets hold each session once; a touch only moves the deadline, the sweep re-files it.
+ */
+export class SessionTracker {
+  readonly #leases = new Map<SessionId, Lease>();
+  readonly #buckets = new Map<number, SessionId[]>();
+  #nowMs = 0;
+  #sweptBucket = 0;
+  #active = false;
+
+  get isActive(): boolean {
+    return this.#active;
+  }
+
+  get count(): number {
+    return this.#leases.size;
+  }
+
+  /** This node leads and has applied its own first entry. */
+  start(sessions: Iterable<{ readonly id: SessionId; readonly timeoutMs: number }>): void {
+    this.stop();
+    this.#active = true;
+    for (const session of sessions) this.open(session.id, session.timeoutMs);
+  }
+
+  stop(): void {
+    this.#active = false;
+    this.#leases.clear();
+    this.#buckets.clear();
+    this.#nowMs = 0;
+    this.#sweptBucket = 0;
+  }
+
+  /** A session opened, attached or changed its timeout: it has all of it from now. */
+  open(session: SessionId, timeoutMs: number): void {
+    if (!this.#active) return;
+    const known = this.#leases.get(session);
+    const deadlineMs = this.#nowMs + timeoutMs;
+    if (known !== undefined) {
+      known.timeoutMs = timeoutMs;
+      known.deadlineMs = deadlineMs;
+      known.expiring = false;
+      this.#file(session, known);
+      return;
+    }
+    const lease: Lease = { timeoutMs, deadlineMs, bucket: -1, expiring: false };
+    this.#leases.set(session, lease);
+    this.#file(session, lease);
+  }
+
+  close(session: SessionId): void {
+    this.#leases.delete(session);
+  }
+
+  /** False: unknown or already expiring, so the touch may not be acknowledged. */
+  touch(session: SessionId): boolean {
+    const lease = this.#leases.get(session);
+    if (lease === undefined || lease.expiring) return false;
+    lease.deadlineMs = this.#nowMs + lease.timeoutMs;
+    return true;
+  }
+
+  /** The log did not confirm an expiry: the session is alive and has its whole timeout again. */
+  revive(session: SessionId): void {
+    const lease = this.#leases.get(session);
+    if (lease === undefined) return;
+    lease.expiring = false;
+    lease.deadlineMs = this.#nowMs + lease.timeoutMs;
+    this.#file(session, lease);
+  }
+
+  /**
+   * Advances the tracker's clock by `elapsedMs`, which the caller has bounded, and returns who is overdue.
+   */
+  sweep(elapsedMs: number, basis: Zxid): readonly ExpiryProposal[] {
+    if (!this.#active) return [];
+    this.#nowMs += elapsedMs;
+    const overdue: SessionId[] = [];
+    const last = Math.floor(this.#nowMs / BUCKET_MS) - 1;
+    while (this.#sweptBucket <= last) {
+      const bucket = this.#sweptBucket;
+      this.#sweepBucket(bucket, overdue);
+      this.#sweptBucket = bucket + 1;
+    }
+    const proposals: ExpiryProposal[] = [];
+    for (let at = 0; at < overdue.length; at += SESSIONS_PER_ENTRY_MAX) {
+      proposals.push({ sessions: overdue.slice(at, at + SESSIONS_PER_ENTRY_MAX), basis });
+    }
+    return proposals;
+  }
+
+  #sweepBucket(bucket: number, overdue: SessionId[]): void {
+    const sessions = this.#buckets.get(bucket);
+    if (sessions === undefined) return;
+    this.#buckets.delete(bucket);
+    this.#sweptBucket = bucket + 1;
+    for (const session of sessions) {
+      const lease = this.#leases.get(session);
+      if (lease === undefined || lease.expiring || lease.bucket !== bucket) continue;
+      if (lease.deadlineMs > this.#nowMs) {
+        this.#file(session, lease);
+      } else {
+        lease.expiring = true;
+        overdue.push(session);
+      }
+    }
+  }
+
+  #file(session: SessionId, lease: Lease): void {
+    const bucket = Math.max(this.#sweptBucket, Math.floor(lease.deadlineMs / BUCKET_MS));
+    if (bucket === lease.bucket) return;
+    lease.bucket = bucket;
+    const sessions = this.#buckets.get(bucket);
+    if (sessions === undefined) this.#buckets.set(bucket, [session]);
+    else sessions.push(session);
+  }
+}

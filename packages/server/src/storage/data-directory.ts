@@ -1,0 +1,5 @@
+/** Names inside a node's data directory. */
+export const IDENTITY_FILE = "identity";
+export const LOG_DIRECTORY = "log";
+/** Images are directories with this prefix; the identity names the one in force. */
+export const IMAGE_PREFIX = "image-";

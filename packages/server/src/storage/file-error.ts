@@ -1,0 +1,18 @@
+import { ServerError } from "../errors.ts";
+
+/** What a failed call to the operating system is to the server: STORAGE_FULL or STORAGE_FAILED. */
+export function fileError(operation: string, path: string, cause: unknown): ServerError {
+  const code = systemCode(cause);
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  const reason = code ?? (cause instanceof Error ? cause.message : "unknown reason");
+  return new ServerError(
+    full ? "STORAGE_FULL" : "STORAGE_FAILED",
+    `${operation} ${path}: ${reason}`,
+    cause,
+  );
+}
+
+function systemCode(cause: unknown): string | null {
+  if (!(cause instanceof Error) || !("code" in cause)) return null;
+  return typeof cause.code === "string" ? cause.code : null;
+}

@@ -1,0 +1,277 @@
+import { type HardState, type NodeId, type SnapshotMeta } from "@quorate/raft";
+import { ServerError } from "../errors.ts";
+import type { Files, OpenFile } from "../ports.ts";
+import { EntryCodecError, blockBounds } from "./entry-codec.ts";
+import {
+  SECTOR_BYTES,
+  decodeSeal,
+  decodeSegmentHeader,
+  segmentName,
+  sequenceOfName,
+  type ChainHash,
+  type SegmentHeader,
+} from "./log-format.ts";
+import { LogPoints } from "./log-index.ts";
+import { LogScanner, type ScanStep } from "./log-scanner.ts";
+
+/** Why a log is not what was written. */
+export interface LogDamage {
+  readonly kind:
+    /** The first sector of a segment, or the seal behind its records. */
+    | "segment_header"
+    | "segment_missing"
+    /** A record's bytes. */
+    | "record"
+    /** Whole records that do not follow each other. */
+    | "chain"
+    /** A whole record with entries that do not follow the log. */
+    | "entries"
+    /** The log ends before records that are known to have been durable. */
+    | "records_lost";
+  /** File name of the segment. */
+  readonly segment: string;
+  readonly position: number;
+  readonly message: string;
+}
+
+/** One segment that is part of the log. */
+export interface LogSegment {
+  readonly header: SegmentHeader;
+  readonly name: string;
+  /** Where its records end. */
+  end: number;
+}
+
+/** What a log was found to be. */
+export interface RecoveredLog {
+  readonly segments: LogSegment[];
+  readonly points: LogPoints;
+  readonly sequence: number;
+  readonly chain: ChainHash;
+  readonly hardState: HardState;
+  readonly snapshot: SnapshotMeta | null;
+  readonly records: number;
+  readonly torn: number;
+  readonly damage: LogDamage | null;
+}
+
+export interface RecoveryOptions {
+  readonly nodeId: NodeId;
+  readonly tag: Uint8Array;
+  readonly sequenceAtLeast: number;
+}
+
+/** Names of segments in a directory, in the order of their records. */
+export async function segmentNames(files: Files, directory: string): Promise<readonly string[]> {
+  const names = await files.list(directory);
+  // The digits have a fixed width, so names sort as their numbers do.
+  return names.filter((name) => sequenceOfName(name) !== null).sort();
+}
+
+/**
+ * Reads a whole log and verifies every record and how they hang together. An unfinished write at the very end is cut
+ * off, durably; anything else that is wrong is told as damage, and nothing is changed.
+ */
+export class LogRecovery {
+  readonly #files: Files;
+  readonly #directory: string;
+  readonly #options: RecoveryOptions;
+  #segments: LogSegment[] = [];
+  #points: LogPoints | null = null;
+  #sequence = 0;
+  #chain: ChainHash = 0n;
+  #hardState: HardState | null = null;
+  #snapshot: SnapshotMeta | null = null;
+  #records = 0;
+  #torn = 0;
+  #damage: LogDamage | null = null;
+
+  constructor(files: Files, directory: string, options: RecoveryOptions) {
+    this.#files = files;
+    this.#directory = directory;
+    this.#options = options;
+  }
+
+  /** Null: there is no segment whose header can be read. */
+  async run(names: readonly string[]): Promise<RecoveredLog | { readonly damage: LogDamage }> {
+    for (const [at, name] of names.entries()) {
+      await this.#segment(name, names[at + 1] ?? null);
+      if (this.#damage !== null) break;
+    }
+    const lastName = this.#segments.at(-1)?.name ?? "";
+    if (this.#damage === null && this.#sequence < this.#options.sequenceAtLeast) {
+      const message = `record ${this.#options.sequenceAtLeast} had been written`;
+      this.#fail("records_lost", lastName, this.#segments.at(-1)?.end ?? 0, message);
+    }
+    if (this.#points === null || this.#hardState === null) {
+      if (this.#damage === null) throw new ServerError("LOG_CORRUPT", "a log without segments");
+      return { damage: this.#damage };
+    }
+    return {
+      segments: this.#segments,
+      points: this.#points,
+      sequence: this.#sequence,
+      chain: this.#chain,
+      hardState: this.#hardState,
+      snapshot: this.#snapshot,
+      records: this.#records,
+      torn: this.#torn,
+      damage: this.#damage,
+    };
+  }
+
+  async #segment(name: string, nextName: string | null): Promise<void> {
+    const header = await this.#header(name);
+    if (header === null || !this.#follows(header, name)) return;
+    const next = nextName === null ? null : await this.#peek(nextName);
+    const path = `${this.#directory}/${name}`;
+    const file = await this.#files.open(path, { create: false, durable: nextName === null });
+    try {
+      const segment: LogSegment = { header, name, end: SECTOR_BYTES };
+      this.#segments.push(segment);
+      const scanner = new LogScanner(file, header);
+      const end = next?.previousEnd ?? null;
+      const step = await this.#scan(segment, scanner, end);
+      if (step === null) return;
+      if (nextName === null) await this.#finish(segment, file, step);
+      else this.#endedEarly(segment, step);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Takes records in up to `end`; null when it was reached or damage found. */
+  async #scan(
+    segment: LogSegment,
+    scanner: LogScanner,
+    end: number | null,
+  ): Promise<Exclude<ScanStep, { readonly kind: "record" }> | null> {
+    while (end === null || scanner.position < end) {
+      const step = await scanner.next();
+      if (step.kind !== "record") return step;
+      if (!this.#take(segment, step)) return null;
+      segment.end = scanner.position;
+    }
+    if (scanner.position !== end) {
+      this.#fail("chain", segment.name, scanner.position, "its records end elsewhere than they did");
+    }
+    return null;
+  }
+
+  #take(segment: LogSegment, step: Extract<ScanStep, { readonly kind: "record" }>): boolean {
+    const points = this.#points;
+    if (points === null) return false;
+    const { header, body } = step;
+    const { name } = segment;
+    try {
+      const bounds = blockBounds(body.block);
+      if (body.snapshot !== null) {
+        points.restart(body.snapshot.index, body.snapshot.term);
+        this.#snapshot = body.snapshot;
+      }
+      if (bounds !== null && !points.follows(bounds.firstIndex)) {
+        this.#fail("entries", name, step.position, "entries that leave a gap");
+        return false;
+      }
+      if (bounds !== null) points.append(bounds, segment.header.firstSequence, step.position);
+    } catch (error) {
+      if (!(error instanceof EntryCodecError)) throw error;
+      this.#fail("entries", name, step.position, error.message);
+      return false;
+    }
+    this.#sequence = header.sequence;
+    this.#chain = header.chain;
+    this.#hardState = header.hardState;
+    this.#records += 1;
+    return true;
+  }
+
+  /** The last segment: here, and only here, a write may have been unfinished. */
+  async #finish(
+    segment: LogSegment,
+    file: OpenFile,
+    step: Exclude<ScanStep, { readonly kind: "record" }>,
+  ): Promise<void> {
+    const { name, header } = segment;
+    if (step.kind === "corrupt") return this.#fail("record", name, step.position, step.message);
+    const sealPosition = header.segmentBytes - SECTOR_BYTES;
+    const seal = decodeSeal(await file.read(sealPosition, SECTOR_BYTES), header.salt);
+    if (seal.kind === "sealed") {
+      const message = `the segment from record ${seal.nextSequence} on is gone`;
+      return this.#fail("segment_missing", segmentName(seal.nextSequence), 0, message);
+    }
+    if (seal.kind === "damaged") {
+      return this.#fail("segment_header", name, sealPosition, "bytes that are no seal");
+    }
+    if (step.kind === "end" || this.#sequence < this.#options.sequenceAtLeast) return;
+    await file.write(step.position, new Uint8Array(step.writtenEnd - step.position));
+    this.#torn += 1;
+  }
+
+  #endedEarly(segment: LogSegment, step: Exclude<ScanStep, { readonly kind: "record" }>): void {
+    const message = step.kind === "corrupt" ? step.message : "records vanished from its end";
+    this.#fail("record", segment.name, step.position, message);
+  }
+
+  /** Null: damaged. */
+  async #header(name: string): Promise<SegmentHeader | null> {
+    const header = await this.#peek(name);
+    if (header === null || header.firstSequence !== sequenceOfName(name)) {
+      this.#fail("segment_header", name, 0, "a segment without a whole header");
+      return null;
+    }
+    const sameTag = header.tag.every((byte, at) => byte === this.#options.tag[at]);
+    if (!sameTag || header.nodeId !== this.#options.nodeId) {
+      throw new ServerError("IDENTITY_MISMATCH", `${name} belongs to the log of another node`);
+    }
+    return header;
+  }
+
+  async #peek(name: string): Promise<SegmentHeader | null> {
+    const path = `${this.#directory}/${name}`;
+    const file = await this.#files.open(path, { create: false, durable: false });
+    try {
+      const decoded = decodeSegmentHeader(await file.read(0, SECTOR_BYTES));
+      if (decoded.kind === "unknown") {
+        throw new ServerError("FORMAT_UNKNOWN", `${name} has log format ${decoded.version}`);
+      }
+      if (decoded.kind === "damaged") return null;
+      const { header } = decoded;
+      return (await file.size()) === header.segmentBytes ? header : null;
+    } finally {
+      await file.close();
+    }
+  }
+
+  #follows(header: SegmentHeader, name: string): boolean {
+    if (this.#points === null) {
+      this.#sequence = header.firstSequence - 1;
+      this.#chain = header.previousChain;
+      this.#hardState = header.hardState;
+      this.#points = new LogPoints(header.lastIndex, header.lastTerm);
+      return true;
+    }
+    if (header.previousSequence > this.#sequence) {
+      const message = `records ${this.#sequence + 1} to ${header.previousSequence} are gone`;
+      this.#fail("segment_missing", name, 0, message);
+      return false;
+    }
+    const same =
+      header.previousSequence === this.#sequence &&
+      header.previousChain === this.#chain &&
+      header.lastIndex === this.#points.lastIndex &&
+      header.lastTerm === this.#points.lastTerm;
+    if (!same) {
+      this.#fail("chain", name, 0, "a segment that does not follow the one before it");
+      return false;
+    }
+    // Damage may have been cut away here: the numbers then go on behind a gap, and the vote may have come from elsewhere.
+    this.#sequence = header.firstSequence - 1;
+    this.#hardState = header.hardState;
+    return true;
+  }
+
+  #fail(kind: LogDamage["kind"], segment: string, position: number, message: string): void {
+    this.#damage ??= { kind, segment, position, message };
+  }
+}

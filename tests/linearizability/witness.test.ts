@@ -1,0 +1,88 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { goodHistory, tamperedHistory } from "./history-arbitrary.ts";
+import { SAW_NOTHING, UNKNOWN, get, remove, saw, set } from "./history-builder.ts";
+import { linearize } from "./linearize.ts";
+import { present } from "./register-model.ts";
+import { findSessionDisorder } from "./session-order.ts";
+import { checkWitness } from "./witness.ts";
+
+const START = present("0", 0);
+const initial = () => START;
+
+describe("the witness check", () => {
+  test("passes where the zxids are a valid order", () => {
+    const operations = [
+      set([1, 0, 50], "b", saw("b", 2, 12)),
+      set([2, 0, 50], "a", saw("a", 1, 11)),
+      get([3, 20, 30], saw("a", 1, 11)),
+      get([3, 60, 70], saw("b", 2, 12)),
+    ];
+    expect(checkWitness(operations, initial)).toEqual({ kind: "ok", checked: 4 });
+  });
+
+  test.each([
+    ["stale read", [set([1, 0, 10], "a", saw("a", 1, 11)), get([2, 11, 20], saw("0", 0, 1))]],
+    [
+      "write behind",
+      [set([1, 0, 10], "a", saw("a", 2, 12)), set([2, 11, 20], "b", saw("b", 1, 11))],
+    ],
+    ["shared zxid", [set([1, 0, 10], "a", saw("a", 1, 11)), set([2, 0, 10], "b", saw("b", 2, 11))]],
+    ["wrong value", [set([1, 0, 10], "a", saw("a", 1, 11)), get([2, 0, 10], saw("x", 1, 11))]],
+    [
+      "skipped version",
+      [set([1, 0, 10], "a", saw("a", 1, 11)), set([1, 11, 20], "b", saw("b", 3, 13))],
+    ],
+  ])("finds a %s", (_, operations) => {
+    expect(checkWitness(operations, initial).kind).toBe("violation");
+  });
+
+  test("places an unknown write where only it explains what follows", () => {
+    const seen = [set([1, 0, 0], "a", UNKNOWN), get([2, 10, 20], saw("a", 1, 11))];
+    expect(checkWitness(seen, initial).kind).toBe("ok");
+    const covered = [set([1, 0, 0], "a", UNKNOWN), set([2, 10, 20], "b", saw("b", 2, 12))];
+    expect(checkWitness(covered, initial).kind).toBe("ok");
+    const twice = [...covered, get([2, 30, 40], saw("a", 3, 13))];
+    expect(checkWitness(twice, initial).kind).toBe("violation");
+  });
+
+  test("says nothing of a path whose answers name no zxid", () => {
+    const operations = [remove([1, 0, 10]), get([1, 11, 20], SAW_NOTHING)];
+    expect(checkWitness(operations, initial)).toEqual({ kind: "unknown", path: "/r" });
+  });
+
+  test("never passes what the search calls impossible", () => {
+    fc.assert(
+      fc.property(fc.oneof(goodHistory(20), tamperedHistory(20)), (operations) => {
+        if (checkWitness(operations, initial).kind !== "ok") return;
+        const constrained = operations.filter((record) => record.outcome.kind !== "fail");
+        expect(linearize(constrained, START, 100_000).verdict).toBe("possible");
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe("the order within a session", () => {
+  test("holds for pipelined writes that take effect as issued", () => {
+    const operations = [
+      set([1, 0, 50], "a", saw("a", 1, 11)),
+      set([1, 1, 50], "b", saw("b", 2, 12)),
+      get([1, 2, 50], saw("b", 2, 12)),
+    ];
+    expect(findSessionDisorder(operations)).toBeNull();
+  });
+
+  test("is broken by a later write that took effect first", () => {
+    const operations = [
+      set([1, 0, 50], "a", saw("a", 2, 12)),
+      set([1, 1, 50], "b", saw("b", 1, 11)),
+    ];
+    expect(findSessionDisorder(operations)).toContain("issued in this order");
+  });
+
+  test("is broken by a pipelined read that misses the write before it", () => {
+    const operations = [set([1, 0, 50], "a", saw("a", 1, 11)), get([1, 1, 50], saw("0", 0, 1))];
+    expect(findSessionDisorder(operations)).toContain("issued in this order");
+  });
+});

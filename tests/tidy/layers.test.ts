@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+import { findImportBreaches, findScatteredLibraries, importsOf } from "./import-rules.ts";
+import { productFiles } from "./source-files.ts";
+
+const from = (path: string, specifier: string) => ({
+  path,
+  text: `import { thing } from "${specifier}";\n`,
+});
+
+describe("the layers", () => {
+  test("hold in every source file", () => {
+    expect(productFiles().length).toBeGreaterThan(50);
+    expect(findImportBreaches(productFiles())).toEqual([]);
+  });
+
+  test("keep every library behind one adapter", () => {
+    expect(findScatteredLibraries(productFiles())).toEqual([]);
+  });
+});
+
+describe("the rule", () => {
+  test.each([
+    ["packages/raft/src/a.ts", "@quorate/kv-store"],
+    ["packages/raft/src/a.ts", "node:crypto"],
+    ["packages/kv-store/src/a.ts", "@quorate/raft"],
+    ["packages/kv-store/src/protocol/a.ts", "../command.ts"],
+    ["packages/client/src/a.ts", "@quorate/kv-store"],
+    ["packages/client/src/a.ts", "ws"],
+    ["packages/client/src/a.ts", "node:timers"],
+    ["packages/server/src/a.ts", "@quorate/client"],
+    ["packages/server/src/a.ts", "../../raft/src/ids.ts"],
+    ["packages/cli/src/a.ts", "@quorate/raft"],
+    ["packages/other/src/a.ts", "ws"],
+    ["packages/cli/src/a.ts", "./b.js"],
+  ])("refuses in %s the import of %s", (path, specifier) => {
+    expect(findImportBreaches([from(path, specifier)])).toHaveLength(1);
+  });
+
+  test.each([
+    ["packages/kv-store/src/protocol/a.ts", "msgpackr"],
+    ["packages/kv-store/src/a.ts", "./protocol/index.ts"],
+    ["packages/client/src/ws-socket.ts", "ws"],
+    ["packages/server/src/a.ts", "@quorate/raft"],
+    ["packages/cli/src/commands/a.ts", "../b.ts"],
+  ])("allows in %s the import of %s", (path, specifier) => {
+    expect(findImportBreaches([from(path, specifier)])).toEqual([]);
+  });
+
+  test("sees every form of import, and none in a comment", () => {
+    const text = [
+      'import "./side-effect.ts";',
+      'import type { A } from "a";',
+      "import {",
+      "  b,",
+      '} from "b";',
+      'export { c } from "c";',
+      'export type * from "d";',
+      'const e = await import("e");',
+      '// import { f } from "f";',
+      'type G = import("g").G;',
+    ].join("\n");
+    expect(importsOf(text)).toEqual(["./side-effect.ts", "a", "b", "c", "d", "e", "g"]);
+  });
+
+  test("finds a library in two folders", () => {
+    const scattered = [
+      from("packages/server/src/storage/a.ts", "level"),
+      from("packages/server/src/image/b.ts", "level"),
+    ];
+    expect(findScatteredLibraries(scattered)).toHaveLength(1);
+    expect(findScatteredLibraries(scattered.slice(1))).toEqual([]);
+  });
+});
