@@ -9,7 +9,11 @@ export class CliError extends Error {
 
   constructor(
     message: string,
-    options: { readonly exitCode?: ExitCode; readonly hint?: string; readonly cause?: unknown } = {},
+    options: {
+      readonly exitCode?: ExitCode;
+      readonly hint?: string;
+      readonly cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.exitCode = options.exitCode ?? EXIT_CODES.failed;

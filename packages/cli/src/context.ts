@@ -22,7 +22,10 @@ export interface CliContext {
   readFile(path: string): Promise<Uint8Array>;
   connect(options: ConnectOptions): Promise<QuorateClient>;
   /** GET, with the body as text. Rejects when no answer comes. */
-  fetchText(url: string, timeoutMs: number): Promise<{ readonly status: number; readonly body: string }>;
+  fetchText(
+    url: string,
+    timeoutMs: number,
+  ): Promise<{ readonly status: number; readonly body: string }>;
   spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess;
   /** Calls back for SIGINT and SIGTERM until disposed; meanwhile they do not end this process. */
   onSignal(callback: (signal: "SIGINT" | "SIGTERM") => void): Disposable;

@@ -28,7 +28,10 @@ export async function readData(
   }
   if (argument === undefined) {
     if (absent !== null) return absent;
-    throw usageError("the data are missing", "give them as an argument, with --file, or - for standard input");
+    throw usageError(
+      "the data are missing",
+      "give them as an argument, with --file, or - for standard input",
+    );
   }
   if (flags.base64 === true) return decodeBase64(argument);
   return argument === "-" ? context.readInput() : new TextEncoder().encode(argument);

@@ -45,21 +45,39 @@ const OTHER_VERSION_OF_SOFTWARE =
   "this command and the server are of different releases: run the one that came with the server";
 
 const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
-  NO_NODE: advice(notFound, "list what is there with `quorate ls`; `create --parents` makes missing parents"),
+  NO_NODE: advice(
+    notFound,
+    "list what is there with `quorate ls`; `create --parents` makes missing parents",
+  ),
   NODE_EXISTS: advice(conflict, "change it with `quorate set`, or choose another path"),
-  BAD_VERSION: advice(conflict, "somebody changed it: read it again with `quorate stat` and decide anew"),
-  NOT_EMPTY: advice(conflict, "delete its children first, or all of it with `quorate delete --recursive`"),
+  BAD_VERSION: advice(
+    conflict,
+    "somebody changed it: read it again with `quorate stat` and decide anew",
+  ),
+  NOT_EMPTY: advice(
+    conflict,
+    "delete its children first, or all of it with `quorate delete --recursive`",
+  ),
   NO_CHILDREN_FOR_EPHEMERALS: advice(conflict, "an ephemeral znode cannot be a parent"),
   BAD_PATH: advice(usage, "paths look like /a/b: absolute, no empty component, no `.` or `..`"),
   BAD_ARGUMENTS: advice(usage, ""),
   RESERVED_PATH: advice(conflict, "this part of the tree belongs to the service"),
   FENCED: advice(conflict, "the lock has passed on: acquire it again before you write"),
   LOCK_HELD: advice(conflict, "wait for it with `quorate lock NAME -- COMMAND`"),
-  LOCK_DIRECTORY: advice(conflict, "contenders come and go with `quorate lock` and `quorate elect` alone"),
+  LOCK_DIRECTORY: advice(
+    conflict,
+    "contenders come and go with `quorate lock` and `quorate elect` alone",
+  ),
   SEQUENCE_EXHAUSTED: advice(conflict, "its counter is used up: take another parent"),
   TREE_FULL: advice(failed, "delete what is not needed; deletes always pass"),
-  TOO_LARGE: advice(usage, "a znode holds small data: keep the bulk elsewhere and store where it is"),
-  SESSION_EXPIRED: advice(lost, "the service heard nothing of this client for too long; start it again"),
+  TOO_LARGE: advice(
+    usage,
+    "a znode holds small data: keep the bulk elsewhere and store where it is",
+  ),
+  SESSION_EXPIRED: advice(
+    lost,
+    "the service heard nothing of this client for too long; start it again",
+  ),
   SESSION_MOVED: advice(lost, "another connection took this session over"),
   OVERLOADED: advice(unavailable, AGAIN),
   NOT_READY: advice(unavailable, "the ensemble has no leader yet: look at `quorate status`"),
@@ -67,7 +85,10 @@ const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
   SHUTTING_DOWN: advice(unavailable, AGAIN),
   UNSUPPORTED_VERSION: advice(failed, OTHER_VERSION_OF_SOFTWARE),
   UNKNOWN_OPERATION: advice(failed, OTHER_VERSION_OF_SOFTWARE),
-  HISTORY_CHANGED: advice(failed, "the ensemble was restored: start anew, nothing seen before counts"),
+  HISTORY_CHANGED: advice(
+    failed,
+    "the ensemble was restored: start anew, nothing seen before counts",
+  ),
   ABORTED: advice(failed, ""),
   TIMEOUT: advice(timedOut, "look at `quorate status`, or allow more with --timeout"),
   CONNECTION_FAILED: advice(

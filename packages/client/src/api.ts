@@ -146,7 +146,10 @@ export interface QuorateClient extends AsyncDisposable {
     data?: Uint8Array | string,
     options?: CallOptions & { readonly mode?: CreateMode },
   ): Promise<string>;
-  get(path: string, options?: ReadOptions): Promise<{ readonly data: Uint8Array; readonly stat: Stat }>;
+  get(
+    path: string,
+    options?: ReadOptions,
+  ): Promise<{ readonly data: Uint8Array; readonly stat: Stat }>;
   /** Null when there is no such znode. */
   exists(path: string, options?: ReadOptions): Promise<Stat | null>;
   /** All names, ascending by code unit; fetched in pages, so not at one revision when there are more than 1,000. */

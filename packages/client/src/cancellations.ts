@@ -90,7 +90,11 @@ export class Cancellations {
   #onTimer(): void {
     this.#timer = null;
     const now = this.#clock.nowMs();
-    for (let first = this.#heap[0]; first !== undefined && first.dueMs <= now; first = this.#heap[0]) {
+    for (
+      let first = this.#heap[0];
+      first !== undefined && first.dueMs <= now;
+      first = this.#heap[0]
+    ) {
       this.release(first);
       first.target.onAbandoned("TIMEOUT", undefined);
     }
@@ -129,7 +133,8 @@ export class Cancellations {
     for (;;) {
       const left = this.#heap[place * 2 + 1];
       const right = this.#heap[place * 2 + 2];
-      const below = right !== undefined && left !== undefined && right.dueMs < left.dueMs ? right : left;
+      const below =
+        right !== undefined && left !== undefined && right.dueMs < left.dueMs ? right : left;
       if (below === undefined || below.dueMs >= ticket.dueMs) break;
       const next = below.place;
       this.#put(place, below);

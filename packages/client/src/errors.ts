@@ -24,7 +24,10 @@ export class QuorateError extends Error {
       readonly cause?: unknown;
     } = {},
   ) {
-    super(`${code}: ${message}`, details.cause === undefined ? undefined : { cause: details.cause });
+    super(
+      `${code}: ${message}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.code = code;
     this.path = details.path;
     this.opIndex = details.opIndex ?? -1;

@@ -4,7 +4,10 @@ import { QuorateError } from "./errors.ts";
 /** Refusals before the log that pass by themselves: the same request may be taken a moment later. */
 export function isPassing(code: ErrorCode): boolean {
   return (
-    code === "OVERLOADED" || code === "NOT_READY" || code === "DISK_FULL" || code === "SHUTTING_DOWN"
+    code === "OVERLOADED" ||
+    code === "NOT_READY" ||
+    code === "DISK_FULL" ||
+    code === "SHUTTING_DOWN"
   );
 }
 

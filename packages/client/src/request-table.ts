@@ -131,7 +131,7 @@ export class RequestTable {
     this.#flushUrgent(send);
     if (this.#holdTimer !== null) return;
     this.#flushWrites(send);
-    if (this.#writes.hasUnsent) return;
+    if (this.#writes.hasUnsent || this.#refusal !== null) return;
     this.#flushReadsAgain(send);
     if (this.#readsAgain.length > 0) return;
     this.#flushQueue(send);

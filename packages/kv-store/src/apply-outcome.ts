@@ -73,6 +73,18 @@ export type ApplyResult =
       readonly lastWriteSeq: WriteSeq | 0;
       readonly node: number;
     }
-  /** Unknown session or wrong secret; the two are told apart by nobody. */
-  | { readonly kind: "attachRefused"; readonly session: SessionId; readonly verifier: Uint8Array; readonly code: ErrorCode }
-  | { readonly kind: "closed"; readonly sessions: readonly SessionId[]; readonly cause: "client" | "expired" };
+  /**
+   * Unknown session or wrong secret, SESSION_EXPIRED; the two are told apart by nobody. `session` 0: one more may not
+   * be opened, TREE_FULL.
+   */
+  | {
+      readonly kind: "attachRefused";
+      readonly session: SessionId | 0;
+      readonly verifier: Uint8Array;
+      readonly code: ErrorCode;
+    }
+  | {
+      readonly kind: "closed";
+      readonly sessions: readonly SessionId[];
+      readonly cause: "client" | "expired";
+    };

@@ -1,8 +1,22 @@
-import type { Zxid } from "./protocol/index.ts";
+import { assert } from "./assert.ts";
+import type { ChangeLogDelta } from "./change-log.ts";
+import {
+  encodeChange,
+  encodeMeta,
+  encodeReply,
+  encodeSession,
+  encodeZnode,
+  type ImageMeta,
+} from "./image-codec.ts";
+import { changeKey, META_KEY, replyKey, sessionKey, znodeKey } from "./image-keys.ts";
+import { type WriteSeq, writeSeq, type Zxid } from "./protocol/index.ts";
+import type { Session, SessionImage } from "./session.ts";
+import { renderDigest, type TreeState } from "./tree-state.ts";
 
 /** One key of the image and its value; null: the key goes. Where a key comes twice, the later record wins. */
 export interface ImageRecord {
   readonly key: string;
+  /** A view into a pool that is never overwritten; to be copied where it is kept for long. */
   readonly value: Uint8Array | null;
 }
 
@@ -12,10 +26,147 @@ export interface Checkpoint {
   readonly zxid: Zxid | 0;
   /** Digest of the state at that revision. */
   readonly digest: string;
-  /** Next records: at most `countMax`, and none after the first that reaches `bytesMax` in sum. Empty: drained. */
+  /** Next records: at most `countMax`, and none after the one that reaches `bytesMax` in sum. Empty: drained. */
   next(countMax: number, bytesMax: number): readonly ImageRecord[];
   /** The host wrote everything durably. Only after `next` returned nothing. */
   complete(): void;
-  /** The host gives up: everything drained counts as changed again. */
+  /** The host gives up: everything counts as changed again. */
   abandon(): void;
+}
+
+/** Fixes the state; throws if a checkpoint is under way. */
+export function beginCheckpoint(state: TreeState): Checkpoint {
+  return new StateCheckpoint(state);
+}
+
+/** Replies of a session that the image holds. */
+interface ImagedRange {
+  readonly session: Session;
+  readonly ackedSeq: WriteSeq | 0;
+  readonly lastSeq: WriteSeq | 0;
+}
+
+class StateCheckpoint implements Checkpoint {
+  readonly zxid: Zxid | 0;
+  readonly digest: string;
+  readonly #state: TreeState;
+  readonly #log: ChangeLogDelta;
+  readonly #records: Iterator<ImageRecord, void>;
+  /** Reply ranges before this checkpoint, for those sessions that it has drained. */
+  readonly #ranges: ImagedRange[] = [];
+  #phase: "draining" | "drained" | "ended" = "draining";
+
+  constructor(state: TreeState) {
+    assert(!state.isFrozen, "one_checkpoint_at_a_time");
+    state.isFrozen = true;
+    state.dirtyNodes.freeze();
+    state.dirtySessions.freeze();
+    this.#state = state;
+    this.#log = state.changeLog.freeze();
+    this.zxid = state.lastZxid;
+    this.digest = renderDigest(state, state.digest);
+    this.#records = this.#drain(metaOf(state, this.digest));
+  }
+
+  next(countMax: number, bytesMax: number): readonly ImageRecord[] {
+    assert(this.#phase !== "ended", "checkpoint_not_ended");
+    assert(countMax > 0 && bytesMax > 0, "slice_bounds_positive");
+    const records: ImageRecord[] = [];
+    let bytes = 0;
+    while (this.#phase === "draining" && records.length < countMax && bytes < bytesMax) {
+      const step = this.#records.next();
+      if (step.done === true) {
+        this.#phase = "drained";
+      } else {
+        records.push(step.value);
+        bytes += step.value.key.length + (step.value.value?.length ?? 0);
+      }
+    }
+    return records;
+  }
+
+  complete(): void {
+    assert(this.#phase === "drained", "completed_after_draining");
+    this.#phase = "ended";
+    this.#state.dirtyNodes.complete();
+    this.#state.dirtySessions.complete();
+    this.#state.changeLog.complete();
+    this.#state.isFrozen = false;
+  }
+
+  abandon(): void {
+    assert(this.#phase !== "ended", "checkpoint_not_ended");
+    this.#phase = "ended";
+    for (const { session, ackedSeq, lastSeq } of this.#ranges) {
+      session.imagedAcked = ackedSeq;
+      session.imagedLast = lastSeq;
+    }
+    this.#state.dirtyNodes.abandon();
+    this.#state.dirtySessions.abandon();
+    this.#state.changeLog.abandon();
+    this.#state.isFrozen = false;
+  }
+
+  *#drain(meta: ImageMeta): IterableIterator<ImageRecord, void> {
+    yield { key: META_KEY, value: encodeMeta(meta) };
+    for (;;) {
+      const frozen = this.#state.dirtyNodes.drain();
+      if (frozen === null) break;
+      const { item, image } = frozen;
+      yield { key: znodeKey(item.path), value: image === null ? null : encodeZnode(image) };
+    }
+    for (;;) {
+      const frozen = this.#state.dirtySessions.drain();
+      if (frozen === null) break;
+      yield* this.#sessionRecords(frozen.item, frozen.image);
+    }
+    yield* changeRecords(this.#log);
+  }
+
+  /** The session's record, and its replies that came or went since the image last saw it. */
+  *#sessionRecords(session: Session, image: SessionImage | null): IterableIterator<ImageRecord> {
+    const { id, imagedAcked, imagedLast } = session;
+    this.#ranges.push({ session, ackedSeq: imagedAcked, lastSeq: imagedLast });
+    session.imagedAcked = image?.ackedSeq ?? 0;
+    session.imagedLast = image?.lastWriteSeq ?? 0;
+    const goneUpTo = image === null ? imagedLast : Math.min(image.ackedSeq, imagedLast);
+    yield { key: sessionKey(id), value: image === null ? null : encodeSession(image) };
+    for (let seq = imagedAcked + 1; seq <= goneUpTo; seq += 1) {
+      yield { key: replyKey(id, writeSeq(seq)), value: null };
+    }
+    for (const { writeSeq, outcome } of image?.replies ?? []) {
+      if (writeSeq > imagedLast) {
+        yield { key: replyKey(id, writeSeq), value: encodeReply(outcome) };
+      }
+    }
+  }
+}
+
+function* changeRecords(log: ChangeLogDelta): IterableIterator<ImageRecord> {
+  for (const { zxid, count } of log.fallen) {
+    for (let i = 0; i < count; i += 1) yield { key: changeKey(zxid, i), value: null };
+  }
+  for (const changes of log.added) {
+    for (const [i, change] of changes.entries()) {
+      yield { key: changeKey(change.zxid, i), value: encodeChange(change) };
+    }
+  }
+}
+
+function metaOf(state: TreeState, digest: string): ImageMeta {
+  const { limits } = state;
+  return {
+    zxid: state.lastZxid,
+    clockMs: state.clockMs,
+    digest,
+    nodeCount: state.nodes.size,
+    sessionCount: state.sessions.size,
+    replyCount: state.replyCount,
+    changeCount: state.changeLog.count,
+    bytes: state.bytes,
+    oldestZxid: state.changeLog.oldestZxid,
+    bytesMax: limits.bytesMax,
+    sessionsMax: limits.sessionsMax,
+    sessionEphemeralsMax: limits.sessionEphemeralsMax,
+  };
 }

@@ -1,7 +1,6 @@
 export type { ApplyOutcome, ApplyResult, Change, Grant } from "./apply-outcome.ts";
 export { InvariantError } from "./assert.ts";
 export type { ChangesSince } from "./change-log.ts";
-export { ChangeLog } from "./change-log.ts";
 export type { Checkpoint, ImageRecord } from "./checkpoint.ts";
 export type { AttachInfo, Command, CommandStamp } from "./command.ts";
 export {
@@ -17,4 +16,5 @@ export { ImageError, type ImageErrorCode } from "./image-error.ts";
 export { TREE_LIMITS, type TreeLimits } from "./limits.ts";
 export type { SessionView } from "./session-view.ts";
 export { TreeLoader } from "./tree-loader.ts";
-export { matchOne, WatchTable, type WatchHit, type WatchSpec } from "./watch-table.ts";
+export { matchOne, type WatchSpec } from "./watch-match.ts";
+export { WatchTable, type WatchHit } from "./watch-table.ts";

@@ -52,6 +52,7 @@ export class PathMap<V> {
 function shardOf(key: string): number {
   const step = (key.length >> 5) + 1;
   let hash = key.length;
-  for (let i = key.length - 1; i >= 0; i -= step) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;
+  for (let i = key.length - 1; i >= 0; i -= step)
+    hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;
   return (hash ^ (hash >>> 8) ^ (hash >>> 16)) & (SHARDS - 1);
 }

@@ -1,6 +1,14 @@
 import type { Change, Grant } from "./apply-outcome.ts";
 import { assert } from "./assert.ts";
-import { joinPath, nameOf, type SessionId, type Stat, type Zxid } from "./protocol/index.ts";
+import {
+  fencingToken,
+  joinPath,
+  nameOf,
+  type SessionId,
+  type Stat,
+  type Zxid,
+  zxid,
+} from "./protocol/index.ts";
 import { SortedNames } from "./sorted-names.ts";
 import type { TreeState } from "./tree-state.ts";
 import {
@@ -48,7 +56,7 @@ const NO_GRANTS: readonly Grant[] = [];
  */
 export class Transaction {
   readonly #state: TreeState;
-  #head: TransactionHead = { zxid: 0 as Zxid, timeMs: 0, author: 0 };
+  #head: TransactionHead = { zxid: zxid(0), timeMs: 0, author: 0 };
   /** Null: nothing of this transaction can fail after its first change. */
   #undo: Undo[] | null = null;
   #touched: Znode[] = [];
@@ -308,7 +316,7 @@ export class Transaction {
       if (acquired?.contender === holder && acquired.held) continue;
       const session = holder.stat.ephemeralOwner;
       assert(session !== 0, "contenders_are_ephemeral");
-      const token = holder.stat.czxid as number as Grant["token"];
+      const token = fencingToken(holder.stat.czxid);
       grants.push({ session, path: directory.path, contender: holder.path, token });
     }
     return grants;

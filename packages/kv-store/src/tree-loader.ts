@@ -1,11 +1,252 @@
-import type { DataTree } from "./data-tree.ts";
+import type { Change } from "./apply-outcome.ts";
+import { assert } from "./assert.ts";
+import { ByteSlab } from "./byte-slab.ts";
+import { ChangeLog } from "./change-log.ts";
+import { DataTree } from "./data-tree.ts";
+import {
+  decodeChange,
+  decodeMeta,
+  decodeReply,
+  decodeSession,
+  decodeZnode,
+  type ImageMeta,
+} from "./image-codec.ts";
+import { ImageError, type ImageErrorCode } from "./image-error.ts";
+import { type ImageKey, parseImageKey } from "./image-keys.ts";
 import type { TreeLimits } from "./limits.ts";
+import { ProtocolError } from "./protocol/protocol-error.ts";
+import { nameOf, parentOf, type SessionId, type WriteSeq, type Zxid } from "./protocol/index.ts";
+import { rememberedReply, type RememberedReply } from "./reply-window.ts";
+import { hashAttach, makeSession, sessionBytes, sumSession } from "./session.ts";
+import { SortedNames } from "./sorted-names.ts";
+import { blankState, enterZnode, renderDigest, type TreeState } from "./tree-state.ts";
+import { makeZnode, type Znode, type ZnodeImage } from "./znode.ts";
 
-/** Builds a tree out of an image's records. Anything wrong throws an {@link ImageError}. */
-export declare class TreeLoader {
-  constructor(limits: TreeLimits);
+interface LoadedZnode {
+  readonly path: string;
+  readonly image: ZnodeImage;
+}
+
+interface LoadedChange {
+  readonly index: number;
+  readonly change: Change;
+}
+
+/**
+ * Builds a tree out of an image's records. `add` does the work record by record, so that a host can pause between
+ * slices; only what came before its parent or its session is left to `finish`. Anything wrong throws an
+ * {@link ImageError}, and the loader is of no further use.
+ */
+export class TreeLoader {
+  readonly #state: TreeState;
+  readonly #changeBytes = new ByteSlab();
+  #meta: ImageMeta | null = null;
+  /** Znodes that came before their parents, by parent. */
+  readonly #orphans = new Map<string, LoadedZnode[]>();
+  /** Znodes that lack children. */
+  #incomplete = 0;
+  readonly #ephemerals: Znode[] = [];
+  readonly #replies = new Map<SessionId, RememberedReply[]>();
+  #replyCount = 0;
+  readonly #changes: LoadedChange[] = [];
+
+  constructor(limits: TreeLimits) {
+    const changeLog = new ChangeLog({ bytesMax: 1, countMax: 1 });
+    this.#state = blankState(limits, changeLog);
+  }
+
   /** Records in any order, each key once. `value` is copied where it is kept. */
-  add(key: string, value: Uint8Array): void;
-  /** After the last record: verifies counts and digest. */
-  finish(): DataTree;
+  add(key: string, value: Uint8Array): void {
+    const parsed = parseImageKey(key);
+    if (parsed === null) fail("BAD_RECORD", `unknown key ${key}`);
+    try {
+      this.#take(parsed, value);
+    } catch (error) {
+      if (error instanceof ProtocolError) fail("BAD_RECORD", `${key}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  /** After the last record: verifies that they are complete and that they are the state that was written. */
+  finish(): DataTree {
+    const meta = this.#meta;
+    if (meta === null) fail("INCOMPLETE", "no meta record");
+    const state = this.#state;
+    for (const path of this.#orphans.keys()) fail("INCOMPLETE", `no znode ${path}`);
+    if (state.nodes.get("/") === undefined) fail("INCOMPLETE", "no root");
+    this.#linkEphemerals();
+    this.#restoreReplies();
+    state.lastZxid = meta.zxid;
+    state.clockMs = meta.clockMs;
+    checkCount("znodes", state.nodes.size, meta.nodeCount);
+    checkCount("sessions", state.sessions.size, meta.sessionCount);
+    checkCount("replies", state.replyCount, meta.replyCount);
+    checkCount("changes", this.#changes.length, meta.changeCount);
+    checkCount("bytes", state.bytes, meta.bytes);
+    checkCount("znodes without all children", this.#incomplete, 0);
+    const digest = renderDigest(state, state.digest);
+    if (digest !== meta.digest) fail("DIGEST_MISMATCH", `${digest} instead of ${meta.digest}`);
+    const restored: TreeState = { ...state, changeLog: this.#restoreChangeLog(meta) };
+    return new DataTree(state.limits, restored);
+  }
+
+  #take(key: ImageKey, value: Uint8Array): void {
+    switch (key.kind) {
+      case "meta":
+        this.#addMeta(value);
+        return;
+      case "znode":
+        this.#addZnode(key.path, value);
+        return;
+      case "session":
+        this.#addSession(key.session, value);
+        return;
+      case "reply":
+        this.#addReply(key.session, key.writeSeq, value);
+        return;
+      case "change":
+        this.#addChange(key.zxid, key.index, value);
+    }
+  }
+
+  #addMeta(value: Uint8Array): void {
+    if (this.#meta !== null) fail("BAD_RECORD", "two meta records");
+    const meta = decodeMeta(value);
+    if (meta === null) fail("UNKNOWN_FORMAT", "another image version");
+    const { bytesMax, sessionsMax, sessionEphemeralsMax } = this.#state.limits;
+    const isSame =
+      meta.bytesMax === bytesMax &&
+      meta.sessionsMax === sessionsMax &&
+      meta.sessionEphemeralsMax === sessionEphemeralsMax;
+    if (!isSame) fail("LIMITS_MISMATCH", "written under other limits");
+    this.#meta = meta;
+  }
+
+  #addZnode(path: string, value: Uint8Array): void {
+    const decoded = decodeZnode(value);
+    const image = { ...decoded, data: this.#state.createdBytes.copy(decoded.data) };
+    if (this.#state.nodes.has(path)) fail("BAD_RECORD", `two znodes ${path}`);
+    const parentPath = parentOf(path);
+    if (path === "/" || this.#state.nodes.has(parentPath)) {
+      this.#enter({ path, image });
+      return;
+    }
+    const waiting = this.#orphans.get(parentPath);
+    if (waiting === undefined) this.#orphans.set(parentPath, [{ path, image }]);
+    else waiting.push({ path, image });
+  }
+
+  /** Enters a znode whose parent is there, and every orphan below it. */
+  #enter(loaded: LoadedZnode): void {
+    const pending = [loaded];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      const { path, image } = next;
+      const parent = path === "/" ? null : (this.#state.nodes.get(parentOf(path)) ?? null);
+      const node = makeZnode(path, parent, image);
+      if (this.#state.nodes.has(path)) fail("BAD_RECORD", `two znodes ${path}`);
+      enterZnode(this.#state, node);
+      if (parent !== null) {
+        this.#linkChild(parent, nameOf(path));
+      }
+      if (image.stat.childCount > 0) this.#incomplete += 1;
+      if (image.stat.ephemeralOwner !== 0) this.#ephemerals.push(node);
+      const orphans = this.#orphans.get(path);
+      for (const orphan of orphans ?? []) pending.push(orphan);
+      this.#orphans.delete(path);
+    }
+  }
+
+  #linkChild(parent: Znode, name: string): void {
+    parent.children ??= new SortedNames();
+    parent.children.add(name);
+    const missing = parent.stat.childCount - parent.children.size;
+    if (missing < 0) fail("INCOMPLETE", `too many children of ${parent.path}`);
+    if (missing === 0) this.#incomplete -= 1;
+  }
+
+  #addSession(id: SessionId, value: Uint8Array): void {
+    const { sessions, hasher, digest, limits } = this.#state;
+    if (id === 0 || sessions.get(id) !== undefined) fail("BAD_RECORD", `two sessions ${id}`);
+    if (sessions.size >= limits.sessionsMax) fail("BAD_RECORD", "too many sessions");
+    const session = makeSession(id, decodeSession(value));
+    session.imagedAcked = session.ackedSeq;
+    session.imagedLast = session.lastWriteSeq;
+    sessions.add(session);
+    hashAttach(hasher, session);
+    sumSession(hasher, session);
+    digest.add(session.sumA, session.sumB);
+    this.#state.bytes += sessionBytes(session.attach);
+  }
+
+  #addReply(session: SessionId, writeSeq: WriteSeq, value: Uint8Array): void {
+    const { hasher, digest } = this.#state;
+    const reply = rememberedReply(hasher, session, writeSeq, decodeReply(value));
+    digest.add(reply.sumA, reply.sumB);
+    this.#state.bytes += reply.bytes;
+    this.#replyCount += 1;
+    const replies = this.#replies.get(session);
+    if (replies === undefined) this.#replies.set(session, [reply]);
+    else replies.push(reply);
+  }
+
+  #addChange(zxid: Zxid, index: number, value: Uint8Array): void {
+    const change = decodeChange(value, zxid, (data) => this.#changeBytes.copy(data));
+    this.#changes.push({ index, change });
+  }
+
+  #linkEphemerals(): void {
+    for (const node of this.#ephemerals) {
+      const owner = node.stat.ephemeralOwner;
+      const session = owner === 0 ? undefined : this.#state.sessions.get(owner);
+      if (session === undefined) fail("INCOMPLETE", `no owner of ${node.path}`);
+      session.ephemerals.add(node.path);
+    }
+  }
+
+  #restoreReplies(): void {
+    for (const [id, replies] of this.#replies) {
+      const session = this.#state.sessions.get(id);
+      if (session === undefined) fail("INCOMPLETE", `replies of no session ${id}`);
+      replies.sort((a, b) => a.writeSeq - b.writeSeq);
+      let expected = session.ackedSeq + 1;
+      for (const reply of replies) {
+        if (reply.writeSeq !== expected) fail("INCOMPLETE", `reply ${expected} of session ${id}`);
+        session.window.push(reply);
+        expected += 1;
+      }
+    }
+    for (const session of this.#state.sessions.values()) {
+      const expected = session.lastWriteSeq - session.ackedSeq;
+      if (session.window.count !== expected) fail("INCOMPLETE", `replies of ${session.id}`);
+    }
+    this.#state.replyCount = this.#replyCount;
+  }
+
+  /** Revisions in order and complete, under this build's own bounds. */
+  #restoreChangeLog(meta: ImageMeta): ChangeLog {
+    const { changeLogBytesMax: bytesMax, changeLogCountMax: countMax } = this.#state.limits;
+    const log = new ChangeLog({ bytesMax, countMax }, meta.oldestZxid);
+    this.#changes.sort((a, b) => a.change.zxid - b.change.zxid || a.index - b.index);
+    const revisions: Change[][] = [];
+    for (const { index, change } of this.#changes) {
+      if (index === 0) revisions.push([]);
+      const current = revisions.at(-1);
+      const isNext = current !== undefined && current.length === index;
+      if (!isNext || (index > 0 && current[0]?.zxid !== change.zxid)) {
+        fail("INCOMPLETE", `change ${index} of ${change.zxid}`);
+      }
+      current.push(change);
+    }
+    log.restore(revisions);
+    assert(log.count <= countMax, "change_log_bounded");
+    return log;
+  }
+}
+
+function checkCount(what: string, found: number, expected: number): void {
+  if (found !== expected) fail("INCOMPLETE", `${found} ${what} instead of ${expected}`);
+}
+
+function fail(code: ImageErrorCode, message: string): never {
+  throw new ImageError(code, message);
 }

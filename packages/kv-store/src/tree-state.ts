@@ -5,7 +5,7 @@ import { DigestSum, Hasher, ITEM } from "./digest.ts";
 import { DirtyList } from "./dirty-list.ts";
 import type { TreeLimits } from "./limits.ts";
 import { PathMap } from "./path-map.ts";
-import { checkPath, type ErrorCode, type Stat, type Zxid } from "./protocol/index.ts";
+import { checkPath, type ErrorCode, type Stat, type Zxid, zxid } from "./protocol/index.ts";
 import { sessionImage, type Session, type SessionImage } from "./session.ts";
 import { SessionTable } from "./session-table.ts";
 import {
@@ -33,6 +33,8 @@ export interface TreeState {
   readonly createdBytes: ByteSlab;
   readonly changedBytes: ByteSlab;
   bytes: number;
+  /** Remembered replies of all sessions. */
+  replyCount: number;
   lastZxid: Zxid | 0;
   clockMs: number;
   /** A checkpoint is under way. */
@@ -42,9 +44,9 @@ export interface TreeState {
 const NO_DATA = new Uint8Array(0);
 
 const ROOT_STAT: Stat = {
-  czxid: 0 as Zxid,
-  mzxid: 0 as Zxid,
-  pzxid: 0 as Zxid,
+  czxid: zxid(0),
+  mzxid: zxid(0),
+  pzxid: zxid(0),
   ctimeMs: 0,
   mtimeMs: 0,
   version: 0,
@@ -69,6 +71,7 @@ export function blankState(limits: TreeLimits, changeLog: ChangeLog): TreeState 
     createdBytes: new ByteSlab(),
     changedBytes: new ByteSlab(),
     bytes: 0,
+    replyCount: 0,
     lastZxid: 0,
     clockMs: 0,
     isFrozen: false,

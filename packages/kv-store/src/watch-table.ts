@@ -1,13 +1,8 @@
 import type { Change } from "./apply-outcome.ts";
-import type { WatchEvent, WatchMode } from "./protocol/index.ts";
-
-/** What a watch waits for. */
-export interface WatchSpec {
-  readonly watchId: number;
-  readonly path: string;
-  readonly mode: WatchMode;
-  readonly withData: boolean;
-}
+import { assert } from "./assert.ts";
+import { PathMap } from "./path-map.ts";
+import { parentOf, type WatchEvent } from "./protocol/index.ts";
+import { ownEvent, parentEvent, type WatchSpec } from "./watch-match.ts";
 
 /** One event for the watches of one owner that it concerns. `data` is there if any of them asked for it. */
 export interface WatchHit {
@@ -15,19 +10,171 @@ export interface WatchHit {
   readonly event: WatchEvent;
 }
 
-/** The event that `watch` gets of `change`, or null. What resuming from the change log uses. */
-export declare function matchOne(watch: WatchSpec, change: Change): WatchEvent | null;
+interface Registration<Owner> {
+  readonly owner: Owner;
+  readonly watch: WatchSpec;
+  /** Where it stands among those of its path. */
+  index: number;
+}
 
-/** Watches of one server, by owner (a session or a connection). */
-export declare class WatchTable<Owner> {
-  get count(): number;
+/** One event on its way to all who wait for it: built once bare and once with data, however many they are. */
+class Delivery {
+  readonly #change: Change;
+  /** Null: the changed znode's own event. */
+  readonly #parent: string | null;
+  #bare: WatchEvent | null = null;
+  #full: WatchEvent | null = null;
+
+  constructor(change: Change, parent: string | null) {
+    this.#change = change;
+    this.#parent = parent;
+  }
+
+  event(withData: boolean): WatchEvent {
+    if (this.#parent !== null) return (this.#bare ??= parentEvent(this.#change, this.#parent));
+    if (withData) return (this.#full ??= ownEvent(this.#change, true));
+    return (this.#bare ??= ownEvent(this.#change, false));
+  }
+}
+
+interface PendingHit {
+  readonly watchIds: number[];
+  readonly delivery: Delivery;
+  withData: boolean;
+}
+
+/**
+ * Watches of one server, by owner: a session or a connection. Matching costs one look-up for each ancestor of a change
+ * and one step for each watch it concerns, and nothing where there are no watches.
+ */
+export class WatchTable<Owner> {
+  readonly #byPath = new PathMap<Registration<Owner>[]>();
+  readonly #byOwner = new Map<Owner, Map<number, Registration<Owner>>>();
+  #count = 0;
+  #recursiveCount = 0;
+
+  /** Watches of all owners. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Watches of one owner. */
+  ownerCount(owner: Owner): number {
+    return this.#byOwner.get(owner)?.size ?? 0;
+  }
+
   /** False, and nothing changes, if the owner has a watch of this id. */
-  add(owner: Owner, watch: WatchSpec): boolean;
+  add(owner: Owner, watch: WatchSpec): boolean {
+    let own = this.#byOwner.get(owner);
+    if (own === undefined) {
+      own = new Map();
+      this.#byOwner.set(owner, own);
+    }
+    if (own.has(watch.watchId)) return false;
+    const there = this.#byPath.get(watch.path);
+    const registration = { owner, watch, index: there?.length ?? 0 };
+    if (there === undefined) this.#byPath.set(watch.path, [registration]);
+    else there.push(registration);
+    own.set(watch.watchId, registration);
+    this.#count += 1;
+    if (watch.mode === "recursive") this.#recursiveCount += 1;
+    return true;
+  }
+
   /** False if there is none. */
-  remove(owner: Owner, watchId: number): boolean;
+  remove(owner: Owner, watchId: number): boolean {
+    const own = this.#byOwner.get(owner);
+    const registration = own?.get(watchId);
+    if (own === undefined || registration === undefined) return false;
+    own.delete(watchId);
+    if (own.size === 0) this.#byOwner.delete(owner);
+    this.#unlist(registration);
+    return true;
+  }
+
   /** Number of watches removed. */
-  dropOwner(owner: Owner): number;
-  ownerCount(owner: Owner): number;
-  /** Per owner its events in tree order. */
-  match(changes: readonly Change[]): ReadonlyMap<Owner, readonly WatchHit[]>;
+  dropOwner(owner: Owner): number {
+    const own = this.#byOwner.get(owner);
+    if (own === undefined) return 0;
+    this.#byOwner.delete(owner);
+    for (const registration of own.values()) this.#unlist(registration);
+    return own.size;
+  }
+
+  /** Per owner its events, in tree order, and one item for each event. */
+  match(changes: readonly Change[]): ReadonlyMap<Owner, readonly WatchHit[]> {
+    const pending = new Map<Owner, PendingHit[]>();
+    if (this.#count > 0) {
+      for (const change of changes) this.#matchChange(change, pending);
+    }
+    const hits = new Map<Owner, readonly WatchHit[]>();
+    for (const [owner, items] of pending) hits.set(owner, items.map(finishHit));
+    return hits;
+  }
+
+  #matchChange(change: Change, pending: Map<Owner, PendingHit[]>): void {
+    const own = new Delivery(change, null);
+    const there = this.#byPath.get(change.path);
+    if (there !== undefined) deliver(there, own, pending);
+    if (change.path === "/") return;
+    const parent = parentOf(change.path);
+    if (this.#recursiveCount > 0) this.#matchAbove(parent, own, pending);
+    if (change.kind === "dataChanged") return;
+    const around = this.#byPath.get(parent)?.filter(isPersistent);
+    if (around !== undefined) deliver(around, new Delivery(change, parent), pending);
+  }
+
+  /** Recursive watches on `nearest` and everything above it. */
+  #matchAbove(nearest: string, own: Delivery, pending: Map<Owner, PendingHit[]>): void {
+    for (let path = nearest; ; path = parentOf(path)) {
+      const above = this.#byPath.get(path)?.filter(isRecursive);
+      if (above !== undefined) deliver(above, own, pending);
+      if (path === "/") return;
+    }
+  }
+
+  #unlist(registration: Registration<Owner>): void {
+    const { path, mode } = registration.watch;
+    const there = this.#byPath.get(path) ?? [];
+    assert(there[registration.index] === registration, "registration_where_it_says");
+    const last = there.pop();
+    if (last !== undefined && last !== registration) {
+      there[registration.index] = last;
+      last.index = registration.index;
+    }
+    if (there.length === 0) this.#byPath.delete(path);
+    this.#count -= 1;
+    if (mode === "recursive") this.#recursiveCount -= 1;
+  }
+}
+
+function isPersistent(registration: { readonly watch: WatchSpec }): boolean {
+  return registration.watch.mode === "persistent";
+}
+
+function isRecursive(registration: { readonly watch: WatchSpec }): boolean {
+  return registration.watch.mode === "recursive";
+}
+
+function deliver<Owner>(
+  registrations: readonly Registration<Owner>[],
+  delivery: Delivery,
+  pending: Map<Owner, PendingHit[]>,
+): void {
+  for (const { owner, watch } of registrations) {
+    const items = pending.get(owner);
+    const last = items?.at(-1);
+    if (last !== undefined && last.delivery === delivery) {
+      last.watchIds.push(watch.watchId);
+      last.withData ||= watch.withData;
+      continue;
+    }
+    const item = { watchIds: [watch.watchId], delivery, withData: watch.withData };
+    if (items === undefined) pending.set(owner, [item]);
+    else items.push(item);
+  }
+}
+
+function finishHit(item: PendingHit): WatchHit {
+  return { watchIds: item.watchIds, event: item.delivery.event(item.withData) };
 }

@@ -1,29 +1,241 @@
-import { InvariantError } from "./assert.ts";
+import { assert, unreachable } from "./assert.ts";
+import { onCandidatePersisted, startPreVote } from "./candidate.ts";
 import type { RaftConfig, RaftInitialState } from "./config.ts";
+import { completePersist, takePersistWork } from "./disk.ts";
 import type { Entry } from "./entry.ts";
-import type { LogIndex } from "./ids.ts";
-import type { RaftInput, StepResult } from "./input.ts";
-import type { Ready } from "./ready.ts";
+import { expireForwardedReads, flushAck, forwardRead, suspectLeader } from "./follower.ts";
+import { indexAfter, type LogIndex, type NodeId } from "./ids.ts";
+import type { PersistTicket, RaftInput, StepResult } from "./input.ts";
+import { checkInvariants } from "./invariants.ts";
+import {
+  flushLeader,
+  onLeaderPersisted,
+  propose,
+  proposeMembership,
+  takeRead,
+  tickLeader,
+  transferLeadership,
+} from "./leader.ts";
+import type { ReadContext, SnapshotMeta } from "./message.ts";
+import {
+  accepted,
+  becomeFollower,
+  createNodeState,
+  earlier,
+  mayCampaign,
+  resetElectionTimer,
+  type NodeState,
+} from "./node-state.ts";
+import { onFetched } from "./replication.ts";
+import { receive } from "./receive.ts";
+import type { Ready, SoftState } from "./ready.ts";
+import { statusOf } from "./status-of.ts";
 import type { RaftStatus } from "./status.ts";
+import { validateConfig } from "./validate-config.ts";
+import { flushGrant } from "./voting.ts";
 
-/** One member's consensus: inputs in, work out. */
+const none: readonly never[] = Object.freeze([]);
+
+/**
+ * One member's consensus, without I/O, clock or chance: inputs in, work lists out. The same inputs in the same order always
+ * give the same work.
+ *
+ * The host steps everything that happens, then takes one {@link Ready} and carries it out. Whatever must wait for the disk
+ * waits inside, so the parts of a Ready may be carried out in any order among each other, except that `installSnapshot`
+ * comes before `committed`.
+ */
 export class RaftNode {
+  readonly #state: NodeState;
+  #soft: SoftState;
+
+  /** Throws `InvariantError` if settings or initial state contradict themselves. */
   constructor(config: RaftConfig, initial: RaftInitialState) {
-    throw new InvariantError("unfinished", `${config.id} ${initial.firstIndex}`);
+    validateConfig(config);
+    this.#state = createNodeState(config, initial);
+    const { role, leader, term } = this.#state;
+    this.#soft = { role, leader, term };
   }
+
+  /**
+   * Takes one input in. A refusal changes nothing. Never throws for what comes from outside; an `InvariantError` means that
+   * this node's state cannot be trusted any more, and its process has to end.
+   */
   step(input: RaftInput): StepResult {
-    throw new InvariantError("unfinished", input.kind);
+    const state = this.#state;
+    switch (input.kind) {
+      case "tick":
+        this.#tick();
+        return accepted;
+      case "message":
+        receive(state, input.message);
+        return accepted;
+      case "propose":
+        return propose(state, input.commands);
+      case "proposeMembership":
+        return proposeMembership(state, input.membership);
+      case "readIndex":
+        this.#read(input.context);
+        return accepted;
+      case "transferLeadership":
+        return transferLeadership(state, input.to);
+      case "persisted":
+        this.#persisted(input.ticket);
+        return accepted;
+      case "applied":
+        this.#applied(input.index);
+        return accepted;
+      case "fetched":
+        onFetched(state, input);
+        return accepted;
+      case "peerUnreachable":
+        this.#peerUnreachable(input.peer);
+        return accepted;
+      case "snapshotSent":
+        this.#snapshotSent(input.to, input.ok);
+        return accepted;
+      case "compact":
+        this.#compact(input.snapshot);
+        return accepted;
+      default:
+        return unreachable(input);
+    }
   }
+
+  /** What the inputs since the last call amount to; null when there is nothing to do. Call until null. */
   takeReady(): Ready | null {
-    throw new InvariantError("unfinished");
+    const state = this.#state;
+    flushLeader(state);
+    flushAck(state);
+    flushGrant(state);
+    const persist = takePersistWork(state);
+    const installSnapshot = state.installDue;
+    state.installDue = null;
+    const committed = this.#takeCommitted();
+    const softState = this.#takeSoftState();
+    const { outbox, readStates, fetches } = state;
+    const isIdle =
+      persist === null &&
+      softState === null &&
+      installSnapshot === null &&
+      committed.length === 0 &&
+      outbox.length === 0 &&
+      readStates.length === 0 &&
+      fetches.length === 0;
+    if (isIdle) return null;
+    if (outbox.length > 0) state.outbox = [];
+    if (readStates.length > 0) state.readStates = [];
+    if (fetches.length > 0) state.fetches = [];
+    return {
+      softState,
+      persist,
+      messages: outbox,
+      committed,
+      installSnapshot,
+      reads: readStates,
+      fetches,
+    };
   }
+
+  /** A copy of what this core knows. */
   status(): RaftStatus {
-    throw new InvariantError("unfinished");
+    return statusOf(this.#state);
   }
+
+  /** Throws `InvariantError` if anything that must always hold does not. Walks the log in memory. */
   checkInvariants(): void {
-    throw new InvariantError("unfinished");
+    checkInvariants(this.#state);
   }
+
+  /** Entries in memory from `from` up to and including `to`, both within [firstIndex, lastIndex]. For tests and tools. */
   entriesFrom(from: LogIndex, to: LogIndex): readonly Entry[] {
-    throw new InvariantError("unfinished", `${from} ${to}`);
+    return this.#state.log.slice(from, to);
+  }
+
+  #tick(): void {
+    const state = this.#state;
+    state.now += 1;
+    if (state.role === "leader") {
+      tickLeader(state);
+      return;
+    }
+    expireForwardedReads(state);
+    state.electionElapsed += 1;
+    const isSuspicionDue = state.isLeaderSuspected && state.now >= state.suspicionTick;
+    if (state.electionElapsed < state.electionTimeout && !isSuspicionDue) return;
+    if (mayCampaign(state)) {
+      startPreVote(state);
+      return;
+    }
+    if (state.electionElapsed < state.electionTimeout) return;
+    becomeFollower(state, state.term, null);
+    resetElectionTimer(state);
+  }
+
+  #read(context: ReadContext): void {
+    const state = this.#state;
+    if (state.role === "leader") takeRead(state, state.id, context);
+    else forwardRead(state, context);
+  }
+
+  #persisted(ticket: PersistTicket): void {
+    const state = this.#state;
+    if (!completePersist(state, ticket)) return;
+    onLeaderPersisted(state);
+    onCandidatePersisted(state);
+    this.#trim();
+  }
+
+  #applied(index: LogIndex): void {
+    const state = this.#state;
+    if (index <= state.appliedIndex || index > state.handedIndex) return;
+    state.appliedIndex = index;
+    this.#trim();
+  }
+
+  /** Keeps the log in memory within its bound, but never forgets what is not applied and durable. */
+  #trim(): void {
+    const { log, appliedIndex, config } = this.#state;
+    const limit = earlier(appliedIndex, log.persistedIndex);
+    if (limit > log.baseIndex) log.trim(limit, config.memoryLogBytesMax);
+  }
+
+  #peerUnreachable(id: NodeId): void {
+    const state = this.#state;
+    const peer = state.leading?.peers.get(id);
+    if (peer?.state === "replicate" && id !== state.id) peer.becomeProbe();
+    if (state.role === "follower" && id === state.leader) suspectLeader(state);
+  }
+
+  #snapshotSent(to: NodeId, isComplete: boolean): void {
+    const peer = this.#state.leading?.peers.get(to);
+    if (peer?.state === "snapshot") peer.endSnapshot(isComplete);
+  }
+
+  /** Remembers the newest image for peers that need one. The disk's log may reach further back, so it is tried first. */
+  #compact(snapshot: SnapshotMeta): void {
+    const state = this.#state;
+    if (snapshot.index <= state.image.index || snapshot.index > state.handedIndex) return;
+    assert(snapshot.term <= state.term, "image_term_within_term");
+    state.image = snapshot;
+  }
+
+  /** Committed entries, only as far as the own disk has them: the state machine is never ahead of the own log. */
+  #takeCommitted(): readonly Entry[] {
+    const state = this.#state;
+    const { log, handedIndex, config } = state;
+    const limit = earlier(state.commitIndex, log.persistedIndex);
+    if (limit <= handedIndex) return none;
+    const from = indexAfter(handedIndex);
+    const to = log.lastWithin(from, limit, config.applyBytesMax);
+    state.handedIndex = to;
+    return log.slice(from, to);
+  }
+
+  #takeSoftState(): SoftState | null {
+    const { role, leader, term } = this.#state;
+    const last = this.#soft;
+    if (role === last.role && leader === last.leader && term === last.term) return null;
+    this.#soft = { role, leader, term };
+    return this.#soft;
   }
 }

@@ -31,7 +31,6 @@ export interface AdmissionOptions {
   readonly rejoin: boolean;
   readonly formation: Formation;
   readonly belonging: Belonging | null;
-  readonly linkNonce: () => number;
   readonly ports: AdmissionPorts;
 }
 
@@ -61,8 +60,8 @@ export class Admission {
     this.#settle({ clusterId, historyId: `${clusterId}-1`, formation });
   }
 
-  hello(): PeerHello {
-    const { self, rejoin, formation, linkNonce } = this.#options;
+  hello(): Omit<PeerHello, "linkNonce"> {
+    const { self, rejoin, formation } = this.#options;
     return {
       kind: "hello",
       protocolVersion: PEER_PROTOCOL_VERSION,
@@ -73,7 +72,6 @@ export class Admission {
       peerAddress: self.peerAddress,
       clientAddress: self.clientAddress,
       initialMembers: formation.names,
-      linkNonce: linkNonce(),
       rejoin,
     };
   }

@@ -138,7 +138,11 @@ function readConfigFile(file: string, readFile: (path: string) => string): Setti
     document = readFile(file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ServerError("CONFIG_INVALID", `cannot read the configuration ${file}: ${reason}`, error);
+    throw new ServerError(
+      "CONFIG_INVALID",
+      `cannot read the configuration ${file}: ${reason}`,
+      error,
+    );
   }
   return readToml(document, file);
 }
@@ -152,7 +156,12 @@ function buildConfig(settings: ServerSettings, workingDirectory?: string): Serve
   validateLimits(limits);
   const base = workingDirectory === undefined ? [] : [workingDirectory];
   const peer = listenerOf(own.peerAddress, settings.peerListen, settings.peerAdvertise, "peer");
-  const client = listenerOf(own.clientAddress, settings.clientListen, settings.clientAdvertise, "client");
+  const client = listenerOf(
+    own.clientAddress,
+    settings.clientListen,
+    settings.clientAdvertise,
+    "client",
+  );
   const insecure = settings.insecure ?? false;
   return deepFreeze({
     name,
@@ -204,7 +213,8 @@ function checkUnique(members: readonly ConfiguredMember[]): void {
     for (const address of [...member.peerAddress.split("|"), member.clientAddress]) {
       const other = addresses.get(address);
       if (other !== undefined) {
-        const who = other === member.name ? `member ${other} twice` : `members ${other} and ${member.name}`;
+        const who =
+          other === member.name ? `member ${other} twice` : `members ${other} and ${member.name}`;
         throw invalid(`${address} belongs to ${who}; every listener needs an address of its own`);
       }
       addresses.set(address, member.name);
@@ -325,7 +335,10 @@ function warningsOf(
   insecure: boolean,
 ): readonly string[] {
   const warnings: string[] = [];
-  for (const [kind, { listen }] of [["peer", peer], ["client", client]] as const) {
+  for (const [kind, { listen }] of [
+    ["peer", peer],
+    ["client", client],
+  ] as const) {
     if (isLoopback(listen.host)) continue;
     const address = formatHostPort(listen);
     if (!insecure) {

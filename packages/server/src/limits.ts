@@ -184,9 +184,14 @@ export function validateLimits(limits: ServerLimits): void {
 }
 
 function checkPositive(limits: ServerLimits): void {
-  for (const [group, values] of Object.entries(limits)) {
-    for (const [name, value] of Object.entries(values as Record<string, number>)) {
-      demand(Number.isSafeInteger(value) && value > 0, `${group}.${name} must be a whole number above 0`);
+  const groups: Readonly<Record<string, object>> = { ...limits };
+  for (const [group, values] of Object.entries(groups)) {
+    const numbers: Readonly<Record<string, unknown>> = { ...values };
+    for (const [name, value] of Object.entries(numbers)) {
+      demand(
+        typeof value === "number" && Number.isSafeInteger(value) && value > 0,
+        `${group}.${name} must be a whole number above 0`,
+      );
     }
   }
 }

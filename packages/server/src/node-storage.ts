@@ -23,7 +23,10 @@ import {
   loadIdentity,
   type IdentityFile,
 } from "./storage/identity.ts";
-import { WriteAheadLog, type LogRecovery } from "./storage/write-ahead-log.ts";
+import { WriteAheadLog } from "./storage/write-ahead-log.ts";
+
+/** What the log was found to hold. */
+export type RecoveredLog = Awaited<ReturnType<typeof WriteAheadLog.open>>["recovered"];
 
 /** Log kept behind the newest checkpoint: so many older ones could still be started from. */
 const CHECKPOINTS_KEPT = 3;
@@ -73,7 +76,7 @@ export interface OpenedStorage {
   readonly storage: NodeStorage;
   readonly tree: DataTree;
   readonly initial: RaftInitialState;
-  readonly recovered: LogRecovery;
+  readonly recovered: RecoveredLog;
 }
 
 /**
@@ -285,16 +288,15 @@ async function openLog(
   ports: ServerPorts,
   directory: string,
   identity: IdentityFile,
-): Promise<{ readonly log: WriteAheadLog; readonly recovered: LogRecovery }> {
+): Promise<{ readonly log: WriteAheadLog; readonly recovered: RecoveredLog }> {
   const path = `${directory}/${LOG_DIRECTORY}`;
-  const { logStarted, logTag, nodeId, logSequence, hardState } = identity.current;
+  const { logStarted, logTag, nodeId, logSequence } = identity.current;
   if (!logStarted) await ports.files.remove(path);
   const opened = await WriteAheadLog.open(ports.files, path, {
     nodeId,
     tag: logTag,
     random: ports.random,
     create: !logStarted,
-    hardState,
     sequenceAtLeast: logSequence,
   });
   if (!logStarted) await identity.update({ logStarted: true });

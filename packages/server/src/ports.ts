@@ -34,6 +34,7 @@ export interface Random {
 
 /** A file system. Paths are absolute. Every failure is a `ServerError` (STORAGE_FAILED, STORAGE_FULL). */
 export interface Files {
+  /** With its parents, durably; none of them need be new. */
   makeDirectory(path: string): Promise<void>;
   /** Names in a directory; empty when there is none. */
   list(path: string): Promise<readonly string[]>;

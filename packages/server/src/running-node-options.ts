@@ -1,4 +1,4 @@
-import type { Entry, Member, NodeId } from "@quorate/raft";
+import type { Member, NodeId } from "@quorate/raft";
 import type { Belonging } from "./admission.ts";
 import type { ServerConfig } from "./config.ts";
 import type { OpenedStorage } from "./node-storage.ts";
@@ -10,8 +10,8 @@ import type { ServerPorts } from "./ports.ts";
 /** The way to the peers, as a node uses it. */
 export interface NodePeers {
   send(to: NodeId, envelope: PeerEnvelope): void;
-  /** Lets what was sent in this turn leave. `blockFor` gives the encoded form of entries. */
-  flush(blockFor: (entries: readonly Entry[]) => Uint8Array): void;
+  /** Lets what was sent in this turn leave. */
+  flush(): void;
   setMembers(members: readonly Member[]): void;
 }
 

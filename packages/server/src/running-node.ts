@@ -120,6 +120,11 @@ export class RunningNode implements LoopHooks {
     return this.#raft.status();
   }
 
+  /** The encoded form of entries that are being sent to peers. */
+  blockFor(entries: readonly Entry[]): Uint8Array {
+    return this.#loop.blockFor(entries);
+  }
+
   get soft(): SoftState {
     return this.#soft;
   }
@@ -341,7 +346,7 @@ export class RunningNode implements LoopHooks {
 
   flush(): void {
     this.gateway.flush();
-    this.#options.peers.flush(this.#loop.blockFor);
+    this.#options.peers.flush();
   }
 
   onTick(elapsedMs: number, stalledMs: number): void {
@@ -429,7 +434,11 @@ export class RunningNode implements LoopHooks {
         name: self.name,
         clusterId: belonging.clusterId,
         historyId: belonging.historyId,
-        servers: () => this.#membership.members.map((member) => member.clientAddress),
+        servers: () =>
+          this.#membership.members.map(
+            ({ name, clientAddress }) =>
+              config.members.find((known) => known.name === name)?.clientAddress ?? clientAddress,
+          ),
       },
       outboxLimits: config.limits.outbox,
       clock: ports.clock,

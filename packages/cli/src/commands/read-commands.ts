@@ -113,7 +113,9 @@ async function statsOf(
   for (let from = 0; from < names.length; from += READS_AT_ONCE) {
     const page = names.slice(from, from + READS_AT_ONCE);
     const found = await Promise.all(
-      page.map(async (name) => [name, await client.exists(childPath(path, name), options)] as const),
+      page.map(
+        async (name) => [name, await client.exists(childPath(path, name), options)] as const,
+      ),
     );
     for (const [name, stat] of found) if (stat !== null) stats.push([name, stat]);
   }

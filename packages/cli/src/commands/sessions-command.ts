@@ -27,5 +27,7 @@ async function runSessions(context: CliContext, flags: ClientFlags): Promise<voi
     `${session.timeoutMs / 1000} s`,
     session.ephemeralCount,
   ]);
-  context.out.write(formatTable(["session", "client", "address", "node", "timeout", "ephemerals"], rows));
+  context.out.write(
+    formatTable(["session", "client", "address", "node", "timeout", "ephemerals"], rows),
+  );
 }

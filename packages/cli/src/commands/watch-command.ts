@@ -43,7 +43,7 @@ async function runWatch(
     mode: flags.recursive === true ? "recursive" : "persistent",
     withData: flags.data === true,
     timeoutMs: flags.timeout,
-    ...(flags.since !== undefined && { sinceZxid: zxidOf(flags.since) }),
+    ...(isZxid(flags.since) && { sinceZxid: flags.since }),
   });
   const ended = untilInterrupted(context, client);
   const printed = printNotices(context, watch, flags);
@@ -92,7 +92,6 @@ function noticeJson(notice: WatchNotice): unknown {
   return { ...notice, data: text, encoding };
 }
 
-/** The number was checked when it was parsed. */
-function zxidOf(value: number): Zxid {
-  return value as Zxid;
+function isZxid(value: number | undefined): value is Zxid {
+  return value !== undefined;
 }

@@ -44,7 +44,11 @@ export function addWriteCommands(program: Command, context: CliContext): void {
 }
 
 function addVersionOption(command: Command): Command {
-  return command.option("--if-version <number>", "only if the data are at this version", parseCount);
+  return command.option(
+    "--if-version <number>",
+    "only if the data are at this version",
+    parseCount,
+  );
 }
 
 async function runCreate(

@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo, type Server } from "node:net";
+import { createServer, type Server } from "node:net";
 import type { NodePorts } from "./ensemble-plan.ts";
 
 /**
@@ -36,7 +36,8 @@ function listen(port: number): Promise<Server | null> {
 }
 
 function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
+  const address = server.address();
+  return address === null || typeof address === "string" ? 0 : address.port;
 }
 
 function close(server: Server): Promise<void> {

@@ -90,7 +90,9 @@ export class LocalEnsemble implements AsyncDisposable {
     await this.#poll(timeoutMs, "all nodes to be ready", async () => {
       const readings = await this.read();
       const running = readings.filter(({ process: node }) => node.isRunning);
-      const isReady = running.every(({ status }) => status !== null && status.notReady.length === 0);
+      const isReady = running.every(
+        ({ status }) => status !== null && status.notReady.length === 0,
+      );
       return running.length > 0 && isReady ? true : null;
     });
   }

@@ -42,15 +42,7 @@ function isNodeStatus(value: unknown): value is NodeStatus {
 }
 
 const TEXTS = ["name", "role", "digest", "clusterId"];
-const NUMBERS = [
-  "term",
-  "zxid",
-  "appliedIndex",
-  "sessions",
-  "connections",
-  "znodes",
-  "treeBytes",
-];
+const NUMBERS = ["term", "zxid", "appliedIndex", "sessions", "connections", "znodes", "treeBytes"];
 const LISTS = ["notReady", "warnings"];
 
 /** The leader of the newest term anybody knows; null while that term has none. */

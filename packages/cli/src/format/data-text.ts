@@ -6,8 +6,8 @@ export interface DataText {
 }
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** Everything below a blank except tab, line feed and carriage return; and delete. */
-const CONTROL = new RegExp("[\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f\\u0080-\\u009f]");
+/** Control characters except tab, line feed and carriage return. */
+const CONTROL = /(?![\t\n\r])\p{Cc}/u;
 
 /** Readable text as it is, anything else as base64. */
 export function dataText(data: Uint8Array): DataText {

@@ -17,6 +17,7 @@ import {
   readSessionId,
   readString,
   readTuple,
+  unencodable,
   readWriteSeq,
   readZxid,
   wellFormed,
@@ -69,6 +70,8 @@ export function packClientMessage(message: ClientMessage): Packed {
       return [PING, message.pingId];
     case "closeSession":
       return [CLOSE_SESSION, message.cxid];
+    default:
+      return unencodable(message);
   }
 }
 

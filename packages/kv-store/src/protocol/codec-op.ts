@@ -12,6 +12,7 @@ import {
   readString,
   readToken,
   readTuple,
+  unencodable,
   readVersion,
   readZxid,
   wellFormed,
@@ -59,6 +60,8 @@ export function packOp(op: WriteOp): Packed {
       return [ACQUIRE, path, op.data, op.wait];
     case "release":
       return [RELEASE, path, op.token];
+    default:
+      return unencodable(op);
   }
 }
 
@@ -166,6 +169,8 @@ function packReply(reply: WriteReply): Packed {
       return [ACQUIRE, reply.contender, reply.token, reply.held];
     case "release":
       return [RELEASE];
+    default:
+      return unencodable(reply);
   }
 }
 

@@ -10,6 +10,7 @@ import {
   readString,
   readToken,
   readTuple,
+  unencodable,
   readZxid,
   wellFormed,
 } from "./codec-value.ts";
@@ -50,6 +51,8 @@ export function packQuery(query: Query): Packed {
       return [SESSIONS, query.after, query.limit];
     case "sync":
       return [SYNC];
+    default:
+      return unencodable(query);
   }
 }
 
@@ -129,6 +132,8 @@ function packQueryReply(reply: QueryReply): Packed {
       return [SESSIONS, reply.sessions.map(packSessionInfo), reply.more];
     case "sync":
       return [SYNC];
+    default:
+      return unencodable(reply);
   }
 }
 

@@ -22,6 +22,7 @@ import {
   readString,
   readToken,
   readTuple,
+  unencodable,
   readWriteSeq,
   readZxid,
   wellFormed,
@@ -83,6 +84,8 @@ export function packServerMessage(message: ServerMessage): Packed {
       return [SESSION_CLOSED, message.cxid, message.zxid];
     case "goodbye":
       return packGoodbye(message);
+    default:
+      return unencodable(message);
   }
 }
 

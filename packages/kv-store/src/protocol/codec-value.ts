@@ -1,5 +1,14 @@
-import type { ErrorCode } from "./error-code.ts";
-import type { FencingToken, SessionId, WriteSeq, Zxid } from "./ids.ts";
+import { ERROR_CODES, type ErrorCode } from "./error-code.ts";
+import {
+  type FencingToken,
+  fencingToken,
+  type SessionId,
+  sessionId,
+  type WriteSeq,
+  writeSeq,
+  type Zxid,
+  zxid,
+} from "./ids.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
@@ -32,11 +41,10 @@ export function readInteger(
   min: number = 0,
   max: number = Number.MAX_SAFE_INTEGER,
 ): number {
-  if (!Number.isSafeInteger(value)) malformed("expected an integer");
-  const number = value as number;
-  if (number < min || number > max) malformed(`expected an integer from ${min} to ${max}`);
-  // Negative zero would be told apart by nobody but a hash.
-  return number + 0;
+  if (typeof value !== "number" || !Number.isSafeInteger(value)) malformed("expected an integer");
+  if (value < min || value > max) malformed(`expected an integer from ${min} to ${max}`);
+  // Turns the negative zero, which only a hash would tell apart.
+  return value + 0;
 }
 
 export function readBoolean(value: unknown): boolean {
@@ -68,19 +76,19 @@ export function readData(value: unknown): Uint8Array {
 }
 
 export function readZxid(value: unknown): Zxid {
-  return readInteger(value, 0) as Zxid;
+  return zxid(readInteger(value));
 }
 
 export function readWriteSeq(value: unknown): WriteSeq {
-  return readInteger(value, 1) as WriteSeq;
+  return writeSeq(readInteger(value, 1));
 }
 
 export function readSessionId(value: unknown): SessionId {
-  return readInteger(value, 1) as SessionId;
+  return sessionId(readInteger(value, 1));
 }
 
 export function readToken(value: unknown): FencingToken {
-  return readInteger(value, 0) as FencingToken;
+  return fencingToken(readInteger(value));
 }
 
 /** Null, or an integer: any safe one may be compared with a version. */
@@ -88,9 +96,15 @@ export function readVersion(value: unknown): number | null {
   return value === null ? null : readInteger(value, Number.MIN_SAFE_INTEGER);
 }
 
-/** A code, also one that this build does not know: the peer may be newer. */
+/** A code; one that this build does not know, of a newer peer, is INTERNAL: not to be retried either. */
 export function readErrorCode(value: unknown): ErrorCode {
-  return readString(value, CODE_UNITS_MAX) as ErrorCode;
+  const text = readString(value, CODE_UNITS_MAX);
+  return ERROR_CODES.find((code) => code === text) ?? "INTERNAL";
+}
+
+/** What no type lets happen: a value of no known kind to be encoded. */
+export function unencodable(value: never): never {
+  throw new ProtocolError("UNKNOWN_OPERATION", String(value));
 }
 
 /** The item of `values` that stands at the index on the wire. */

@@ -89,9 +89,19 @@ export type ServerMessage =
         | { readonly ok: false; readonly code: ErrorCode };
     }
   /** The watch stands: events after `zxid` (and, for a resume, those before it that were missed) follow. */
-  | { readonly kind: "watchAdded"; readonly cxid: number; readonly watchId: number; readonly zxid: Zxid }
+  | {
+      readonly kind: "watchAdded";
+      readonly cxid: number;
+      readonly watchId: number;
+      readonly zxid: Zxid;
+    }
   | { readonly kind: "watchRemoved"; readonly cxid: number; readonly watchId: number }
-  | { readonly kind: "watchRefused"; readonly cxid: number; readonly watchId: number; readonly code: ErrorCode }
+  | {
+      readonly kind: "watchRefused";
+      readonly cxid: number;
+      readonly watchId: number;
+      readonly code: ErrorCode;
+    }
   /** Changes after `sinceZxid` can no longer all be told; the oldest resumable revision is `oldestZxid`. It stands from `zxid` on. */
   | {
       readonly kind: "watchLost";

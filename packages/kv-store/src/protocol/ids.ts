@@ -13,3 +13,43 @@ export type WriteSeq = number & { readonly [brand]: "WriteSeq" };
 export type ZnodePath = string & { readonly [brand]: "ZnodePath" };
 /** Rises with every grant of a lock or an election; the zxid of the holder's contender znode. */
 export type FencingToken = number & { readonly [brand]: "FencingToken" };
+
+/** Checks and brands a revision: a safe integer from 0. */
+export function zxid(value: number): Zxid {
+  if (!isZxid(value)) throw new RangeError(`no zxid: ${value}`);
+  return value;
+}
+
+/** Checks and brands a session id: a safe integer from 1. */
+export function sessionId(value: number): SessionId {
+  if (!isSessionId(value)) throw new RangeError(`no session id: ${value}`);
+  return value;
+}
+
+/** Checks and brands the number of a write: a safe integer from 1. */
+export function writeSeq(value: number): WriteSeq {
+  if (!isWriteSeq(value)) throw new RangeError(`no write number: ${value}`);
+  return value;
+}
+
+/** Checks and brands a fencing token: a safe integer from 0. */
+export function fencingToken(value: number): FencingToken {
+  if (!isFencingToken(value)) throw new RangeError(`no fencing token: ${value}`);
+  return value;
+}
+
+function isZxid(value: number): value is Zxid {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function isSessionId(value: number): value is SessionId {
+  return Number.isSafeInteger(value) && value >= 1;
+}
+
+function isWriteSeq(value: number): value is WriteSeq {
+  return Number.isSafeInteger(value) && value >= 1;
+}
+
+function isFencingToken(value: number): value is FencingToken {
+  return Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "./error-code.ts";
 import type { FencingToken, SessionId, Zxid } from "./ids.ts";
 import type { Stat } from "./stat.ts";
 
@@ -69,7 +70,7 @@ export type WriteOutcome =
   | {
       readonly ok: false;
       readonly zxid: Zxid;
-      readonly code: import("./error-code.ts").ErrorCode;
+      readonly code: ErrorCode;
       /** Index of the failing op; -1 when the write as a whole was refused. */
       readonly opIndex: number;
     };

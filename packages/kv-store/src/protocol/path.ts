@@ -20,8 +20,9 @@ export function checkPath(path: string): ErrorCode | null {
 
 /** Checks and brands. Codes: BAD_PATH, RESERVED_PATH. */
 export function parsePath(path: string): Result<ZnodePath> {
-  const code = checkPath(path);
-  return code === null ? { ok: true, value: path as ZnodePath } : { ok: false, code };
+  return isZnodePath(path)
+    ? { ok: true, value: path }
+    : { ok: false, code: checkPath(path) ?? "BAD_PATH" };
 }
 
 /** Whether `path` is {@link RESERVED_ROOT} or below it. */
@@ -46,6 +47,10 @@ export function nameOf(path: string): string {
 /** `name` below `parent`. */
 export function joinPath(parent: string, name: string): string {
   return parent === "/" ? `/${name}` : `${parent}/${name}`;
+}
+
+function isZnodePath(path: string): path is ZnodePath {
+  return checkPath(path) === null;
 }
 
 function isWellFormed(path: string): boolean {

@@ -12,7 +12,8 @@ export const ADDRESS_SEPARATOR = "|";
 /** Addresses one member may have. */
 export const ADDRESSES_MAX = 8;
 
-const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
+const HOST_NAME =
+  /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
 const PORT = /^\d{1,5}$/;
 
 /**

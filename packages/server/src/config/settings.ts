@@ -37,7 +37,10 @@ const MEMBERS_MAX = 15;
 
 const NAME = v.pipe(
   v.string("must be text"),
-  v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "must be 1 to 63 letters, digits, dots, dashes or underscores"),
+  v.regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    "must be 1 to 63 letters, digits, dots, dashes or underscores",
+  ),
 );
 
 const MEMBER = v.strictObject({ name: NAME, peer: text, client: text });
@@ -72,7 +75,13 @@ const SCHEMAS: Readonly<Record<keyof ServerSettings, v.GenericSchema>> = {
   diskReserveBytes: bytes,
 };
 
-const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+const UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+  t: 1024 ** 4,
+};
 
 /** Merges sources, later ones winning, and checks each value by itself. Throws CONFIG_INVALID. */
 export function mergeSettings(sources: readonly SettingsSource[]): ServerSettings {
@@ -90,8 +99,9 @@ export function mergeSettings(sources: readonly SettingsSource[]): ServerSetting
 /** Settings given by a program: everything {@link mergeSettings} checks, and unknown keys are refused likewise. */
 export function checkSettings(settings: ServerSettings): ServerSettings {
   const fields = OPTIONS.map((option) => option.field);
+  const known: readonly string[] = fields;
   for (const key of Object.keys(settings)) {
-    if (!fields.includes(key as keyof ServerSettings)) throw unknownKey("the settings", key, fields);
+    if (!known.includes(key)) throw unknownKey("the settings", key, known);
   }
   const values = new Map<keyof ServerSettings, unknown>();
   for (const field of fields) {
@@ -101,7 +111,8 @@ export function checkSettings(settings: ServerSettings): ServerSettings {
 }
 
 function checkSetting(option: Option, value: unknown, place: string): unknown {
-  const sized = option.kind === "bytes" && typeof value === "string" ? parseBytes(value, place) : value;
+  const sized =
+    option.kind === "bytes" && typeof value === "string" ? parseBytes(value, place) : value;
   const result = v.safeParse(SCHEMAS[option.field], sized);
   if (result.success) return result.output;
   const issue = result.issues[0];
@@ -127,8 +138,15 @@ export function parseSettingText(option: Option, written: string, place: string)
     case "list":
       return value.split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()]));
     case "members":
-      return value.split(/[;\s]+/).flatMap((part) => (part === "" ? [] : [parseMember(part, place)]));
+    default:
+      return parseMembers(value, place);
   }
+}
+
+/** Reads members separated by semicolons or space. Throws CONFIG_INVALID naming `place`. */
+export function parseMembers(written: string, place: string): readonly MemberSetting[] {
+  const parts = written.split(/[;\s]+/).filter((part) => part !== "");
+  return parts.map((part) => parseMember(part, place));
 }
 
 function parseBoolean(value: string, place: string): boolean {
@@ -158,11 +176,7 @@ function refuse(place: string, value: string, expected: string): never {
 }
 
 /** The error for a name nobody knows, with the nearest known one. */
-export function unknownKey(
-  place: string,
-  written: string,
-  known: readonly string[],
-): ServerError {
+export function unknownKey(place: string, written: string, known: readonly string[]): ServerError {
   const suggestion = didYouMean(written, known);
   return new ServerError(
     "CONFIG_UNKNOWN_KEY",

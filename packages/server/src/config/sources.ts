@@ -1,7 +1,13 @@
 import { parse, TomlError } from "smol-toml";
 import { ServerError } from "../errors.ts";
 import { OPTIONS, flagOf, variableOf, type MemberSetting, type ServerSettings } from "./option.ts";
-import { optionNamed, parseSettingText, unknownKey, type SettingsSource } from "./settings.ts";
+import {
+  optionNamed,
+  parseMembers,
+  parseSettingText,
+  unknownKey,
+  type SettingsSource,
+} from "./settings.ts";
 
 /** Settings on the command line, and the file it names. */
 export interface FlagSource extends SettingsSource {
@@ -21,53 +27,59 @@ const FILE_CHARS_MAX = 1_048_576;
  */
 export function readFlags(argv: readonly string[]): FlagSource {
   const values = new Map<keyof ServerSettings, unknown>();
+  const members: MemberSetting[] = [];
   let configFile: string | null = null;
-  for (let at = 0; at < argv.length; at += 1) {
-    const argument = argv[at] ?? "";
-    const equals = argument.indexOf("=");
-    const flag = equals < 0 ? argument : argument.slice(0, equals);
-    const option = optionNamed("flag", flag);
-    if (option === undefined && flag !== CONFIG_FLAG) throw unknownFlag(argument, flag);
-    const next = argv[at + 1];
-    let value = equals < 0 ? null : argument.slice(equals + 1);
-    const isBoolean = option?.kind === "boolean";
-    if (value === null && isBoolean && next !== "true" && next !== "false") value = "true";
-    if (value === null) {
-      if (next === undefined || next.startsWith("--")) {
-        throw new ServerError("CONFIG_INVALID", `${flag} needs a value`);
-      }
-      value = next;
-      at += 1;
-    }
-    if (option === undefined) {
+  let at = 0;
+  while (at < argv.length) {
+    const { flag, value, used } = readFlag(argv, at);
+    at += used;
+    if (flag === CONFIG_FLAG) {
       if (configFile !== null) throw givenTwice(flag);
       configFile = value;
       continue;
     }
-    const parsed = parseSettingText(option, value, flag);
-    const earlier = values.get(option.field);
-    if (option.kind === "members" && earlier !== undefined) {
-      const members = earlier as readonly MemberSetting[];
-      values.set(option.field, [...members, ...(parsed as readonly MemberSetting[])]);
-    } else if (earlier === undefined) values.set(option.field, parsed);
-    else throw givenTwice(flag);
+    const option = optionNamed("flag", flag);
+    if (option === undefined) throw unknownFlag(flag);
+    if (option.kind === "members") members.push(...parseMembers(value, flag));
+    else if (values.has(option.field)) throw givenTwice(flag);
+    else values.set(option.field, parseSettingText(option, value, flag));
   }
+  if (members.length > 0) values.set("members", members);
   return { values, configFile, describe: flagOf };
+}
+
+/** The flag at a position, its value, and how many arguments the two take. */
+function readFlag(
+  argv: readonly string[],
+  at: number,
+): { readonly flag: string; readonly value: string; readonly used: number } {
+  const argument = argv[at] ?? "";
+  if (!argument.startsWith("-")) throw unknownKey("the command line", argument, []);
+  const equals = argument.indexOf("=");
+  if (equals >= 0)
+    return { flag: argument.slice(0, equals), value: argument.slice(equals + 1), used: 1 };
+  const next = argv[at + 1];
+  const isBoolean = optionNamed("flag", argument)?.kind === "boolean";
+  if (isBoolean && next !== "true" && next !== "false")
+    return { flag: argument, value: "true", used: 1 };
+  if (optionNamed("flag", argument) === undefined && argument !== CONFIG_FLAG)
+    throw unknownFlag(argument);
+  if (next === undefined || next.startsWith("--")) {
+    throw new ServerError("CONFIG_INVALID", `${argument} needs a value`);
+  }
+  return { flag: argument, value: next, used: 2 };
 }
 
 function givenTwice(flag: string): ServerError {
   return new ServerError("CONFIG_INVALID", `${flag} is given twice; give it once`);
 }
 
-function unknownFlag(argument: string, flag: string): ServerError {
-  if (!argument.startsWith("-")) return unknownKey("the command line", argument, []);
+function unknownFlag(flag: string): ServerError {
   return unknownKey("the command line", flag, [CONFIG_FLAG, ...OPTIONS.map(flagOf)]);
 }
 
 /** Reads the environment. Throws CONFIG_UNKNOWN_KEY for an unknown `QUORATE_…` variable. */
-export function readEnvironment(
-  env: Readonly<Record<string, string | undefined>>,
-): FlagSource {
+export function readEnvironment(env: Readonly<Record<string, string | undefined>>): FlagSource {
   const values = new Map<keyof ServerSettings, unknown>();
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith(VARIABLE_PREFIX) || variable === CONFIG_VARIABLE) continue;
@@ -90,7 +102,12 @@ export function readToml(document: string, file: string): SettingsSource {
   const values = new Map<keyof ServerSettings, unknown>();
   for (const [key, value] of Object.entries(parseDocument(document, file))) {
     const option = optionNamed("key", key);
-    if (option === undefined) throw unknownKey(file, key, OPTIONS.map((known) => known.name));
+    if (option === undefined)
+      throw unknownKey(
+        file,
+        key,
+        OPTIONS.map((known) => known.name),
+      );
     if (option.kind === "members") checkMemberKeys(value, file);
     values.set(option.field, value);
   }

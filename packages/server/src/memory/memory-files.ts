@@ -1,16 +1,304 @@
+import { fileError } from "../storage/file-error.ts";
+import type { ServerError } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
+import { MemoryDirectory, bytesIn, type MemoryNode } from "./memory-directory.ts";
+import { MemoryFile } from "./memory-file.ts";
+import { SeededRandom } from "./seeded-random.ts";
 
-/** A file system in memory, with faults. */
-export declare class MemoryFiles implements Files {
-  constructor(options?: { readonly seed?: number; readonly bytesMax?: number });
-  makeDirectory(path: string): Promise<void>;
-  list(path: string): Promise<readonly string[]>;
-  readWhole(path: string): Promise<Uint8Array | null>;
-  open(path: string, options: { readonly create: boolean; readonly durable: boolean }): Promise<OpenFile>;
-  rename(from: string, to: string): Promise<void>;
-  remove(path: string): Promise<void>;
-  syncDirectory(path: string): Promise<void>;
-  space(path: string): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
-  /** The machine loses power: what was not made durable is lost, kept or torn; all handles are dead. */
-  crash(): void;
+/** What can be made to fail or to wait. */
+export type FileOperation =
+  | "makeDirectory"
+  | "list"
+  | "readWhole"
+  | "open"
+  | "rename"
+  | "remove"
+  | "syncDirectory"
+  | "space"
+  | "size"
+  | "read"
+  | "write"
+  | "sync"
+  | "close";
+
+/** `before`: nothing has happened yet. `during`: it has been done, is not durable, and nobody has been told. */
+export interface FileStep {
+  readonly operation: FileOperation;
+  readonly path: string;
+  readonly phase: "before" | "during";
+}
+
+export interface MemoryFilesOptions {
+  /** Decides what a crash keeps. Default 1. */
+  readonly seed?: number;
+  /** Size of the disk. Default: no bound. */
+  readonly bytesMax?: number;
+  /** Called at every step; what it returns is waited for. It may crash the disk. */
+  readonly onStep?: (step: FileStep) => Promise<void> | null;
+}
+
+/** An operation that waits for the test. */
+export interface HeldOperation {
+  /** Resolves once the operation has begun to wait. */
+  readonly reached: Promise<void>;
+  release(): void;
+}
+
+interface Disk {
+  root: MemoryDirectory;
+  readonly random: SeededRandom;
+  bytesMax: number;
+  onStep: ((step: FileStep) => Promise<void> | null) | null;
+}
+
+/**
+ * A file system in memory with a durable and a volatile layer: what was not synced may be lost at a crash, sector by
+ * sector, and names not synced with their directory as well. Everything follows from the seed and the order of calls.
+ */
+export class MemoryFiles implements Files {
+  readonly #disk: Disk;
+  #isDead = false;
+  readonly #failures = new Map<FileOperation, ServerError>();
+  readonly #holds = new Map<FileOperation, () => Promise<void>>();
+
+  constructor(options: MemoryFilesOptions | Disk = {}) {
+    this.#disk = "root" in options ? options : diskOf(options);
+  }
+
+  /**
+   * The machine loses power. Nothing that was asked of these files is ever answered, also not what is asked afterwards; the
+   * result is the same disk after the restart.
+   */
+  crash(): MemoryFiles {
+    this.#isDead = true;
+    this.#disk.root.crash(this.#disk.random);
+    return new MemoryFiles(this.#disk);
+  }
+
+  /** The next such operation fails; a write may have happened in part. */
+  failNext(operation: FileOperation, error: ServerError): void {
+    this.#failures.set(operation, error);
+  }
+
+  /** The next such operation waits, done but not durable. */
+  holdNext(operation: FileOperation): HeldOperation {
+    let reach = (): void => {};
+    let release = (): void => {};
+    const reached = new Promise<void>((resolve) => {
+      reach = resolve;
+    });
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.#holds.set(operation, () => {
+      reach();
+      return released;
+    });
+    return { reached, release: () => release() };
+  }
+
+  /** Makes the disk larger or smaller. */
+  setBytesMax(bytesMax: number): void {
+    this.#disk.bytesMax = bytesMax;
+  }
+
+  /** Replaces {@link MemoryFilesOptions.onStep}. */
+  setOnStep(onStep: ((step: FileStep) => Promise<void> | null) | null): void {
+    this.#disk.onStep = onStep;
+  }
+
+  /** Changes bytes on the medium, without anybody having written them. */
+  overwrite(path: string, position: number, bytes: Uint8Array): void {
+    this.#file(path).overwrite(position, bytes);
+  }
+
+  /** Flips one bit on the medium. */
+  flipBit(path: string, position: number, bit = 0): void {
+    const [byte = 0] = this.#file(path).read(position, 1);
+    this.overwrite(path, position, Uint8Array.of(byte ^ (1 << bit)));
+  }
+
+  async makeDirectory(path: string): Promise<void> {
+    await this.#step("makeDirectory", path, () => {
+      let directory = this.#disk.root;
+      for (const name of namesOf(path)) {
+        let next = directory.get(name);
+        if (next instanceof MemoryFile) throw fileError("make directory", path, new Error("a file"));
+        if (next === undefined) {
+          next = new MemoryDirectory();
+          directory.change([{ name, node: next }]);
+          directory.sync();
+        }
+        directory = next;
+      }
+    });
+  }
+
+  async list(path: string): Promise<readonly string[]> {
+    return this.#step("list", path, () => {
+      const node = this.#find(path);
+      return node instanceof MemoryDirectory ? node.names() : [];
+    });
+  }
+
+  async readWhole(path: string): Promise<Uint8Array | null> {
+    return this.#step("readWhole", path, () => {
+      const node = this.#find(path);
+      return node instanceof MemoryFile ? node.read(0, node.size) : null;
+    });
+  }
+
+  async open(
+    path: string,
+    options: { readonly create: boolean; readonly durable: boolean },
+  ): Promise<OpenFile> {
+    return this.#step("open", path, () => {
+      const { directory, name } = this.#parent("open", path);
+      const found = directory.get(name);
+      if (options.create === (found !== undefined) || found instanceof MemoryDirectory) {
+        throw fileError("open", path, new Error(options.create ? "it exists" : "no such file"));
+      }
+      const file = found ?? new MemoryFile();
+      if (found === undefined) directory.change([{ name, node: file }]);
+      return this.#handle(file, path, options.durable);
+    });
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#step("rename", from, () => {
+      const source = this.#parent("rename", from);
+      const target = this.#parent("rename", to);
+      const node = source.directory.get(source.name);
+      if (node === undefined) throw fileError("rename", from, new Error("no such file"));
+      const gone = { name: source.name, node: null };
+      const come = { name: target.name, node };
+      if (source.directory === target.directory) source.directory.change([gone, come]);
+      else {
+        target.directory.change([come]);
+        source.directory.change([gone]);
+      }
+    });
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#step("remove", path, () => {
+      if (this.#find(path) === undefined) return;
+      const { directory, name } = this.#parent("remove", path);
+      directory.change([{ name, node: null }]);
+    });
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    await this.#step("syncDirectory", path, () => {
+      if (!(this.#find(path) instanceof MemoryDirectory)) {
+        throw fileError("sync directory", path, new Error("no such directory"));
+      }
+    });
+    const directory = this.#find(path);
+    if (directory instanceof MemoryDirectory) directory.sync();
+  }
+
+  async space(path: string): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+    return this.#step("space", path, () => {
+      const totalBytes = this.#disk.bytesMax;
+      return { freeBytes: Math.max(0, totalBytes - bytesIn(this.#disk.root)), totalBytes };
+    });
+  }
+
+  #handle(file: MemoryFile, path: string, durable: boolean): OpenFile {
+    let isOpen = true;
+    const step = <T>(operation: FileOperation, run: () => T): Promise<T> =>
+      this.#step(operation, path, () => {
+        if (!isOpen) throw fileError(operation, path, new Error("the file was closed"));
+        return run();
+      });
+    return {
+      size: () => step("size", () => file.size),
+      read: (position, length) => step("read", () => file.read(position, length)),
+      write: async (position, bytes) => {
+        await step("write", () => this.#write(file, path, position, bytes));
+        if (durable) file.syncRange(position, bytes.length);
+      },
+      sync: async () => {
+        await step("sync", () => {});
+        file.sync();
+      },
+      close: async () => {
+        if (isOpen) await step("close", () => {});
+        isOpen = false;
+      },
+    };
+  }
+
+  #write(file: MemoryFile, path: string, position: number, bytes: Uint8Array): void {
+    const growth = Math.max(0, position + bytes.length - file.size);
+    if (growth > 0 && bytesIn(this.#disk.root) + growth > this.#disk.bytesMax) {
+      throw fileError("write", path, Object.assign(new Error("full"), { code: "ENOSPC" }));
+    }
+    file.write(position, bytes);
+  }
+
+  async #step<T>(operation: FileOperation, path: string, run: () => T): Promise<T> {
+    await this.#at({ operation, path, phase: "before" });
+    const failure = this.#failures.get(operation);
+    if (failure !== undefined) {
+      this.#failures.delete(operation);
+      // Nobody knows what became of a write that failed: here it is in the cache, and a crash decides.
+      if (operation === "write") run();
+      throw failure;
+    }
+    const result = run();
+    const hold = this.#holds.get(operation);
+    this.#holds.delete(operation);
+    if (hold !== undefined) await hold();
+    await this.#at({ operation, path, phase: "during" });
+    return result;
+  }
+
+  async #at(step: FileStep): Promise<void> {
+    if (!this.#isDead) await this.#disk.onStep?.(step);
+    // Whoever asked is gone with the machine.
+    if (this.#isDead) await new Promise<never>(() => {});
+  }
+
+  #find(path: string): MemoryNode | undefined {
+    let node: MemoryNode | undefined = this.#disk.root;
+    for (const name of namesOf(path)) {
+      if (!(node instanceof MemoryDirectory)) return undefined;
+      node = node.get(name);
+    }
+    return node;
+  }
+
+  #parent(
+    operation: string,
+    path: string,
+  ): { readonly directory: MemoryDirectory; readonly name: string } {
+    const names = namesOf(path);
+    const name = names.at(-1);
+    const directory = this.#find(names.slice(0, -1).join("/"));
+    if (name === undefined || !(directory instanceof MemoryDirectory)) {
+      throw fileError(operation, path, new Error("no such directory"));
+    }
+    return { directory, name };
+  }
+
+  #file(path: string): MemoryFile {
+    const node = this.#find(path);
+    if (node instanceof MemoryFile) return node;
+    throw fileError("change", path, new Error("no such file"));
+  }
+}
+
+function diskOf(options: MemoryFilesOptions): Disk {
+  return {
+    root: new MemoryDirectory(),
+    random: new SeededRandom(options.seed ?? 1),
+    bytesMax: options.bytesMax ?? Number.MAX_SAFE_INTEGER,
+    onStep: options.onStep ?? null,
+  };
+}
+
+function namesOf(path: string): readonly string[] {
+  return path.split("/").filter((name) => name !== "");
 }

@@ -1,8 +1,174 @@
-import type { ImageStore, ImageStores } from "../ports.ts";
+import { ServerError } from "../errors.ts";
+import type { ImageBatch, ImageStore, ImageStores, ImageView, OpenFile } from "../ports.ts";
 import type { MemoryFiles } from "./memory-files.ts";
+import { compareUtf8 } from "./utf8-order.ts";
 
-/** Images in memory; whether one stands is up to a marker file, so that removing its directory removes it. */
-export declare class MemoryImageStores implements ImageStores {
-  constructor(files: MemoryFiles);
-  open(directory: string, options: { readonly create: boolean }): Promise<ImageStore>;
+const MARKER_FILE = "CURRENT";
+const MARKER_BYTES = 8;
+
+/** One image's content after each batch that may still turn out to be the last durable one. */
+interface Content {
+  values: ReadonlyMap<string, Uint8Array>;
+  version: number;
+  /** Written, and perhaps lost with the next crash. */
+  pending: { readonly version: number; readonly values: ReadonlyMap<string, Uint8Array> } | null;
+  isOpen: boolean;
+}
+
+/** The contents of all images of one disk: hand it on when the disk is used again after a crash. */
+export class MemoryImages {
+  readonly contents: Content[] = [];
+}
+
+/**
+ * Images in memory. A small file in an image's directory tells which image it is and which batch was its last, and it is
+ * written through the given files: so an image goes and moves with its directory, and a crash, a full disk, a failure or a
+ * wait of those files hits images as well.
+ */
+export class MemoryImageStores implements ImageStores {
+  readonly #files: MemoryFiles;
+  readonly #images: MemoryImages;
+
+  constructor(files: MemoryFiles, images: MemoryImages = new MemoryImages()) {
+    this.#files = files;
+    this.#images = images;
+  }
+
+  /** The same images after a crash of the files. */
+  afterCrash(files: MemoryFiles): MemoryImageStores {
+    for (const content of this.#images.contents) content.isOpen = false;
+    return new MemoryImageStores(files, this.#images);
+  }
+
+  async open(directory: string, options: { readonly create: boolean }): Promise<ImageStore> {
+    const path = `${directory}/${MARKER_FILE}`;
+    const exists = (await this.#files.readWhole(path)) !== null;
+    if (options.create) {
+      if (exists) throw new ServerError("STORAGE_FAILED", `${directory} holds an image already`);
+      await this.#create(directory);
+    } else if (!exists) {
+      throw new ServerError("IMAGE_CORRUPT", `${directory} holds no image`);
+    }
+    const marker = await this.#files.open(path, { create: false, durable: true });
+    const bytes = await marker.read(0, MARKER_BYTES);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const content = this.#images.contents[view.getUint32(0, true)];
+    if (content === undefined) throw new ServerError("IMAGE_CORRUPT", `${directory} is no image`);
+    if (content.isOpen) throw new ServerError("STORAGE_LOCKED", `${directory} is in use`);
+    settle(content, view.getUint32(4, true));
+    content.isOpen = true;
+    return new MemoryImageStore(this.#images.contents.indexOf(content), content, marker);
+  }
+
+  async #create(directory: string): Promise<void> {
+    await this.#files.makeDirectory(directory);
+    const id = this.#images.contents.length;
+    this.#images.contents.push({ values: new Map(), version: 0, pending: null, isOpen: false });
+    const path = `${directory}/${MARKER_FILE}`;
+    const marker = await this.#files.open(path, { create: true, durable: true });
+    await marker.write(0, markerOf(id, 0));
+    await marker.close();
+    await this.#files.syncDirectory(directory);
+  }
+}
+
+class MemoryImageStore implements ImageStore {
+  readonly #id: number;
+  readonly #content: Content;
+  readonly #marker: OpenFile;
+  #sorted: readonly (readonly [key: string, value: Uint8Array])[] | null = null;
+  #failure: unknown = null;
+
+  constructor(id: number, content: Content, marker: OpenFile) {
+    this.#id = id;
+    this.#content = content;
+    this.#marker = marker;
+  }
+
+  batch(): ImageBatch {
+    this.#refuse();
+    let changes: { readonly key: string; readonly value: Uint8Array | null }[] = [];
+    return {
+      put: (key, value) => void changes.push({ key, value: value.slice() }),
+      delete: (key) => void changes.push({ key, value: null }),
+      write: () => this.#write(changes),
+      discard: async () => {
+        changes = [];
+      },
+    };
+  }
+
+  async get(key: string): Promise<Uint8Array | null> {
+    this.#refuse();
+    return this.#content.values.get(key)?.slice() ?? null;
+  }
+
+  view(): ImageView {
+    this.#refuse();
+    this.#sorted ??= [...this.#content.values].sort(([a], [b]) => compareUtf8(a, b));
+    const entries = this.#sorted;
+    let at = 0;
+    return {
+      next: async (countMax, bytesMax) => {
+        this.#refuse();
+        const page: (readonly [string, Uint8Array])[] = [];
+        for (let bytes = 0; page.length < countMax && bytes <= bytesMax; at += 1) {
+          const entry = entries[at];
+          if (entry === undefined) break;
+          bytes += entry[0].length + entry[1].length;
+          page.push([entry[0], entry[1].slice()]);
+        }
+        return page;
+      },
+      close: async () => {},
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#failure ??= new ServerError("STOPPED", "the image was closed");
+    this.#content.isOpen = false;
+    await this.#marker.close();
+  }
+
+  async #write(
+    changes: readonly { readonly key: string; readonly value: Uint8Array | null }[],
+  ): Promise<void> {
+    this.#refuse();
+    const content = this.#content;
+    const values = new Map(content.values);
+    for (const { key, value } of changes) {
+      if (value === null) values.delete(key);
+      else values.set(key, value);
+    }
+    const version = content.version + 1;
+    content.pending = { version, values };
+    try {
+      await this.#marker.write(0, markerOf(this.#id, version));
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+    settle(content, version);
+    this.#sorted = null;
+  }
+
+  #refuse(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+}
+
+function settle(content: Content, version: number): void {
+  if (content.pending?.version === version) {
+    content.values = content.pending.values;
+    content.version = version;
+  }
+  content.pending = null;
+}
+
+function markerOf(id: number, version: number): Uint8Array {
+  const bytes = new Uint8Array(MARKER_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, id, true);
+  view.setUint32(4, version, true);
+  return bytes;
 }

@@ -28,8 +28,8 @@ export interface ProcessLoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
   readonly wallClock: WallClock;
-  /** 1 (standard output) or 2 (standard error, the default). */
-  readonly fileDescriptor?: 1 | 2;
+  /** Default 2, standard error. */
+  readonly fileDescriptor?: number;
   /** Bytes that may wait to be written; default 4 MiB. */
   readonly bufferBytesMax?: number;
 }
@@ -50,21 +50,25 @@ export function createProcessLogger(options: ProcessLoggerOptions): ProcessLogge
   });
   let dropped = 0;
   let untold = 0;
+  let isWriting = false;
   stream.on("drop", () => {
     dropped += 1;
     untold += 1;
   });
   // A reader that went away must not end the process: the lines are lost, as with a stuck one.
   stream.on("error", () => {
+    isWriting = false;
     dropped += 1;
   });
   const render = options.format === "text" ? renderText : (line: string): string => line;
   const root = pino(pinoOptions(options.level, options.wallClock), {
     write: (line: string) => {
+      isWriting = true;
       stream.write(render(line));
     },
   });
   stream.on("drain", () => {
+    isWriting = false;
     if (untold === 0) return;
     const count = untold;
     untold = 0;
@@ -78,11 +82,19 @@ export function createProcessLogger(options: ProcessLoggerOptions): ProcessLogge
     },
     flush: (timeoutMs = FLUSH_TIMEOUT_MS) =>
       new Promise((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        stream.flush(() => {
+        const finish = (): void => {
           clearTimeout(timer);
+          stream.off("drain", check);
+          stream.off("error", check);
           resolve();
-        });
+        };
+        const check = (): void => {
+          if (!isWriting) finish();
+        };
+        const timer = setTimeout(finish, timeoutMs);
+        stream.on("drain", check);
+        stream.on("error", check);
+        check();
       }),
   };
 }
@@ -94,7 +106,8 @@ export function createProcessLogger(options: ProcessLoggerOptions): ProcessLogge
  */
 function nonBlockingDescriptor(descriptor: number): number {
   try {
-    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOCTTY;
+    const flags =
+      constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOCTTY;
     return openSync(`/proc/self/fd/${descriptor}`, flags);
   } catch {
     return descriptor;
@@ -125,7 +138,8 @@ function wrap(target: pino.Logger): Logger {
 
 /** One line for people out of a line for machines. */
 function renderText(line: string): string {
-  const { level, time, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const parsed: Readonly<Record<string, unknown>> = JSON.parse(line);
+  const { level, time, message, ...fields } = parsed;
   let text = `${String(time)} ${String(level).toUpperCase().padEnd(5)} ${String(message)}`;
   for (const [key, value] of Object.entries(fields)) {
     const bare = typeof value === "string" && /^[\w.:/@-]+$/.test(value);

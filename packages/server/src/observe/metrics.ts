@@ -153,13 +153,49 @@ const RUNTIME_HELP: Readonly<Record<keyof RuntimeGauges, string>> = {
 
 const ROLES: readonly Role[] = ["follower", "preCandidate", "candidate", "leader"];
 
-function keysOf<K extends string>(record: Readonly<Record<K, string>>): readonly K[] {
-  return Object.keys(record) as K[];
+function keysOf<T extends Readonly<Record<string, string>>>(
+  record: T,
+): readonly Extract<keyof T, string>[] {
+  const keys: Extract<keyof T, string>[] = [];
+  for (const key in record) keys.push(key);
+  return keys;
 }
 
 /** A set of counters at 0. */
 export function zeroCounters(): Counters {
-  return Object.fromEntries(keysOf(COUNTER_HELP).map((key) => [key, 0])) as unknown as Counters;
+  return {
+    turns: 0,
+    entriesApplied: 0,
+    proposals: 0,
+    proposalsRefused: 0,
+    proposalsResent: 0,
+    walWrites: 0,
+    walBytes: 0,
+    leaderChanges: 0,
+    elections: 0,
+    reads: 0,
+    linearizableReads: 0,
+    events: 0,
+    eventsLost: 0,
+    sessionsOpened: 0,
+    sessionsExpired: 0,
+    clientFramesIn: 0,
+    clientFramesOut: 0,
+    clientBytesIn: 0,
+    clientBytesOut: 0,
+    clientsRefused: 0,
+    slowConsumers: 0,
+    peerFramesIn: 0,
+    peerFramesOut: 0,
+    peerBytesIn: 0,
+    peerBytesOut: 0,
+    peerDrops: 0,
+    snapshotsSent: 0,
+    snapshotsReceived: 0,
+    checkpoints: 0,
+    digestMismatches: 0,
+    stalls: 0,
+  };
 }
 
 /**

@@ -1,4 +1,8 @@
-import { PerformanceObserver, monitorEventLoopDelay, type IntervalHistogram } from "node:perf_hooks";
+import {
+  PerformanceObserver,
+  monitorEventLoopDelay,
+  type IntervalHistogram,
+} from "node:perf_hooks";
 import type { RuntimeGauges } from "./metrics.ts";
 
 /** How often the event loop is probed, ms. */

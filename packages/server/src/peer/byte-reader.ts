@@ -1,5 +1,6 @@
 import { ServerError } from "../errors.ts";
 
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const WORD = 4_294_967_296;
 /**
  * Numbers on the wire are below this. What counts up on them then stays a safe integer; a larger one can only come from a
@@ -11,7 +12,6 @@ export const WIRE_NUMBER_MAX: number = Number.MAX_SAFE_INTEGER - WORD;
 export class ByteReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #at = 0;
 
   constructor(bytes: Uint8Array) {
@@ -69,7 +69,7 @@ export class ByteReader {
       throw violation("a text is too long");
     }
     try {
-      return this.#utf8.decode(this.bytes());
+      return UTF8.decode(this.bytes());
     } catch (error) {
       throw error instanceof ServerError ? error : violation("a text is not UTF-8");
     }

@@ -1,7 +1,9 @@
 import {
   logIndex,
+  membersMax,
   nodeId,
   term,
+  validateMembership,
   type Member,
   type Membership,
   type NodeId,
@@ -10,8 +12,6 @@ import {
 import { violation, type ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 
-/** Nodes of one membership. */
-const NODES_MAX = 256;
 /** UTF-8 bytes of a name or of the addresses of a node. */
 export const WIRE_TEXT_BYTES_MAX = 2048;
 
@@ -31,7 +31,7 @@ export function writeSnapshotMeta(writer: ByteWriter, meta: SnapshotMeta): void 
   }
 }
 
-/** Reads it back; the membership's parts are checked to fit each other. Throws PEER_PROTOCOL. */
+/** Reads it back; the membership is validated. Throws PEER_PROTOCOL. */
 export function readSnapshotMeta(reader: ByteReader): SnapshotMeta {
   const index = logIndex(reader.u53());
   const snapshotTerm = term(reader.u53());
@@ -51,10 +51,9 @@ function writeIds(writer: ByteWriter, ids: readonly NodeId[]): void {
 }
 
 function readIds(reader: ByteReader): readonly NodeId[] {
-  const count = reader.count(NODES_MAX, 8);
+  const count = reader.count(membersMax, 8);
   const ids: NodeId[] = [];
   for (let at = 0; at < count; at += 1) ids.push(readNodeId(reader));
-  if (new Set(ids).size < count) throw violation("a membership names a node twice");
   return ids;
 }
 
@@ -62,22 +61,18 @@ function readMembership(reader: ByteReader): Membership {
   const voters = readIds(reader);
   const outgoingVoters = readIds(reader);
   const learners = readIds(reader);
-  const count = reader.count(NODES_MAX, 20);
+  const count = reader.count(membersMax, 20);
   const members: Member[] = [];
-  const named = new Set<NodeId>();
-  for (let at = 0; at < count; at += 1) {
-    const member = readMember(reader);
-    const before = members.at(-1);
-    if (before !== undefined && before.id >= member.id) throw violation("members are not sorted");
-    members.push(member);
-    named.add(member.id);
-  }
-  const ids = new Set([...voters, ...outgoingVoters, ...learners]);
-  if (ids.size !== named.size || [...ids].some((id) => !named.has(id))) {
-    throw violation("a membership does not describe exactly its nodes");
-  }
-  if (learners.some((id) => voters.includes(id))) throw violation("a learner is a voter");
-  return { voters, outgoingVoters, learners, members };
+  for (let at = 0; at < count; at += 1) members.push(readMember(reader));
+  const membership = { voters, outgoingVoters, learners, members };
+  checkMembership(membership);
+  return membership;
+}
+
+/** Throws PEER_PROTOCOL for a membership that no node may propose: the core relies on its parts fitting each other. */
+export function checkMembership(membership: Membership): void {
+  const problem = validateMembership(membership);
+  if (problem !== null) throw violation(`a membership is invalid: ${problem}`);
 }
 
 function readMember(reader: ByteReader): Member {

@@ -2,7 +2,12 @@ import { logIndex, term, type Entry, type LogIndex, type Message, type Term } fr
 import { decodeEntries } from "../storage/entry-codec.ts";
 import { violation, type ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
-import { readNodeId, readSnapshotMeta, writeSnapshotMeta } from "./membership-codec.ts";
+import {
+  checkMembership,
+  readNodeId,
+  readSnapshotMeta,
+  writeSnapshotMeta,
+} from "./membership-codec.ts";
 
 /** Gives the encoded form of entries; whoever has it already hands it out. */
 export type BlockFor = (entries: readonly Entry[]) => Uint8Array;
@@ -22,9 +27,14 @@ const KINDS = {
 } as const satisfies Readonly<Record<Message["kind"], number>>;
 
 const NO_ENTRIES: readonly Entry[] = [];
+const NO_BLOCK = new Uint8Array(0);
+/** What a message, an entry and a member take at most, but for what varies. */
+const MESSAGE_BYTES = 128;
+const ENTRY_BYTES = 16;
+const MEMBER_BYTES = 512;
 
-/** Writes one message of the core. `block` is the encoded form of its entries, if it has any. */
-export function writeMessage(writer: ByteWriter, message: Message, block: Uint8Array): void {
+/** Writes one message of the core. `blockFor` is asked once if it has entries. */
+export function writeMessage(writer: ByteWriter, message: Message, blockFor: BlockFor): void {
   writer.u8(KINDS[message.kind]);
   writer.u53(message.from);
   writer.u53(message.to);
@@ -44,7 +54,7 @@ export function writeMessage(writer: ByteWriter, message: Message, block: Uint8A
       writer.u53(message.prevIndex);
       writer.u53(message.prevTerm);
       writer.u53(message.commitIndex);
-      writer.bytes(block);
+      writer.bytes(message.entries.length === 0 ? NO_BLOCK : blockFor(message.entries));
       return;
     case "appendEntriesReply":
       writer.bool(message.ok);
@@ -177,12 +187,22 @@ function checkEntries(
     if (entry.index !== index) throw violation("entries are not consecutive");
     if (entry.term < last) throw violation("terms of entries fall");
     last = entry.term;
+    if (entry.kind === "config") checkMembership(entry.membership);
   }
   if (last > before.term) throw violation("an entry is of a later term than its sender");
 }
 
-/** Bytes one message takes at most beside its entries; a guess for kinds that are rare. */
+/** Bytes one message takes; a guess where there are texts. */
 export function messageBytes(message: Message): number {
-  if (message.kind !== "installSnapshot") return 96;
-  return 96 + message.snapshot.membership.members.length * 512;
+  if (message.kind === "installSnapshot") {
+    return MESSAGE_BYTES + message.snapshot.membership.members.length * MEMBER_BYTES;
+  }
+  let bytes = MESSAGE_BYTES;
+  if (message.kind !== "appendEntries") return bytes;
+  for (const entry of message.entries) {
+    bytes += ENTRY_BYTES;
+    if (entry.kind === "command") bytes += entry.data.length;
+    else if (entry.kind === "config") bytes += entry.membership.members.length * MEMBER_BYTES;
+  }
+  return bytes;
 }

@@ -31,19 +31,11 @@ const SESSIONS_MAX = 1_048_576;
 const KEY_BYTES_MAX = 4096;
 const DIGEST_BYTES_MAX = 256;
 
-const NO_BLOCK = new Uint8Array(0);
-
-/** The entries' encoded form for an envelope that carries some; asked for once for each. */
-export function blockOf(envelope: PeerEnvelope, blockFor: BlockFor): Uint8Array {
-  if (envelope.kind !== "raft" || envelope.message.kind !== "appendEntries") return NO_BLOCK;
-  return envelope.message.entries.length === 0 ? NO_BLOCK : blockFor(envelope.message.entries);
-}
-
-/** Bytes an envelope takes in a frame, exact but for texts, which are estimated generously. */
-export function envelopeBytes(envelope: PeerEnvelope, block: Uint8Array): number {
+/** Bytes an envelope takes in a frame; generous where the exact number would cost too much. */
+export function envelopeBytes(envelope: PeerEnvelope): number {
   switch (envelope.kind) {
     case "raft":
-      return messageBytes(envelope.message) + block.length;
+      return messageBytes(envelope.message);
     case "proposals": {
       let bytes = 16;
       for (const command of envelope.commands) bytes += command.length + 4;
@@ -59,6 +51,7 @@ export function envelopeBytes(envelope: PeerEnvelope, block: Uint8Array): number
     case "snapshotAck":
       return 32;
     case "digest":
+    default:
       return 32 + envelope.digest.length * 3;
   }
 }
@@ -66,7 +59,8 @@ export function envelopeBytes(envelope: PeerEnvelope, block: Uint8Array): number
 function chunkBytes(chunk: Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>): number {
   let bytes = 64;
   if (chunk.header !== null) {
-    bytes += messageBytes(chunk.header.message) * 2 + chunk.header.meta.membership.members.length * 512;
+    // The message names the same snapshot again.
+    bytes += messageBytes(chunk.header.message) * 2;
   }
   for (const [key, value] of chunk.records) bytes += 8 + key.length * 3 + value.length;
   return bytes;
@@ -74,32 +68,17 @@ function chunkBytes(chunk: Extract<PeerEnvelope, { readonly kind: "snapshotChunk
 
 /**
  * One frame out of envelopes, in order. `blockFor` is asked once for each appendEntries with entries, so that what was
- * encoded for the disk need not be encoded again.
+ * encoded for the disk need not be encoded again. Copied once, into the frame.
  */
 export function encodePeerFrame(
   envelopes: readonly PeerEnvelope[],
   blockFor: BlockFor,
 ): Uint8Array {
-  const blocks = envelopes.map((envelope) => blockOf(envelope, blockFor));
-  return encodeBlocks(envelopes, blocks);
-}
-
-/** Like {@link encodePeerFrame}, with the block of each envelope at hand. */
-export function encodeBlocks(
-  envelopes: readonly PeerEnvelope[],
-  blocks: readonly Uint8Array[],
-): Uint8Array {
   let capacity = 1;
-  for (let at = 0; at < envelopes.length; at += 1) {
-    const envelope = envelopes[at];
-    if (envelope !== undefined) capacity += envelopeBytes(envelope, blocks[at] ?? NO_BLOCK);
-  }
+  for (const envelope of envelopes) capacity += envelopeBytes(envelope);
   const writer = new ByteWriter(capacity);
   writer.u8(ENVELOPES_FRAME);
-  for (let at = 0; at < envelopes.length; at += 1) {
-    const envelope = envelopes[at];
-    if (envelope !== undefined) writeEnvelope(writer, envelope, blocks[at] ?? NO_BLOCK);
-  }
+  for (const envelope of envelopes) writeEnvelope(writer, envelope, blockFor);
   return writer.finish();
 }
 
@@ -118,11 +97,11 @@ export function decodePeerFrame(frame: Uint8Array): PeerEnvelope[] {
   return envelopes;
 }
 
-function writeEnvelope(writer: ByteWriter, envelope: PeerEnvelope, block: Uint8Array): void {
+function writeEnvelope(writer: ByteWriter, envelope: PeerEnvelope, blockFor: BlockFor): void {
   writer.u8(KINDS[envelope.kind]);
   switch (envelope.kind) {
     case "raft":
-      writeMessage(writer, envelope.message, block);
+      writeMessage(writer, envelope.message, blockFor);
       return;
     case "proposals":
       writer.u53(envelope.batch);
@@ -143,7 +122,7 @@ function writeEnvelope(writer: ByteWriter, envelope: PeerEnvelope, block: Uint8A
       writeNumbers(writer, envelope.unknown);
       return;
     case "snapshotChunk":
-      writeChunk(writer, envelope);
+      writeChunk(writer, envelope, blockFor);
       return;
     case "snapshotAck":
       writer.u53(envelope.transfer);
@@ -228,6 +207,7 @@ function readNumbers(reader: ByteReader): readonly number[] {
 function writeChunk(
   writer: ByteWriter,
   chunk: Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>,
+  blockFor: BlockFor,
 ): void {
   writer.u53(chunk.transfer);
   writer.u53(chunk.sequence);
@@ -236,7 +216,7 @@ function writeChunk(
   writer.bool(chunk.header !== null);
   if (chunk.header !== null) {
     writeSnapshotMeta(writer, chunk.header.meta);
-    writeMessage(writer, chunk.header.message, NO_BLOCK);
+    writeMessage(writer, chunk.header.message, blockFor);
   }
   writer.u32(chunk.records.length);
   for (const [key, value] of chunk.records) {

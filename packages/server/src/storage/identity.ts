@@ -1,50 +1,280 @@
-import type { HardState, NodeId } from "@quorate/raft";
-import type { Files } from "../ports.ts";
+import { crc32 } from "node:zlib";
+import { nodeId, term, type HardState, type NodeId } from "@quorate/raft";
+import { Packr } from "msgpackr";
+import { assert } from "../assert.ts";
+import { ServerError } from "../errors.ts";
+import type { Files, OpenFile } from "../ports.ts";
+import { IDENTITY_FILE, IMAGE_PREFIX, LOG_DIRECTORY } from "./data-directory.ts";
+import { readUint64, writeUint64 } from "./uint64.ts";
 
-/** Who a data directory is, kept outside log and image. */
+/*
+ * The identity file: two slots of 16 KiB with the same content. An update writes the first slot, durably, then the
+ * second; what it says holds from then on. So a damaged or unfinished slot never takes away what had been promised: the
+ * other one holds it. Reading takes the slot with the higher number, and makes the other one equal to it.
+ *
+ *   0  8 bytes "QUORIDN\n"      12  u32 format version (1)      24  u32 bytes of the content
+ *   8  u32 crc32 of 12…end      16  u64 number of the update    28  content, MessagePack, by position
+ */
+
+const SLOT_BYTES = 16_384;
+const SLOT_HEADER_BYTES = 28;
+const FORMAT_VERSION = 1;
+const MAGIC = [0x51, 0x55, 0x4f, 0x52, 0x49, 0x44, 0x4e, 0x0a];
+const TAG_BYTES = 16;
+const packr = new Packr({ useRecords: false, moreTypes: false });
+
+/** Who a data directory is; kept outside log and image. */
 export interface Identity {
   /** "" while the ensemble is being formed. */
   readonly clusterId: string;
   readonly historyId: string;
   readonly nodeId: NodeId;
   readonly name: string;
-  /** The host's bytes (the formation's membership); null while there is none. */
+  /** The host's bytes (the formation's membership), at most 12 KiB; null while there is none. */
   readonly formation: Uint8Array | null;
-  /** Copy of the log's: the one with the higher term, and within a term the one with a vote, is in force. */
+  /** Copy of the log's; the later one of the two ({@link laterHardState}) is in force. */
   readonly hardState: HardState;
   /** This node voted or acknowledged entries at some time. */
   readonly hasVoted: boolean;
-  /** False: its log was damaged and has not been made good from the peers. */
+  /** False: its log was damaged and has not been made good from its peers. */
   readonly mayVote: boolean;
-  /** Directory name of the image in force. */
+  /** Directory name of the image in force; null before the first. */
   readonly image: string | null;
   /** The log was made: from then on its absence is a loss. */
   readonly logStarted: boolean;
-  /** 16 bytes in every header of its log. */
+  /** 16 bytes in every segment of its log. */
   readonly logTag: Uint8Array;
   /** Log records up to this one are durable. */
   readonly logSequence: number;
 }
 
-export declare class IdentityFile {
-  get current(): Identity;
-  /** Durable when it resolves; calls are carried out in order. */
-  update(changes: Partial<Identity>): Promise<void>;
-  /** `logSequence`: of the last durable log record. */
-  recordVote(hardState: HardState, logSequence: number): Promise<void>;
-  close(): Promise<void>;
+interface Slot {
+  readonly number: number;
+  readonly identity: Identity;
+}
+
+type DecodedSlot =
+  | { readonly kind: "slot"; readonly slot: Slot }
+  | { readonly kind: "damaged" }
+  | { readonly kind: "unknown"; readonly version: number };
+
+/** The identity of a data directory, as it stands on disk. After the first error it refuses everything with it. */
+export class IdentityFile {
+  readonly #file: OpenFile;
+  #current: Identity;
+  #number: number;
+  #work: Promise<void> = Promise.resolve();
+  #failure: unknown = null;
+
+  /** Not for callers: {@link loadIdentity} and {@link createIdentity} make one. */
+  constructor(file: OpenFile, number: number, identity: Identity) {
+    this.#file = file;
+    this.#number = number;
+    this.#current = identity;
+  }
+
+  /** As it is durable. */
+  get current(): Identity {
+    return this.#current;
+  }
+
+  /** Durable when it resolves; calls are carried out in order. Fails with STORAGE_FAILED, STORAGE_FULL, STOPPED. */
+  update(changes: Partial<Identity>): Promise<void> {
+    const work = this.#work.then(() => this.#write(changes));
+    this.#work = work.catch(() => {});
+    return work;
+  }
+
+  /**
+   * The second copy of term and vote. `logSequence`: of the last durable log record. Before or after the log's own
+   * record, but before the vote or the term is told to anybody.
+   */
+  recordVote(hardState: HardState, logSequence: number): Promise<void> {
+    return this.update({ hardState, logSequence, hasVoted: true });
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    await this.#work;
+    if (this.#failure === null) this.#failure = new ServerError("STOPPED", "the identity was closed");
+    await this.#file.close();
+  }
+
+  async #write(changes: Partial<Identity>): Promise<void> {
+    if (this.#failure !== null) throw this.#failure;
+    const identity = { ...this.#current, ...changes };
+    try {
+      await writeSlots(this.#file, this.#number + 1, identity);
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+    this.#number += 1;
+    this.#current = identity;
+  }
 }
 
 /**
- * Null: a new data directory. Fails with IDENTITY_LOST (a log or an image without identity), IDENTITY_DAMAGED,
- * FORMAT_UNKNOWN.
+ * Null: a new data directory. Fails with IDENTITY_LOST (a log or an image without identity), IDENTITY_DAMAGED (no slot
+ * can be read), FORMAT_UNKNOWN, STORAGE_FAILED.
  */
-export declare function loadIdentity(files: Files, directory: string): Promise<IdentityFile | null>;
-/** Fails where there is one. */
-export declare function createIdentity(
+export async function loadIdentity(files: Files, directory: string): Promise<IdentityFile | null> {
+  const names = await files.list(directory);
+  if (!names.includes(IDENTITY_FILE)) {
+    const left = names.find((name) => name === LOG_DIRECTORY || name.startsWith(IMAGE_PREFIX));
+    if (left === undefined) return null;
+    throw new ServerError("IDENTITY_LOST", `${directory} holds ${left}, but no identity`);
+  }
+  const path = `${directory}/${IDENTITY_FILE}`;
+  const file = await files.open(path, { create: false, durable: true });
+  try {
+    const first = decodeSlot(await file.read(0, SLOT_BYTES));
+    const second = decodeSlot(await file.read(SLOT_BYTES, SLOT_BYTES));
+    const { number, identity } = newer(path, first, second);
+    const same = slotNumber(first) === number && slotNumber(second) === number;
+    if (!same) await writeSlots(file, number, identity);
+    return new IdentityFile(file, number, identity);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** Fails with IDENTITY_MISMATCH where there is one. It stands durably, whole or not at all. */
+export async function createIdentity(
   files: Files,
   directory: string,
   identity: Identity,
-): Promise<IdentityFile>;
-/** The vote that is in force when log and identity each tell one. */
-export declare function laterHardState(a: HardState, b: HardState): HardState;
+): Promise<IdentityFile> {
+  if ((await files.list(directory)).includes(IDENTITY_FILE)) {
+    throw new ServerError("IDENTITY_MISMATCH", `${directory} has an identity already`);
+  }
+  const path = `${directory}/${IDENTITY_FILE}`;
+  const draft = `${path}.tmp`;
+  await files.remove(draft);
+  const file = await files.open(draft, { create: true, durable: true });
+  try {
+    await writeSlots(file, 1, identity);
+    await files.rename(draft, path);
+    await files.syncDirectory(directory);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  return new IdentityFile(file, 1, identity);
+}
+
+/** Of two copies the one that is in force: the higher term, and within a term the one with a vote. */
+export function laterHardState(a: HardState, b: HardState): HardState {
+  if (a.term !== b.term) return a.term > b.term ? a : b;
+  return a.votedFor === null ? b : a;
+}
+
+async function writeSlots(file: OpenFile, number: number, identity: Identity): Promise<void> {
+  const slot = encodeSlot(number, identity);
+  await file.write(0, slot);
+  await file.write(SLOT_BYTES, slot);
+}
+
+function slotNumber(decoded: DecodedSlot): number {
+  return decoded.kind === "slot" ? decoded.slot.number : 0;
+}
+
+function newer(path: string, first: DecodedSlot, second: DecodedSlot): Slot {
+  for (const decoded of [first, second]) {
+    if (decoded.kind === "unknown") {
+      throw new ServerError("FORMAT_UNKNOWN", `${path} has format ${decoded.version}`);
+    }
+  }
+  const best = slotNumber(first) >= slotNumber(second) ? first : second;
+  if (best.kind === "slot") return best.slot;
+  throw new ServerError("IDENTITY_DAMAGED", `neither copy in ${path} can be read`);
+}
+
+function encodeSlot(number: number, identity: Identity): Uint8Array {
+  const content = packr.pack([
+    identity.clusterId,
+    identity.historyId,
+    identity.nodeId,
+    identity.name,
+    identity.formation,
+    identity.hardState.term,
+    identity.hardState.votedFor,
+    identity.hasVoted,
+    identity.mayVote,
+    identity.image,
+    identity.logStarted,
+    identity.logTag,
+    identity.logSequence,
+  ]);
+  const end = SLOT_HEADER_BYTES + content.length;
+  assert(end <= SLOT_BYTES, "identity_fits_its_slot", () => `${end} bytes`);
+  const slot = new Uint8Array(SLOT_BYTES);
+  const view = new DataView(slot.buffer);
+  slot.set(MAGIC, 0);
+  view.setUint32(12, FORMAT_VERSION, true);
+  writeUint64(view, 16, number);
+  view.setUint32(24, content.length, true);
+  slot.set(content, SLOT_HEADER_BYTES);
+  view.setUint32(8, crc32(slot.subarray(12, end)), true);
+  return slot;
+}
+
+function decodeSlot(bytes: Uint8Array): DecodedSlot {
+  const damaged: DecodedSlot = { kind: "damaged" };
+  if (bytes.length < SLOT_BYTES || MAGIC.some((byte, at) => bytes[at] !== byte)) return damaged;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = SLOT_HEADER_BYTES + view.getUint32(24, true);
+  if (end > SLOT_BYTES || crc32(bytes.subarray(12, end)) !== view.getUint32(8, true)) return damaged;
+  const version = view.getUint32(12, true);
+  if (version !== FORMAT_VERSION) return { kind: "unknown", version };
+  const identity = decodeIdentity(bytes.subarray(SLOT_HEADER_BYTES, end));
+  return identity === null
+    ? damaged
+    : { kind: "slot", slot: { number: readUint64(view, 16), identity } };
+}
+
+/** Null: a whole slot with other content than this program writes. */
+function decodeIdentity(content: Uint8Array): Identity | null {
+  const fields: unknown = packr.unpack(content);
+  if (!Array.isArray(fields)) return null;
+  const [clusterId, historyId, node, name, formation, termNumber, vote, hasVoted, mayVote] = fields;
+  const [image, logStarted, logTag, logSequence] = fields.slice(9);
+  const votedFor = vote === null ? null : positive(vote);
+  const id = positive(node);
+  const valid =
+    typeof clusterId === "string" &&
+    typeof historyId === "string" &&
+    typeof name === "string" &&
+    (formation === null || formation instanceof Uint8Array) &&
+    typeof hasVoted === "boolean" &&
+    typeof mayVote === "boolean" &&
+    (image === null || typeof image === "string") &&
+    typeof logStarted === "boolean" &&
+    logTag instanceof Uint8Array &&
+    logTag.length === TAG_BYTES;
+  if (!valid || id === null || !isCount(termNumber) || !isCount(logSequence)) return null;
+  if (vote !== null && votedFor === null) return null;
+  return {
+    clusterId,
+    historyId,
+    nodeId: nodeId(id),
+    name,
+    formation: formation === null ? null : Uint8Array.from(formation),
+    hardState: { term: term(termNumber), votedFor: votedFor === null ? null : nodeId(votedFor) },
+    hasVoted,
+    mayVote,
+    image,
+    logStarted,
+    logTag: Uint8Array.from(logTag),
+    logSequence,
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function positive(value: unknown): number | null {
+  return isCount(value) && value > 0 ? value : null;
+}

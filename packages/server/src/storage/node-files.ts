@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { mkdir, readFile, readdir, rename, rm, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Files, OpenFile } from "../ports.ts";
 import { fileError } from "./file-error.ts";
 
@@ -9,7 +10,14 @@ import { fileError } from "./file-error.ts";
  */
 export class NodeFiles implements Files {
   async makeDirectory(path: string): Promise<void> {
-    await guarded("make directory", path, () => mkdir(path, { recursive: true, mode: 0o700 }));
+    await guarded("make directory", path, async () => {
+      const first = await mkdir(path, { recursive: true, mode: 0o700 });
+      if (first === undefined) return;
+      // Each new name stands in the directory above it.
+      for (let made = path; made.length >= first.length; made = dirname(made)) {
+        await syncDirectory(dirname(made));
+      }
+    });
   }
 
   async list(path: string): Promise<readonly string[]> {
@@ -59,14 +67,7 @@ export class NodeFiles implements Files {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    await guarded("sync directory", path, async () => {
-      const directory = await fs.promises.open(path, fs.constants.O_RDONLY);
-      try {
-        await directory.sync();
-      } finally {
-        await directory.close();
-      }
-    });
+    await guarded("sync directory", path, () => syncDirectory(path));
   }
 
   async space(path: string): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
@@ -119,6 +120,9 @@ class NodeFile implements OpenFile {
         const at = position + done;
         fs.write(descriptor, bytes, done, bytes.length - done, at, (error, count) => {
           if (error !== null) return reject(fileError("write", this.#path, error));
+          if (count === 0 && done < bytes.length) {
+            return reject(fileError("write", this.#path, new Error("nothing was taken")));
+          }
           // Taken in part: the rest is either taken next, or fails with the reason.
           if (done + count < bytes.length) writeOn(done + count);
           else resolve();
@@ -154,6 +158,15 @@ class NodeFile implements OpenFile {
       throw fileError("use", this.#path, new Error("the file was closed"));
     }
     return this.#descriptor;
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await fs.promises.open(path, fs.constants.O_RDONLY);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
   }
 }
 

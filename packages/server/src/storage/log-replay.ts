@@ -43,7 +43,7 @@ export interface LogSegment {
 }
 
 /** What a log was found to be. */
-export interface RecoveredLog {
+export interface ReplayedLog {
   readonly segments: LogSegment[];
   readonly points: LogPoints;
   readonly sequence: number;
@@ -55,7 +55,7 @@ export interface RecoveredLog {
   readonly damage: LogDamage | null;
 }
 
-export interface RecoveryOptions {
+export interface ReplayOptions {
   readonly nodeId: NodeId;
   readonly tag: Uint8Array;
   readonly sequenceAtLeast: number;
@@ -72,10 +72,10 @@ export async function segmentNames(files: Files, directory: string): Promise<rea
  * Reads a whole log and verifies every record and how they hang together. An unfinished write at the very end is cut
  * off, durably; anything else that is wrong is told as damage, and nothing is changed.
  */
-export class LogRecovery {
+export class LogReplay {
   readonly #files: Files;
   readonly #directory: string;
-  readonly #options: RecoveryOptions;
+  readonly #options: ReplayOptions;
   #segments: LogSegment[] = [];
   #points: LogPoints | null = null;
   #sequence = 0;
@@ -86,14 +86,14 @@ export class LogRecovery {
   #torn = 0;
   #damage: LogDamage | null = null;
 
-  constructor(files: Files, directory: string, options: RecoveryOptions) {
+  constructor(files: Files, directory: string, options: ReplayOptions) {
     this.#files = files;
     this.#directory = directory;
     this.#options = options;
   }
 
   /** Null: there is no segment whose header can be read. */
-  async run(names: readonly string[]): Promise<RecoveredLog | { readonly damage: LogDamage }> {
+  async run(names: readonly string[]): Promise<ReplayedLog | { readonly damage: LogDamage }> {
     for (const [at, name] of names.entries()) {
       await this.#segment(name, names[at + 1] ?? null);
       if (this.#damage !== null) break;

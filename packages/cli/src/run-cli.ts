@@ -1,0 +1,39 @@
+import { CommanderError } from "commander";
+import type { CliContext } from "./context.ts";
+import { EXIT_CODES, type ExitCode } from "./exit-code.ts";
+import { failureOf, type Failure } from "./failure.ts";
+import { jsonLine } from "./format/json.ts";
+import { createProgram } from "./program.ts";
+
+/** Runs one command line (without the names of node and script) and returns what to exit with. Never rejects. */
+export async function runCli(argv: readonly string[], context: CliContext): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT_CODES.ok;
+  const program = createProgram(context, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // Commander has written its message already; help and version end this way too, with code 0.
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? EXIT_CODES.ok : EXIT_CODES.usage;
+    const failure = failureOf(error);
+    context.err.write(wantsJson(argv) ? failureJson(failure) : failureText(failure));
+    return failure.exitCode;
+  }
+}
+
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
+}
+
+function failureText(failure: Failure): string {
+  const hint = failure.hint === "" ? "" : `  ${failure.hint}\n`;
+  return `error: ${failure.message}\n${hint}`;
+}
+
+function failureJson({ code, message, hint, exitCode }: Failure): string {
+  return jsonLine({ error: { code, message, hint, exitCode } });
+}

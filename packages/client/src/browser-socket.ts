@@ -1,0 +1,51 @@
+import type { Dialer, Socket } from "./ports.ts";
+import { serverUrl } from "./server-url.ts";
+
+/** The part of a browser's WebSocket that is used here. */
+interface BrowserSocket extends EventTarget {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  send(data: Uint8Array): void;
+  close(): void;
+}
+
+type BrowserSocketClass = new (url: string) => BrowserSocket;
+
+/** Connections for browsers and other platforms with a WebSocket of their own. */
+export const webSocketDialer: Dialer = {
+  dial(server, handlers, signal) {
+    return new Promise((resolve, reject) => {
+      const { WebSocket } = globalThis as unknown as { readonly WebSocket: BrowserSocketClass };
+      const socket = new WebSocket(serverUrl(server));
+      socket.binaryType = "arraybuffer";
+      let isOpen = false;
+      const give = (): void => socket.close();
+      signal.addEventListener("abort", give);
+      socket.addEventListener("open", () => {
+        signal.removeEventListener("abort", give);
+        isOpen = true;
+        resolve(socketOf(socket));
+      });
+      socket.addEventListener("message", (event) => {
+        const data: unknown = Reflect.get(event, "data");
+        if (data instanceof ArrayBuffer) handlers.onFrame(new Uint8Array(data));
+        else socket.close();
+      });
+      socket.addEventListener("close", () => {
+        signal.removeEventListener("abort", give);
+        if (isOpen) handlers.onClose("the connection was closed");
+        else reject(new Error("no connection"));
+      });
+    });
+  },
+};
+
+function socketOf(socket: BrowserSocket): Socket {
+  return {
+    send: (frame) => socket.send(frame),
+    get bufferedBytes() {
+      return socket.bufferedAmount;
+    },
+    close: () => socket.close(),
+  };
+}

@@ -1,0 +1,61 @@
+import { PROTOCOL_LIMITS } from "@quorate/kv-store/protocol";
+import type { ConnectOptions, QuorateClient } from "./api.ts";
+import { checkCallOptions } from "./cancellations.ts";
+import { QuorateError } from "./errors.ts";
+import type { ClientPorts } from "./ports.ts";
+import { SessionClient } from "./quorate-client.ts";
+import { ServerList, parseServer } from "./server-list.ts";
+import { Session } from "./session.ts";
+import { systemPorts } from "./system-ports.ts";
+
+/** Long enough for an ensemble that is just electing a leader, or starting. */
+const CONNECT_TIMEOUT_MS = 15_000;
+
+/**
+ * Opens a session with the ensemble. Codes: BAD_ARGUMENTS, CONNECTION_FAILED (no server took the session within
+ * `connectTimeoutMs`), UNSUPPORTED_VERSION, ABORTED. `ports` replaces network, time and randomness, for tests and simulation.
+ */
+export async function connect(
+  options: ConnectOptions,
+  ports: ClientPorts = systemPorts,
+): Promise<QuorateClient> {
+  const { signal, name = "", connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
+  const timeoutMs = options.sessionTimeoutMs ?? PROTOCOL_LIMITS.sessionTimeoutDefaultMs;
+  const error = checkOptions(options) ?? checkCallOptions(signal === undefined ? {} : { signal });
+  if (error !== null) throw error;
+  const session = new Session(
+    {
+      servers: new ServerList(options.servers, ports.random),
+      timeoutMs: Math.round(timeoutMs),
+      clientName: name,
+      connectTimeoutMs,
+    },
+    ports,
+  );
+  await session.open(signal);
+  return new SessionClient(session);
+}
+
+function checkOptions(options: ConnectOptions): QuorateError | null {
+  const { servers, sessionTimeoutMs = 1, connectTimeoutMs = 1, name = "" } = options;
+  if (!Array.isArray(servers) || servers.length === 0) return bad("servers must not be empty");
+  for (const server of servers) {
+    if (typeof server !== "string" || parseServer(server) === null) {
+      return bad(
+        `"${String(server)}" is no address like host:port, ws://host:port or wss://host:port`,
+      );
+    }
+  }
+  if (!(sessionTimeoutMs > 0) || !Number.isFinite(sessionTimeoutMs)) {
+    return bad(`sessionTimeoutMs must not be ${sessionTimeoutMs}`);
+  }
+  if (!(connectTimeoutMs > 0)) return bad(`connectTimeoutMs must not be ${connectTimeoutMs}`);
+  if (typeof name !== "string" || name.length * 3 > PROTOCOL_LIMITS.clientNameBytesMax * 3) {
+    return bad(`the name is longer than ${PROTOCOL_LIMITS.clientNameBytesMax} bytes`);
+  }
+  return null;
+}
+
+function bad(text: string): QuorateError {
+  return new QuorateError("BAD_ARGUMENTS", text);
+}

@@ -1,0 +1,130 @@
+import type { ClientClock, Timer } from "./ports.ts";
+
+export interface LivenessEvents {
+  sendPing(pingId: number): void;
+  /** The connection has proved nothing for half the timeout: it is no use, whatever else it carries. */
+  onSilent(): void;
+  /** The session may be over: nothing it protects may be relied on from now on. */
+  onDeadline(): void;
+}
+
+/** Part of the timeout between two pings: two may be lost before the connection counts as silent. */
+const PING_PART = 1 / 4;
+/** Part of the timeout after which a connection without proof is given up: as much is left to find another server. */
+const SILENT_PART = 1 / 2;
+/**
+ * Part of the timeout by which the client stops early. Quartz clocks disciplined by NTP differ by less than 0.1 %; the
+ * rest is for timers that fire late and for the application to act on a lock's signal.
+ */
+const MARGIN_PART = 1 / 20;
+/** A timer this much of the timeout late says that this process slept; what arrived meanwhile is heard first. */
+const LATE_PART = 1 / 16;
+
+/**
+ * How long the session certainly lives. A pong proves that the service knew of this client at some moment after its ping
+ * was sent, so the timeout is counted from the sending; the same holds for the welcome and its hello.
+ */
+export class Liveness {
+  readonly #clock: ClientClock;
+  readonly #events: LivenessEvents;
+  #timeoutMs = 0;
+  #deadlineMs = Number.POSITIVE_INFINITY;
+  #nextPingMs = 0;
+  #silentMs = 0;
+  #isAttached = false;
+  #pingId = 0;
+  /** When each unanswered ping of this connection was sent. */
+  readonly #pings = new Map<number, number>();
+  #timer: Timer | null = null;
+
+  constructor(clock: ClientClock, events: LivenessEvents) {
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** Until then, on the port's clock, the session certainly lives. Infinite before the first connection. */
+  get deadlineMs(): number {
+    return this.#deadlineMs;
+  }
+
+  get isPastDeadline(): boolean {
+    return this.#clock.nowMs() >= this.#deadlineMs;
+  }
+
+  /** Until when a hello sent at `sentMs` proves life. */
+  static deadlineOf(sentMs: number, timeoutMs: number): number {
+    return sentMs + timeoutMs - timeoutMs * MARGIN_PART;
+  }
+
+  /** Welcomed on a new connection. */
+  attach(helloSentMs: number, timeoutMs: number): void {
+    const now = this.#clock.nowMs();
+    this.#timeoutMs = timeoutMs;
+    this.#deadlineMs = Liveness.deadlineOf(helloSentMs, timeoutMs);
+    this.#silentMs = now + timeoutMs * SILENT_PART;
+    this.#isAttached = true;
+    this.#pings.clear();
+    this.#ping(now);
+    this.#arm();
+  }
+
+  /** The connection is gone; the deadline stands. */
+  detach(): void {
+    this.#isAttached = false;
+    this.#pings.clear();
+    this.#arm();
+  }
+
+  /** False: it answers no ping of this connection. */
+  onPong(pingId: number): boolean {
+    const sentMs = this.#pings.get(pingId);
+    if (sentMs === undefined) return false;
+    for (const earlier of this.#pings.keys()) {
+      if (earlier <= pingId) this.#pings.delete(earlier);
+    }
+    this.#deadlineMs = Math.max(this.#deadlineMs, Liveness.deadlineOf(sentMs, this.#timeoutMs));
+    this.#silentMs = Math.max(this.#silentMs, sentMs + this.#timeoutMs * SILENT_PART);
+    return true;
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#isAttached = false;
+    this.#deadlineMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #ping(now: number): void {
+    this.#nextPingMs = now + this.#timeoutMs * PING_PART;
+    this.#pingId += 1;
+    this.#pings.set(this.#pingId, now);
+    this.#events.sendPing(this.#pingId);
+  }
+
+  #onTimer(dueMs: number): void {
+    this.#timer = null;
+    const now = this.#clock.nowMs();
+    if (now >= this.#deadlineMs) {
+      this.#events.onDeadline();
+      return;
+    }
+    if (this.#isAttached && now >= this.#silentMs) {
+      if (now - dueMs <= this.#timeoutMs * LATE_PART) {
+        this.#events.onSilent();
+        return;
+      }
+      this.#silentMs = now + this.#timeoutMs * LATE_PART;
+    }
+    if (this.#isAttached && now >= this.#nextPingMs) this.#ping(now);
+    this.#arm();
+  }
+
+  #arm(): void {
+    this.#timer?.cancel();
+    const soonest = this.#isAttached
+      ? Math.min(this.#deadlineMs, this.#nextPingMs, this.#silentMs)
+      : this.#deadlineMs;
+    const delayMs = Math.max(1, soonest - this.#clock.nowMs());
+    this.#timer = this.#clock.after(delayMs, () => this.#onTimer(soonest));
+  }
+}

@@ -1,0 +1,52 @@
+import type { Lock, LockHandle, LockOptions } from "../api.ts";
+import { checkCallOptions } from "../cancellations.ts";
+import { checkOp, ownedBytes } from "../checked-op.ts";
+import { QuorateError } from "../errors.ts";
+import { Contender } from "./contender.ts";
+import type { Contenders } from "./contenders.ts";
+import type { RecipeHost } from "./recipe-host.ts";
+
+const NO_DATA = new Uint8Array(0);
+
+/** Gets in line at the directory `path`; codes of bad arguments, and those of {@link LockHandle}. */
+export async function acquireLock(
+  place: { readonly path: string; readonly wait: boolean },
+  options: LockOptions | undefined,
+  host: RecipeHost,
+  contenders: Contenders,
+): Promise<Lock> {
+  const { path, wait } = place;
+  const op = { kind: "acquire", path, data: options?.data ?? NO_DATA, wait } as const;
+  const error = checkOp(op, 0) ?? checkCallOptions(options) ?? host.checkEnd();
+  if (error !== null) throw error;
+  const owned = { ...op, data: ownedBytes(op.data) };
+  return await new Contender(path, host, contenders).acquire(owned, options);
+}
+
+/** Locks at one directory. */
+export class LockDirectory implements LockHandle {
+  readonly path: string;
+  readonly #host: RecipeHost;
+  readonly #contenders: Contenders;
+
+  constructor(path: string, host: RecipeHost, contenders: Contenders) {
+    this.path = path;
+    this.#host = host;
+    this.#contenders = contenders;
+  }
+
+  acquire(options?: LockOptions): Promise<Lock> {
+    const place = { path: this.path, wait: true };
+    return acquireLock(place, options, this.#host, this.#contenders);
+  }
+
+  async tryAcquire(options?: LockOptions): Promise<Lock | null> {
+    const place = { path: this.path, wait: false };
+    try {
+      return await acquireLock(place, options, this.#host, this.#contenders);
+    } catch (error) {
+      if (error instanceof QuorateError && error.code === "LOCK_HELD") return null;
+      throw error;
+    }
+  }
+}

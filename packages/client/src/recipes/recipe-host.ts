@@ -1,0 +1,23 @@
+import type { Query, QueryReply } from "@quorate/kv-store/protocol";
+import type { CallOptions } from "../api.ts";
+import type { PendingRead, PendingWrite } from "../call.ts";
+import type { Cancellations } from "../cancellations.ts";
+import type { QuorateError } from "../errors.ts";
+import type { WatchRecord, WatchSink, WatchSpec } from "../watches.ts";
+
+/** What a recipe needs of the session it runs on. */
+export interface RecipeHost {
+  readonly cancellations: Cancellations;
+  /** The error of the session's end, null while it lives. Looks at the clock first: past the deadline it ends here. */
+  checkEnd(): QuorateError | null;
+  submitWrite(call: PendingWrite, options: CallOptions | undefined): void;
+  submitRead(call: PendingRead, options: CallOptions | undefined): void;
+  /** Takes the write whatever waits: it gives something back. */
+  submitRelease(call: PendingWrite): void;
+  /** True: it was never sent and does not happen. */
+  withdraw(call: PendingWrite, error: QuorateError): boolean;
+  /** Linearizable, sent before anything that waits. Rejects when the session ends. */
+  ask(query: Query): Promise<QueryReply>;
+  addWatch(spec: WatchSpec, sink: WatchSink): WatchRecord | null;
+  removeWatch(record: WatchRecord): void;
+}

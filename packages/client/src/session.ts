@@ -1,0 +1,497 @@
+import {
+  PROTOCOL_LIMITS,
+  PROTOCOL_VERSION,
+  type ErrorCode,
+  type Hello,
+  type Query,
+  type QueryReply,
+  type ServerMessage,
+  type SessionId,
+  type Zxid,
+} from "@quorate/kv-store/protocol";
+import type { CallOptions } from "./api.ts";
+import { ReadCall, type PendingRead, type PendingWrite } from "./call.ts";
+import { Cancellations } from "./cancellations.ts";
+import { queryBytes } from "./checked-op.ts";
+import type { Connection, ConnectionEvents } from "./connection.ts";
+import { Connector, type ConnectorEvents, type Goodbye, type Welcome } from "./connector.ts";
+import { QuorateError } from "./errors.ts";
+import { endOf } from "./failure.ts";
+import { Liveness } from "./liveness.ts";
+import type { ClientPorts } from "./ports.ts";
+import { Contenders } from "./recipes/contenders.ts";
+import type { RecipeHost } from "./recipes/recipe-host.ts";
+import { RequestTable, type Send } from "./request-table.ts";
+import type { ServerList } from "./server-list.ts";
+import { SessionStates } from "./session-states.ts";
+import { Watches, type WatchRecord, type WatchSink, type WatchSpec } from "./watches.ts";
+
+/** Where the session stands; what each phase needs and no other. */
+type Phase =
+  /** No server has welcomed it yet. */
+  | {
+      readonly kind: "opening";
+      readonly resolve: () => void;
+      readonly reject: (error: QuorateError) => void;
+    }
+  | { readonly kind: "connected"; readonly connection: Connection }
+  | { readonly kind: "suspended" }
+  /** `close` was called; the service has not confirmed it. `connection` null: looking for one. */
+  | { readonly kind: "closing"; connection: Connection | null; readonly done: () => void }
+  | { readonly kind: "over" };
+
+/** What the first welcome, and every later one, tells of the session. */
+interface Identity {
+  readonly session: SessionId;
+  readonly timeoutMs: number;
+  readonly clusterId: string;
+  readonly historyId: string;
+}
+
+export interface SessionOptions {
+  readonly servers: ServerList;
+  readonly timeoutMs: number;
+  readonly clientName: string;
+  readonly connectTimeoutMs: number;
+}
+
+/** Longest that `close` waits for the service, ms: an application that ends should not hang on an ensemble that does not answer. */
+const CLOSE_TIMEOUT_MAX_MS = 5_000;
+/** Goodbyes in a row that blame this client before it believes them: sending the same again would not end. */
+const BLAMES_MAX = 3;
+/** Bytes of a message without content. */
+const SMALL_BYTES = 64;
+
+/**
+ * A session with the service, over as many connections as it takes: connecting → connected ⇄ suspended → expired or
+ * closed. Whether it lives is for the clock to say: once the deadline has passed without proof of life it is over, its
+ * locks first, whatever a later message might claim.
+ */
+export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
+  readonly states: SessionStates = new SessionStates();
+  readonly contenders: Contenders = new Contenders();
+  readonly cancellations: Cancellations;
+  readonly #options: SessionOptions;
+  readonly #ports: ClientPorts;
+  readonly #connector: Connector;
+  readonly #liveness: Liveness;
+  readonly #requests: RequestTable;
+  readonly #watches: Watches;
+  #secret: Uint8Array;
+  #identity: Identity | null = null;
+  #lastZxid: Zxid | 0 = 0;
+  #phase: Phase = { kind: "suspended" };
+  /** Why it is over; null while it is not. */
+  #end: QuorateError | null = null;
+  #isFlushDue = false;
+  #blames = 0;
+  #lastFailure = "no attempt was made";
+  #closed: Promise<void> | null = null;
+
+  constructor(options: SessionOptions, ports: ClientPorts) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#secret = ports.random.bytes(PROTOCOL_LIMITS.secretBytes);
+    this.cancellations = new Cancellations(ports.clock);
+    this.#connector = new Connector(options.servers, options.timeoutMs, ports, this);
+    this.#liveness = new Liveness(ports.clock, {
+      sendPing: (pingId) => this.#send({ kind: "ping", pingId }, SMALL_BYTES),
+      onSilent: () => this.#drop("the server has proved nothing for too long"),
+      onDeadline: () => this.#expire(LATE),
+    });
+    const { clock, random } = ports;
+    const { cancellations } = this;
+    const wake = (): void => this.#wake();
+    this.#requests = new RequestTable({ clock, random, cancellations, wake });
+    this.#watches = new Watches(() => this.#requests.nextCxid());
+  }
+
+  get id(): SessionId {
+    return this.#known().session;
+  }
+
+  get timeoutMs(): number {
+    return this.#known().timeoutMs;
+  }
+
+  get clusterId(): string {
+    return this.#known().clusterId;
+  }
+
+  /** The port's clock, ms. */
+  nowMs(): number {
+    return this.#ports.clock.nowMs();
+  }
+
+  get lastZxid(): Zxid | 0 {
+    return this.#lastZxid;
+  }
+
+  /** The session's end, null while it lives; looks at the clock first. */
+  checkEnd(): QuorateError | null {
+    if (this.#end === null && this.#liveness.isPastDeadline) this.#expire(LATE);
+    return this.#end;
+  }
+
+  /** Opens the session. Codes: CONNECTION_FAILED, UNSUPPORTED_VERSION, ABORTED, and fatal refusals of a server. */
+  async open(signal: AbortSignal | undefined): Promise<void> {
+    const timeoutMs = this.#options.connectTimeoutMs;
+    const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+      this.#finish(
+        "closed",
+        code === "ABORTED"
+          ? new QuorateError(code, "the signal aborted", { cause })
+          : new QuorateError("CONNECTION_FAILED", this.#lastFailure, { retryable: true }),
+      );
+    };
+    const limits = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
+    const ticket = this.cancellations.watch({ onAbandoned }, limits);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#phase = { kind: "opening", resolve, reject };
+        this.#connector.start(null);
+      });
+    } finally {
+      if (ticket !== null) this.cancellations.release(ticket);
+    }
+  }
+
+  submitWrite(call: PendingWrite, options: CallOptions | undefined): void {
+    if (this.#end === null) this.#requests.submit(call, options);
+    else call.fail(endOf(this.#end, false));
+  }
+
+  submitRead(call: PendingRead, options: CallOptions | undefined): void {
+    if (this.#end === null) this.#requests.submit(call, options);
+    else call.fail(endOf(this.#end, false));
+  }
+
+  submitRelease(call: PendingWrite): void {
+    if (this.#end === null) this.#requests.submitAlways(call);
+    else call.fail(endOf(this.#end, false));
+  }
+
+  withdraw(call: PendingWrite, error: QuorateError): boolean {
+    return this.#requests.withdraw(call, error);
+  }
+
+  ask(query: Query): Promise<QueryReply> {
+    const call = new ReadCall(query, "linearizable", queryBytes(query), (reply) => reply);
+    if (this.#end === null) this.#requests.submitUrgent(call);
+    else call.fail(endOf(this.#end, false));
+    return call.promise;
+  }
+
+  addWatch(spec: WatchSpec, sink: WatchSink): WatchRecord | null {
+    return this.#watches.add(spec, sink);
+  }
+
+  removeWatch(record: WatchRecord): void {
+    this.#watches.remove(record);
+  }
+
+  /** Ends the session; waits for the service to confirm it, but not for long. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  hello(): Hello {
+    const { timeoutMs, clientName } = this.#options;
+    return {
+      kind: "hello",
+      protocolVersion: PROTOCOL_VERSION,
+      session: this.#identity?.session ?? null,
+      secret: this.#secret,
+      timeoutMs,
+      lastZxid: this.#lastZxid,
+      historyId: this.#identity?.historyId ?? "",
+      clientName,
+    };
+  }
+
+  onWelcome(connection: Connection, welcome: Welcome, rest: readonly ServerMessage[]): void {
+    if (this.#phase.kind === "suspended" && this.checkEnd() !== null) {
+      connection.close();
+      return;
+    }
+    if (!this.#accepts(connection, welcome)) {
+      connection.close();
+      this.#connector.start(connection.server);
+      return;
+    }
+    const { session, timeoutMs, clusterId, historyId, servers } = welcome;
+    this.#identity = { session, timeoutMs, clusterId, historyId };
+    this.#note(welcome.zxid);
+    this.#options.servers.learn(servers);
+    connection.adopt(this);
+    if (this.#phase.kind === "closing") {
+      this.#phase.connection = connection;
+      this.#sendClose(connection);
+      return;
+    }
+    const opening = this.#phase.kind === "opening" ? this.#phase : null;
+    this.#attach(connection, timeoutMs);
+    this.states.become({ kind: "connected", server: connection.server, session });
+    opening?.resolve();
+    this.onMessages(connection, rest);
+  }
+
+  onTurnedAway(goodbye: Goodbye): boolean {
+    if (this.#phase.kind === "opening") return this.#onOpeningRefused(goodbye);
+    this.#onGoodbye(goodbye);
+    return this.#phase.kind === "suspended" || this.#phase.kind === "closing";
+  }
+
+  onFailure(server: string, reason: string): void {
+    this.#lastFailure = `${server}: ${reason}`;
+  }
+
+  onMessages(connection: Connection, messages: readonly ServerMessage[]): void {
+    // After a pause of this process the deadline may have passed: then no message may make a lock look held.
+    if (this.checkEnd() !== null && this.#phase.kind !== "closing") return;
+    for (const message of messages) {
+      if (connection.isOver) return;
+      if (this.#phase.kind === "closing") this.#onClosingMessage(message);
+      else this.#onMessage(connection, message);
+    }
+  }
+
+  onEnd(connection: Connection, reason: string): void {
+    if (this.#phase.kind === "closing") {
+      this.#phase.connection = null;
+      this.#connector.start(connection.server);
+    } else {
+      this.#drop(reason);
+    }
+  }
+
+  /** Whether the welcome is for this session and came in time to be of use. */
+  #accepts(connection: Connection, welcome: Welcome): boolean {
+    const known = this.#identity;
+    if (known !== null && known.session !== welcome.session) return false;
+    if (known !== null && known.clusterId !== welcome.clusterId) return false;
+    const deadlineMs = Liveness.deadlineOf(connection.helloSentMs, welcome.timeoutMs);
+    return this.#ports.clock.nowMs() < deadlineMs;
+  }
+
+  #attach(connection: Connection, timeoutMs: number): void {
+    this.#phase = { kind: "connected", connection };
+    this.#liveness.attach(connection.helloSentMs, timeoutMs);
+    this.#watches.attach(this.#send);
+    this.contenders.onAttached();
+    this.#wake();
+  }
+
+  #onMessage(connection: Connection, message: ServerMessage): void {
+    switch (message.kind) {
+      case "writeReply":
+        this.#note(message.outcome.zxid);
+        if (message.outcome.ok || message.outcome.code !== "SESSION_EXPIRED") {
+          this.#requests.onWriteReply(message);
+        } else {
+          this.#expire("the service says so");
+        }
+        return;
+      case "readReply":
+        this.#note(message.zxid);
+        this.#requests.onReadReply(message);
+        return;
+      case "events":
+        this.#note(message.zxid);
+        this.#watches.onEvents(message);
+        return;
+      case "pong":
+        this.#note(message.zxid);
+        if (this.#liveness.onPong(message.pingId)) this.#onProof(message.zxid);
+        return;
+      case "granted":
+        this.#note(message.zxid);
+        this.contenders.onGranted(message.token);
+        return;
+      case "watchAdded":
+      case "watchLost":
+        this.#note(message.zxid);
+        this.#watches.onAnswer(message);
+        return;
+      case "watchRefused":
+        this.#watches.onAnswer(message);
+        return;
+      case "refused":
+        if (message.code === "SESSION_EXPIRED") this.#expire("the service says so");
+        else this.#requests.onRefused(message);
+        return;
+      case "goodbye":
+        connection.close();
+        this.#onGoodbye(message);
+        return;
+      case "watchRemoved":
+        return;
+      case "welcome":
+      case "sessionClosed":
+        this.#drop(`"${message.kind}" was not asked for`);
+        return;
+    }
+  }
+
+  #onClosingMessage(message: ServerMessage): void {
+    if (this.#phase.kind !== "closing") return;
+    if (message.kind === "sessionClosed") {
+      this.#note(message.zxid);
+      this.#phase.done();
+    } else if (message.kind === "goodbye") {
+      this.#onGoodbye(message);
+    }
+  }
+
+  #onProof(zxid: Zxid): void {
+    this.#blames = 0;
+    this.#connector.settle();
+    this.#watches.onProgress(zxid);
+  }
+
+  #onGoodbye(goodbye: Goodbye): void {
+    const { code, message } = goodbye;
+    const isOver = code === "SESSION_EXPIRED" || code === "HISTORY_CHANGED";
+    if (goodbye.fatal && isBlame(code)) this.#blames += 1;
+    if (this.#phase.kind === "closing") {
+      if (isOver || goodbye.fatal) this.#phase.done();
+      else if (this.#phase.connection !== null) this.#phase.connection.close();
+      return;
+    }
+    if (isOver || this.#blames >= BLAMES_MAX) {
+      const cause = code === "SESSION_EXPIRED" ? undefined : new QuorateError(code, message);
+      this.#expire(message, cause);
+    } else if (this.#phase.kind === "connected") {
+      this.#drop(`${code}: ${message}`);
+    }
+  }
+
+  /** While opening; true: the next server may do better. */
+  #onOpeningRefused(goodbye: Goodbye): boolean {
+    const { code, message, fatal, protocolVersion } = goodbye;
+    if (code === "SESSION_EXPIRED") {
+      // An earlier welcome was lost and its session has ended since: another one, then.
+      this.#secret = this.#ports.random.bytes(PROTOCOL_LIMITS.secretBytes);
+      return true;
+    }
+    if (code === "UNSUPPORTED_VERSION") {
+      const text = `the server speaks protocol version ${protocolVersion}, this client ${PROTOCOL_VERSION}`;
+      this.#finish("closed", new QuorateError(code, text));
+      return false;
+    }
+    if (!fatal) return true;
+    this.#finish("closed", new QuorateError(code, message));
+    return false;
+  }
+
+  /** The connection is of no use any more; the session is, until its deadline. */
+  #drop(reason: string): void {
+    if (this.#phase.kind !== "connected") return;
+    const { connection } = this.#phase;
+    connection.close();
+    this.#phase = { kind: "suspended" };
+    this.#lastFailure = `${connection.server}: ${reason}`;
+    this.#requests.detach();
+    this.#watches.detach();
+    if (this.checkEnd() !== null) return;
+    this.#liveness.detach();
+    const until = this.#liveness.deadlineMs;
+    this.states.become({ kind: "suspended", session: this.id, until });
+    this.#connector.start(connection.server);
+  }
+
+  #expire(text: string, cause?: QuorateError): void {
+    this.#finish("expired", new QuorateError("SESSION_EXPIRED", text, { cause }));
+  }
+
+  /** Nothing may be relied on from here on. Holders of locks learn it before anybody else. */
+  #finish(kind: "expired" | "closed", end: QuorateError): void {
+    if (this.#end !== null) return;
+    this.#end = end;
+    const phase = this.#phase;
+    this.#phase = { kind: "over" };
+    this.#tell(kind, end);
+    this.#connector.stop();
+    if (phase.kind === "connected") phase.connection.close();
+    if (phase.kind === "opening") phase.reject(end);
+  }
+
+  #tell(kind: "expired" | "closed", end: QuorateError): void {
+    this.#liveness.stop();
+    this.contenders.loseAll(end);
+    const session = this.#identity?.session;
+    this.states.become(
+      kind === "expired" && session !== undefined ? { kind, session } : { kind: "closed" },
+    );
+    this.#requests.failAll(end);
+    this.#watches.failAll(end);
+  }
+
+  #close(): Promise<void> {
+    if (this.checkEnd() !== null) return Promise.resolve();
+    return new Promise((resolve) => {
+      const connection = this.#phase.kind === "connected" ? this.#phase.connection : null;
+      const done = (): void => {
+        timer.cancel();
+        this.#connector.stop();
+        if (this.#phase.kind === "closing") this.#phase.connection?.close();
+        this.#phase = { kind: "over" };
+        resolve();
+      };
+      const waitMs = Math.min(this.timeoutMs, CLOSE_TIMEOUT_MAX_MS);
+      const timer = this.#ports.clock.after(waitMs, done);
+      const end = new QuorateError("CLOSED", "the client was closed");
+      this.#phase = { kind: "closing", connection, done };
+      this.#end = end;
+      this.#tell("closed", end);
+      if (connection !== null) this.#sendClose(connection);
+    });
+  }
+
+  #sendClose(connection: Connection): void {
+    connection.send({ kind: "closeSession", cxid: this.#requests.nextCxid() }, SMALL_BYTES);
+    connection.flush();
+  }
+
+  #note(zxid: Zxid): void {
+    if (zxid > this.#lastZxid) this.#lastZxid = zxid;
+  }
+
+  #known(): Identity {
+    if (this.#identity === null) throw new QuorateError("NOT_READY", "there is no session yet");
+    return this.#identity;
+  }
+
+  readonly #send: Send = (message, bytes) => {
+    if (this.#phase.kind !== "connected") return;
+    this.#phase.connection.send(message, bytes);
+    this.#wake();
+  };
+
+  #wake(): void {
+    if (this.#isFlushDue || this.#phase.kind !== "connected") return;
+    this.#isFlushDue = true;
+    this.#ports.clock.endOfTurn(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isFlushDue = false;
+    if (this.#phase.kind !== "connected") return;
+    const { connection } = this.#phase;
+    this.#requests.flush(this.#sendNow);
+    connection.flush();
+  }
+
+  /** During a flush: the frame leaves anyway. */
+  readonly #sendNow: Send = (message, bytes) => {
+    if (this.#phase.kind === "connected") this.#phase.connection.send(message, bytes);
+  };
+}
+
+const LATE = "no proof of life in time";
+
+/** The server found fault with what this client sent. */
+function isBlame(code: ErrorCode): boolean {
+  return code === "PROTOCOL_ERROR" || code === "UNKNOWN_OPERATION" || code === "FRAME_TOO_LARGE";
+}

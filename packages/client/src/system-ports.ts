@@ -1,0 +1,35 @@
+import { webSocketDialer } from "#socket";
+import type { ClientClock, ClientPorts, ClientRandom } from "./ports.ts";
+
+const clock: ClientClock = {
+  nowMs: () => performance.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+  endOfTurn: endOfTurn(),
+};
+
+const random: ClientRandom = {
+  bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+  fraction: () => Math.random(),
+};
+
+/** Network, time and randomness of the platform this runs on. */
+export const systemPorts: ClientPorts = { dialer: webSocketDialer, clock, random };
+
+/** Node has a phase for it; a browser does what it posted to itself after what it was doing. */
+function endOfTurn(): (callback: () => void) => void {
+  const immediate: unknown = Reflect.get(globalThis, "setImmediate");
+  if (typeof immediate === "function") {
+    return (callback) => void Reflect.apply(immediate, undefined, [callback]);
+  }
+  const { port1, port2 } = new MessageChannel();
+  const callbacks: (() => void)[] = [];
+  port1.addEventListener("message", () => callbacks.shift()?.());
+  port1.start();
+  return (callback) => {
+    callbacks.push(callback);
+    port2.postMessage(null);
+  };
+}

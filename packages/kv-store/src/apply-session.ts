@@ -1,0 +1,201 @@
+import type { ApplyOutcome, ApplyResult } from "./apply-outcome.ts";
+import { type EntryHead, unchanged } from "./apply-write.ts";
+import { assert } from "./assert.ts";
+import type { AttachInfo, Command } from "./command.ts";
+import { PROTOCOL_LIMITS, type SessionId, sessionId, type Zxid } from "./protocol/index.ts";
+import { hashAttach, makeSession, sessionBytes, sumSession, type Session } from "./session.ts";
+import type { Transaction } from "./transaction.ts";
+import type { TreeState } from "./tree-state.ts";
+
+type OpenCommand = Extract<Command, { readonly kind: "openSession" }>;
+type AttachCommand = Extract<Command, { readonly kind: "attach" }>;
+type ExpireCommand = Extract<Command, { readonly kind: "expireSessions" }>;
+
+/** Sessions that one entry may end. */
+export const EXPIRED_MAX = 1000;
+
+const NO_AUTHOR = 0;
+
+/** Opens a session; where one with this verifier lives, the client's first answer was lost, and it attaches. */
+export function applyOpenSession(
+  state: TreeState,
+  head: EntryHead,
+  command: OpenCommand,
+): ApplyOutcome {
+  const { zxid } = head;
+  const { verifier, attach } = command;
+  const living = state.sessions.withVerifier(verifier);
+  if (living !== undefined) return attachTo(state, zxid, living, command);
+  const bytes = sessionBytes(attach);
+  const { sessionsMax, bytesMax } = state.limits;
+  if (state.sessions.size >= sessionsMax || state.bytes + bytes > bytesMax) {
+    return unchanged(zxid, {
+      kind: "attachRefused",
+      session: 0,
+      verifier,
+      code: "TREE_FULL",
+    });
+  }
+  const session = makeSession(sessionId(zxid), {
+    verifier: verifier.slice(),
+    timeoutMs: clampTimeout(command.timeoutMs),
+    epoch: 1,
+    attach: copyAttach(attach),
+    attachZxid: zxid,
+    lastActZxid: zxid,
+    lastWriteSeq: 0,
+    ackedSeq: 0,
+  });
+  state.sessions.add(session);
+  hashAttach(state.hasher, session);
+  sumSession(state.hasher, session);
+  state.digest.add(session.sumA, session.sumB);
+  state.bytes += bytes;
+  state.dirtySessions.add(session);
+  return unchanged(zxid, attached(session, true));
+}
+
+/** (Re)attaches a session to a node: its connection epoch rises. */
+export function applyAttach(
+  state: TreeState,
+  head: EntryHead,
+  command: AttachCommand,
+): ApplyOutcome {
+  const session = state.sessions.get(command.session);
+  if (session === undefined || !isEqual(session.verifier, command.verifier)) {
+    return unchanged(head.zxid, {
+      kind: "attachRefused",
+      session: command.session,
+      verifier: command.verifier,
+      code: "SESSION_EXPIRED",
+    });
+  }
+  return attachTo(state, head.zxid, session, command);
+}
+
+/** Ends a session at its client's wish. */
+export function applyCloseSession(
+  transaction: Transaction,
+  head: EntryHead,
+  id: SessionId,
+): ApplyOutcome {
+  const session = transaction.state.sessions.get(id);
+  const ending = session === undefined ? [] : [session];
+  return endSessions(transaction, head, { ending, author: id, cause: "client" });
+}
+
+/**
+ * Ends the sessions that a leader found silent; ignored in another term's entry, and for every session that did
+ * something the leader did not know of.
+ */
+export function applyExpireSessions(
+  transaction: Transaction,
+  head: EntryHead,
+  command: ExpireCommand,
+): ApplyOutcome {
+  const ending: Session[] = [];
+  if (head.term === command.term) {
+    for (const id of command.sessions.slice(0, EXPIRED_MAX)) {
+      const session = transaction.state.sessions.get(id);
+      if (session === undefined || session.lastActZxid > command.basis) continue;
+      if (!ending.includes(session)) ending.push(session);
+    }
+  }
+  return endSessions(transaction, head, { ending, author: NO_AUTHOR, cause: "expired" });
+}
+
+function attachTo(
+  state: TreeState,
+  zxid: Zxid,
+  session: Session,
+  command: OpenCommand | AttachCommand,
+): ApplyOutcome {
+  assert(!session.isRemoved, "attached_session_lives");
+  state.dirtySessions.touch(session);
+  state.digest.subtract(session.sumA, session.sumB);
+  state.bytes += sessionBytes(command.attach) - sessionBytes(session.attach);
+  session.epoch += 1;
+  session.timeoutMs = clampTimeout(command.timeoutMs);
+  session.attach = copyAttach(command.attach);
+  session.attachZxid = zxid;
+  session.lastActZxid = zxid;
+  hashAttach(state.hasher, session);
+  sumSession(state.hasher, session);
+  state.digest.add(session.sumA, session.sumB);
+  return unchanged(zxid, attached(session, false));
+}
+
+function attached(session: Session, opened: boolean): ApplyResult {
+  return {
+    kind: "attached",
+    session: session.id,
+    verifier: session.verifier,
+    opened,
+    epoch: session.epoch,
+    timeoutMs: session.timeoutMs,
+    lastWriteSeq: session.lastWriteSeq,
+    node: session.attach.node,
+  };
+}
+
+/** Everything of all of them goes in one change set, and each lock passes on once. */
+function endSessions(
+  transaction: Transaction,
+  head: EntryHead,
+  end: {
+    readonly ending: readonly Session[];
+    readonly author: SessionId | 0;
+    readonly cause: "client" | "expired";
+  },
+): ApplyOutcome {
+  const { state } = transaction;
+  const { zxid, timeMs } = head;
+  transaction.begin({ zxid, timeMs, author: end.author }, false);
+  for (const session of end.ending) {
+    for (const path of deepestFirst(session.ephemerals)) {
+      const node = state.nodes.get(path);
+      assert(node !== undefined, "listed_ephemeral_exists", () => path);
+      transaction.remove(node);
+    }
+    assert(session.ephemerals.size === 0, "no_ephemeral_outlives_its_session");
+    state.dirtySessions.touch(session);
+    session.isRemoved = true;
+    state.dirtySessions.remove(session);
+    state.sessions.delete(session);
+    state.digest.subtract(session.sumA, session.sumB);
+    state.bytes -= sessionBytes(session.attach);
+    state.replyCount -= session.window.count;
+    state.bytes -= session.window.forget(session.lastWriteSeq, state.digest);
+  }
+  const { changes, grants } = transaction.commit();
+  const sessions = end.ending.map((session) => session.id);
+  return { zxid, changes, grants, result: { kind: "closed", sessions, cause: end.cause } };
+}
+
+/** Paths sorted by depth, the greatest first, then by code unit. */
+function deepestFirst(paths: Iterable<string>): readonly string[] {
+  const keyed = Array.from(paths, (path) => ({ path, depth: path.split("/").length }));
+  // The paths come ascending and the sort is stable.
+  return keyed.sort((a, b) => b.depth - a.depth).map((item) => item.path);
+}
+
+function clampTimeout(timeoutMs: number): number {
+  const { sessionTimeoutMinMs, sessionTimeoutMaxMs } = PROTOCOL_LIMITS;
+  // Written so that what is no number at all gives the least.
+  if (!(timeoutMs > sessionTimeoutMinMs)) return sessionTimeoutMinMs;
+  return Math.min(Math.floor(timeoutMs), sessionTimeoutMaxMs);
+}
+
+/** The strings are the decoder's own; the record is rebuilt so that nothing else of the command stays. */
+function copyAttach(attach: AttachInfo): AttachInfo {
+  const { node, address, principal, clientName } = attach;
+  return { node, address, principal, clientName };
+}
+
+/** In a time that tells nothing of where they differ. */
+function isEqual(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  let difference = 0;
+  for (let i = 0; i < left.length; i += 1) difference |= (left[i] ?? 0) ^ (right[i] ?? 0);
+  return difference === 0;
+}

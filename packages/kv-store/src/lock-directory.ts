@@ -1,0 +1,31 @@
+import { assert } from "./assert.ts";
+import { type FencingToken, joinPath } from "./protocol/index.ts";
+import type { TreeState } from "./tree-state.ts";
+import type { Znode } from "./znode.ts";
+
+/** The contender that holds the lock at `path`: the one with the lowest czxid. Undefined: nobody, or no lock. */
+export function holderOf(state: TreeState, path: string): Znode | undefined {
+  const directory = state.nodes.get(path);
+  if (directory === undefined || directory.contenderFormat === null) return undefined;
+  const name = directory.children?.first;
+  if (name === undefined) return undefined;
+  const holder = state.nodes.get(joinPath(path, name));
+  assert(holder !== undefined, "holder_exists", () => path);
+  return holder;
+}
+
+/** The contender with that token at `path`. Names rise with czxids, so the line is searched by halves. */
+export function contenderOf(
+  state: TreeState,
+  path: string,
+  token: FencingToken,
+): Znode | undefined {
+  const directory = state.nodes.get(path);
+  if (directory === undefined || directory.contenderFormat === null) return undefined;
+  const name = directory.children?.find((candidate) => {
+    const node = state.nodes.get(joinPath(path, candidate));
+    assert(node !== undefined, "contender_exists", () => candidate);
+    return node.stat.czxid - token;
+  });
+  return name === undefined ? undefined : state.nodes.get(joinPath(path, name));
+}

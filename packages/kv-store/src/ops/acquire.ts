@@ -1,0 +1,90 @@
+import { assert } from "../assert.ts";
+import {
+  checkPath,
+  type ErrorCode,
+  fencingToken,
+  joinPath,
+  nameOf,
+  parentOf,
+  type WriteOp,
+  type WriteReply,
+} from "../protocol/index.ts";
+import type { Transaction } from "../transaction.ts";
+import { znodeBytes, type Znode } from "../znode.ts";
+import { refuseChild, refuseData } from "./create.ts";
+import { SEQUENCE_MAX, sequentialName } from "./sequence.ts";
+
+type AcquireOp = Extract<WriteOp, { kind: "acquire" }>;
+
+const CONTENDER_PREFIX = "contender-";
+const LONGEST_NAME = sequentialName(CONTENDER_PREFIX, SEQUENCE_MAX);
+const NO_DATA = new Uint8Array(0);
+
+/**
+ * Lines up for a lock: an ephemeral sequential contender in the lock directory, which is created with its parents
+ * where it is missing. The contender with the lowest czxid holds the lock, and that czxid is its token.
+ */
+export function applyAcquire(transaction: Transaction, op: AcquireOp): WriteReply | ErrorCode {
+  const refusal = refuseRequest(transaction, op);
+  if (refusal !== null) return refusal;
+  const { nearest, missing } = findDirectory(transaction, op.path);
+  const isThere = missing.length === 0;
+  const unfit = isThere ? refuseDirectory(nearest, op.wait) : refuseChild(transaction, nearest);
+  if (unfit !== null) return unfit;
+  let growth = znodeBytes(joinPath(op.path, LONGEST_NAME), op.data.length);
+  for (const path of missing) growth += znodeBytes(path, 0);
+  if (!transaction.hasRoom(growth)) return "TREE_FULL";
+  return lineUp(transaction, op, { nearest, missing });
+}
+
+/** A directory that exists, or the nearest existing znode above it and the paths to create, from the top. */
+interface Directory {
+  readonly nearest: Znode;
+  readonly missing: readonly string[];
+}
+
+function refuseRequest(transaction: Transaction, op: AcquireOp): ErrorCode | null {
+  if (op.path === "/") return "BAD_ARGUMENTS";
+  const invalid = checkPath(op.path) ?? checkPath(joinPath(op.path, LONGEST_NAME));
+  if (invalid !== null) return invalid;
+  // Both would have the same token.
+  if (transaction.hasAcquired(op.path)) return "BAD_ARGUMENTS";
+  return refuseData(transaction, op.data, true);
+}
+
+function refuseDirectory(directory: Znode, wait: boolean): ErrorCode | null {
+  if (directory.stat.ephemeralOwner !== 0) return "NO_CHILDREN_FOR_EPHEMERALS";
+  const isHeld = directory.stat.childCount > 0;
+  if (isHeld && directory.contenderFormat === null) return "LOCK_DIRECTORY";
+  if (isHeld && !wait) return "LOCK_HELD";
+  return directory.created > SEQUENCE_MAX ? "SEQUENCE_EXHAUSTED" : null;
+}
+
+function findDirectory(transaction: Transaction, path: string): Directory {
+  const { nodes } = transaction.state;
+  const missing: string[] = [];
+  let at = path;
+  let nearest = nodes.get(at);
+  while (nearest === undefined) {
+    assert(at !== "/", "root_exists");
+    missing.push(at);
+    at = parentOf(at);
+    nearest = nodes.get(at);
+  }
+  return { nearest, missing: missing.reverse() };
+}
+
+function lineUp(transaction: Transaction, op: AcquireOp, where: Directory): WriteReply {
+  let directory = where.nearest;
+  for (const path of where.missing) {
+    directory = transaction.create(directory, nameOf(path), NO_DATA, 0);
+  }
+  assert(directory.path === op.path, "lock_directory_created");
+  transaction.setContenderFormat(directory, "quorate");
+  const name = sequentialName(CONTENDER_PREFIX, directory.created);
+  const contender = transaction.create(directory, name, op.data, transaction.author);
+  const held = directory.children?.first === name;
+  transaction.noteAcquired(contender, held);
+  const token = fencingToken(transaction.zxid);
+  return { kind: "acquire", contender: contender.path, token, held };
+}

@@ -1,0 +1,14 @@
+import type { ErrorCode, WriteOp, WriteReply } from "../protocol/index.ts";
+import type { Transaction } from "../transaction.ts";
+import { whyMissing } from "../tree-state.ts";
+
+/** Fails unless the znode exists and has that version; changes nothing. */
+export function applyCheck(
+  transaction: Transaction,
+  op: Extract<WriteOp, { kind: "check" }>,
+): WriteReply | ErrorCode {
+  const node = transaction.state.nodes.get(op.path);
+  if (node === undefined) return whyMissing(op.path);
+  if (op.version !== null && op.version !== node.stat.version) return "BAD_VERSION";
+  return { kind: "check", stat: node.stat };
+}

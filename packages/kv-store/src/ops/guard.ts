@@ -1,0 +1,15 @@
+import { holderOf } from "../lock-directory.ts";
+import type { ErrorCode, WriteOp, WriteReply } from "../protocol/index.ts";
+import type { Transaction } from "../transaction.ts";
+
+const GUARDED: WriteReply = { kind: "guard" };
+
+/** Fails FENCED unless `token` is the holder's; where there is no lock, nobody holds it. */
+export function applyGuard(
+  transaction: Transaction,
+  op: Extract<WriteOp, { kind: "guard" }>,
+): WriteReply | ErrorCode {
+  const holder = holderOf(transaction.state, op.path);
+  const token: number = op.token;
+  return holder?.stat.czxid === token ? GUARDED : "FENCED";
+}

@@ -1,0 +1,80 @@
+import { assert } from "./assert.ts";
+import { isVoteDurable } from "./disk.ts";
+import { termAfter } from "./ids.ts";
+import { becomeLeader } from "./leader.ts";
+import { memberIds, isVoter } from "./membership-rules.ts";
+import type { RequestVoteReply } from "./message.ts";
+import {
+  becomeCandidate,
+  becomeFollower,
+  becomePreCandidate,
+  membershipOf,
+  type NodeState,
+} from "./node-state.ts";
+import { voteOutcome } from "./quorum.ts";
+
+/** Asks every other voter, for the current term or (pre-vote) for the one after it. */
+function requestVotes(state: NodeState, preVote: boolean): void {
+  const membership = membershipOf(state);
+  for (const to of memberIds(membership)) {
+    if (to === state.id || !isVoter(membership, to)) continue;
+    state.outbox.push({
+      kind: "requestVote",
+      from: state.id,
+      to,
+      term: preVote ? termAfter(state.term) : state.term,
+      preVote,
+      transfer: state.isTransferCampaign,
+      lastIndex: state.log.lastIndex,
+      lastTerm: state.log.lastTerm,
+    });
+  }
+}
+
+/** Goes on, gives up or waits, as the votes say. */
+function judge(state: NodeState): void {
+  const outcome = voteOutcome(membershipOf(state), state.votes);
+  if (outcome === "lost") {
+    becomeFollower(state, state.term, null);
+  } else if (outcome === "won") {
+    if (state.role === "preCandidate") startElection(state, false);
+    else becomeLeader(state);
+  }
+}
+
+/** Asks around before it disturbs anybody. */
+export function startPreVote(state: NodeState): void {
+  becomePreCandidate(state);
+  state.votes.set(state.id, true);
+  requestVotes(state, true);
+  judge(state);
+}
+
+/** Stands for election; nothing leaves before the own vote is durable. `isTransfer`: the leader ordered it. */
+export function startElection(state: NodeState, isTransfer: boolean): void {
+  becomeCandidate(state, isTransfer);
+  assert(!isVoteDurable(state), "candidate_vote_is_new");
+}
+
+/** The disk made progress: a candidate's own vote may have become durable, and only now does it count. */
+export function onCandidatePersisted(state: NodeState): void {
+  if (state.role !== "candidate" || state.areVotesRequested || !isVoteDurable(state)) return;
+  assert(state.votedFor === state.id, "candidate_voted_for_itself");
+  state.areVotesRequested = true;
+  state.votes.set(state.id, true);
+  requestVotes(state, false);
+  judge(state);
+}
+
+/** A vote, or the answer to a pre-vote. A first answer stands; the term gate has dealt with foreign terms. */
+export function onRequestVoteReply(state: NodeState, reply: RequestVoteReply): void {
+  const awaited = reply.preVote ? "preCandidate" : "candidate";
+  if (state.role !== awaited) return;
+  if (reply.granted) {
+    const campaignTerm = reply.preVote ? termAfter(state.term) : state.term;
+    if (reply.term !== campaignTerm) return;
+  }
+  if (!reply.preVote && !state.areVotesRequested) return;
+  if (!state.votes.has(reply.from)) state.votes.set(reply.from, reply.granted);
+  judge(state);
+}

@@ -1,0 +1,58 @@
+import { assert } from "./assert.ts";
+import type { PersistTicket } from "./input.ts";
+import type { NodeState } from "./node-state.ts";
+import type { PersistWork } from "./ready.ts";
+
+const nothing: PersistWork["entries"] = Object.freeze([]);
+
+/** The disk holds this node's current term (and with it the vote of that term, once one was handed out). */
+export function isTermDurable(state: NodeState): boolean {
+  return state.disk.term === state.term;
+}
+
+/** The disk holds the vote that this node gave in its current term. */
+export function isVoteDurable(state: NodeState): boolean {
+  return isTermDurable(state) && state.disk.votedFor === state.votedFor;
+}
+
+/** The next disk write, if there is something to write and none is under way. */
+export function takePersistWork(state: NodeState): PersistWork | null {
+  const { disk, log } = state;
+  if (disk.inFlight !== null) return null;
+  const from = log.unpersistedFrom;
+  const to = log.lastIndex;
+  if (from > to && disk.snapshotDue === null && isVoteDurable(state)) return null;
+  log.beginPersist();
+  disk.lastSeq += 1;
+  const { term, votedFor } = state;
+  disk.inFlight = {
+    seq: disk.lastSeq,
+    term,
+    votedFor,
+    snapshot: disk.snapshotDue,
+    startTick: state.now,
+  };
+  return {
+    ticket: { seq: disk.lastSeq },
+    hardState: { term, votedFor },
+    entries: from > to ? nothing : log.slice(from, to),
+    snapshot: disk.snapshotDue,
+  };
+}
+
+/** A write is durable. False for a ticket that is not under way. */
+export function completePersist(state: NodeState, ticket: PersistTicket): boolean {
+  const { disk, log } = state;
+  const done = disk.inFlight;
+  if (done === null || done.seq !== ticket.seq) return false;
+  assert(done.term >= disk.term, "durable_term_never_back");
+  disk.inFlight = null;
+  disk.term = done.term;
+  disk.votedFor = done.votedFor;
+  log.endPersist();
+  if (done.snapshot !== null && done.snapshot === disk.snapshotDue) {
+    disk.snapshotDue = null;
+    state.installDue = done.snapshot;
+  }
+  return true;
+}

@@ -1,0 +1,212 @@
+import { assert } from "./assert.ts";
+import { isTermDurable } from "./disk.ts";
+import { logIndex, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
+import type { AppendEntries, Heartbeat, InstallSnapshot, ReadIndexReply } from "./message.ts";
+import { becomeFollower, commitThrough, earlier, type NodeState } from "./node-state.ts";
+
+/** Ticks after which a broken link to the leader makes a follower ask around: below this, drawn at random. */
+const suspicionTicks = 3;
+
+/** For the fields of a reply that say nothing. */
+const noIndex: LogIndex = logIndex(0);
+const noTerm: Term = term(0);
+
+/** Forwarded reads that a follower waits for at most; more are refused. */
+const forwardedReadsMax = 1024;
+
+/** Takes the sender of a leader's message as leader of the current term. False for a second one: not for us to settle. */
+export function followLeader(state: NodeState, leader: NodeId): boolean {
+  if (state.role === "leader") return false;
+  if (state.leader !== null && state.leader !== leader) return false;
+  becomeFollower(state, state.term, leader);
+  assert(state.leader === leader, "follower_has_leader");
+  state.electionElapsed = 0;
+  state.isLeaderSuspected = false;
+  return true;
+}
+
+/** Says where the logs could agree at best, so that the leader skips what cannot. Raft paper, end of section 5.3. */
+function rejectAppend(state: NodeState, append: AppendEntries): void {
+  const { log } = state;
+  const within = earlier(append.prevIndex, log.lastIndex);
+  const candidate = log.lastWithTermAtMost(within, append.prevTerm);
+  const hintIndex = candidate > state.commitIndex ? candidate : state.commitIndex;
+  const hintTerm = log.termAt(hintIndex);
+  assert(hintTerm !== "compacted", "hint_in_memory");
+  state.outbox.push({
+    kind: "appendEntriesReply",
+    from: state.id,
+    to: append.from,
+    term: state.term,
+    ok: false,
+    matchIndex: noIndex,
+    rejectedIndex: append.prevIndex,
+    hintIndex,
+    hintTerm,
+  });
+}
+
+/** Drops `index` and what follows; an older membership may come back into force. */
+function truncateFrom(state: NodeState, index: LogIndex): void {
+  assert(index > state.commitIndex, "committed_never_truncated");
+  assert(index > state.following.matchedIndex, "matched_never_truncated");
+  state.log.truncateFrom(index);
+  state.memberships.truncateFrom(index);
+}
+
+/** Makes the log equal to the leader's from the first difference on; what is equal already stays untouched. */
+function storeEntries(state: NodeState, append: AppendEntries): void {
+  const { log } = state;
+  for (const entry of append.entries) {
+    if (entry.index <= state.commitIndex) continue;
+    if (entry.index <= log.lastIndex) {
+      if (log.matches(entry.index, entry.term)) continue;
+      truncateFrom(state, entry.index);
+    }
+    log.append(entry);
+    if (entry.kind === "config") state.memberships.push(entry.index, entry.membership);
+  }
+}
+
+/**
+ * Entries of the leader. What is committed here is in every leader's log (Raft paper, section 5.4), so an append that
+ * starts before `commitIndex` is taken as starting there.
+ */
+export function onAppendEntries(state: NodeState, append: AppendEntries): void {
+  if (!followLeader(state, append.from)) return;
+  const { log, following } = state;
+  const isAnchored =
+    append.prevIndex <= state.commitIndex || log.matches(append.prevIndex, append.prevTerm);
+  if (!isAnchored) {
+    if (state.mayVote) rejectAppend(state, append);
+    return;
+  }
+  storeEntries(state, append);
+  const end = logIndex(append.prevIndex + append.entries.length);
+  const known = end > state.commitIndex ? end : state.commitIndex;
+  if (known > following.matchedIndex) following.matchedIndex = known;
+  commitThrough(state, earlier(append.commitIndex, following.matchedIndex));
+  following.isAckDue = true;
+}
+
+/**
+ * A sign of life. Its commitIndex is never above what this node acknowledged to this leader, also before a restart, so it
+ * holds for the log as it is.
+ */
+export function onHeartbeat(state: NodeState, heartbeat: Heartbeat): void {
+  if (!followLeader(state, heartbeat.from)) return;
+  if (heartbeat.commitIndex <= state.log.lastIndex) commitThrough(state, heartbeat.commitIndex);
+  if (!state.mayVote) return;
+  state.outbox.push({
+    kind: "heartbeatReply",
+    from: state.id,
+    to: heartbeat.from,
+    term: state.term,
+    round: heartbeat.round,
+  });
+}
+
+/** Starts the log anew behind the snapshot. Its membership replaces whatever was appended (openraft, issue 1808). */
+function resetToSnapshot(state: NodeState, install: InstallSnapshot): void {
+  const { snapshot } = install;
+  state.log.reset(snapshot.index, snapshot.term);
+  state.memberships.reset(snapshot.index, snapshot.membership);
+  state.commitIndex = snapshot.index;
+  state.handedIndex = snapshot.index;
+  state.image = snapshot;
+  state.diskFirstIndex = logIndex(snapshot.index + 1);
+  state.disk.snapshotDue = snapshot;
+  state.installDue = null;
+}
+
+/**
+ * A snapshot whose bytes this host holds (Raft paper, section 7).
+ *
+ * - It ends at or before `commitIndex`: nothing to do.
+ * - The log holds its last entry: the log goes on and is committed that far; the entries are applied as usual and the
+ *   bytes are not needed.
+ * - Otherwise it replaces the log. The host is told to install it once the disk knows that the log starts behind it, and
+ *   the leader is told after that.
+ */
+export function onInstallSnapshot(state: NodeState, install: InstallSnapshot): void {
+  if (!followLeader(state, install.from)) return;
+  const { snapshot } = install;
+  const { following } = state;
+  following.isAckDue = true;
+  if (snapshot.index > state.commitIndex) {
+    if (state.log.matches(snapshot.index, snapshot.term)) commitThrough(state, snapshot.index);
+    else resetToSnapshot(state, install);
+  }
+  assert(state.commitIndex >= snapshot.index, "snapshot_is_committed");
+  if (state.commitIndex > following.matchedIndex) following.matchedIndex = state.commitIndex;
+}
+
+/**
+ * Acknowledges what is both durable here and known to be the leader's, once the term is durable too: a node that forgot
+ * the term could let an older leader overwrite what it acknowledged. At most one acknowledgement a turn.
+ */
+export function flushAck(state: NodeState): void {
+  const { following, leader } = state;
+  if (!following.isAckDue || leader === null || state.role !== "follower") return;
+  if (!state.mayVote || !isTermDurable(state)) return;
+  const matchIndex = earlier(state.log.persistedIndex, following.matchedIndex);
+  const isComplete = matchIndex === following.matchedIndex;
+  if (!isComplete && matchIndex <= following.ackedIndex) return;
+  assert(matchIndex >= following.ackedIndex, "ack_never_back");
+  following.isAckDue = !isComplete;
+  following.ackedIndex = matchIndex;
+  state.outbox.push({
+    kind: "appendEntriesReply",
+    from: state.id,
+    to: leader,
+    term: state.term,
+    ok: true,
+    matchIndex,
+    rejectedIndex: noIndex,
+    hintIndex: noIndex,
+    hintTerm: noTerm,
+  });
+}
+
+/** The link to the leader broke: ask around soon, not only after a whole election timeout. */
+export function suspectLeader(state: NodeState): void {
+  if (state.isLeaderSuspected) return;
+  state.isLeaderSuspected = true;
+  state.suspicionTick = state.now + 1 + state.random.below(suspicionTicks);
+}
+
+/** Passes a read on to the leader, to be answered by it or refused after an election timeout. */
+export function forwardRead(state: NodeState, context: ReadIndexReply["context"]): void {
+  const { leader } = state;
+  if (leader === null || state.forwardedReads.length >= forwardedReadsMax) {
+    state.readStates.push({ context, index: null });
+    return;
+  }
+  assert(leader !== state.id, "leader_forwards_nothing");
+  const deadlineTick = state.now + state.config.electionTicks;
+  state.forwardedReads.push({ context, deadlineTick });
+  const { id: from, term } = state;
+  state.outbox.push({ kind: "readIndexRequest", from, to: leader, term, context });
+}
+
+/** The leader's answer; one that nobody waits for any more is dropped. */
+export function onReadIndexReply(state: NodeState, reply: ReadIndexReply): void {
+  if (reply.from !== state.leader) return;
+  const { nonce, counter } = reply.context;
+  const at = state.forwardedReads.findIndex(
+    ({ context }) => context.nonce === nonce && context.counter === counter,
+  );
+  if (at === -1) return;
+  state.forwardedReads.splice(at, 1);
+  state.readStates.push({ context: reply.context, index: reply.index });
+}
+
+/** Refuses forwarded reads that the leader did not answer in time. */
+export function expireForwardedReads(state: NodeState): void {
+  for (;;) {
+    const first = state.forwardedReads[0];
+    if (first === undefined || first.deadlineTick > state.now) return;
+    state.forwardedReads.shift();
+    state.readStates.push({ context: first.context, index: null });
+  }
+}

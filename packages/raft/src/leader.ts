@@ -1,0 +1,328 @@
+import { assert } from "./assert.ts";
+import { commandBytes, entryBytes } from "./entry-bytes.ts";
+import type { Entry } from "./entry.ts";
+import { indexAfter, logIndex, type LogIndex, type NodeId } from "./ids.ts";
+import type { StepResult } from "./input.ts";
+import { LeaderReads } from "./leader-reads.ts";
+import { isVoter, validateChange } from "./membership-rules.ts";
+import type { Membership } from "./membership.ts";
+import type { AppendEntriesReply, HeartbeatReply, ReadContext } from "./message.ts";
+import {
+  accepted,
+  becomeFollower,
+  becomeLeaderRole,
+  commitThrough,
+  isDiskStuck,
+  leadingOf,
+  membershipOf,
+  refused,
+  type Leading,
+  type NodeState,
+} from "./node-state.ts";
+import type { Progress } from "./progress.ts";
+import { quorumValue } from "./quorum.ts";
+import { askAgain, broadcastHeartbeat, replicate, syncPeers } from "./replication.ts";
+
+/** Election timeouts without any movement towards a commit after which a leader gives up although it hears a quorum. */
+const stallTimeouts = 3;
+
+const matchOf = (peer: Progress): number => peer.matchIndex;
+const contactOf = (peer: Progress): number => peer.contactTick;
+const roundOf = (peer: Progress): number => peer.confirmedRound;
+
+/** Adds an entry to the leader's own log; a membership is in force from here on. */
+function appendOwn(state: NodeState, leading: Leading, entry: Entry): void {
+  assert(entry.term === state.term, "leader_appends_own_term");
+  if (leading.uncommittedBytes === 0) leading.movementTick = state.now;
+  state.log.append(entry);
+  leading.uncommittedBytes += entryBytes(entry);
+  leading.isReplicationDue = true;
+}
+
+/**
+ * Wins the election: probes every peer and begins the term with a no-op, without which nothing of earlier terms could be
+ * committed (Raft paper, sections 5.4.2 and 8).
+ */
+export function becomeLeader(state: NodeState): void {
+  const { log } = state;
+  const termStartIndex = indexAfter(log.lastIndex);
+  const leading: Leading = {
+    termStartIndex,
+    peers: new Map(),
+    reads: new LeaderReads(),
+    uncommittedBytes: log.bytesBetween(state.commitIndex, log.lastIndex),
+    round: 0,
+    heartbeatElapsed: 0,
+    movementTick: state.now,
+    isReplicationDue: true,
+    transfer: null,
+  };
+  becomeLeaderRole(state, leading);
+  syncPeers(state, leading);
+  appendOwn(state, leading, { kind: "noop", term: state.term, index: termStartIndex });
+  broadcastHeartbeat(state, leading);
+  countOwnLog(state, leading);
+}
+
+/** Nothing of this term is committed yet, so the leader does not know what is committed at all. */
+function isTermOpen(state: NodeState, leading: Leading): boolean {
+  return state.commitIndex >= leading.termStartIndex;
+}
+
+/** Appends commands, all or none. A batch above `uncommittedBytesMax` never fits. */
+export function propose(state: NodeState, commands: readonly Uint8Array[]): StepResult {
+  const { leading, config } = state;
+  if (leading === null) return refused(state, "notLeader");
+  if (leading.transfer !== null) return refused(state, "leaderTransferring");
+  let bytes = 0;
+  for (const command of commands) {
+    if (command.length > config.entryBytesMax) return refused(state, "entryTooLarge");
+    bytes += commandBytes(command);
+  }
+  if (leading.uncommittedBytes + bytes > config.uncommittedBytesMax) {
+    return refused(state, "uncommittedLimit");
+  }
+  if (commands.length === 0) return accepted;
+  const first = indexAfter(state.log.lastIndex);
+  const { term } = state;
+  for (const [offset, data] of commands.entries()) {
+    appendOwn(state, leading, { kind: "command", term, index: indexAfter(first, offset), data });
+  }
+  return { ok: true, index: first };
+}
+
+/**
+ * Appends a membership. Only once an entry of the own term is committed (Raft thesis, bug in single-server changes, 2015),
+ * and only while no other one is uncommitted.
+ */
+export function proposeMembership(state: NodeState, membership: Membership): StepResult {
+  const { leading, memberships } = state;
+  if (leading === null) return refused(state, "notLeader");
+  if (leading.transfer !== null) return refused(state, "leaderTransferring");
+  if (!isTermOpen(state, leading) || memberships.currentIndex > state.commitIndex) {
+    return refused(state, "membershipPending");
+  }
+  if (validateChange(membershipOf(state), membership) !== null) {
+    return refused(state, "membershipInvalid");
+  }
+  const index = indexAfter(state.log.lastIndex);
+  appendOwn(state, leading, { kind: "config", term: state.term, index, membership });
+  memberships.push(index, membership);
+  syncPeers(state, leading);
+  return { ok: true, index };
+}
+
+/** Counts the leader's own log as far as its disk has it, which alone may decide (a lone voter). */
+function countOwnLog(state: NodeState, leading: Leading): void {
+  const own = leading.peers.get(state.id);
+  assert(own !== undefined, "leader_counts_itself");
+  own.contactTick = state.now;
+  own.acknowledge(state.log.persistedIndex, logIndex(0));
+  advanceCommit(state, leading);
+}
+
+/** The leader's disk made progress. */
+export function onLeaderPersisted(state: NodeState): void {
+  if (state.leading !== null) countOwnLog(state, state.leading);
+}
+
+/**
+ * Commits what a quorum has, but only by counting entries of the own term: older ones can still be overwritten although a
+ * majority holds them (Raft paper, section 5.4.2 and figure 8).
+ */
+function advanceCommit(state: NodeState, leading: Leading): void {
+  const reached = quorumValue(membershipOf(state), leading.peers, matchOf);
+  if (reached <= state.commitIndex || reached < leading.termStartIndex) return;
+  const index = logIndex(reached);
+  leading.uncommittedBytes -= state.log.bytesBetween(state.commitIndex, index);
+  assert(leading.uncommittedBytes >= 0, "uncommitted_bytes_never_negative");
+  commitThrough(state, index);
+  leading.movementTick = state.now;
+  leading.isReplicationDue = true;
+  leaveIfRemoved(state, leading);
+}
+
+/**
+ * A leader that is no voter any more goes once that is committed (Raft thesis, section 4.2.2). It tells the others of the
+ * commit and has the one that is furthest take over at once.
+ */
+function leaveIfRemoved(state: NodeState, leading: Leading): void {
+  const membership = membershipOf(state);
+  if (isVoter(membership, state.id) || state.memberships.currentIndex > state.commitIndex) return;
+  replicate(state, leading);
+  let successor: Progress | null = null;
+  for (const peer of leading.peers.values()) {
+    if (!isVoter(membership, peer.id)) continue;
+    if (successor === null || peer.matchIndex > successor.matchIndex) successor = peer;
+  }
+  if (successor !== null) sendTimeoutNow(state, successor.id);
+  becomeFollower(state, state.term, null);
+}
+
+function sendTimeoutNow(state: NodeState, to: NodeId): void {
+  assert(to !== state.id, "transfer_to_another");
+  state.outbox.push({ kind: "timeoutNow", from: state.id, to, term: state.term });
+}
+
+/** Orders the successor to stand for election once it has the whole log. Raft thesis, section 3.10. */
+function finishTransfer(state: NodeState, leading: Leading): void {
+  const { transfer } = leading;
+  if (transfer === null || transfer.isSent) return;
+  const peer = leading.peers.get(transfer.to);
+  if (peer === undefined || peer.matchIndex < state.log.lastIndex) return;
+  transfer.isSent = true;
+  sendTimeoutNow(state, transfer.to);
+}
+
+/** Hands leadership over: no more proposals, and the successor is told as soon as it has everything. */
+export function transferLeadership(state: NodeState, to: NodeId): StepResult {
+  const { leading } = state;
+  if (leading === null) return refused(state, "notLeader");
+  if (to === state.id || !isVoter(membershipOf(state), to)) return refused(state, "unknownPeer");
+  if (leading.transfer !== null) {
+    return leading.transfer.to === to ? accepted : refused(state, "leaderTransferring");
+  }
+  const deadlineTick = state.now + state.config.electionTicks;
+  leading.transfer = { to, deadlineTick, isSent: false };
+  finishTransfer(state, leading);
+  return accepted;
+}
+
+function noteContact(state: NodeState, peer: Progress): void {
+  peer.contactTick = state.now;
+  peer.hasReplied = true;
+}
+
+/** The highest index of the leader's log at which it may agree with a peer whose log goes by the hint. */
+function agreeIndex(state: NodeState, reply: AppendEntriesReply): LogIndex {
+  const { log } = state;
+  const hint = reply.hintIndex < reply.rejectedIndex ? reply.hintIndex : reply.rejectedIndex;
+  if (hint > log.lastIndex) return log.lastIndex;
+  return log.lastWithTermAtMost(hint, reply.hintTerm);
+}
+
+/** A peer acknowledged or refused an append. */
+export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply): void {
+  const leading = leadingOf(state);
+  const peer = leading.peers.get(reply.from);
+  if (peer === undefined) return;
+  noteContact(state, peer);
+  if (!reply.ok) {
+    if (peer.reject(reply.rejectedIndex, agreeIndex(state, reply))) leading.isReplicationDue = true;
+    return;
+  }
+  if (reply.matchIndex > state.log.lastIndex) return;
+  leading.isReplicationDue = true;
+  if (!peer.acknowledge(reply.matchIndex, state.diskFirstIndex)) return;
+  leading.movementTick = state.now;
+  advanceCommit(state, leading);
+  if (state.leading === leading) finishTransfer(state, leading);
+}
+
+/** Answers the reads of every round that a quorum has confirmed. */
+function answerReads(state: NodeState, leading: Leading): void {
+  const confirmed = quorumValue(membershipOf(state), leading.peers, roundOf);
+  for (;;) {
+    const round = leading.reads.takeConfirmed(confirmed);
+    if (round === null) return;
+    for (const { from, context } of round.requests) {
+      if (from === state.id) state.readStates.push({ context, index: round.index });
+      else answerRead(state, { from, context }, round.index);
+    }
+  }
+}
+
+function answerRead(
+  state: NodeState,
+  request: { readonly from: NodeId; readonly context: ReadContext },
+  index: LogIndex | null,
+): void {
+  const { id, term } = state;
+  const { from: to, context } = request;
+  state.outbox.push({ kind: "readIndexReply", from: id, to, term, context, index });
+}
+
+/** A peer answered a heartbeat: it still follows, and vouches for every read up to that round. */
+export function onHeartbeatReply(state: NodeState, reply: HeartbeatReply): void {
+  const leading = leadingOf(state);
+  const peer = leading.peers.get(reply.from);
+  if (peer === undefined || reply.round > leading.round) return;
+  noteContact(state, peer);
+  if (peer.heartbeatAnswered(state.log.lastIndex)) askAgain(state, peer);
+  if (reply.round <= peer.confirmedRound) return;
+  peer.confirmedRound = reply.round;
+  answerReads(state, leading);
+}
+
+/** Takes a read in, from this node or from a peer that forwarded it. */
+export function takeRead(state: NodeState, from: NodeId, context: ReadContext): void {
+  const leading = leadingOf(state);
+  if (!leading.peers.has(from)) return;
+  if (leading.reads.add({ from, context })) return;
+  if (from === state.id) state.readStates.push({ context, index: null });
+  else answerRead(state, { from, context }, null);
+}
+
+/**
+ * Starts a heartbeat round for the reads that have gathered. They wait until the term is open: before that, commitIndex
+ * may lie behind what an earlier leader acknowledged (Raft thesis, section 6.4).
+ */
+function flushReads(state: NodeState, leading: Leading): void {
+  if (!leading.reads.hasGathered || !isTermOpen(state, leading)) return;
+  broadcastHeartbeat(state, leading);
+  leading.reads.beginRound(leading.round, state.commitIndex);
+  const own = leading.peers.get(state.id);
+  assert(own !== undefined, "leader_counts_itself");
+  own.confirmedRound = leading.round;
+  answerReads(state, leading);
+}
+
+/** Sends what this turn made due. */
+export function flushLeader(state: NodeState): void {
+  const { leading } = state;
+  if (leading === null) return;
+  flushReads(state, leading);
+  if (leading.isReplicationDue) replicate(state, leading);
+}
+
+/** True if a leader must not go on: no quorum, no disk, or no movement. */
+function lacksGround(state: NodeState, leading: Leading): boolean {
+  const { electionTicks } = state.config;
+  const contact = quorumValue(membershipOf(state), leading.peers, contactOf);
+  if (state.now - contact >= electionTicks) return true;
+  if (isDiskStuck(state)) return true;
+  if (leading.uncommittedBytes === 0 || isSnapshotUnderWay(leading)) {
+    leading.movementTick = state.now;
+  }
+  return state.now - leading.movementTick >= stallTimeouts * electionTicks;
+}
+
+function isSnapshotUnderWay(leading: Leading): boolean {
+  for (const peer of leading.peers.values()) if (peer.state === "snapshot") return true;
+  return false;
+}
+
+/**
+ * One tick of a leader. It steps down without a quorum of contacts (thesis, section 6.2), with a disk that does not answer,
+ * and when nothing comes nearer to a commit although a quorum is heard: somebody else may be better placed.
+ */
+export function tickLeader(state: NodeState): void {
+  const leading = leadingOf(state);
+  const own = leading.peers.get(state.id);
+  assert(own !== undefined, "leader_counts_itself");
+  own.contactTick = state.now;
+  if (lacksGround(state, leading)) {
+    becomeFollower(state, state.term, null);
+    return;
+  }
+  if (leading.transfer !== null && state.now >= leading.transfer.deadlineTick) {
+    leading.transfer = null;
+  }
+  for (const peer of leading.peers.values()) {
+    if (peer.expireFetch(state.now - state.config.electionTicks)) leading.isReplicationDue = true;
+  }
+  leading.heartbeatElapsed += 1;
+  if (leading.heartbeatElapsed < state.config.heartbeatTicks) return;
+  broadcastHeartbeat(state, leading);
+  own.confirmedRound = leading.round;
+}

@@ -1,0 +1,71 @@
+import { assert } from "./assert.ts";
+import type { LogIndex } from "./ids.ts";
+import type { Membership } from "./membership.ts";
+
+interface Step {
+  readonly index: LogIndex;
+  readonly membership: Membership;
+}
+
+/**
+ * The memberships that the log stands for, oldest first: the newest is in force from the moment it is appended (Raft
+ * thesis, section 4.1), and truncation brings the one before it back.
+ */
+export class MembershipHistory {
+  #steps: Step[];
+
+  constructor(index: LogIndex, membership: Membership) {
+    this.#steps = [{ index, membership }];
+  }
+
+  get #last(): Step {
+    const last = this.#steps[this.#steps.length - 1];
+    assert(last !== undefined, "membership_history_has_base");
+    return last;
+  }
+
+  /** The membership in force. */
+  get current(): Membership {
+    return this.#last.membership;
+  }
+
+  /** Where the membership in force stands in the log. */
+  get currentIndex(): LogIndex {
+    return this.#last.index;
+  }
+
+  /** How many memberships lie after `commitIndex`. */
+  countAfter(commitIndex: LogIndex): number {
+    return this.#steps.filter((step) => step.index > commitIndex).length;
+  }
+
+  /** A config entry was appended. */
+  push(index: LogIndex, membership: Membership): void {
+    assert(index > this.#last.index, "membership_history_rises");
+    this.#steps.push({ index, membership });
+  }
+
+  /** The log dropped `index` and everything after it. True if the membership in force changed. */
+  truncateFrom(index: LogIndex): boolean {
+    const before = this.#steps.length;
+    while (this.#last.index >= index) {
+      assert(this.#steps.length > 1, "membership_history_keeps_base");
+      this.#steps.pop();
+    }
+    return this.#steps.length !== before;
+  }
+
+  /** Nothing up to `commitIndex` can be truncated any more: forget what was in force before. */
+  settle(commitIndex: LogIndex): void {
+    while (this.#steps.length > 1) {
+      const next = this.#steps[1];
+      if (next === undefined || next.index > commitIndex) return;
+      this.#steps.shift();
+    }
+  }
+
+  /** The log was replaced by a snapshot: only its membership counts, whatever was appended before. */
+  reset(index: LogIndex, membership: Membership): void {
+    this.#steps = [{ index, membership }];
+  }
+}

@@ -1,0 +1,186 @@
+import { assert } from "./assert.ts";
+import { indexAfter, logIndex, type LogIndex, type NodeId } from "./ids.ts";
+import type { Inflights } from "./inflights.ts";
+import type { ProgressState } from "./status.ts";
+
+/** The later of two indexes. */
+function later(left: LogIndex, right: LogIndex): LogIndex {
+  return left > right ? left : right;
+}
+
+/**
+ * A leader's view of one member (also of itself, for the counting of quorums).
+ *
+ * - probe: one append at a time, to find where the logs agree;
+ * - replicate: a pipeline, bounded by the window, that assumes every append arrives;
+ * - snapshot: nothing is appended until the host reports the transfer's end or the peer acknowledges enough.
+ *
+ * Whatever happens, `nextIndex` stays above `matchIndex` (etcd-io/raft, issue 149).
+ */
+export class Progress {
+  readonly id: NodeId;
+  readonly inflights: Inflights;
+  #state: ProgressState = "probe";
+  #matchIndex: LogIndex = logIndex(0);
+  #nextIndex: LogIndex;
+  /** A probe is on its way; the next one waits for its reply or for a heartbeat's. */
+  #probeSent = false;
+  #snapshotIndex: LogIndex = logIndex(0);
+  #fetchTick: number | null = null;
+  #matchAtHeartbeat: LogIndex = logIndex(0);
+  /** Highest commitIndex that an append carried there. */
+  sentCommit: LogIndex = logIndex(0);
+  /** When it was last heard of, in ticks. */
+  contactTick: number;
+  /** It has replied to this leader at least once. */
+  hasReplied = false;
+  /** Highest heartbeat round it has answered. */
+  confirmedRound = 0;
+
+  constructor(id: NodeId, start: { nextIndex: LogIndex; tick: number; inflights: Inflights }) {
+    this.id = id;
+    this.#nextIndex = start.nextIndex;
+    this.contactTick = start.tick;
+    this.inflights = start.inflights;
+  }
+
+  get state(): ProgressState {
+    return this.#state;
+  }
+
+  get matchIndex(): LogIndex {
+    return this.#matchIndex;
+  }
+
+  get nextIndex(): LogIndex {
+    return this.#nextIndex;
+  }
+
+  get isFetching(): boolean {
+    return this.#fetchTick !== null;
+  }
+
+  /** An append may leave: the state allows it and nothing is awaited first. */
+  get mayAppend(): boolean {
+    if (this.#fetchTick !== null) return false;
+    switch (this.#state) {
+      case "probe":
+        return !this.#probeSent;
+      case "replicate":
+        return true;
+      case "snapshot":
+        return false;
+    }
+  }
+
+  #enter(state: ProgressState): void {
+    this.#state = state;
+    this.#probeSent = false;
+    this.#fetchTick = null;
+    this.inflights.clear();
+  }
+
+  /** What was sent may be lost: look again for where the logs agree. */
+  becomeProbe(): void {
+    const afterMatch = indexAfter(this.#matchIndex);
+    const sentSnapshot = this.#state === "snapshot" ? indexAfter(this.#snapshotIndex) : afterMatch;
+    this.#enter("probe");
+    this.#nextIndex = later(afterMatch, sentSnapshot);
+    assert(this.#nextIndex > this.#matchIndex, "progress_next_above_match");
+  }
+
+  #becomeReplicate(): void {
+    this.#enter("replicate");
+    this.#nextIndex = indexAfter(this.#matchIndex);
+  }
+
+  /** A snapshot that ends at `index` is on its way. */
+  becomeSnapshot(index: LogIndex): void {
+    assert(index > this.#matchIndex, "progress_snapshot_is_news");
+    this.#enter("snapshot");
+    this.#snapshotIndex = index;
+  }
+
+  /** The host's transfer ended. What comes next waits for a sign of life, so that a dead peer is not flooded. */
+  endSnapshot(isComplete: boolean): void {
+    assert(this.#state === "snapshot", "progress_snapshot_under_way");
+    if (!isComplete) this.#snapshotIndex = this.#matchIndex;
+    this.becomeProbe();
+    this.#probeSent = true;
+  }
+
+  /** An append left that ends at `lastIndex` with `entries` entries (perhaps none) of `bytes` bytes. */
+  sent(lastIndex: LogIndex, entries: number, bytes: number): void {
+    assert(this.mayAppend, "progress_append_allowed");
+    assert(lastIndex + 1 >= this.#nextIndex, "progress_sent_forward");
+    if (this.#state === "probe") {
+      this.#probeSent = true;
+      return;
+    }
+    if (entries > 0) this.inflights.add(lastIndex, entries, bytes);
+    this.#nextIndex = indexAfter(lastIndex);
+  }
+
+  /** Entries for it are being read from disk since `tick`. */
+  beginFetch(tick: number): void {
+    assert(this.mayAppend, "progress_fetch_allowed");
+    this.#fetchTick = tick;
+  }
+
+  endFetch(): void {
+    this.#fetchTick = null;
+  }
+
+  /** Gives a lost fetch up; true if there was one. */
+  expireFetch(lostBeforeTick: number): boolean {
+    if (this.#fetchTick === null || this.#fetchTick > lostBeforeTick) return false;
+    this.#fetchTick = null;
+    return true;
+  }
+
+  /** It acknowledged `matchIndex`. True if that is news. `reachableFrom`: appends can start at this index or later. */
+  acknowledge(matchIndex: LogIndex, reachableFrom: LogIndex): boolean {
+    const isNews = matchIndex > this.#matchIndex;
+    if (isNews) this.#matchIndex = matchIndex;
+    if (this.#nextIndex <= this.#matchIndex) this.#nextIndex = indexAfter(this.#matchIndex);
+    if (this.#state === "replicate") {
+      this.inflights.freeThrough(this.#matchIndex);
+    } else if (this.#state === "probe") {
+      this.#becomeReplicate();
+    } else if (isNews && (matchIndex >= this.#snapshotIndex || matchIndex + 1 >= reachableFrom)) {
+      this.#becomeReplicate();
+    }
+    assert(this.#nextIndex > this.#matchIndex, "progress_next_above_match");
+    return isNews;
+  }
+
+  /**
+   * It refused the append that followed `rejectedIndex`; the logs may agree at `agreeIndex`. True if there is something
+   * to send again; a stale refusal changes nothing.
+   */
+  reject(rejectedIndex: LogIndex, agreeIndex: LogIndex): boolean {
+    if (this.#state === "snapshot" || rejectedIndex <= this.#matchIndex) return false;
+    if (this.#state === "replicate") {
+      this.becomeProbe();
+      return true;
+    }
+    if (rejectedIndex !== this.#nextIndex - 1) return false;
+    const agrees = agreeIndex < rejectedIndex ? indexAfter(agreeIndex) : rejectedIndex;
+    this.#nextIndex = later(agrees, indexAfter(this.#matchIndex));
+    this.#probeSent = false;
+    this.#fetchTick = null;
+    assert(this.#nextIndex <= rejectedIndex, "progress_reject_goes_back");
+    return true;
+  }
+
+  /**
+   * It answered a heartbeat. True if something should be sent although nothing is new: a probe again, or in the pipeline
+   * an empty append, which is refused if what went before was lost.
+   */
+  heartbeatAnswered(lastIndex: LogIndex): boolean {
+    const isStalled = this.#matchIndex < lastIndex && this.#matchIndex === this.#matchAtHeartbeat;
+    this.#matchAtHeartbeat = this.#matchIndex;
+    this.#probeSent = false;
+    return this.#state === "probe" || (this.#state === "replicate" && isStalled);
+  }
+}

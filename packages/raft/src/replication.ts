@@ -1,0 +1,198 @@
+import { assert } from "./assert.ts";
+import type { Entry } from "./entry.ts";
+import { indexAfter, logIndex, type LogIndex } from "./ids.ts";
+import { Inflights } from "./inflights.ts";
+import type { RaftInput } from "./input.ts";
+import { isMember, memberIds } from "./membership-rules.ts";
+import { earlier, leadingOf, membershipOf, type Leading, type NodeState } from "./node-state.ts";
+import { Progress } from "./progress.ts";
+import { entryBytes } from "./entry-bytes.ts";
+
+const noEntries: readonly Entry[] = Object.freeze([]);
+
+/** Makes the leader's list of peers equal to the membership in force; newcomers are probed from the end of the log. */
+export function syncPeers(state: NodeState, leading: Leading): void {
+  const { config, log } = state;
+  const membership = membershipOf(state);
+  for (const id of leading.peers.keys()) {
+    if (id !== state.id && !isMember(membership, id)) leading.peers.delete(id);
+  }
+  for (const id of [...memberIds(membership), state.id]) {
+    if (leading.peers.has(id)) continue;
+    const inflights = new Inflights(config.inflightEntriesMax, config.inflightBytesMax);
+    const nextIndex = indexAfter(log.lastIndex);
+    leading.peers.set(id, new Progress(id, { nextIndex, tick: state.now, inflights }));
+  }
+  leading.isReplicationDue = true;
+  assert(leading.peers.has(state.id), "leader_counts_itself");
+}
+
+/** Tells every peer that this node leads, and which round this is. */
+export function broadcastHeartbeat(state: NodeState, leading: Leading): void {
+  leading.round += 1;
+  leading.heartbeatElapsed = 0;
+  for (const peer of leading.peers.values()) {
+    if (peer.id === state.id) continue;
+    state.outbox.push({
+      kind: "heartbeat",
+      from: state.id,
+      to: peer.id,
+      term: state.term,
+      // A heartbeat does not check the log, so it may commit only what is known to be the same there.
+      commitIndex: earlier(peer.matchIndex, state.commitIndex),
+      round: leading.round,
+    });
+  }
+}
+
+function sendAppend(
+  state: NodeState,
+  peer: Progress,
+  prev: { readonly index: LogIndex; readonly term: Entry["term"] },
+  entries: readonly Entry[],
+): void {
+  state.outbox.push({
+    kind: "appendEntries",
+    from: state.id,
+    to: peer.id,
+    term: state.term,
+    prevIndex: prev.index,
+    prevTerm: prev.term,
+    entries,
+    commitIndex: state.commitIndex,
+  });
+  peer.sentCommit = state.commitIndex;
+}
+
+/**
+ * Memory no longer reaches back to what the peer needs: ask the disk for it, or, where the disk has forgotten it too, order
+ * a snapshot, but only for a peer that has shown a sign of life.
+ */
+function sendFromBehind(state: NodeState, peer: Progress): void {
+  const { config, image, log } = state;
+  const from = peer.nextIndex;
+  assert(from <= log.baseIndex, "fetch_before_memory");
+  if (from >= state.diskFirstIndex) {
+    const last = indexAfter(
+      from,
+      Math.min(config.appendEntriesMax, peer.inflights.entriesLeft) - 1,
+    );
+    const bytesMax = Math.min(config.appendBytesMax, peer.inflights.bytesLeft);
+    if (last < from || bytesMax === 0) return;
+    peer.beginFetch(state.now);
+    state.fetches.push({ peer: peer.id, from, to: earlier(log.baseIndex, last), bytesMax });
+    return;
+  }
+  if (!peer.hasReplied || image.index < from || image.index <= peer.matchIndex) return;
+  peer.becomeSnapshot(image.index);
+  const { id, term } = state;
+  state.outbox.push({ kind: "installSnapshot", from: id, to: peer.id, term, snapshot: image });
+}
+
+/** The last index of the next append to `peer`; below `peer.nextIndex` when the window has no room. */
+function appendEnd(state: NodeState, peer: Progress): LogIndex {
+  const { config, log } = state;
+  const from = peer.nextIndex;
+  const { inflights } = peer;
+  const before = logIndex(from - 1);
+  const count = Math.min(config.appendEntriesMax, inflights.entriesLeft);
+  if (from > log.lastIndex || count === 0) return before;
+  const byCount = earlier(log.lastIndex, indexAfter(from, count - 1));
+  const bytesMax = Math.min(config.appendBytesMax, inflights.bytesLeft);
+  const end = log.lastWithin(from, byCount, bytesMax);
+  const isOverfull = end === from && log.bytesBetween(before, end) > bytesMax;
+  return isOverfull && inflights.messages > 0 ? before : end;
+}
+
+/** Sends one append if there is a reason to. True if more may follow at once. */
+function replicateOnce(state: NodeState, peer: Progress): boolean {
+  const { log } = state;
+  const from = peer.nextIndex;
+  if (from <= log.baseIndex) {
+    sendFromBehind(state, peer);
+    return false;
+  }
+  const before = logIndex(from - 1);
+  const end = appendEnd(state, peer);
+  const isProbe = peer.state === "probe";
+  if (end === before && !isProbe && peer.sentCommit >= state.commitIndex) return false;
+  sendFrom(state, peer, end);
+  return !isProbe && end > before && end < log.lastIndex;
+}
+
+function sendFrom(state: NodeState, peer: Progress, end: LogIndex): void {
+  const { log } = state;
+  const from = peer.nextIndex;
+  const before = logIndex(from - 1);
+  const prevTerm = log.termAt(before);
+  assert(prevTerm !== "compacted", "append_anchor_in_memory");
+  const count = end - before;
+  const entries = count === 0 ? noEntries : log.slice(from, end);
+  sendAppend(state, peer, { index: before, term: prevTerm }, entries);
+  peer.sent(end, count, count === 0 ? 0 : log.bytesBetween(before, end));
+}
+
+/** Sends every peer what it lacks, as far as its window allows; nothing to who lacks nothing. */
+export function replicate(state: NodeState, leading: Leading): void {
+  leading.isReplicationDue = false;
+  for (const peer of leading.peers.values()) {
+    if (peer.id === state.id) continue;
+    while (peer.mayAppend && replicateOnce(state, peer)) {
+      assert(peer.inflights.messages > 0, "pipeline_advances");
+    }
+  }
+}
+
+/** A peer answered a heartbeat and seems to have lost something: an empty append brings it to light. */
+export function askAgain(state: NodeState, peer: Progress): void {
+  if (!peer.mayAppend) return;
+  if (peer.state === "probe" || peer.nextIndex <= state.log.baseIndex) {
+    leadingOf(state).isReplicationDue = true;
+    return;
+  }
+  sendFrom(state, peer, logIndex(peer.nextIndex - 1));
+}
+
+type Fetched = Extract<RaftInput, { readonly kind: "fetched" }>;
+
+/** True if the disk's answer is what was asked for: without a gap, and below what memory holds. */
+function isSound(state: NodeState, fetched: Fetched, entries: readonly Entry[]): boolean {
+  const { log } = state;
+  const last = entries[entries.length - 1];
+  if (last === undefined || fetched.from + entries.length - 1 !== last.index) return false;
+  if (last.index > log.lastIndex) return false;
+  let previousTerm = fetched.prevTerm;
+  for (const [offset, entry] of entries.entries()) {
+    if (entry.index !== fetched.from + offset || entry.term < previousTerm) return false;
+    previousTerm = entry.term;
+  }
+  const known = log.termAt(last.index);
+  return known === "compacted" || known === last.term;
+}
+
+/**
+ * The disk's answer for a lagging peer. Null entries mean that the disk has forgotten them. An answer that does not fit any
+ * more, or does not hold together, is dropped; the fetch is repeated after an election timeout.
+ */
+export function onFetched(state: NodeState, fetched: Fetched): void {
+  const { leading } = state;
+  const peer = leading?.peers.get(fetched.peer);
+  if (leading === null || peer === undefined) return;
+  if (!peer.isFetching || peer.nextIndex !== fetched.from) return;
+  const { entries, prevTerm } = fetched;
+  if (entries === null) {
+    const after = indexAfter(fetched.from);
+    if (after > state.diskFirstIndex) state.diskFirstIndex = after;
+    peer.endFetch();
+    leading.isReplicationDue = true;
+    return;
+  }
+  if (!isSound(state, fetched, entries) || entries.length > peer.inflights.entriesLeft) return;
+  peer.endFetch();
+  let bytes = 0;
+  for (const entry of entries) bytes += entryBytes(entry);
+  if (bytes > peer.inflights.bytesLeft && peer.inflights.messages > 0) return;
+  sendAppend(state, peer, { index: logIndex(fetched.from - 1), term: prevTerm }, entries);
+  peer.sent(indexAfter(fetched.from, entries.length - 1), entries.length, bytes);
+  leading.isReplicationDue = true;
+}

@@ -1,0 +1,117 @@
+import { assert } from "./assert.ts";
+import { isVoteDurable } from "./disk.ts";
+import type { RequestVote } from "./message.ts";
+import { becomeFollower, resetElectionTimer, type NodeState } from "./node-state.ts";
+
+/** True if a vote of the current term may go to `candidate`, as far as earlier promises are concerned. */
+function isVoteFree(state: NodeState, candidate: RequestVote["from"]): boolean {
+  if (state.votedFor !== null) return state.votedFor === candidate;
+  return state.leader === null;
+}
+
+/**
+ * Leader stickiness: who hears from a leader helps nobody else into office (Raft thesis, section 4.2.3). Lifted for a
+ * hand-over, for the leader itself (it asks because it leads no more), and when the link to the leader broke.
+ */
+function isSticky(state: NodeState, request: RequestVote): boolean {
+  if (state.leader === null || request.transfer || request.from === state.leader) return false;
+  if (state.role === "leader") return true;
+  return !state.isLeaderSuspected && state.electionElapsed < state.config.electionTicks;
+}
+
+/** A refusal carries this node's own term, so that a candidate from an older term learns of it. */
+function refuse(state: NodeState, request: RequestVote): void {
+  state.outbox.push({
+    kind: "requestVoteReply",
+    from: state.id,
+    to: request.from,
+    term: state.term,
+    preVote: request.preVote,
+    granted: false,
+  });
+}
+
+/**
+ * Gives way to a pre-candidate that is at least as good, so that two followers who lost their leader at the same moment do
+ * not split the votes.
+ */
+function giveWay(state: NodeState, request: RequestVote): void {
+  if (state.isLeaderSuspected) state.suspicionTick = Number.MAX_SAFE_INTEGER;
+  if (state.role !== "preCandidate") return;
+  const isEqual =
+    request.lastTerm === state.log.lastTerm && request.lastIndex === state.log.lastIndex;
+  if (isEqual && request.from < state.id) return;
+  becomeFollower(state, state.term, null);
+}
+
+/** Would this node vote for the sender in that term? Promises nothing. Raft thesis, section 9.6. */
+function answerPreVote(state: NodeState, request: RequestVote): void {
+  assert(request.preVote, "prevote_request");
+  const isTermFree =
+    request.term > state.term || (request.term === state.term && isVoteFree(state, request.from));
+  const isGranted =
+    state.mayVote &&
+    isTermFree &&
+    !isSticky(state, request) &&
+    state.log.isUpToDate(request.lastIndex, request.lastTerm);
+  if (!isGranted) {
+    refuse(state, request);
+    return;
+  }
+  // The grant carries the campaign's term: with the voter's own it would look stale or from the future.
+  state.outbox.push({
+    kind: "requestVoteReply",
+    from: state.id,
+    to: request.from,
+    term: request.term,
+    preVote: true,
+    granted: true,
+  });
+  giveWay(state, request);
+}
+
+/** Votes at most once in a term, for a log at least as good as its own. Raft paper, sections 5.2 and 5.4.1. */
+function answerVote(state: NodeState, request: RequestVote): void {
+  if (request.term < state.term) {
+    refuse(state, request);
+    return;
+  }
+  if (request.term > state.term) {
+    if (isSticky(state, request)) return;
+    becomeFollower(state, request.term, null);
+  }
+  const isGranted =
+    state.mayVote &&
+    isVoteFree(state, request.from) &&
+    state.log.isUpToDate(request.lastIndex, request.lastTerm);
+  if (!isGranted) {
+    refuse(state, request);
+    return;
+  }
+  assert(state.role !== "leader", "vote_not_given_by_leader");
+  state.votedFor = request.from;
+  state.grantDue = request.from;
+  resetElectionTimer(state);
+}
+
+/** A vote or a pre-vote is asked for, by a member or by somebody this node has not heard of yet. */
+export function onRequestVote(state: NodeState, request: RequestVote): void {
+  if (request.preVote) answerPreVote(state, request);
+  else answerVote(state, request);
+}
+
+/** Sends the vote that was given, once it is durable. */
+export function flushGrant(state: NodeState): void {
+  const { grantDue } = state;
+  if (grantDue === null || !isVoteDurable(state)) return;
+  assert(state.votedFor === grantDue, "grant_is_the_vote");
+  state.grantDue = null;
+  state.outbox.push({
+    kind: "requestVoteReply",
+    from: state.id,
+    to: grantDue,
+    term: state.term,
+    preVote: false,
+    granted: true,
+  });
+}

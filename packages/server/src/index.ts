@@ -1,0 +1,16 @@
+export { createServerConfig, parseServerConfig, serverConfigHelp, type ServerConfig } from "./config.ts";
+export { startEnsemble, type Ensemble, type EnsembleOptions } from "./ensemble.ts";
+export { ServerError, type ServerErrorCode } from "./errors.ts";
+export type { NodeStatus } from "./observe/admin-http.ts";
+export {
+  SILENT_LOGGER,
+  createMemoryLogger,
+  createProcessLogger,
+  type LogFields,
+  type Logger,
+} from "./observe/logger.ts";
+export type { ServerPorts } from "./ports.ts";
+export { QuorateServer, type QuorateServerOptions } from "./quorate-server.ts";
+export { SERVER_EXIT_CODES, exitCodeOf, runServerProcess } from "./server-process.ts";
+export { systemPorts } from "./system/system-ports.ts";
+export { SERVER_VERSION } from "./version.ts";

@@ -1,0 +1,120 @@
+import type { SeededRandom } from "./seeded-random.ts";
+
+const SECTOR_BYTES = 512;
+const PAGE_BYTES = 4096;
+const SECTORS_PER_PAGE = PAGE_BYTES / SECTOR_BYTES;
+
+/**
+ * One file's content, on the disk and above it: for each sector written since the last sync what the disk still holds.
+ * Pages of zeros take no memory, so large preallocated files are cheap.
+ */
+export class MemoryFile {
+  #pages = new Map<number, Uint8Array>();
+  /** By sector: its durable content; null for zeros. */
+  #unsynced = new Map<number, Uint8Array | null>();
+  #size = 0;
+  #durableSize = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  read(position: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.#size - position)));
+    for (let done = 0; done < bytes.length; ) {
+      const { page, offset, room } = placeOf(position + done);
+      const count = Math.min(room, bytes.length - done);
+      const content = this.#pages.get(page);
+      if (content !== undefined) bytes.set(content.subarray(offset, offset + count), done);
+      done += count;
+    }
+    return bytes;
+  }
+
+  /** Seen by readers at once, durable after a sync. */
+  write(position: number, bytes: Uint8Array): void {
+    this.#remember(position, bytes.length);
+    this.#put(position, bytes);
+    this.#size = Math.max(this.#size, position + bytes.length);
+  }
+
+  /** Makes everything durable. */
+  sync(): void {
+    this.#unsynced.clear();
+    this.#durableSize = this.#size;
+  }
+
+  /** Makes these bytes durable, and the size they need. */
+  syncRange(position: number, length: number): void {
+    for (const sector of sectorsOf(position, length)) this.#unsynced.delete(sector);
+    this.#durableSize = Math.max(this.#durableSize, Math.min(this.#size, position + length));
+  }
+
+  /** Power is lost: each sector that was not durable is either as it was or as it was to be. */
+  crash(random: SeededRandom): void {
+    const size = random.nextBelow(2) === 0 ? this.#durableSize : this.#size;
+    for (const [sector, durable] of this.#unsynced) {
+      if (random.nextBelow(2) === 0) continue;
+      this.#put(sector * SECTOR_BYTES, durable ?? new Uint8Array(SECTOR_BYTES));
+    }
+    this.#unsynced.clear();
+    this.#truncate(size);
+    this.#durableSize = size;
+  }
+
+  /** Changes the medium itself, without anybody having written. */
+  overwrite(position: number, bytes: Uint8Array): void {
+    this.#put(position, bytes);
+    for (const sector of sectorsOf(position, bytes.length)) this.#unsynced.delete(sector);
+  }
+
+  #truncate(size: number): void {
+    if (size < this.#size) this.#put(size, new Uint8Array(this.#size - size));
+    this.#size = size;
+  }
+
+  #remember(position: number, length: number): void {
+    for (const sector of sectorsOf(position, length)) {
+      if (this.#unsynced.has(sector)) continue;
+      const page = this.#pages.get(Math.floor(sector / SECTORS_PER_PAGE));
+      const offset = (sector % SECTORS_PER_PAGE) * SECTOR_BYTES;
+      this.#unsynced.set(sector, page?.slice(offset, offset + SECTOR_BYTES) ?? null);
+    }
+  }
+
+  #put(position: number, bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      const { page, offset, room } = placeOf(position + done);
+      const part = bytes.subarray(done, done + Math.min(room, bytes.length - done));
+      const content = this.#pages.get(page);
+      if (content !== undefined) content.set(part, offset);
+      else if (part.some((byte) => byte !== 0)) this.#newPage(page).set(part, offset);
+      done += part.length;
+    }
+  }
+
+  #newPage(page: number): Uint8Array {
+    const content = new Uint8Array(PAGE_BYTES);
+    this.#pages.set(page, content);
+    return content;
+  }
+}
+
+function placeOf(position: number): {
+  readonly page: number;
+  readonly offset: number;
+  readonly room: number;
+} {
+  const page = Math.floor(position / PAGE_BYTES);
+  const offset = position % PAGE_BYTES;
+  return { page, offset, room: PAGE_BYTES - offset };
+}
+
+function sectorsOf(position: number, length: number): readonly number[] {
+  const sectors: number[] = [];
+  const end = position + length;
+  for (let at = Math.floor(position / SECTOR_BYTES); at * SECTOR_BYTES < end; at += 1) {
+    sectors.push(at);
+  }
+  return sectors;
+}

@@ -1,0 +1,70 @@
+import { describe, expect, test } from "vitest";
+import { createAdminHandler, type AdminSource, type NodeStatus } from "./admin-http.ts";
+
+const STATUS = { name: "a", role: "leader", zxid: 7 } as NodeStatus;
+
+function handler(source: Partial<AdminSource> = {}): ReturnType<typeof createAdminHandler> {
+  return createAdminHandler({
+    notAlive: () => [],
+    notReady: () => [],
+    status: () => STATUS,
+    metrics: async () => "m 1\n",
+    ...source,
+  });
+}
+
+describe("createAdminHandler", () => {
+  test.each([
+    ["/livez", 200, '{"ok":true,"reasons":[]}\n'],
+    ["/readyz", 200, '{"ok":true,"reasons":[]}\n'],
+    ["/metrics", 200, "m 1\n"],
+    ["/metrics?x=1", 200, "m 1\n"],
+  ])("answers GET %s", async (path, status, body) => {
+    expect(await handler()({ method: "GET", path })).toMatchObject({ status, body });
+  });
+
+  test("tells the status as JSON", async () => {
+    const response = await handler()({ method: "GET", path: "/status" });
+    expect(response.contentType).toContain("application/json");
+    expect(JSON.parse(response.body)).toEqual(STATUS);
+  });
+
+  test("tells the reasons when it is not ready or not alive", async () => {
+    const sick = handler({
+      notReady: () => ["no leader"],
+      notAlive: () => ["the loop stands still"],
+    });
+    const ready = await sick({ method: "GET", path: "/readyz" });
+    expect(ready.status).toBe(503);
+    expect(JSON.parse(ready.body)).toEqual({ ok: false, reasons: ["no leader"] });
+    expect((await sick({ method: "GET", path: "/livez" })).status).toBe(503);
+  });
+
+  test("HEAD has no body", async () => {
+    expect(await handler()({ method: "HEAD", path: "/livez" })).toMatchObject({
+      status: 200,
+      body: "",
+    });
+  });
+
+  test.each(["POST", "PUT", "DELETE", "OPTIONS", "get"])("refuses %s", async (method) => {
+    expect((await handler()({ method, path: "/status" })).status).toBe(405);
+  });
+
+  test.each(["/", "", "/status/", "/../status", "//livez", "/constructor", "/__proto__"])(
+    "does not know %s",
+    async (path) => {
+      expect((await handler()({ method: "GET", path })).status).toBe(404);
+    },
+  );
+
+  test("what goes wrong inside is told without details", async () => {
+    const broken = handler({
+      metrics: async () => {
+        throw new Error("secret");
+      },
+    });
+    const response = await broken({ method: "GET", path: "/metrics" });
+    expect(response).toMatchObject({ status: 500, body: "internal error\n" });
+  });
+});

@@ -1,0 +1,139 @@
+import type { NodeId } from "@quorate/raft";
+import { ServerError } from "../errors.ts";
+import type { Connection, MonotonicClock, Timer } from "../ports.ts";
+import { violation } from "./byte-reader.ts";
+import type { PeerEnvelope, PeerHello, PeerWelcome } from "./envelope.ts";
+import {
+  HELLO_FRAME,
+  PING_FRAME,
+  PONG_FRAME,
+  decodePeerHello,
+  encodePeerWelcome,
+  type OtherVersion,
+} from "./greeting-codec.ts";
+import type { LinkTiming } from "./link-timing.ts";
+import { ENVELOPES_FRAME, decodePeerFrame } from "./peer-codec.ts";
+
+/** Who runs an incoming link. */
+export interface IncomingLinkOwner {
+  /** Answers with `welcome` or `refuse`, or destroys the link. */
+  onHello(link: IncomingLink, hello: PeerHello | OtherVersion): void;
+  onEnvelopes(link: IncomingLink, envelopes: readonly PeerEnvelope[], bytes: number): void;
+  /** Once, unless the link was destroyed by its owner. */
+  onClosed(link: IncomingLink, reason: string): void;
+}
+
+/**
+ * What one peer sends to this node comes through this. The first frame has to say who is speaking; until the owner has
+ * welcomed it nothing else is heard.
+ */
+export class IncomingLink {
+  readonly #connection: Connection;
+  readonly #owner: IncomingLinkOwner;
+  readonly #timing: LinkTiming;
+  #phase: "greeting" | "up" | "closed" = "greeting";
+  #hello: PeerHello | null = null;
+  #greetingTimer: Timer | null;
+  #silentKeepalives = 0;
+
+  constructor(
+    connection: Connection,
+    clock: MonotonicClock,
+    timing: LinkTiming,
+    owner: IncomingLinkOwner,
+  ) {
+    this.#connection = connection;
+    this.#owner = owner;
+    this.#timing = timing;
+    this.#greetingTimer = clock.after(timing.greetingTimeoutMs, () => this.#end("no hello came"));
+    connection.setHandlers({
+      onFrame: (frame) => this.#onFrame(frame),
+      onClose: (reason) => this.#end(reason),
+    });
+  }
+
+  get remote(): string {
+    return this.#connection.remote;
+  }
+
+  /** Who is speaking; null before it was welcomed. */
+  get hello(): PeerHello | null {
+    return this.#hello;
+  }
+
+  get peer(): NodeId | null {
+    return this.#hello?.nodeId ?? null;
+  }
+
+  /** The peer may send. */
+  welcome(hello: PeerHello, welcome: PeerWelcome): void {
+    if (this.#phase !== "greeting") return;
+    this.#phase = "up";
+    this.#hello = hello;
+    this.#cancelTimer();
+    this.#connection.send(encodePeerWelcome(welcome));
+  }
+
+  /** Tells why not, and ends the link without a call to its owner. */
+  refuse(refusal: PeerWelcome): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.#cancelTimer();
+    this.#connection.send(encodePeerWelcome(refusal));
+    this.#connection.close();
+  }
+
+  /** Ends the link without a call to its owner. */
+  destroy(): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.#cancelTimer();
+    this.#connection.destroy();
+  }
+
+  /** Called once per keepalive interval: the dialling side asks at least that often. */
+  onKeepalive(): void {
+    if (this.#phase !== "up") return;
+    if (this.#silentKeepalives >= this.#timing.silentKeepalivesMax) this.#end("the peer is silent");
+    else this.#silentKeepalives += 1;
+  }
+
+  #onFrame(frame: Uint8Array): void {
+    if (this.#phase === "closed") return;
+    this.#silentKeepalives = 0;
+    try {
+      this.#dispatch(frame);
+    } catch (error) {
+      if (!(error instanceof ServerError) || error.code !== "PEER_PROTOCOL") throw error;
+      this.#end(error.message);
+    }
+  }
+
+  #dispatch(frame: Uint8Array): void {
+    const kind = frame[0];
+    if (this.#phase === "greeting") {
+      if (kind !== HELLO_FRAME || this.#greetingTimer === null)
+        throw violation("no hello came first");
+      this.#owner.onHello(this, decodePeerHello(frame));
+    } else if (kind === ENVELOPES_FRAME) {
+      this.#owner.onEnvelopes(this, decodePeerFrame(frame), frame.length);
+    } else if (kind === PING_FRAME && frame.length === 1) {
+      this.#connection.send(Uint8Array.of(PONG_FRAME));
+    } else {
+      throw violation("unexpected frame");
+    }
+  }
+
+  #end(reason: string): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.#cancelTimer();
+    this.#connection.destroy();
+    this.#owner.onClosed(this, reason);
+  }
+
+  #cancelTimer(): void {
+    this.#greetingTimer?.cancel();
+    this.#greetingTimer = null;
+  }
+}

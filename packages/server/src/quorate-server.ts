@@ -1,0 +1,349 @@
+import type { Member, Membership, NodeId } from "@quorate/raft";
+import { Admission, type Belonging } from "./admission.ts";
+import type { ServerConfig } from "./config.ts";
+import { ServerError } from "./errors.ts";
+import { Formation } from "./formation.ts";
+import { decodeImageMeta, encodeImageMeta } from "./image/image-meta.ts";
+import { NodeStorage, openIdentity } from "./node-storage.ts";
+import { createAdminHandler, type NodeStatus } from "./observe/admin-http.ts";
+import type { Logger } from "./observe/logger.ts";
+import { Metrics } from "./observe/metrics.ts";
+import { RuntimeMonitor } from "./observe/runtime-monitor.ts";
+import type { PeerEnvelope } from "./peer/envelope.ts";
+import { PeerNetwork, type PeerTarget } from "./peer/peer-network.ts";
+import type { Connection, Listener, ServerPorts } from "./ports.ts";
+import { RunningNode } from "./running-node.ts";
+import { nodeStatus } from "./server-status.ts";
+import { encodeEntries } from "./storage/entry-codec.ts";
+import type { IdentityFile } from "./storage/identity.ts";
+import { SERVER_VERSION } from "./version.ts";
+
+export interface QuorateServerOptions {
+  readonly config: ServerConfig;
+  readonly ports: ServerPorts;
+  readonly logger: Logger;
+  /** True for a server that has its process to itself: event-loop delay and garbage collection are then its own. */
+  readonly ownsProcess: boolean;
+}
+
+/** How long a stopping leader waits for its successor. */
+const HAND_OVER_MS = 1_500;
+
+/**
+ * One node of an ensemble, from its data directory to its listeners. `start` resolves once it listens; it serves as soon
+ * as the ensemble is formed and has a leader (`notReady()` tells). `stopped` settles when it has ended, with the reason if
+ * it was not asked to.
+ */
+export class QuorateServer implements AsyncDisposable {
+  /** Resolves with null after `stop()`, with the reason when the node had to give up. */
+  readonly stopped: Promise<Error | null>;
+  readonly #options: QuorateServerOptions;
+  readonly #identity: IdentityFile;
+  readonly #self: Member;
+  readonly #metrics: Metrics;
+  readonly #monitor: RuntimeMonitor | null;
+  readonly #admission: Admission;
+  readonly #network: PeerNetwork;
+  readonly #startedMs: number;
+  #listener: Listener | null = null;
+  #node: RunningNode | null = null;
+  #starting: Promise<void> | null = null;
+  #stopping: Promise<void> | null = null;
+  #settle: (reason: Error | null) => void = () => undefined;
+  #failure: Error | null = null;
+
+  private constructor(options: QuorateServerOptions, identity: IdentityFile) {
+    const { config, ports } = options;
+    this.#options = options;
+    this.#identity = identity;
+    this.#startedMs = ports.clock.nowMs();
+    this.stopped = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#self = {
+      id: identity.current.nodeId,
+      name: config.name,
+      peerAddress: config.peer.advertise,
+      clientAddress: config.client.advertise,
+    };
+    this.#monitor = options.ownsProcess ? new RuntimeMonitor() : null;
+    const monitor = this.#monitor;
+    this.#metrics = new Metrics({
+      node: config.name,
+      version: SERVER_VERSION,
+      gauges: () => this.#gauges(),
+      runtime: monitor === null ? null : () => monitor.sample(),
+    });
+    this.#admission = this.#createAdmission();
+    this.#network = this.#createNetwork();
+  }
+
+  /** Opens the data directory and the listeners. Rejects with a `ServerError` and leaves nothing open. */
+  static async start(options: QuorateServerOptions): Promise<QuorateServer> {
+    const { config, ports, logger } = options;
+    for (const warning of config.warnings) logger.warn({}, warning);
+    const identity = await openIdentity(ports, config.dataDirectory, config.name);
+    const server = new QuorateServer(options, identity);
+    try {
+      await server.#open();
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { config, ports, logger } = this.#options;
+    const { belonging } = this.#admission;
+    if (belonging !== null) await this.#startNode(belonging);
+    await this.#network.start();
+    this.#network.setMembers(
+      belonging === null ? this.#configuredTargets() : this.#reachable(this.#membership().members),
+    );
+    this.#listener = await ports.transport.listen({
+      host: config.client.listen.host,
+      port: config.client.listen.port,
+      frameBytesMax: config.limits.client.frameBytesMax,
+      connectionsMax: config.limits.client.connectionsMax,
+      allowedOrigins: config.allowedOrigins,
+      http: this.#adminHandler(),
+      accept: (connection) => this.#accept(connection),
+    });
+    logger.info(
+      { name: config.name, id: this.#self.id, clients: config.client.advertise, data: config.dataDirectory },
+      belonging === null ? "waiting for the other members to form an ensemble" : "started",
+    );
+    this.#admission.tryForm();
+  }
+
+  /** Port of the client listener; differs from the configured one where that is 0. */
+  get clientPort(): number {
+    return this.#listener?.port ?? this.#options.config.client.listen.port;
+  }
+
+  /** Reasons why linearizable requests are not served now; empty when they are. */
+  notReady(): readonly string[] {
+    if (this.#failure !== null) return [this.#failure.message];
+    if (this.#stopping !== null) return ["stopping"];
+    if (this.#node === null) return ["the ensemble is not formed yet"];
+    return this.#node.notReady();
+  }
+
+  status(): NodeStatus {
+    return nodeStatus({
+      node: this.#node,
+      self: this.#self,
+      belonging: this.#admission.belonging,
+      uptimeMs: this.#options.ports.clock.nowMs() - this.#startedMs,
+      connectedPeers: this.#network.connectedNames,
+      notReady: this.notReady(),
+      warnings: this.#options.config.warnings,
+    });
+  }
+
+  /** Hands leadership over, says goodbye to clients, closes everything. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+
+  async #stop(): Promise<void> {
+    try {
+      await this.#starting;
+      if (this.#failure === null) await this.#node?.handOver(HAND_OVER_MS);
+      await this.#node?.stop();
+      await this.#listener?.close();
+      await this.#network[Symbol.asyncDispose]();
+      await this.#identity.close();
+    } catch (error) {
+      this.#failure ??= asError(error);
+    } finally {
+      this.#monitor?.[Symbol.dispose]();
+      this.#settle(this.#failure);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== null || this.#stopping !== null) return;
+    this.#failure = asError(error);
+    this.#options.logger.error({ error: this.#failure }, "the node cannot go on and stops");
+    void this.stop();
+  }
+
+  // The ensemble.
+
+  #createAdmission(): Admission {
+    const { config } = this.#options;
+    const names = config.members.map((member) => member.name);
+    return new Admission({
+      self: this.#self,
+      rejoin: config.rejoin,
+      formation: new Formation(names, this.#self),
+      belonging: knownBelonging(this.#identity),
+      ports: {
+        membership: () => this.#membership(),
+        onRejoin: (member) => this.#node?.onRejoin(member),
+        onFormed: (belonging) => this.#onFormed(belonging),
+        onRefused: (error) => this.#fail(error),
+      },
+    });
+  }
+
+  #membership(): Membership {
+    if (this.#node !== null) return this.#node.membership;
+    const belonging = this.#admission.belonging;
+    if (belonging !== null) return belonging.formation.membership;
+    return { voters: [], outgoingVoters: [], learners: [], members: [this.#self] };
+  }
+
+  #onFormed(belonging: Belonging): void {
+    const { clusterId, historyId, formation } = belonging;
+    this.#options.logger.info({ clusterId }, "the ensemble is formed");
+    this.#starting = this.#identity
+      .update({
+        clusterId,
+        historyId,
+        formation: encodeImageMeta({ clusterId, historyId, snapshot: formation }),
+      })
+      .then(() => this.#startNode(belonging))
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  async #startNode(belonging: Belonging): Promise<void> {
+    const { config, ports, logger } = this.#options;
+    const opened = await NodeStorage.open(ports, config.dataDirectory, this.#identity, {
+      formation: belonging.formation,
+      limits: config.limits.tree,
+    });
+    const { recovered, initial } = opened;
+    const { records, torn } = recovered;
+    logger.info(
+      { records, torn, image: initial.snapshot.index, entries: initial.entries.length },
+      "the log and the image are read",
+    );
+    if (this.#stopping !== null) {
+      await opened.storage.close();
+      return;
+    }
+    this.#node = new RunningNode({
+      config,
+      ports,
+      logger,
+      metrics: this.#metrics,
+      self: this.#self,
+      belonging,
+      opened,
+      peers: {
+        send: (to, envelope) => this.#network.send(to, envelope),
+        flush: () => this.#network.flush(),
+        setMembers: (members) => this.#network.setMembers(this.#reachable(members)),
+      },
+      onFatal: (error) => this.#fail(error),
+    });
+    this.#node.start();
+  }
+
+  // The peers.
+
+  #createNetwork(): PeerNetwork {
+    const { config, ports, logger } = this.#options;
+    return new PeerNetwork({
+      transport: ports.transport,
+      clock: ports.clock,
+      random: ports.random,
+      listen: config.peer.listen,
+      limits: config.limits.peer,
+      logger,
+      counters: this.#metrics.counters,
+      self: { nodeId: this.#self.id, name: this.#self.name },
+      blockFor: (entries) => this.#node?.blockFor(entries) ?? encodeEntries(entries),
+      hooks: {
+        hello: () => this.#admission.hello(),
+        onHello: (hello) => this.#admission.onHello(hello),
+        onWelcome: (member, welcome) => this.#admission.onWelcome(member.name, welcome),
+        onFrame: (from, envelopes) => this.#onFrame(from, envelopes),
+        onLinkUp: (peer) => this.#node?.onPeerUp(peer),
+        onLinkDown: (peer) => this.#node?.onPeerDown(peer),
+      },
+    });
+  }
+
+  #onFrame(from: NodeId, envelopes: readonly PeerEnvelope[]): void {
+    const node = this.#node;
+    if (node === null) return;
+    for (const envelope of envelopes) node.onEnvelope(from, envelope);
+  }
+
+  /** Before there is a formation the members' ids are not known: links are made by name and address. */
+  #configuredTargets(): readonly PeerTarget[] {
+    return this.#options.config.members.map(({ name, peerAddress }) => ({
+      id: null,
+      name,
+      peerAddress,
+    }));
+  }
+
+  /** Addresses change more often than members do: where the configuration names one, it wins. */
+  #reachable(members: readonly Member[]): readonly Member[] {
+    return members.map((member) => {
+      const known = this.#options.config.members.find(({ name }) => name === member.name);
+      return known === undefined ? member : { ...member, ...known };
+    });
+  }
+
+  // The clients.
+
+  #accept(connection: Connection): void {
+    if (this.#node === null || this.#stopping !== null) connection.destroy();
+    else this.#node.gateway.accept(connection);
+  }
+
+  #adminHandler(): ReturnType<typeof createAdminHandler> {
+    return createAdminHandler({
+      notAlive: () => (this.#failure === null ? [] : [this.#failure.message]),
+      notReady: () => this.notReady(),
+      status: () => this.status(),
+      metrics: () => this.#metrics.expose(),
+    });
+  }
+
+  #gauges(): ReturnType<ConstructorParameters<typeof Metrics>[0]["gauges"]> {
+    const status = this.status();
+    const node = this.#node;
+    return {
+      term: status.term,
+      role: status.role === "forming" ? "follower" : status.role,
+      hasLeader: status.leaderId !== null,
+      commitIndex: status.commitIndex,
+      appliedIndex: status.appliedIndex,
+      zxid: status.zxid,
+      sessions: status.sessions,
+      znodes: status.znodes,
+      treeBytes: status.treeBytes,
+      watches: status.watches,
+      connections: status.connections,
+      proposalsPending: node?.proposals.pendingCount ?? 0,
+      proposalBytesPending: node?.proposals.pendingBytes ?? 0,
+      walBytes: node?.storage.logBytes ?? 0,
+      diskFreeBytes: status.diskFreeBytes,
+      peersConnected: status.connectedPeers.length,
+      logLinesDropped: 0,
+    };
+  }
+}
+
+function knownBelonging(identity: IdentityFile): Belonging | null {
+  const { clusterId, historyId, formation } = identity.current;
+  if (formation === null || clusterId === "") return null;
+  return { clusterId, historyId, formation: decodeImageMeta(formation).snapshot };
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new ServerError("STOPPED", String(error));
+}

@@ -1,0 +1,117 @@
+import { readFileSync } from "node:fs";
+import { parseServerConfig, serverConfigHelp, type ServerConfig } from "./config.ts";
+import { ServerError, type ServerErrorCode } from "./errors.ts";
+import { createProcessLogger, type ProcessLogger } from "./observe/logger.ts";
+import { QuorateServer } from "./quorate-server.ts";
+import { systemPorts } from "./system/system-ports.ts";
+import { SERVER_VERSION } from "./version.ts";
+
+/** Exit codes of a server process. Documented in docs/operations.md. */
+export const SERVER_EXIT_CODES = {
+  ok: 0,
+  /** Anything without a code of its own. */
+  failed: 1,
+  /** The configuration or the command line is wrong. */
+  usage: 2,
+  /** A listener's address is taken or does not exist here. */
+  address: 3,
+  /** Log, image or identity are damaged, lost or of another node. */
+  data: 4,
+  /** The disk failed or is full. */
+  storage: 5,
+  /** The ensemble does not want this node: another identity has its name, or it was removed. */
+  refused: 6,
+  /** A broken invariant, or a state that differs from the majority's. */
+  invariant: 70,
+} as const;
+
+const EXIT_BY_CODE: Readonly<Record<ServerErrorCode, number>> = {
+  CONFIG_INVALID: SERVER_EXIT_CODES.usage,
+  CONFIG_UNKNOWN_KEY: SERVER_EXIT_CODES.usage,
+  INSECURE_ADDRESS: SERVER_EXIT_CODES.usage,
+  ADDRESS_IN_USE: SERVER_EXIT_CODES.address,
+  ADDRESS_UNAVAILABLE: SERVER_EXIT_CODES.address,
+  CONNECT_FAILED: SERVER_EXIT_CODES.failed,
+  IDENTITY_LOST: SERVER_EXIT_CODES.data,
+  IDENTITY_DAMAGED: SERVER_EXIT_CODES.data,
+  IDENTITY_MISMATCH: SERVER_EXIT_CODES.data,
+  IDENTITY_REFUSED: SERVER_EXIT_CODES.refused,
+  MEMBERSHIP_MISMATCH: SERVER_EXIT_CODES.refused,
+  REMOVED: SERVER_EXIT_CODES.refused,
+  STORAGE_FAILED: SERVER_EXIT_CODES.storage,
+  STORAGE_FULL: SERVER_EXIT_CODES.storage,
+  STORAGE_LOCKED: SERVER_EXIT_CODES.storage,
+  LOG_CORRUPT: SERVER_EXIT_CODES.data,
+  IMAGE_CORRUPT: SERVER_EXIT_CODES.data,
+  FORMAT_UNKNOWN: SERVER_EXIT_CODES.data,
+  PEER_PROTOCOL: SERVER_EXIT_CODES.failed,
+  DIGEST_MISMATCH: SERVER_EXIT_CODES.invariant,
+  STOPPED: SERVER_EXIT_CODES.failed,
+  START_TIMEOUT: SERVER_EXIT_CODES.failed,
+};
+
+/** The exit code that says why a node ended. */
+export function exitCodeOf(error: Error): number {
+  if (error instanceof ServerError) return EXIT_BY_CODE[error.code];
+  return error.name === "InvariantError" ? SERVER_EXIT_CODES.invariant : SERVER_EXIT_CODES.failed;
+}
+
+/**
+ * Runs one node in this process until a signal ends it: the first SIGTERM or SIGINT hands leadership over and shuts down
+ * cleanly, a second one ends at once. Resolves with the exit code.
+ */
+export async function runServerProcess(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  if (argv.includes("--help") || argv.includes("-h")) {
+    process.stdout.write(serverConfigHelp());
+    return SERVER_EXIT_CODES.ok;
+  }
+  if (argv.includes("--version")) {
+    process.stdout.write(`${SERVER_VERSION}\n`);
+    return SERVER_EXIT_CODES.ok;
+  }
+  let config: ServerConfig;
+  try {
+    config = parseServerConfig({ argv, env, readFile: (path) => readFileSync(path, "utf8") });
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return exitCodeOf(error);
+  }
+  const ports = systemPorts();
+  const logger = createProcessLogger({
+    level: config.logLevel,
+    format: config.logFormat,
+    wallClock: ports.wallClock,
+  });
+  const code = await runNode(config, ports, logger);
+  await logger.flush();
+  return code;
+}
+
+async function runNode(
+  config: ServerConfig,
+  ports: ReturnType<typeof systemPorts>,
+  logger: ProcessLogger,
+): Promise<number> {
+  let server: QuorateServer;
+  try {
+    server = await QuorateServer.start({ config, ports, logger, ownsProcess: true });
+  } catch (error) {
+    const reason = error instanceof Error ? error : new Error(String(error));
+    logger.error({ error: reason }, "the node could not start");
+    return exitCodeOf(reason);
+  }
+  const onSignal = (signal: NodeJS.Signals): void => {
+    process.once(signal, () => process.exit(SERVER_EXIT_CODES.failed));
+    logger.info({ signal }, "shutting down");
+    void server.stop();
+  };
+  process.once("SIGTERM", onSignal);
+  process.once("SIGINT", onSignal);
+  const reason = await server.stopped;
+  if (reason === null) logger.info({}, "stopped");
+  return reason === null ? SERVER_EXIT_CODES.ok : exitCodeOf(reason);
+}
