@@ -5,6 +5,7 @@ import { addReadCommands } from "./commands/read-commands.ts";
 import { addServerCommand } from "./commands/server-command.ts";
 import { addSessionsCommand } from "./commands/sessions-command.ts";
 import { addStatusCommand } from "./commands/status-command.ts";
+import { addWalCommands } from "./commands/wal-command.ts";
 import { addWatchCommand } from "./commands/watch-command.ts";
 import { addWriteCommands } from "./commands/write-commands.ts";
 import type { CliContext } from "./context.ts";
@@ -24,13 +25,18 @@ export function createProgram(context: CliContext, report: ReportExit): Command 
     .exitOverride()
     .showSuggestionAfterError()
     .addHelpText("after", HELP);
+  program.commandsGroup("Run servers:");
   addDevCommand(program, context, report);
   addServerCommand(program, context, report);
+  program.commandsGroup("Look at servers:");
   addStatusCommand(program, context);
+  addSessionsCommand(program, context);
+  addWalCommands(program, context);
+  program.commandsGroup("Work with the tree:");
   addReadCommands(program, context);
   addWriteCommands(program, context);
   addWatchCommand(program, context);
-  addSessionsCommand(program, context);
+  program.commandsGroup("Run a command under a lock:");
   addHoldCommands(program, context, report);
   return program;
 }

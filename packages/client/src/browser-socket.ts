@@ -9,13 +9,12 @@ interface BrowserSocket extends EventTarget {
   close(): void;
 }
 
-type BrowserSocketClass = new (url: string) => BrowserSocket;
+declare const WebSocket: new (url: string) => BrowserSocket;
 
 /** Connections for browsers and other platforms with a WebSocket of their own. */
 export const webSocketDialer: Dialer = {
   dial(server, handlers, signal) {
     return new Promise((resolve, reject) => {
-      const { WebSocket } = globalThis as unknown as { readonly WebSocket: BrowserSocketClass };
       const socket = new WebSocket(serverUrl(server));
       socket.binaryType = "arraybuffer";
       let isOpen = false;

@@ -1,4 +1,11 @@
-import type { Query, QueryReply, WriteOp, WriteReply, Zxid } from "@quorate/kv-store/protocol";
+import type {
+  Query,
+  QueryReply,
+  WriteOp,
+  WriteReply,
+  WriteSeq,
+  Zxid,
+} from "@quorate/kv-store/protocol";
 import type { CancellationTicket } from "./cancellations.ts";
 import type { QuorateError } from "./errors.ts";
 
@@ -16,7 +23,7 @@ export interface PendingWrite extends CallRecord {
   readonly kind: "write";
   readonly ops: readonly WriteOp[];
   /** 0 until the number is taken. */
-  writeSeq: number;
+  writeSeq: WriteSeq | 0;
   isAnswered: boolean;
   /** It was sent on a connection that ended before anybody said what became of it. */
   isExposed: boolean;
@@ -53,7 +60,7 @@ export class WriteCall<T> implements PendingWrite {
   ops: readonly WriteOp[];
   readonly bytes: number;
   readonly promise: Promise<T>;
-  writeSeq = 0;
+  writeSeq: WriteSeq | 0 = 0;
   isSettled = false;
   isAnswered = false;
   isExposed = false;

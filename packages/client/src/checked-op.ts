@@ -17,12 +17,16 @@ const OP_BYTES = 64;
 /** Largest estimate of one message: a frame must hold it. */
 const MESSAGE_BYTES_MAX = PROTOCOL_LIMITS.frameBytesMax - 1024;
 
-/** UTF-8 bytes of `text`, at least. */
+/** UTF-8 bytes of `text`. */
 export function textBytes(text: string): number {
+  let bytes = text.length;
   for (let i = 0; i < text.length; i += 1) {
-    if (text.charCodeAt(i) > 0x7f) return text.length * 3;
+    const unit = text.charCodeAt(i);
+    if (unit <= 0x7f) continue;
+    // The two units of a surrogate pair make four bytes.
+    bytes += unit <= 0x7ff || (unit >= 0xd800 && unit <= 0xdfff) ? 1 : 2;
   }
-  return text.length;
+  return bytes;
 }
 
 /** Null if `path` may be read and watched; else BAD_PATH. */
@@ -30,7 +34,7 @@ export function checkReadPath(path: string): QuorateError | null {
   const code = typeof path === "string" ? checkPath(path) : "BAD_PATH";
   // What the ensemble keeps for itself may be looked at where the server allows it.
   if (code === null || code === "RESERVED_PATH") return null;
-  return new QuorateError(code, `"${path}" is no path of a znode`, { path: String(path) });
+  return new QuorateError(code, `"${path}" is no path of a znode`, { path });
 }
 
 /** Codes: BAD_PATH, RESERVED_PATH, BAD_ARGUMENTS, TOO_LARGE. Null: the op may be sent. */
@@ -39,7 +43,7 @@ export function checkOp(op: WriteOp, opIndex: number): QuorateError | null {
   const code = typeof path === "string" ? checkPath(path) : "BAD_PATH";
   if (code !== null) {
     const text = code === "BAD_PATH" ? "is no path of a znode" : "is kept for the ensemble";
-    return new QuorateError(code, `"${path}" ${text}`, { path: String(path), opIndex });
+    return new QuorateError(code, `"${path}" ${text}`, { path, opIndex });
   }
   switch (op.kind) {
     case "create":

@@ -1,12 +1,15 @@
 import { PROTOCOL_LIMITS } from "@quorate/kv-store/protocol";
 import type { ConnectOptions, QuorateClient } from "./api.ts";
 import { checkCallOptions } from "./cancellations.ts";
+import { textBytes } from "./checked-op.ts";
 import { QuorateError } from "./errors.ts";
 import type { ClientPorts } from "./ports.ts";
 import { SessionClient } from "./quorate-client.ts";
 import { ServerList, parseServer } from "./server-list.ts";
 import { Session } from "./session.ts";
 import { systemPorts } from "./system-ports.ts";
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Long enough for an ensemble that is just electing a leader, or starting. */
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -50,7 +53,8 @@ function checkOptions(options: ConnectOptions): QuorateError | null {
     return bad(`sessionTimeoutMs must not be ${sessionTimeoutMs}`);
   }
   if (!(connectTimeoutMs > 0)) return bad(`connectTimeoutMs must not be ${connectTimeoutMs}`);
-  if (typeof name !== "string" || name.length * 3 > PROTOCOL_LIMITS.clientNameBytesMax * 3) {
+  if (typeof name !== "string" || LONE_SURROGATE.test(name)) return bad("the name is no text");
+  if (textBytes(name) > PROTOCOL_LIMITS.clientNameBytesMax) {
     return bad(`the name is longer than ${PROTOCOL_LIMITS.clientNameBytesMax} bytes`);
   }
   return null;

@@ -1,11 +1,11 @@
 import type { Hello, ServerMessage } from "@quorate/kv-store/protocol";
 import { Backoff } from "./backoff.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
+import type { Goodbye } from "./goodbye.ts";
 import type { ClientPorts, Timer } from "./ports.ts";
 import type { ServerList } from "./server-list.ts";
 
 export type Welcome = Extract<ServerMessage, { readonly kind: "welcome" }>;
-export type Goodbye = Extract<ServerMessage, { readonly kind: "goodbye" }>;
 
 export interface ConnectorEvents {
   hello(): Hello;

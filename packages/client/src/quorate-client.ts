@@ -225,7 +225,7 @@ type SessionsReply = Extract<QueryReply, { readonly kind: "sessions" }>;
 function checkWatch(path: string, options: WatchOptions): QuorateError | null {
   const { mode, sinceZxid } = options;
   if (mode !== undefined && !WATCH_MODES.includes(mode)) {
-    return new QuorateError("BAD_ARGUMENTS", `unknown watch mode ${String(mode)}`, { path });
+    return new QuorateError("BAD_ARGUMENTS", `unknown watch mode ${mode}`, { path });
   }
   if (sinceZxid === undefined || (Number.isSafeInteger(sinceZxid) && sinceZxid >= 0)) return null;
   return new QuorateError("BAD_ARGUMENTS", "sinceZxid is no revision", { path });

@@ -12,7 +12,7 @@ import { QuorateError } from "./errors.ts";
 import { abandonment, endOf, isPassing, readFailure, writeFailure } from "./failure.ts";
 import { Fifo } from "./fifo.ts";
 import type { ClientClock, ClientRandom, Timer } from "./ports.ts";
-import { WriteWindow, writeSeqOf } from "./write-window.ts";
+import { WriteWindow } from "./write-window.ts";
 
 type WriteReplyMessage = Extract<ServerMessage, { readonly kind: "writeReply" }>;
 type ReadReplyMessage = Extract<ServerMessage, { readonly kind: "readReply" }>;
@@ -283,7 +283,8 @@ export class RequestTable {
   }
 
   #sendWrite(call: PendingWrite, send: Send): void {
-    const writeSeq = writeSeqOf(call);
+    const { writeSeq } = call;
+    if (writeSeq === 0) return;
     const { ackedSeq } = this.#writes;
     if (call.giveUp === null) {
       send({ kind: "write", writeSeq, ackedSeq, ops: call.ops }, call.bytes);

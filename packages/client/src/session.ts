@@ -1,7 +1,6 @@
 import {
   PROTOCOL_LIMITS,
   PROTOCOL_VERSION,
-  type ErrorCode,
   type Hello,
   type Query,
   type QueryReply,
@@ -14,46 +13,18 @@ import { ReadCall, type PendingRead, type PendingWrite } from "./call.ts";
 import { Cancellations } from "./cancellations.ts";
 import { queryBytes } from "./checked-op.ts";
 import type { Connection, ConnectionEvents } from "./connection.ts";
-import { Connector, type ConnectorEvents, type Goodbye, type Welcome } from "./connector.ts";
+import { Connector, type ConnectorEvents, type Welcome } from "./connector.ts";
 import { QuorateError } from "./errors.ts";
 import { endOf } from "./failure.ts";
+import { endsSession, isBlame, type Goodbye } from "./goodbye.ts";
 import { Liveness } from "./liveness.ts";
 import type { ClientPorts } from "./ports.ts";
 import { Contenders } from "./recipes/contenders.ts";
 import type { RecipeHost } from "./recipes/recipe-host.ts";
 import { RequestTable, type Send } from "./request-table.ts";
-import type { ServerList } from "./server-list.ts";
+import type { SessionIdentity, SessionOptions, SessionPhase } from "./session-phase.ts";
 import { SessionStates } from "./session-states.ts";
 import { Watches, type WatchRecord, type WatchSink, type WatchSpec } from "./watches.ts";
-
-/** Where the session stands; what each phase needs and no other. */
-type Phase =
-  /** No server has welcomed it yet. */
-  | {
-      readonly kind: "opening";
-      readonly resolve: () => void;
-      readonly reject: (error: QuorateError) => void;
-    }
-  | { readonly kind: "connected"; readonly connection: Connection }
-  | { readonly kind: "suspended" }
-  /** `close` was called; the service has not confirmed it. `connection` null: looking for one. */
-  | { readonly kind: "closing"; connection: Connection | null; readonly done: () => void }
-  | { readonly kind: "over" };
-
-/** What the first welcome, and every later one, tells of the session. */
-interface Identity {
-  readonly session: SessionId;
-  readonly timeoutMs: number;
-  readonly clusterId: string;
-  readonly historyId: string;
-}
-
-export interface SessionOptions {
-  readonly servers: ServerList;
-  readonly timeoutMs: number;
-  readonly clientName: string;
-  readonly connectTimeoutMs: number;
-}
 
 /** Longest that `close` waits for the service, ms: an application that ends should not hang on an ensemble that does not answer. */
 const CLOSE_TIMEOUT_MAX_MS = 5_000;
@@ -78,9 +49,9 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   readonly #requests: RequestTable;
   readonly #watches: Watches;
   #secret: Uint8Array;
-  #identity: Identity | null = null;
+  #identity: SessionIdentity | null = null;
   #lastZxid: Zxid | 0 = 0;
-  #phase: Phase = { kind: "suspended" };
+  #phase: SessionPhase = { kind: "suspended" };
   /** Why it is over; null while it is not. */
   #end: QuorateError | null = null;
   #isFlushDue = false;
@@ -352,11 +323,13 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
 
   #onGoodbye(goodbye: Goodbye): void {
     const { code, message } = goodbye;
-    const isOver = code === "SESSION_EXPIRED" || code === "HISTORY_CHANGED";
-    if (goodbye.fatal && isBlame(code)) this.#blames += 1;
+    const isOver = endsSession(goodbye);
+    if (isBlame(goodbye)) this.#blames += 1;
     if (this.#phase.kind === "closing") {
-      if (isOver || goodbye.fatal) this.#phase.done();
-      else if (this.#phase.connection !== null) this.#phase.connection.close();
+      const { connection, done } = this.#phase;
+      connection?.close();
+      if (isOver || goodbye.fatal) done();
+      else if (connection !== null) this.onEnd(connection, message);
       return;
     }
     if (isOver || this.#blames >= BLAMES_MAX) {
@@ -458,7 +431,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     if (zxid > this.#lastZxid) this.#lastZxid = zxid;
   }
 
-  #known(): Identity {
+  #known(): SessionIdentity {
     if (this.#identity === null) throw new QuorateError("NOT_READY", "there is no session yet");
     return this.#identity;
   }
@@ -490,8 +463,3 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
 }
 
 const LATE = "no proof of life in time";
-
-/** The server found fault with what this client sent. */
-function isBlame(code: ErrorCode): boolean {
-  return code === "PROTOCOL_ERROR" || code === "UNKNOWN_OPERATION" || code === "FRAME_TOO_LARGE";
-}

@@ -8,7 +8,7 @@ import {
 } from "@quorate/kv-store/protocol";
 import type { WatchNotice } from "./api.ts";
 import { ownedBytes, textBytes } from "./checked-op.ts";
-import { QuorateError } from "./errors.ts";
+import type { QuorateError } from "./errors.ts";
 import { readFailure } from "./failure.ts";
 import type { Send } from "./request-table.ts";
 

@@ -1,4 +1,4 @@
-import { PROTOCOL_LIMITS, type WriteSeq } from "@quorate/kv-store/protocol";
+import { PROTOCOL_LIMITS, writeSeq, type WriteSeq } from "@quorate/kv-store/protocol";
 import type { PendingWrite } from "./call.ts";
 
 /** A power of two, so that a number's slot is a mask away. */
@@ -12,7 +12,7 @@ const MASK = SLOTS - 1;
  */
 export class WriteWindow {
   readonly #slots: (PendingWrite | undefined)[] = [];
-  #acked = 0;
+  #acked: WriteSeq | 0 = 0;
   /** First number that is not sent on this connection. */
   #cursor = 1;
   #next = 1;
@@ -20,7 +20,7 @@ export class WriteWindow {
 
   /** Every write up to here has been answered. */
   get ackedSeq(): WriteSeq | 0 {
-    return this.#acked as WriteSeq | 0;
+    return this.#acked;
   }
 
   /** Highest number sent on this connection, or before it. */
@@ -42,7 +42,7 @@ export class WriteWindow {
 
   /** Gives `call` the next number. The caller sees to it that there is room. */
   append(call: PendingWrite): void {
-    call.writeSeq = this.#next;
+    call.writeSeq = writeSeq(this.#next);
     this.#slots[this.#next & MASK] = call;
     this.#next += 1;
     this.#bytes += call.bytes;
@@ -56,14 +56,14 @@ export class WriteWindow {
     return call;
   }
 
-  isUnsent(writeSeq: number): boolean {
-    return writeSeq >= this.#cursor;
+  isUnsent(seq: number): boolean {
+    return seq >= this.#cursor;
   }
 
   /** Marks a write answered and returns it; null if it is not waiting for an answer. */
-  answer(writeSeq: number): PendingWrite | null {
-    if (writeSeq <= this.#acked || writeSeq >= this.#cursor) return null;
-    const call = this.#slots[writeSeq & MASK];
+  answer(seq: number): PendingWrite | null {
+    if (seq <= this.#acked || seq >= this.#cursor) return null;
+    const call = this.#slots[seq & MASK];
     if (call === undefined || call.isAnswered) return null;
     call.isAnswered = true;
     this.#slide();
@@ -103,12 +103,7 @@ export class WriteWindow {
       if (call === undefined || !call.isAnswered) return;
       this.#slots[at] = undefined;
       this.#bytes -= call.bytes;
-      this.#acked += 1;
+      this.#acked = writeSeq(this.#acked + 1);
     }
   }
-}
-
-/** The number of a write that has one. */
-export function writeSeqOf(call: PendingWrite): WriteSeq {
-  return call.writeSeq as WriteSeq;
 }

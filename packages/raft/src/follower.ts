@@ -117,6 +117,7 @@ function resetToSnapshot(state: NodeState, install: InstallSnapshot): void {
   state.diskFirstIndex = logIndex(snapshot.index + 1);
   state.disk.snapshotDue = snapshot;
   state.installDue = null;
+  state.following.ackedIndex = noIndex;
 }
 
 /**

@@ -12,22 +12,34 @@ export type Term = number & { readonly [brand]: "Term" };
 /** Position in the log, from 1; 0 stands before the first entry. Raft paper, section 5.3. */
 export type LogIndex = number & { readonly [brand]: "LogIndex" };
 
+function isNodeId(value: number): value is NodeId {
+  return Number.isSafeInteger(value) && value > 0;
+}
+
+function isTerm(value: number): value is Term {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function isLogIndex(value: number): value is LogIndex {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
 /** Checks and brands a node id: a positive safe integer. */
 export function nodeId(value: number): NodeId {
-  assert(Number.isSafeInteger(value) && value > 0, "node_id_positive_safe_integer");
-  return value as NodeId;
+  assert(isNodeId(value), "node_id_positive_safe_integer");
+  return value;
 }
 
 /** Checks and brands a term: a safe integer from 0. */
 export function term(value: number): Term {
-  assert(Number.isSafeInteger(value) && value >= 0, "term_safe_integer");
-  return value as Term;
+  assert(isTerm(value), "term_safe_integer");
+  return value;
 }
 
 /** Checks and brands a log index: a safe integer from 0. */
 export function logIndex(value: number): LogIndex {
-  assert(Number.isSafeInteger(value) && value >= 0, "log_index_safe_integer");
-  return value as LogIndex;
+  assert(isLogIndex(value), "log_index_safe_integer");
+  return value;
 }
 
 /** The index `distance` (default 1) after `index`. */

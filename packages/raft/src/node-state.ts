@@ -2,7 +2,7 @@ import { assert } from "./assert.ts";
 import type { RaftConfig, RaftInitialState } from "./config.ts";
 import { logIndex, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
 import type { RejectReason, StepResult } from "./input.ts";
-import { LeaderReads } from "./leader-reads.ts";
+import type { LeaderReads } from "./leader-reads.ts";
 import { RaftLog } from "./log.ts";
 import { MembershipHistory } from "./membership-history.ts";
 import { isVoter, validateMembership } from "./membership-rules.ts";

@@ -63,14 +63,7 @@ export class Progress {
   /** An append may leave: the state allows it and nothing is awaited first. */
   get mayAppend(): boolean {
     if (this.#fetchTick !== null) return false;
-    switch (this.#state) {
-      case "probe":
-        return !this.#probeSent;
-      case "replicate":
-        return true;
-      case "snapshot":
-        return false;
-    }
+    return this.#state === "replicate" || (this.#state === "probe" && !this.#probeSent);
   }
 
   #enter(state: ProgressState): void {

@@ -46,14 +46,13 @@ const none: readonly never[] = Object.freeze([]);
  */
 export class RaftNode {
   readonly #state: NodeState;
-  #soft: SoftState;
+  /** The last one handed out. */
+  #soft: SoftState | null = null;
 
   /** Throws `InvariantError` if settings or initial state contradict themselves. */
   constructor(config: RaftConfig, initial: RaftInitialState) {
     validateConfig(config);
     this.#state = createNodeState(config, initial);
-    const { role, leader, term } = this.#state;
-    this.#soft = { role, leader, term };
   }
 
   /**
@@ -234,7 +233,7 @@ export class RaftNode {
   #takeSoftState(): SoftState | null {
     const { role, leader, term } = this.#state;
     const last = this.#soft;
-    if (role === last.role && leader === last.leader && term === last.term) return null;
+    if (role === last?.role && leader === last.leader && term === last.term) return null;
     this.#soft = { role, leader, term };
     return this.#soft;
   }

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isLoopback, parseHostPort } from "./config/address.ts";
 import { OPTIONS, flagOf, variableOf } from "./config/option.ts";
@@ -119,7 +119,8 @@ describe("sources", () => {
     expect(() => createServerConfig({ heartbeatMs: 0 })).toThrow(
       /CONFIG_INVALID: heartbeatMs: must/,
     );
-    expect(() => createServerConfig({ heartbeat: 1 } as never)).toThrow(
+    const misspelt: object = { heartbeat: 1 };
+    expect(() => createServerConfig(misspelt)).toThrow(
       /did you mean "heartbeatMs"/,
     );
   });
@@ -293,8 +294,10 @@ describe("listeners", () => {
   test("a node may listen elsewhere than it is reached", () => {
     const config = parse({
       argv: [
-        ...["--member", "1=10.0.0.1:7101|10.1.0.1:7101,a.example:443"],
-        ...["--peer-listen", "0.0.0.0:7101", "--client-listen", "[::1]:7001", "--insecure"],
+        "--member=1=10.0.0.1:7101|10.1.0.1:7101,a.example:443",
+        "--peer-listen=0.0.0.0:7101",
+        "--client-listen=[::1]:7001",
+        "--insecure",
       ],
     });
     expect(config.peer).toEqual({

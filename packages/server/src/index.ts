@@ -12,5 +12,6 @@ export {
 export type { ServerPorts } from "./ports.ts";
 export { QuorateServer, type QuorateServerOptions } from "./quorate-server.ts";
 export { SERVER_EXIT_CODES, exitCodeOf, runServerProcess } from "./server-process.ts";
+export { scanLog, type LogScanItem } from "./storage/log-scan.ts";
 export { systemPorts } from "./system/system-ports.ts";
 export { SERVER_VERSION } from "./version.ts";

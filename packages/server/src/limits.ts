@@ -81,7 +81,7 @@ export const SERVER_LIMITS: ServerLimits = {
   raft: {
     entryBytesMax: PROTOCOL_LIMITS.frameBytesMax + 64 * KIB,
     appendEntriesMax: 8192,
-    appendBytesMax: MIB,
+    appendBytesMax: PROTOCOL_LIMITS.frameBytesMax + 128 * KIB,
     inflightEntriesMax: 65_536,
     inflightBytesMax: 16 * MIB,
     memoryLogBytesMax: 64 * MIB,
@@ -152,6 +152,10 @@ export function validateLimits(limits: ServerLimits): void {
   demand(
     raft.uncommittedBytesMax >= Math.max(intake.batchBytesMax, raft.entryBytesMax),
     "uncommitted bytes must hold one batch of proposals",
+  );
+  demand(
+    raft.appendBytesMax >= raft.entryBytesMax,
+    "one appendEntries must hold the largest entry",
   );
   demand(
     raft.inflightBytesMax >= Math.max(raft.appendBytesMax, raft.entryBytesMax),

@@ -7,7 +7,10 @@ export interface NodePlan {
   readonly logFile: string;
   /** `host:port` */
   readonly peerAddress: string;
+  /** Where clients are told to go. */
   readonly clientAddress: string;
+  /** Where it listens for them; another address only if something stands in between. */
+  readonly clientListen: string;
 }
 
 /** An ensemble on this machine: what is needed to start each of its nodes. */
@@ -42,6 +45,7 @@ export function planEnsemble(directory: string, ports: readonly NodePorts[]): En
       logFile: join(directory, `node-${name}.log`),
       peerAddress: `127.0.0.1:${peer}`,
       clientAddress: `127.0.0.1:${client}`,
+      clientListen: `127.0.0.1:${client}`,
     };
   });
   return { nodes };
@@ -61,7 +65,7 @@ export function serverFlags(
     "--peer-listen",
     node.peerAddress,
     "--client-listen",
-    node.clientAddress,
+    node.clientListen,
     ...plan.nodes.flatMap((member) => [
       "--member",
       `${member.name}=${member.peerAddress},${member.clientAddress}`,

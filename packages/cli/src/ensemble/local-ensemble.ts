@@ -69,9 +69,9 @@ export class LocalEnsemble implements AsyncDisposable {
   /** Asks every running node; one that does not answer in time has no status. */
   async read(): Promise<readonly NodeReading[]> {
     return Promise.all(
-      this.plan.nodes.map(async ({ name, clientAddress }) => {
+      this.plan.nodes.map(async ({ name, clientAddress, clientListen }) => {
         const node = this.node(name);
-        const status = node.isRunning ? await fetchNodeStatus(clientAddress) : null;
+        const status = node.isRunning ? await fetchNodeStatus(clientListen) : null;
         return { name, process: node, clientAddress, status };
       }),
     );

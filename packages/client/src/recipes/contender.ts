@@ -1,4 +1,10 @@
-import type { FencingToken, WriteOp, WriteReply, Zxid } from "@quorate/kv-store/protocol";
+import type {
+  FencingToken,
+  QueryReply,
+  WriteOp,
+  WriteReply,
+  Zxid,
+} from "@quorate/kv-store/protocol";
 import type { CallOptions, Lock, WatchNotice } from "../api.ts";
 import { WriteCall, type PendingWrite } from "../call.ts";
 import type { CancellationTicket } from "../cancellations.ts";
@@ -163,15 +169,17 @@ export class Contender {
     if (token === undefined || this.#isAsking) return;
     this.#isAsking = true;
     this.#host.ask({ kind: "contender", path: this.path, token }).then(
-      (reply) => {
-        this.#isAsking = false;
-        if (reply.kind !== "contender") return;
-        if (reply.state === "gone") this.#fail(lockLost(this.path));
-        else if (reply.state === "held") this.onGranted();
-      },
+      (reply) => this.#onPlace(reply),
       // Only the session's end gets here, and that is told to every contender by itself.
       () => undefined,
     );
+  }
+
+  #onPlace(reply: QueryReply): void {
+    this.#isAsking = false;
+    if (reply.kind !== "contender") return;
+    if (reply.state === "gone") this.#fail(lockLost(this.path));
+    else if (reply.state === "held") this.onGranted();
   }
 
   /** From `zxid` on, so that nothing between the answer and the watch is missed. */

@@ -27,22 +27,15 @@ export class ManualClock implements MonotonicClock {
   }
 
   every(periodMs: number, callback: () => void): Timer {
-    let due: Due | null = null;
-    let isCancelled = false;
-    const arm = (dueMs: number): void => {
-      due = this.#add(dueMs, () => {
-        arm(dueMs + periodMs);
+    const arm = (dueMs: number): Due =>
+      this.#add(dueMs, () => {
+        // After a stall the periods that passed are skipped, not made up for.
+        const nextMs = dueMs + periodMs;
+        due = arm(nextMs > this.#nowMs ? nextMs : this.#nowMs + periodMs);
         callback();
       });
-      if (isCancelled) this.#remove(due);
-    };
-    arm(this.#nowMs + periodMs);
-    return {
-      cancel: () => {
-        isCancelled = true;
-        if (due !== null) this.#remove(due);
-      },
-    };
+    let due = arm(this.#nowMs + periodMs);
+    return { cancel: () => this.#remove(due) };
   }
 
   endOfTurn(callback: () => void): void {

@@ -45,7 +45,7 @@ export interface HeldOperation {
 }
 
 interface Disk {
-  root: MemoryDirectory;
+  readonly root: MemoryDirectory;
   readonly random: SeededRandom;
   bytesMax: number;
   onStep: ((step: FileStep) => Promise<void> | null) | null;
@@ -56,13 +56,18 @@ interface Disk {
  * sector, and names not synced with their directory as well. Everything follows from the seed and the order of calls.
  */
 export class MemoryFiles implements Files {
-  readonly #disk: Disk;
+  #disk: Disk;
   #isDead = false;
   readonly #failures = new Map<FileOperation, ServerError>();
   readonly #holds = new Map<FileOperation, () => Promise<void>>();
 
-  constructor(options: MemoryFilesOptions | Disk = {}) {
-    this.#disk = "root" in options ? options : diskOf(options);
+  constructor(options: MemoryFilesOptions = {}) {
+    this.#disk = {
+      root: new MemoryDirectory(),
+      random: new SeededRandom(options.seed ?? 1),
+      bytesMax: options.bytesMax ?? Number.MAX_SAFE_INTEGER,
+      onStep: options.onStep ?? null,
+    };
   }
 
   /**
@@ -72,7 +77,9 @@ export class MemoryFiles implements Files {
   crash(): MemoryFiles {
     this.#isDead = true;
     this.#disk.root.crash(this.#disk.random);
-    return new MemoryFiles(this.#disk);
+    const restarted = new MemoryFiles();
+    restarted.#disk = this.#disk;
+    return restarted;
   }
 
   /** The next such operation fails; a write may have happened in part. */
@@ -288,15 +295,6 @@ export class MemoryFiles implements Files {
     if (node instanceof MemoryFile) return node;
     throw fileError("change", path, new Error("no such file"));
   }
-}
-
-function diskOf(options: MemoryFilesOptions): Disk {
-  return {
-    root: new MemoryDirectory(),
-    random: new SeededRandom(options.seed ?? 1),
-    bytesMax: options.bytesMax ?? Number.MAX_SAFE_INTEGER,
-    onStep: options.onStep ?? null,
-  };
 }
 
 function namesOf(path: string): readonly string[] {

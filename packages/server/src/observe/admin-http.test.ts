@@ -1,7 +1,33 @@
 import { describe, expect, test } from "vitest";
 import { createAdminHandler, type AdminSource, type NodeStatus } from "./admin-http.ts";
 
-const STATUS = { name: "a", role: "leader", zxid: 7 } as NodeStatus;
+const STATUS: NodeStatus = {
+  name: "a",
+  nodeId: 1,
+  version: "1",
+  uptimeMs: 5,
+  clusterId: "c",
+  historyId: "h",
+  role: "leader",
+  leader: "a",
+  leaderId: 1,
+  term: 2,
+  commitIndex: 7,
+  appliedIndex: 7,
+  zxid: 7,
+  digest: "d",
+  checkpointZxid: 0,
+  sessions: 0,
+  connections: 0,
+  watches: 0,
+  znodes: 1,
+  treeBytes: 10,
+  diskFreeBytes: 10,
+  membership: null,
+  connectedPeers: [],
+  notReady: [],
+  warnings: [],
+};
 
 function handler(source: Partial<AdminSource> = {}): ReturnType<typeof createAdminHandler> {
   return createAdminHandler({

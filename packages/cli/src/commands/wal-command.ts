@@ -1,0 +1,157 @@
+import { scanLog, systemPorts, type LogScanItem } from "@quorate/server";
+import type { Command } from "commander";
+import { stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { CliError, usageError } from "../cli-error.ts";
+import type { CliContext } from "../context.ts";
+import { EXIT_CODES } from "../exit-code.ts";
+import { jsonLine } from "../format/json.ts";
+
+interface WalFlags {
+  readonly json?: boolean;
+}
+
+/** Folder of the log in a node's data directory. */
+const LOG_DIRECTORY = "log";
+
+/** Adds `wal dump` and `wal verify`. */
+export function addWalCommands(program: Command, context: CliContext): void {
+  const wal = program
+    .command("wal")
+    .description("look into the write-ahead log of a node that is stopped");
+  wal
+    .command("dump <directory>")
+    .description("print every record; DIRECTORY is the node's data directory or its log folder")
+    .option("--json", "print JSON, one record a line")
+    .action((directory: string, flags: WalFlags) => runDump(context, directory, flags));
+  wal
+    .command("verify <directory>")
+    .description("read all of the log and check every checksum and the chain over all records")
+    .option("--json", "print JSON, one value")
+    .action((directory: string, flags: WalFlags) => runVerify(context, directory, flags));
+}
+
+async function runDump(context: CliContext, directory: string, flags: WalFlags): Promise<void> {
+  let damage: string | null = null;
+  for await (const item of await openScan(context, directory)) {
+    context.out.write(flags.json === true ? jsonLine(item) : `${itemText(item)}\n`);
+    if (item.status === "corrupt") damage ??= itemText(item);
+  }
+  if (damage !== null) throw damaged(damage);
+}
+
+/** What a whole log amounts to. */
+export interface WalSummary {
+  segments: number;
+  records: number;
+  entries: number;
+  bytes: number;
+  torn: number;
+  corrupt: number;
+  firstIndex: number | null;
+  lastIndex: number | null;
+}
+
+async function runVerify(context: CliContext, directory: string, flags: WalFlags): Promise<void> {
+  const findings: string[] = [];
+  const summary = await summarize(await openScan(context, directory), (item) =>
+    findings.push(itemText(item)),
+  );
+  if (flags.json === true) context.out.write(jsonLine({ ...summary, findings }));
+  else context.out.write(summaryText(summary, findings));
+  if (summary.corrupt > 0) throw damaged(`${summary.corrupt} of ${summary.segments} segments`);
+}
+
+/** Adds up a scan; `onFinding` gets everything that is not a whole record. */
+export async function summarize(
+  scan: AsyncIterable<LogScanItem>,
+  onFinding: (item: LogScanItem) => void,
+): Promise<WalSummary> {
+  const segments = new Set<string>();
+  const summary: WalSummary = {
+    segments: 0,
+    records: 0,
+    entries: 0,
+    bytes: 0,
+    torn: 0,
+    corrupt: 0,
+    firstIndex: null,
+    lastIndex: null,
+  };
+  for await (const item of scan) {
+    segments.add(item.segment);
+    summary.segments = segments.size;
+    if (item.status !== "ok") {
+      summary[item.status] += 1;
+      onFinding(item);
+      continue;
+    }
+    summary.records += 1;
+    summary.bytes += item.bytes;
+    if (item.entries === null) continue;
+    summary.entries += item.entries.count;
+    summary.firstIndex ??= item.entries.firstIndex;
+    summary.lastIndex = item.entries.lastIndex;
+  }
+  return summary;
+}
+
+/** One record, or what stands in the place of one, on one line. */
+export function itemText(item: LogScanItem): string {
+  const place = `${item.segment} @${item.position}`;
+  if (item.status !== "ok") return `${place} ${item.status.toUpperCase()}: ${item.message}`;
+  const { term, votedFor } = item.hardState;
+  const entries =
+    item.entries === null
+      ? "no entries"
+      : `entries ${item.entries.firstIndex}-${item.entries.lastIndex} (term ${item.entries.firstTerm}-${item.entries.lastTerm})`;
+  const snapshot = item.snapshot === null ? "" : `, stands on an image at ${item.snapshot.index}`;
+  return `${place} record ${item.sequence}: ${item.bytes} bytes, term ${term}, vote ${votedFor ?? "-"}, ${entries}${snapshot}`;
+}
+
+function summaryText(summary: WalSummary, findings: readonly string[]): string {
+  const range =
+    summary.firstIndex === null ? "" : `, indices ${summary.firstIndex} to ${summary.lastIndex}`;
+  const lines = [
+    `${summary.segments} segments, ${summary.records} records, ${summary.entries} entries${range}, ${summary.bytes} bytes`,
+    ...findings,
+  ];
+  if (summary.torn > 0) {
+    lines.push(
+      "TORN: a write was under way when the node died; its next start cuts it off, nothing is lost",
+    );
+  }
+  if (summary.corrupt === 0) lines.push("no damage");
+  return `${lines.join("\n")}\n`;
+}
+
+async function openScan(
+  context: CliContext,
+  directory: string,
+): Promise<AsyncIterable<LogScanItem>> {
+  const given = resolve(context.workingDirectory, directory);
+  const below = join(given, LOG_DIRECTORY);
+  const folder = (await isFolder(below)) ? below : given;
+  if (!(await isFolder(folder))) {
+    throw usageError(
+      `${given} is no folder`,
+      "give a node's data directory, such as ./data/node-1",
+    );
+  }
+  return scanLog(systemPorts().files, folder);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function damaged(what: string): CliError {
+  return new CliError(`the log is damaged: ${what}`, {
+    exitCode: EXIT_CODES.damaged,
+    hint: "start the node: it repairs itself from its peers, without a vote until it has",
+  });
+}

@@ -1,0 +1,178 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Socket, type AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer, type ServerOptions } from "ws";
+import { ServerError } from "../errors.ts";
+import type { HttpHandler, HttpResponse, ListenOptions, Listener } from "../ports.ts";
+import { CLOSE_TIMEOUT_MS, WsConnection } from "./ws-connection.ts";
+
+/** Requests are small and come at once from honest clients. */
+const HEADERS_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+const TIMEOUTS_CHECKED_EVERY_MS = 1_000;
+const HEADER_BYTES_MAX = 8_192;
+/** Sockets beside the connections: plain HTTP requests, and handshakes under way. */
+const OTHER_SOCKETS_MAX = 64;
+/** `name`, `1.2.3.4` or `[::1]`, perhaps with a port. */
+const HOST_HEADER = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/iu;
+
+/** Accepts WebSocket connections and answers plain HTTP on one port. */
+export class WsListener implements Listener {
+  readonly #options: ListenOptions;
+  readonly #http: Server;
+  readonly #websockets: WebSocketServer;
+  readonly #connections = new Set<WsConnection>();
+  #isClosed = false;
+
+  private constructor(options: ListenOptions) {
+    this.#options = options;
+    const websocketOptions: ServerOptions & { readonly closeTimeout: number } = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.frameBytesMax,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+    };
+    this.#websockets = new WebSocketServer(websocketOptions);
+    this.#http = createServer(
+      {
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        connectionsCheckingInterval: TIMEOUTS_CHECKED_EVERY_MS,
+        maxHeaderSize: HEADER_BYTES_MAX,
+      },
+      (request, response) => this.#onRequest(request, response),
+    );
+    this.#http.maxConnections = options.connectionsMax + OTHER_SOCKETS_MAX;
+    this.#http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (socket instanceof Socket) this.#onUpgrade(request, socket, head);
+      else socket.destroy();
+    });
+    this.#http.on("clientError", (_error, socket) => {
+      socket.destroy();
+    });
+  }
+
+  /** Resolves once connections are accepted. */
+  static async open(options: ListenOptions): Promise<WsListener> {
+    const listener = new WsListener(options);
+    await listener.#listen();
+    return listener;
+  }
+
+  get port(): number {
+    const address = this.#http.address();
+    return isAddressInfo(address) ? address.port : 0;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const closed = new Promise<void>((resolve) => {
+      this.#http.close(() => resolve());
+    });
+    for (const connection of this.#connections) connection.close();
+    this.#http.closeAllConnections();
+    const patience = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy();
+    }, CLOSE_TIMEOUT_MS);
+    await closed;
+    clearTimeout(patience);
+  }
+
+  #listen(): Promise<void> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException): void => {
+        reject(listenError(`${host}:${port}`, error));
+      };
+      this.#http.once("error", onError);
+      this.#http.listen({ host, port }, () => {
+        this.#http.off("error", onError);
+        // From now on an error concerns one connection that could not be accepted, for want of descriptors.
+        this.#http.on("error", () => {});
+        resolve();
+      });
+    });
+  }
+
+  #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    // Until the WebSocket takes over, nobody else listens for it.
+    socket.on("error", () => socket.destroy());
+    if (this.#isClosed || this.#connections.size >= this.#options.connectionsMax) {
+      return refuse(socket, "503 Service Unavailable");
+    }
+    if (!hasValidHost(request)) return refuse(socket, "400 Bad Request");
+    if (!this.#isAllowedOrigin(request)) return refuse(socket, "403 Forbidden");
+    this.#websockets.handleUpgrade(request, socket, head, (websocket) => {
+      const connection = new WsConnection(websocket, socket);
+      this.#connections.add(connection);
+      websocket.on("close", () => this.#connections.delete(connection));
+      this.#options.accept(connection);
+    });
+  }
+
+  #isAllowedOrigin(request: IncomingMessage): boolean {
+    const { origin } = request.headers;
+    return origin === undefined || this.#options.allowedOrigins.includes(origin);
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    // Bodies are of no use here: they are read so that the answer arrives.
+    request.resume();
+    request.on("error", () => {});
+    response.on("error", () => {});
+    const { http } = this.#options;
+    if (!hasValidHost(request)) return answer(response, plain(400, "bad host"));
+    if (!this.#isAllowedOrigin(request)) return answer(response, plain(403, "origin not allowed"));
+    if (http === null) return answer(response, plain(426, "WebSocket only"));
+    void serve(http, request, response);
+  }
+}
+
+async function serve(
+  http: HttpHandler,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+  try {
+    answer(response, await http({ method: request.method ?? "GET", path }));
+  } catch {
+    answer(response, plain(500, "internal error"));
+  }
+}
+
+function answer(response: ServerResponse, content: HttpResponse): void {
+  response.writeHead(content.status, {
+    "content-type": content.contentType,
+    "content-length": Buffer.byteLength(content.body),
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+  });
+  response.end(content.body);
+}
+
+function plain(status: number, body: string): HttpResponse {
+  return { status, contentType: "text/plain; charset=utf-8", body: `${body}\n` };
+}
+
+function refuse(socket: Socket, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+}
+
+function hasValidHost(request: IncomingMessage): boolean {
+  return HOST_HEADER.test(request.headers.host ?? "");
+}
+
+function isAddressInfo(address: AddressInfo | string | null): address is AddressInfo {
+  return typeof address === "object" && address !== null;
+}
+
+function listenError(address: string, error: NodeJS.ErrnoException): ServerError {
+  const reason = error.code ?? error.message;
+  if (error.code === "EADDRINUSE") {
+    return new ServerError("ADDRESS_IN_USE", `${address} is in use by another program`, error);
+  }
+  return new ServerError("ADDRESS_UNAVAILABLE", `cannot listen on ${address}: ${reason}`, error);
+}

@@ -1,0 +1,47 @@
+import { connect } from "../../../packages/client/src/connect.ts";
+import type { ConnectOptions, QuorateClient } from "../../../packages/client/src/api.ts";
+import { FakeNetwork, type FakeConnection } from "./fake-network.ts";
+
+export interface OpenClient {
+  readonly net: FakeNetwork;
+  readonly client: QuorateClient;
+  /** Of the first welcome; its hello and first ping have been taken. */
+  readonly connection: FakeConnection;
+}
+
+/** A client that was just welcomed. */
+export async function openClient(options: Partial<ConnectOptions> = {}): Promise<OpenClient> {
+  const net = new FakeNetwork();
+  const connecting = connect({ servers: ["a:1", "b:1", "c:1"], ...options }, net.ports);
+  await net.clock.settle();
+  const connection = net.last;
+  connection.welcome();
+  const client = await connecting;
+  await net.clock.settle();
+  connection.take();
+  return { net, client, connection };
+}
+
+/** The promise's error; fails if there is none. */
+export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("it did not reject");
+}
+
+/** What has become of a promise by now. */
+export function outcomeOf(promise: Promise<unknown>): { state: "pending" | "done" | "failed" } {
+  const outcome: { state: "pending" | "done" | "failed" } = { state: "pending" };
+  promise.then(
+    () => {
+      outcome.state = "done";
+    },
+    () => {
+      outcome.state = "failed";
+    },
+  );
+  return outcome;
+}
