@@ -1,10 +1,10 @@
 import type { ApplyOutcome, ApplyResult } from "./apply-outcome.ts";
-import { type EntryHead, unchanged } from "./apply-write.ts";
+import { unchanged } from "./apply-write.ts";
 import { assert } from "./assert.ts";
 import type { AttachInfo, Command } from "./command.ts";
 import { PROTOCOL_LIMITS, type SessionId, sessionId, type Zxid } from "./protocol/index.ts";
 import { hashAttach, makeSession, sessionBytes, sumSession, type Session } from "./session.ts";
-import type { Transaction } from "./transaction.ts";
+import type { EntryHead, Transaction } from "./transaction.ts";
 import type { TreeState } from "./tree-state.ts";
 
 type OpenCommand = Extract<Command, { readonly kind: "openSession" }>;
@@ -149,8 +149,8 @@ function endSessions(
   },
 ): ApplyOutcome {
   const { state } = transaction;
-  const { zxid, timeMs } = head;
-  transaction.begin({ zxid, timeMs, author: end.author }, false);
+  const { zxid } = head;
+  transaction.begin(head, end.author, false);
   for (const session of end.ending) {
     for (const path of deepestFirst(session.ephemerals)) {
       const node = state.nodes.get(path);

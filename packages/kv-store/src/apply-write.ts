@@ -8,23 +8,19 @@ import {
   type WriteOutcome,
   type WriteReply,
   type WriteSeq,
+  writeSeq,
 } from "./protocol/index.ts";
 import { rememberedReply } from "./reply-window.ts";
 import { sumSession, type Session } from "./session.ts";
-import type { Committed, Transaction } from "./transaction.ts";
+import type { Committed, EntryHead, Transaction } from "./transaction.ts";
+import type { TreeState } from "./tree-state.ts";
 
 type WriteCommand = Extract<Command, { readonly kind: "write" }>;
 
 const NO_CHANGES: readonly Change[] = [];
 const NO_GRANTS: readonly Grant[] = [];
 const NOTHING: Committed = { changes: NO_CHANGES, grants: NO_GRANTS };
-
-/** When and where a command stands. */
-export interface EntryHead {
-  readonly zxid: ApplyOutcome["zxid"];
-  readonly term: number;
-  readonly timeMs: number;
-}
+const NO_REPLIES: readonly WriteReply[] = [];
 
 /** An outcome of an entry that changed no znode. */
 export function unchanged(zxid: ApplyOutcome["zxid"], result: ApplyResult): ApplyOutcome {
@@ -56,8 +52,10 @@ export function applyWrite(
   if (isWindowFull(session, ackedSeq)) {
     return skipped(zxid, command, { reason: "windowFull", lastWriteSeq });
   }
-  const { outcome, committed } = applyOps(transaction, head, command);
-  remember(transaction, session, { writeSeq, ackedSeq, outcome });
+  const outcome = runOps(transaction, head, command);
+  remember(transaction.state, session, ackedSeq, outcome);
+  // Whatever was rolled back is no longer open, and nothing was begun for no ops.
+  const committed = transaction.isOpen ? transaction.commit() : NOTHING;
   return {
     zxid,
     changes: committed.changes,
@@ -121,56 +119,53 @@ function isWindowFull(session: Session, ackedSeq: WriteSeq | 0): boolean {
   return window.bytesAfter(ackedSeq) >= PROTOCOL_LIMITS.outstandingBytesMax;
 }
 
-function applyOps(
-  transaction: Transaction,
-  head: EntryHead,
-  command: WriteCommand,
-): { readonly outcome: WriteOutcome; readonly committed: Committed } {
-  const { zxid, timeMs } = head;
+/** Leaves the transaction open where there is something to commit. */
+function runOps(transaction: Transaction, head: EntryHead, command: WriteCommand): WriteOutcome {
+  const { zxid } = head;
   const { ops, session } = command;
-  if (ops.length > PROTOCOL_LIMITS.opsMax) {
-    return { outcome: { ok: false, zxid, code: "TOO_LARGE", opIndex: -1 }, committed: NOTHING };
+  const first = ops[0];
+  if (first === undefined) return { ok: true, zxid, replies: NO_REPLIES };
+  if (ops.length > PROTOCOL_LIMITS.opsMax) return { ok: false, zxid, code: "TOO_LARGE", opIndex: -1 };
+  transaction.begin(head, session, ops.length > 1);
+  const reply = applyOp(transaction, first);
+  if (typeof reply === "string") return failed(transaction, reply, 0);
+  const replies = [reply];
+  for (let i = 1; i < ops.length; i += 1) {
+    const op = ops[i];
+    assert(op !== undefined, "ops_without_holes");
+    const next = applyOp(transaction, op);
+    if (typeof next === "string") return failed(transaction, next, i);
+    replies.push(next);
   }
-  if (ops.length === 0) return { outcome: { ok: true, zxid, replies: [] }, committed: NOTHING };
-  transaction.begin({ zxid, timeMs, author: session }, ops.length > 1);
-  const replies: WriteReply[] = [];
-  for (const op of ops) {
-    const reply = applyOp(transaction, op);
-    if (typeof reply === "string") {
-      transaction.rollBack();
-      const outcome = { ok: false, zxid, code: reply, opIndex: replies.length } as const;
-      return { outcome, committed: NOTHING };
-    }
-    replies.push(reply);
-  }
-  return { outcome: { ok: true, zxid, replies }, committed: transaction.commit() };
+  return { ok: true, zxid, replies };
+}
+
+function failed(transaction: Transaction, code: ErrorCode, opIndex: number): WriteOutcome {
+  transaction.rollBack();
+  return { ok: false, zxid: transaction.zxid, code, opIndex };
 }
 
 /** The write takes its number, whatever became of it, and its outcome stays until it is acknowledged. */
 function remember(
-  transaction: Transaction,
+  state: TreeState,
   session: Session,
-  done: {
-    readonly writeSeq: WriteSeq;
-    readonly ackedSeq: WriteSeq | 0;
-    readonly outcome: WriteOutcome;
-  },
+  ackedSeq: WriteSeq | 0,
+  outcome: WriteOutcome,
 ): void {
-  const { state } = transaction;
   const { digest, hasher } = state;
-  assert(done.writeSeq === session.lastWriteSeq + 1, "write_seq_consecutive");
+  const { window } = session;
   state.dirtySessions.touch(session);
   digest.subtract(session.sumA, session.sumB);
-  session.lastWriteSeq = done.writeSeq;
-  session.ackedSeq = done.ackedSeq;
-  session.lastActZxid = done.outcome.zxid;
+  session.lastWriteSeq = writeSeq(session.lastWriteSeq + 1);
+  session.ackedSeq = ackedSeq;
+  session.lastActZxid = outcome.zxid;
   sumSession(hasher, session);
   digest.add(session.sumA, session.sumB);
-  const countBefore = session.window.count;
-  state.bytes -= session.window.forget(done.ackedSeq, digest);
-  const reply = rememberedReply(hasher, session.id, done.writeSeq, done.outcome);
-  session.window.push(reply);
-  state.bytes += reply.bytes;
-  state.replyCount += session.window.count - countBefore;
+  const countBefore = window.count;
+  const forgotten = window.forget(ackedSeq, digest);
+  const reply = rememberedReply(hasher, session.id, session.lastWriteSeq, outcome);
+  window.push(reply);
+  state.bytes += reply.bytes - forgotten;
+  state.replyCount += window.count - countBefore;
   digest.add(reply.sumA, reply.sumB);
 }

@@ -38,6 +38,9 @@ export class ChangeLog {
   readonly #limits: ChangeLogLimits;
   /** One array for each revision that changed something, ascending; those before `#head` fell off. */
   #revisions: (readonly Change[])[] = [];
+  /** Zxid and bytes of each revision, so that dropping one, long after it was last looked at, need not look at it. */
+  #zxids: Zxid[] = [];
+  #sizes: number[] = [];
   #head = 0;
   #bytes = 0;
   #count = 0;
@@ -71,11 +74,14 @@ export class ChangeLog {
   append(changes: readonly Change[]): void {
     const first = changes[0];
     if (first === undefined) return;
-    const last = this.#revisions.at(-1)?.[0];
-    assert(last === undefined || last.zxid < first.zxid, "change_log_ascending");
+    const last = this.#zxids.at(-1) ?? 0;
+    assert(last < first.zxid, "change_log_ascending");
+    const bytes = bytesOf(changes);
     this.#revisions.push(changes);
+    this.#zxids.push(first.zxid);
+    this.#sizes.push(bytes);
     this.#count += changes.length;
-    this.#bytes += bytesOf(changes);
+    this.#bytes += bytes;
     while (this.#bytes > this.#limits.bytesMax || this.#count > this.#limits.countMax) {
       this.#dropFirst();
     }
@@ -126,29 +132,27 @@ export class ChangeLog {
     let high = this.#revisions.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#revisions[middle]?.[0]?.zxid ?? 0) <= zxid) low = middle + 1;
+      if ((this.#zxids[middle] ?? 0) <= zxid) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
   #dropFirst(): void {
-    const changes = this.#revisions[this.#head] ?? NOTHING;
-    const first = changes[0];
-    assert(first !== undefined, "dropped_revision_not_empty");
+    const count = this.#revisions[this.#head]?.length ?? 0;
+    const zxid = this.#zxids[this.#head];
+    assert(zxid !== undefined && count > 0, "dropped_revision_not_empty");
+    this.#bytes -= this.#sizes[this.#head] ?? 0;
+    this.#count -= count;
     this.#revisions[this.#head] = NOTHING;
     this.#head += 1;
-    this.#count -= changes.length;
-    this.#bytes -= bytesOf(changes);
-    this.#oldestZxid = first.zxid;
-    const zxid = first.zxid;
-    if (zxid <= this.#imagedZxid || zxid <= this.#frozenZxid) {
-      this.#fallen.push({ zxid, count: changes.length });
-    }
-    if (this.#head > 1024 && this.#head * 2 > this.#revisions.length) {
-      this.#revisions = this.#revisions.slice(this.#head);
-      this.#head = 0;
-    }
+    this.#oldestZxid = zxid;
+    if (zxid <= this.#imagedZxid || zxid <= this.#frozenZxid) this.#fallen.push({ zxid, count });
+    if (this.#head <= 1024 || this.#head * 2 <= this.#revisions.length) return;
+    this.#revisions = this.#revisions.slice(this.#head);
+    this.#zxids = this.#zxids.slice(this.#head);
+    this.#sizes = this.#sizes.slice(this.#head);
+    this.#head = 0;
   }
 }
 

@@ -5,7 +5,7 @@ import {
   applyExpireSessions,
   applyOpenSession,
 } from "./apply-session.ts";
-import { applyWrite, type EntryHead } from "./apply-write.ts";
+import { applyWrite } from "./apply-write.ts";
 import { assert, unreachable } from "./assert.ts";
 import type { ChangesSince } from "./change-log.ts";
 import { beginCheckpoint, type Checkpoint } from "./checkpoint.ts";
@@ -16,7 +16,7 @@ import { answer } from "./queries.ts";
 import { recomputedSum } from "./recompute-digest.ts";
 import { sessionView } from "./session.ts";
 import type { SessionView } from "./session-view.ts";
-import { Transaction } from "./transaction.ts";
+import { type EntryHead, Transaction } from "./transaction.ts";
 import { newState, renderDigest, type TreeState } from "./tree-state.ts";
 
 /** The replicated clock moves at most this far with one command, whatever its stamp says. */

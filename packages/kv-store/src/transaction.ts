@@ -23,12 +23,12 @@ import {
   znodeImage,
 } from "./znode.ts";
 
-/** What the changes of one entry have in common. */
-export interface TransactionHead {
+/** When and where an entry stands. */
+export interface EntryHead {
   readonly zxid: Zxid;
+  readonly term: number;
+  /** The leader's wall clock, ms since 1970. */
   readonly timeMs: number;
-  /** Session that causes them; 0: the ensemble. */
-  readonly author: SessionId | 0;
 }
 
 /** What a committed transaction did. */
@@ -48,6 +48,7 @@ interface Acquired {
   readonly held: boolean;
 }
 
+const NO_CHANGES: readonly Change[] = [];
 const NO_GRANTS: readonly Grant[] = [];
 
 /**
@@ -56,11 +57,12 @@ const NO_GRANTS: readonly Grant[] = [];
  */
 export class Transaction {
   readonly #state: TreeState;
-  #head: TransactionHead = { zxid: zxid(0), timeMs: 0, author: 0 };
+  #head: EntryHead = { zxid: zxid(0), term: 0, timeMs: 0 };
+  #author: SessionId | 0 = 0;
   /** Null: nothing of this transaction can fail after its first change. */
   #undo: Undo[] | null = null;
   #touched: Znode[] = [];
-  #changes: Change[] = [];
+  #changes: Change[] | null = null;
   #bytesBefore = 0;
   #isOpen = false;
   readonly #acquired = new Map<string, Acquired>();
@@ -75,21 +77,29 @@ export class Transaction {
     return this.#state;
   }
 
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   get zxid(): Zxid {
     return this.#head.zxid;
   }
 
   get author(): SessionId | 0 {
-    return this.#head.author;
+    return this.#author;
   }
 
-  /** `canFail`: a later op may call for a roll-back of what earlier ones did. */
-  begin(head: TransactionHead, canFail: boolean): void {
+  /**
+   * `author`: the session that causes it, 0 for the ensemble. `canFail`: a later op may call for a roll-back of what
+   * earlier ones did.
+   */
+  begin(head: EntryHead, author: SessionId | 0, canFail: boolean): void {
     assert(!this.#isOpen, "one_transaction_at_a_time");
     this.#isOpen = true;
     this.#head = head;
+    this.#author = author;
     this.#undo = canFail ? [] : null;
-    this.#changes = [];
+    this.#changes = null;
     this.#bytesBefore = this.#state.bytes;
   }
 
@@ -101,7 +111,7 @@ export class Transaction {
   /** A new znode `name` below `parent`; `data` is copied. The caller has checked everything. */
   create(parent: Znode, name: string, data: Uint8Array, owner: SessionId | 0): Znode {
     const state = this.#state;
-    const { zxid, timeMs, author } = this.#head;
+    const { zxid, timeMs } = this.#head;
     assert(parent.stat.ephemeralOwner === 0, "ephemerals_have_no_children");
     const stat: Stat = {
       czxid: zxid,
@@ -134,14 +144,14 @@ export class Transaction {
     this.#link(node, parent, name);
     state.bytes += znodeBytes(node.path, data.length);
     this.#undo?.push({ kind: "create", node });
-    this.#changes.push({
+    this.#record({
       zxid,
       kind: "created",
       path: node.path,
       data: node.data,
       stat,
       before: null,
-      author,
+      author: this.#author,
     });
     return node;
   }
@@ -149,7 +159,7 @@ export class Transaction {
   /** Removes a znode without children. */
   remove(node: Znode): void {
     const state = this.#state;
-    const { zxid, author } = this.#head;
+    const { zxid } = this.#head;
     const parent = node.parent;
     assert(parent !== null, "root_stays");
     assert(node.stat.childCount === 0, "removed_childless");
@@ -165,13 +175,14 @@ export class Transaction {
     this.#undo?.push({ kind: "remove", node });
     const { data, stat } = node;
     const before = { data, stat };
-    this.#changes.push({ zxid, kind: "deleted", path: node.path, data, stat, before, author });
+    const { path } = node;
+    this.#record({ zxid, kind: "deleted", path, data, stat, before, author: this.#author });
   }
 
   /** Replaces a znode's data; `data` is copied. */
   setData(node: Znode, data: Uint8Array): void {
     const state = this.#state;
-    const { zxid, timeMs, author } = this.#head;
+    const { zxid, timeMs } = this.#head;
     assert(!node.isRemoved, "set_on_live_znode");
     this.#prepare(node);
     const before = { data: node.data, stat: node.stat };
@@ -194,7 +205,15 @@ export class Transaction {
     hashData(state.hasher, node);
     state.bytes += data.length - old.dataBytes;
     const path = node.path;
-    this.#changes.push({ zxid, kind: "dataChanged", path, data: node.data, stat, before, author });
+    this.#record({
+      zxid,
+      kind: "dataChanged",
+      path,
+      data: node.data,
+      stat,
+      before,
+      author: this.#author,
+    });
   }
 
   /** Makes `directory` a lock directory of that format. */
@@ -233,7 +252,7 @@ export class Transaction {
       if (wasFresh) dirtyNodes.add(node);
     }
     const grants = this.#handOvers.size === 0 ? NO_GRANTS : this.#grants();
-    const committed = { changes: this.#changes, grants };
+    const committed = { changes: this.#changes ?? NO_CHANGES, grants };
     this.#end();
     return committed;
   }
@@ -285,6 +304,12 @@ export class Transaction {
     node.isTouched = true;
     this.#touched.push(node);
     this.#state.dirtyNodes.touch(node);
+  }
+
+  #record(change: Change): void {
+    // A list that begins as a literal takes a fraction of the memory of one that is pushed to; most have one item.
+    if (this.#changes === null) this.#changes = [change];
+    else this.#changes.push(change);
   }
 
   #link(node: Znode, parent: Znode, name: string): void {

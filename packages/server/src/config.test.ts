@@ -120,9 +120,7 @@ describe("sources", () => {
       /CONFIG_INVALID: heartbeatMs: must/,
     );
     const misspelt: object = { heartbeat: 1 };
-    expect(() => createServerConfig(misspelt)).toThrow(
-      /did you mean "heartbeatMs"/,
-    );
+    expect(() => createServerConfig(misspelt)).toThrow(/did you mean "heartbeatMs"/);
   });
 
   test("a boolean flag needs no value", () => {

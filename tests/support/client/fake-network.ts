@@ -94,7 +94,8 @@ export class FakeConnection {
   }
 
   goodbye(code: ErrorCode, fatal = false): void {
-    this.send({ kind: "goodbye", code, message: "so it is", fatal, protocolVersion: 9 });
+    const protocolVersion = code === "UNSUPPORTED_VERSION" ? 9 : 1;
+    this.send({ kind: "goodbye", code, message: "so it is", fatal, protocolVersion });
     this.cut();
   }
 

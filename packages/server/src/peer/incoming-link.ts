@@ -94,7 +94,7 @@ export class IncomingLink {
   /** Called once per keepalive interval: the dialling side asks at least that often. */
   onKeepalive(): void {
     if (this.#phase !== "up") return;
-    if (this.#silentKeepalives >= this.#timing.silentKeepalivesMax) this.#end("the peer is silent");
+    if (this.#silentKeepalives >= this.#timing.silentIncomingMax) this.#end("the peer is silent");
     else this.#silentKeepalives += 1;
   }
 

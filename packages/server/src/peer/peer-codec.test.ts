@@ -46,7 +46,12 @@ function membershipOf(ids: readonly number[], learnerCount: number): Membership 
     peerAddress: "10.0.0.1:7101|10.1.0.1:7101",
     clientAddress: "é.example:7001",
   }));
-  return { voters, outgoingVoters: voters.slice(1), learners: sorted.slice(0, learnerCount), members };
+  return {
+    voters,
+    outgoingVoters: voters.slice(1),
+    learners: sorted.slice(0, learnerCount),
+    members,
+  };
 }
 
 const membership = fc
@@ -69,7 +74,9 @@ const entries = fc
       last += rise;
       const id = { term: term(last), index: logIndex(prevIndex + at + 1) };
       if (kind === 0) return { kind: "noop", ...id };
-      return kind === 1 ? { kind: "command", ...id, data } : { kind: "config", ...id, membership: config };
+      return kind === 1
+        ? { kind: "command", ...id, data }
+        : { kind: "config", ...id, membership: config };
     });
     return { prevIndex: logIndex(prevIndex), prevTerm: term(prevTerm), entries: list, last };
   });
@@ -91,7 +98,12 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     })),
   fc
     .tuple(base, fc.boolean(), fc.boolean())
-    .map(([b, preVote, granted]): Message => ({ kind: "requestVoteReply", ...b, preVote, granted })),
+    .map(([b, preVote, granted]): Message => ({
+      kind: "requestVoteReply",
+      ...b,
+      preVote,
+      granted,
+    })),
   fc.tuple(base, entries, index).map(([b, { last, ...log }, commitIndex]): Message => ({
     kind: "appendEntries",
     ...b,
@@ -138,7 +150,11 @@ const envelope: fc.Arbitrary<PeerEnvelope> = fc.oneof(
     retryAfterMs: number,
   }),
   fc.record({ kind: fc.constant("touches" as const), batch: number, sessions: fc.array(number) }),
-  fc.record({ kind: fc.constant("touchesNoted" as const), batch: number, unknown: fc.array(number) }),
+  fc.record({
+    kind: fc.constant("touchesNoted" as const),
+    batch: number,
+    unknown: fc.array(number),
+  }),
   fc.record({
     kind: fc.constant("snapshotChunk" as const),
     transfer: number,
@@ -186,7 +202,11 @@ function append(changes: Partial<Extract<Message, { kind: "appendEntries" }>>): 
   };
 }
 
-const noop = (at: number, t: number): Entry => ({ kind: "noop", index: logIndex(at), term: term(t) });
+const noop = (at: number, t: number): Entry => ({
+  kind: "noop",
+  index: logIndex(at),
+  term: term(t),
+});
 
 /** Anything but a refusal by name is a crash. */
 function attempt(decode: (frame: Uint8Array) => unknown, frame: Uint8Array): boolean {
@@ -266,20 +286,26 @@ describe("frames of envelopes", () => {
 
 describe("hostile frames", () => {
   test("random bytes, cut frames and flipped bytes are refused by name or understood", () => {
-    const frame = fc.array(envelope, { minLength: 1, maxLength: 4 }).map((envelopes) =>
-      encodePeerFrame(envelopes, encodeEntries),
-    );
+    const frame = fc
+      .array(envelope, { minLength: 1, maxLength: 4 })
+      .map((envelopes) => encodePeerFrame(envelopes, encodeEntries));
     fc.assert(
-      fc.property(frame, fc.nat(), fc.nat(255), fc.uint8Array({ maxLength: 60 }), (whole, at, value, noise) => {
-        const cut = at % whole.length;
-        attempt(decodePeerFrame, whole.subarray(0, cut));
-        const flipped = whole.slice();
-        flipped[cut] = value;
-        attempt(decodePeerFrame, flipped);
-        attempt(decodePeerFrame, noise);
-        attempt(decodePeerFrame, Uint8Array.of(3, ...noise));
-        attempt(decodePeerFrame, Uint8Array.of(3, 1 + (value % 8), ...noise));
-      }),
+      fc.property(
+        frame,
+        fc.nat(),
+        fc.nat(255),
+        fc.uint8Array({ maxLength: 60 }),
+        (whole, at, value, noise) => {
+          const cut = at % whole.length;
+          attempt(decodePeerFrame, whole.subarray(0, cut));
+          const flipped = whole.slice();
+          flipped[cut] = value;
+          attempt(decodePeerFrame, flipped);
+          attempt(decodePeerFrame, noise);
+          attempt(decodePeerFrame, Uint8Array.of(3, ...noise));
+          attempt(decodePeerFrame, Uint8Array.of(3, 1 + (value % 8), ...noise));
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -370,7 +396,10 @@ describe("hostile frames", () => {
   });
 
   test("text that is not UTF-8 is refused", () => {
-    const frame = encodePeerFrame([{ kind: "digest", index: logIndex(1), digest: "abc" }], encodeEntries);
+    const frame = encodePeerFrame(
+      [{ kind: "digest", index: logIndex(1), digest: "abc" }],
+      encodeEntries,
+    );
     frame[frame.length - 1] = 0xff;
     expect(attempt(decodePeerFrame, frame)).toBe(false);
   });
@@ -442,9 +471,15 @@ describe("greetings", () => {
       }
       expect(attempt(decode, Uint8Array.of(...whole, 0))).toBe(false);
     }
-    expect(attempt(decodePeerHello, new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"))).toBe(false);
-    expect(attempt(decodePeerHello, encodePeerHello({ ...HELLO, name: "n".repeat(3000) }))).toBe(false);
+    expect(attempt(decodePeerHello, new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"))).toBe(
+      false,
+    );
+    expect(attempt(decodePeerHello, encodePeerHello({ ...HELLO, name: "n".repeat(3000) }))).toBe(
+      false,
+    );
     const crowd = Array.from({ length: 65 }, String);
-    expect(attempt(decodePeerHello, encodePeerHello({ ...HELLO, initialMembers: crowd }))).toBe(false);
+    expect(attempt(decodePeerHello, encodePeerHello({ ...HELLO, initialMembers: crowd }))).toBe(
+      false,
+    );
   });
 });
