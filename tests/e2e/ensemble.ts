@@ -14,13 +14,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onTestFailed, onTestFinished } from "vitest";
+import { onTestFinished } from "vitest";
 import { FaultProxy } from "./fault-proxy.ts";
 import { poll } from "./poll.ts";
 
 /** The server as it is shipped. */
 export const SERVER_MAIN: string = fileURLToPath(
-  new URL("../../packages/server/dist/main.js", import.meta.url),
+  new URL("../../packages/server/bin/quorate-server.cjs", import.meta.url),
 );
 
 /** What a test's ensemble is like. */
@@ -42,9 +42,9 @@ const LEADER_MS = 20_000;
  */
 export async function startEnsemble(options: TestEnsembleOptions = {}): Promise<TestEnsemble> {
   const ensemble = await TestEnsemble.create(options);
-  onTestFinished(() => ensemble.dispose());
-  onTestFailed(() => {
-    console.error(ensemble.report());
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === "fail") console.error(ensemble.report());
+    await ensemble.dispose();
   });
   ensemble.local.startAll();
   await ensemble.waitUntilReady();

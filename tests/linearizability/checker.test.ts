@@ -118,6 +118,19 @@ describe("the search", () => {
     expect(result).toMatchObject({ kind: "unknown", path: "/r" });
   });
 
+  test("is not lost among many readers and refused writers at one time", () => {
+    const operations = Array.from({ length: 3_000 }, (_, index) => {
+      const version = Math.floor(index / 30);
+      const span = [index % 50, version * 10 - 25, version * 10 + 25] as const;
+      if (index % 30 === 0) return set(span, `v${version + 1}`, version + 1);
+      if (index % 3 === 0) return compareAndSet(span, version + 9, "x", failed("BAD_VERSION"));
+      return get(span, saw(version === 0 ? "0" : `v${version}`, version));
+    });
+    expect(linearize(operations, START, 100_000).verdict).toBe("possible");
+    const impossible = [...operations, get([99, 5_000, 5_010], saw("v50", 50))];
+    expect(linearize(impossible, START, 100_000).verdict).toBe("impossible");
+  });
+
   test("takes a long history of many clients in its stride", () => {
     const operations = Array.from({ length: 4_000 }, (_, index) =>
       set([index % 40, index * 10 - 395, index * 10 + 5], `v${index}`, index + 1),

@@ -15,6 +15,10 @@ export interface Linearization {
  * Looks for one order of the operations of one register: the search of Wing and Gong (1993) over a list of calls and
  * returns, with Lowe's memory of visited (set of operations, state) pairs (2017). An operation of unknown outcome has
  * no return, so it may take its place anywhere after its call or nowhere.
+ *
+ * An operation that leaves the state alone takes its place as soon as the state allows it: in any order that continues
+ * from here it could be moved to this very place. So only operations that change the state are ever tried in turn, and
+ * many readers at once cost nothing.
  */
 export function linearize(
   operations: readonly OperationRecord[],
@@ -36,6 +40,13 @@ interface Visited {
   readonly state: RegisterState;
 }
 
+interface Placement {
+  readonly operation: number;
+  readonly before: RegisterState;
+  /** It left the state alone, so no other choice needs to be tried in its stead. */
+  readonly isObserver: boolean;
+}
+
 /** Events are numbered, see `callOf` and `returnOf`, and form a doubly linked list in order of time. */
 class Search {
   readonly #operations: readonly OperationRecord[];
@@ -43,7 +54,7 @@ class Search {
   readonly #previous: Int32Array;
   readonly #placed: OperationSet;
   readonly #visited = new Map<number, Visited[]>();
-  readonly #stack: { readonly operation: number; readonly before: RegisterState }[] = [];
+  readonly #stack: Placement[] = [];
   #state: RegisterState;
   /** Operations with a definite outcome that have no place yet. */
   #missing: number;
@@ -63,12 +74,18 @@ class Search {
 
   run(stepBudget: number): Linearization {
     let steps = 0;
+    this.#placeObservers();
     let event = this.#after(HEAD);
     while (this.#missing > 0) {
       steps += 1;
       if (steps > stepBudget) return this.#result("undecided", steps);
       if (isCall(event)) {
-        event = this.#after(this.#place(operationOf(event)) ? HEAD : event);
+        if (this.#tryToPlace(operationOf(event))) {
+          this.#placeObservers();
+          event = this.#after(HEAD);
+        } else {
+          event = this.#after(event);
+        }
         continue;
       }
       const undone = this.#undo();
@@ -78,22 +95,17 @@ class Search {
     return this.#result("possible", steps);
   }
 
-  #place(operation: number): boolean {
-    const record = this.#record(operation);
-    const after = stepRegister(this.#state, record);
-    if (after === null) return false;
+  /** Places an operation that changes the state, unless it cannot or that leads where the search has been before. */
+  #tryToPlace(operation: number): boolean {
+    const after = stepRegister(this.#state, this.#record(operation));
+    if (after === null || after === this.#state) return false;
     this.#placed.add(operation);
     if (!this.#visit(after)) {
       this.#placed.remove(operation);
       return false;
     }
-    this.#stack.push({ operation, before: this.#state });
+    this.#push({ operation, before: this.#state, isObserver: false });
     this.#state = after;
-    this.#unlink(callOf(operation));
-    if (isDefinite(record)) {
-      this.#unlink(returnOf(operation));
-      this.#missing -= 1;
-    }
     if (this.#stack.length > this.#deepest) {
       this.#deepest = this.#stack.length;
       this.#deepestState = after;
@@ -101,17 +113,45 @@ class Search {
     return true;
   }
 
-  #undo(): number | null {
-    const last = this.#stack.pop();
-    if (last === undefined) return null;
-    this.#placed.remove(last.operation);
-    this.#state = last.before;
-    if (isDefinite(this.#record(last.operation))) {
-      this.#relink(returnOf(last.operation));
-      this.#missing += 1;
+  /** Places every operation that was called before anything unplaced returned and that the state explains as it is. */
+  #placeObservers(): void {
+    let last = HEAD;
+    for (;;) {
+      const event = this.#after(last);
+      if (event === NONE || !isCall(event)) return;
+      const operation = operationOf(event);
+      const record = this.#record(operation);
+      if (isDefinite(record) && stepRegister(this.#state, record) === this.#state) {
+        this.#placed.add(operation);
+        this.#push({ operation, before: this.#state, isObserver: true });
+      } else {
+        last = event;
+      }
     }
-    this.#relink(callOf(last.operation));
-    return last.operation;
+  }
+
+  #push(placement: Placement): void {
+    this.#stack.push(placement);
+    this.#unlink(callOf(placement.operation));
+    if (!isDefinite(this.#record(placement.operation))) return;
+    this.#unlink(returnOf(placement.operation));
+    this.#missing -= 1;
+  }
+
+  /** Takes the last change back, with every observer after it; null when there is none. */
+  #undo(): number | null {
+    for (;;) {
+      const last = this.#stack.pop();
+      if (last === undefined) return null;
+      this.#placed.remove(last.operation);
+      this.#state = last.before;
+      if (isDefinite(this.#record(last.operation))) {
+        this.#relink(returnOf(last.operation));
+        this.#missing += 1;
+      }
+      this.#relink(callOf(last.operation));
+      if (!last.isObserver) return last.operation;
+    }
   }
 
   /** False when this set of operations has led to this state before: nothing new follows from it. */

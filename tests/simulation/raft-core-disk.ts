@@ -70,7 +70,8 @@ export class SimDisk {
     this.#images.sort((left, right) => left.meta.index - right.meta.index);
     const usable = this.newestImage().meta.index;
     const keep = this.#images.filter((known) => known.meta.index <= usable).slice(-3);
-    const ahead = this.#images.filter((known) => known.meta.index > usable).slice(-2);
+    // A write that makes the log stand on any of these may be under way.
+    const ahead = this.#images.filter((known) => known.meta.index > usable);
     this.#images = [...keep, ...ahead];
   }
 

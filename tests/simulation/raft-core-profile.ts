@@ -28,7 +28,7 @@ export interface RunProfile {
   readonly meanCrashUs: number;
   readonly meanCutUs: number;
   readonly meanHealUs: number;
-  /** Strikes the winner this long after each election; 0 = never. */
+  /** Strikes the winner this long after each election, and some voters right after their vote; 0 = never. */
   readonly hunterUs: number;
   readonly meanProposalUs: number;
   readonly meanReadUs: number;
@@ -43,9 +43,20 @@ export interface RunProfile {
   readonly applyDelayUs: number;
 }
 
-/** One profile for each seed. */
-export function drawProfile(seed: number): RunProfile {
-  const random = new SimRandom(seed);
+/** Kinds of runs, by what they are after; the plain one draws everything. */
+const kinds = [
+  "general",
+  "general",
+  "elections",
+  "elections",
+  "prior-term",
+  "reads",
+  "churn",
+] as const;
+
+type Kind = (typeof kinds)[number];
+
+function drawGeneral(seed: number, random: SimRandom): RunProfile {
   const sometimes = (probability: number, value: () => number): number => {
     const drawn = value();
     return random.chance(probability) ? drawn : 0;
@@ -68,9 +79,10 @@ export function drawProfile(seed: number): RunProfile {
     skew: sometimes(0.3, () => random.next() * 0.5),
     meanCrashUs: sometimes(0.6, () => random.pick([100_000, 400_000, 2_000_000])),
     meanCutUs: sometimes(0.6, () => random.pick([100_000, 400_000, 2_000_000])),
-    meanHealUs: random.pick([50_000, 300_000, 1_000_000]),
-    hunterUs: sometimes(0.4, () => random.pick([3_000, 15_000, 120_000])),
-    meanProposalUs: random.pick([500, 2_000, 10_000]),
+    meanHealUs: random.pick([4_000, 50_000, 300_000, 1_000_000]),
+    hunterUs: sometimes(0.4, () => random.pick([1_000, 3_000, 15_000, 120_000])),
+    // One entry at a time takes a round trip each: what piles up has to be caught up with in the end.
+    meanProposalUs: random.pick(isTiny ? [10_000, 20_000, 40_000] : [500, 2_000, 10_000]),
     meanReadUs: sometimes(0.7, () => random.pick([3_000, 15_000])),
     meanMembershipUs: sometimes(0.4, () => random.pick([50_000, 300_000])),
     meanTransferUs: sometimes(0.3, () => random.pick([100_000, 600_000])),
@@ -79,6 +91,80 @@ export function drawProfile(seed: number): RunProfile {
     turnUs: random.pick([0, 0, 500, 3_000]),
     applyDelayUs: random.pick([0, 0, 2_000, 30_000]),
   };
+}
+
+/** What a kind of run fixes, so that what it is after happens often. */
+function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
+  switch (kind) {
+    case "general":
+      return {};
+    case "elections":
+      return {
+        voters: random.pick([3, 3, 4, 5]),
+        spares: 0,
+        writeUs: random.pick([8_000, 40_000, 100_000]),
+        delayUs: random.pick([200, 1_000, 5_000]),
+        loss: 0.1 + random.next() * 0.3,
+        meanCrashUs: random.pick([30_000, 100_000]),
+        meanCutUs: random.pick([50_000, 200_000]),
+        meanHealUs: random.pick([2_000, 10_000, 50_000]),
+        hunterUs: random.pick([500, 3_000, 15_000]),
+        meanProposalUs: 20_000,
+        meanReadUs: 0,
+        meanMembershipUs: 0,
+        imageEvery: 0,
+      };
+    case "prior-term":
+      return {
+        voters: random.pick([3, 3, 5]),
+        spares: 0,
+        isTiny: true,
+        writeUs: random.pick([100, 1_000, 8_000]),
+        slowWrite: 0,
+        delayUs: random.pick([200, 1_000, 5_000]),
+        loss: random.next() * 0.2,
+        hunterUs: random.pick([1_000, 5_000, 20_000]),
+        meanHealUs: random.pick([4_000, 50_000, 200_000]),
+        meanProposalUs: 5_000,
+        meanReadUs: 0,
+        meanMembershipUs: 0,
+        imageEvery: 0,
+        turnUs: 0,
+      };
+    case "reads":
+      return {
+        voters: random.pick([3, 3, 5]),
+        spares: 0,
+        isTiny: false,
+        writeUs: random.pick([100, 1_000]),
+        delayUs: random.pick([200, 1_000, 5_000]),
+        straggler: 0.1,
+        stragglerUs: random.pick([30_000, 200_000]),
+        duplicate: 0.3,
+        hunterUs: random.pick([15_000, 60_000]),
+        meanHealUs: random.pick([50_000, 300_000]),
+        meanProposalUs: 2_000,
+        meanReadUs: 1_000,
+        meanTransferUs: 200_000,
+      };
+    case "churn":
+      return {
+        voters: random.pick([2, 3, 3, 4]),
+        spares: 2,
+        meanMembershipUs: random.pick([10_000, 40_000]),
+        imageEvery: random.pick([3, 10]),
+        keepBehind: random.pick([0, 3]),
+        hunterUs: random.pick([1_000, 5_000, 30_000]),
+        meanHealUs: random.pick([10_000, 50_000, 200_000]),
+      };
+  }
+}
+
+/** One profile for each seed. */
+export function drawProfile(seed: number): RunProfile {
+  const random = new SimRandom(seed);
+  const kind = random.pick(kinds);
+  return { ...drawGeneral(seed, random.fork()), ...emphasis(kind, random) };
 }
 
 /** Settings of one core of the run. Half of the runs let every limit hold a single entry. */

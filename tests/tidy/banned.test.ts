@@ -11,7 +11,7 @@ const CODE_RULES: readonly LineRule[] = [
   {
     name: "left-out test",
     pattern:
-      /\b(?:test|it|describe|suite|bench)\s*(?:\.\w+)*\.(?:skip|only|todo|fails|skipIf|runIf)\b/,
+      /\b(?:test|it|describe|suite|bench)\s*(?:\.\w+(?:\([^)]*\))?)*\.(?:skip|only|todo|fails|skipIf|runIf)\b/,
     reason: "a test runs everywhere or is deleted",
   },
   {

@@ -117,6 +117,8 @@ function adapterOf(path: string): string {
 
 function refusal(path: string, specifier: string): string | null {
   if (specifier.startsWith(".")) return refusalOfRelative(path, specifier);
+  // A name of the package's own for one of its files, resolved by its package.json.
+  if (specifier.startsWith("#")) return null;
   const name = packageOf(path);
   const layer = LAYERS[name];
   if (layer === undefined) return `${name} has no layer yet: give it one here`;

@@ -27,7 +27,7 @@ const PURITY_RULES: readonly LineRule[] = [
   rule("Buffer", /\bBuffer\b/, "bytes are Uint8Array: a Buffer is Node's"),
   rule("locale", /\blocaleCompare\b|\bIntl\b|\btoLocale\w*\b/, REPLICAS),
   rule("garbage collection", /\bWeakRef\b|\bFinalizationRegistry\b/, REPLICAS),
-  rule("global state", /\bglobalThis\b|\bwindow\b/, "state belongs to an instance"),
+  rule("global state", /\bglobalThis\b/, "state belongs to an instance"),
 ];
 
 const withoutText = (text: string): string => blankComments(text, { strings: true });

@@ -25,6 +25,7 @@ export type ClientErrorCode =
   /** The lock or leadership this depends on is gone. */
   | "LOCK_LOST";
 
+/** What {@link connect} needs to know. */
 export interface ConnectOptions {
   /** `host:port`, `ws://host:port` or `wss://host:port`; tried in random order. */
   readonly servers: readonly string[];
@@ -38,12 +39,14 @@ export interface ConnectOptions {
   readonly connectTimeoutMs?: number;
 }
 
+/** How long a call may take, and what ends it early. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Default: none. The call waits as long as the session lives. */
   readonly timeoutMs?: number;
 }
 
+/** How fresh a read must be. */
 export interface ReadOptions extends CallOptions {
   /** `linearizable` (default): sees every write that was answered before the call. `local`: the connected server's state, never older than what this client saw. */
   readonly consistency?: "linearizable" | "local";
@@ -59,6 +62,7 @@ export type SessionState =
   | { readonly kind: "expired"; readonly session: SessionId }
   | { readonly kind: "closed" };
 
+/** A registration for changes, which yields them in order. Leaving its loop or its `await using` scope closes it. */
 export interface Watch extends AsyncIterable<WatchNotice>, AsyncDisposable {
   readonly path: string;
   readonly mode: WatchMode;
@@ -70,6 +74,7 @@ export type WatchNotice =
   | (WatchEvent & { readonly type: "event" })
   | { readonly type: "lost"; readonly oldestZxid: Zxid; readonly zxid: Zxid };
 
+/** What a watch delivers, and from when on. */
 export interface WatchOptions extends CallOptions {
   /** Default `persistent`. */
   readonly mode?: WatchMode;
@@ -79,6 +84,7 @@ export interface WatchOptions extends CallOptions {
   readonly sinceZxid?: Zxid;
 }
 
+/** How a contender waits, and what others see of it. */
 export interface LockOptions extends CallOptions {
   /** Shown to others that look at the lock. Default empty. */
   readonly data?: Uint8Array;
@@ -100,6 +106,7 @@ export interface Lock extends AsyncDisposable {
   release(): Promise<void>;
 }
 
+/** Who leads an election, as everybody can see it. */
 export interface Leader {
   readonly contender: string;
   readonly token: FencingToken;
@@ -108,6 +115,7 @@ export interface Leader {
   readonly data: Uint8Array;
 }
 
+/** An election at one directory of the tree: of those that campaign one leads at a time. */
 export interface Election {
   readonly path: string;
   /** Waits until this client leads. The result is a lock: it ends with the leadership. */
@@ -118,6 +126,7 @@ export interface Election {
   observe(options?: CallOptions): AsyncIterable<Leader | null>;
 }
 
+/** A lock at one directory of the tree; nothing happens before it is acquired. */
 export interface LockHandle {
   readonly path: string;
   /** Waits for the lock. An aborted or timed-out call leaves the line. */
@@ -126,11 +135,13 @@ export interface LockHandle {
   tryAcquire(options?: LockOptions): Promise<Lock | null>;
 }
 
+/** A znode's children and what is known of the znode itself. */
 export interface Children {
   readonly names: readonly string[];
   readonly stat: Stat;
 }
 
+/** One session with an ensemble, over whichever of its servers can be reached. */
 export interface QuorateClient extends AsyncDisposable {
   readonly state: SessionState;
   readonly session: SessionId;
@@ -172,4 +183,5 @@ export interface QuorateClient extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Every reason for which a call fails: the service's and the client's own. */
 export type QuorateErrorCode = ErrorCode | ClientErrorCode;

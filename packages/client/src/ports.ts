@@ -5,6 +5,7 @@ export interface ClientPorts {
   readonly random: ClientRandom;
 }
 
+/** Opens connections. */
 export interface Dialer {
   /** Rejects when no connection comes about; `signal` gives up. */
   dial(server: string, handlers: SocketHandlers, signal: AbortSignal): Promise<Socket>;
@@ -18,12 +19,14 @@ export interface Socket {
   close(): void;
 }
 
+/** Who is told what arrives on a connection, and of its end. */
 export interface SocketHandlers {
   onFrame(frame: Uint8Array): void;
   /** Once; nothing follows. */
   onClose(reason: string): void;
 }
 
+/** Time as the client needs it: never a wall clock. */
 export interface ClientClock {
   /** Monotonic, ms, with fractions. */
   nowMs(): number;
@@ -32,10 +35,12 @@ export interface ClientClock {
   endOfTurn(callback: () => void): void;
 }
 
+/** A callback that has not run yet. */
 export interface Timer {
   cancel(): void;
 }
 
+/** Randomness: secrets need good bytes, pauses and orders any. */
 export interface ClientRandom {
   bytes(count: number): Uint8Array;
   /** In [0, 1). */

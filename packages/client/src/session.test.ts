@@ -109,9 +109,9 @@ describe("connecting", () => {
     abort.abort(new Error("enough"));
     expect(await failure).toMatchObject({ code: "ABORTED", cause: { message: "enough" } });
     expect(net.clock.timerCount).toBe(0);
-    expect(await errorOf(connect({ servers: ["a:1"], signal: abort.signal }, net.ports))).toMatchObject(
-      { code: "ABORTED" },
-    );
+    expect(
+      await errorOf(connect({ servers: ["a:1"], signal: abort.signal }, net.ports)),
+    ).toMatchObject({ code: "ABORTED" });
   });
 
   test.each([
@@ -142,7 +142,7 @@ describe("connecting", () => {
 describe("reconnecting", () => {
   test("another server is dialled at once, with session, secret and the highest revision", async () => {
     const { net, client, connection } = await openClient();
-    connection.send({ kind: "pong", pingId: 1, zxid: zxid(140) });
+    connection.send({ kind: "events", zxid: zxid(140), events: [] });
     connection.cut();
     expect(client.state).toMatchObject({ kind: "suspended", session: 7 });
     await net.clock.settle();
@@ -169,6 +169,7 @@ describe("reconnecting", () => {
     await net.clock.settle();
     net.last.welcome({ servers: ["a:1", "ws://A:1", "d:4", "no address"] });
     await connecting;
+    net.last.send({ kind: "pong", pingId: 1, zxid: zxid(100) });
     net.answer = () => "refuse";
     net.last.cut();
     await net.clock.settle();
@@ -192,7 +193,6 @@ describe("reconnecting", () => {
 
   test("connections that prove nothing are not made without pause", async () => {
     const { net, connection } = await openClient();
-    connection.send({ kind: "pong", pingId: 1, zxid: zxid(140) });
     net.onConnection = (next) => {
       next.onMessage = (message) => {
         if (message.kind !== "hello") return;
@@ -328,22 +328,25 @@ describe("liveness", () => {
     expect(client.state.kind).toBe("connected");
   });
 
-  test.each(["SESSION_EXPIRED", "HISTORY_CHANGED"] as const)("goodbye %s is the end", async (code) => {
-    const { net, client, connection } = await openClient();
-    const failure = errorOf(client.set("/a", "x"));
-    const unsent = client.set("/b", "y").catch((error: unknown) => error);
-    await net.clock.settle();
-    connection.goodbye(code, true);
-    expect(client.state).toEqual({ kind: "expired", session: 7 });
-    expect(await failure).toMatchObject({ code: "SESSION_EXPIRED", outcomeUnknown: true });
-    expect(await unsent).toMatchObject({ code: "SESSION_EXPIRED", outcomeUnknown: true });
-    expect(await errorOf(client.get("/a"))).toMatchObject({
-      code: "SESSION_EXPIRED",
-      outcomeUnknown: false,
-    });
-    expect(net.clock.timerCount).toBe(0);
-    await client.close();
-  });
+  test.each(["SESSION_EXPIRED", "HISTORY_CHANGED"] as const)(
+    "goodbye %s is the end",
+    async (code) => {
+      const { net, client, connection } = await openClient();
+      const failure = errorOf(client.set("/a", "x"));
+      const unsent = client.set("/b", "y").catch((error: unknown) => error);
+      await net.clock.settle();
+      connection.goodbye(code, true);
+      expect(client.state).toEqual({ kind: "expired", session: 7 });
+      expect(await failure).toMatchObject({ code: "SESSION_EXPIRED", outcomeUnknown: true });
+      expect(await unsent).toMatchObject({ code: "SESSION_EXPIRED", outcomeUnknown: true });
+      expect(await errorOf(client.get("/a"))).toMatchObject({
+        code: "SESSION_EXPIRED",
+        outcomeUnknown: false,
+      });
+      expect(net.clock.timerCount).toBe(0);
+      await client.close();
+    },
+  );
 
   test("a reattach that is refused with SESSION_EXPIRED is the end", async () => {
     const { net, client, connection } = await openClient();

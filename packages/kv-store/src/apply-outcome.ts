@@ -39,6 +39,7 @@ export interface ApplyOutcome {
   readonly result: ApplyResult;
 }
 
+/** The answer to one command, for whoever waits for it. */
 export type ApplyResult =
   /** `fresh` false: the number was applied before, this is the remembered outcome. */
   | {

@@ -125,7 +125,8 @@ function runOps(transaction: Transaction, head: EntryHead, command: WriteCommand
   const { ops, session } = command;
   const first = ops[0];
   if (first === undefined) return { ok: true, zxid, replies: NO_REPLIES };
-  if (ops.length > PROTOCOL_LIMITS.opsMax) return { ok: false, zxid, code: "TOO_LARGE", opIndex: -1 };
+  if (ops.length > PROTOCOL_LIMITS.opsMax)
+    return { ok: false, zxid, code: "TOO_LARGE", opIndex: -1 };
   transaction.begin(head, session, ops.length > 1);
   const reply = applyOp(transaction, first);
   if (typeof reply === "string") return failed(transaction, reply, 0);

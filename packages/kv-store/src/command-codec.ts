@@ -111,14 +111,15 @@ function packBody(command: Command): readonly unknown[] {
 function readBody(kind: Command["kind"], value: unknown): Command {
   switch (kind) {
     case "write": {
-      const [session, writeSeq, ackedSeq, epoch, ops] = readTuple(value, 5);
+      // By index: destructuring walks an iterator, which this path, taken for every entry, would feel.
+      const fields = readTuple(value, 5);
       return {
         kind,
-        session: readSessionId(session),
-        writeSeq: readWriteSeq(writeSeq),
-        ackedSeq: readAckedSeq(ackedSeq),
-        epoch: readInteger(epoch),
-        ops: readOps(ops),
+        session: readSessionId(fields[0]),
+        writeSeq: readWriteSeq(fields[1]),
+        ackedSeq: readAckedSeq(fields[2]),
+        epoch: readInteger(fields[3]),
+        ops: readOps(fields[4]),
       };
     }
     case "openSession": {

@@ -1,5 +1,5 @@
 /** What an item of the state is, so that no two kinds can be mistaken for each other. */
-export const ITEM = { znode: 1, session: 2, attach: 3, reply: 4, base: 5 } as const;
+export const ITEM = { znode: 1, session: 2, attach: 3, reply: 4, base: 5, meta: 6 } as const;
 
 const FIRST = 0x9e3779b1;
 const SECOND = 0x85ebca6b;

@@ -1,4 +1,5 @@
 import type { Change } from "./apply-outcome.ts";
+import { DigestSum, Hasher, ITEM } from "./digest.ts";
 import { packStat, readOutcome, readStat, packOutcome, readText } from "./protocol/codec-op.ts";
 import { packValue, unpackValue } from "./protocol/codec-bytes.ts";
 import { readAckedSeq } from "./protocol/codec-client.ts";
@@ -38,12 +39,40 @@ export interface ImageMeta {
   readonly sessionEphemeralsMax: number;
 }
 
+const DIGEST_DIGITS = 16;
 const CONTENDER_FORMATS: readonly (ContenderFormat | null)[] = [null, "quorate"];
 const CHANGE_KINDS: readonly Change["kind"][] = ["created", "deleted", "dataChanged"];
 
 export function encodeMeta(meta: ImageMeta): Uint8Array {
-  return packValue([
-    IMAGE_VERSION,
+  return packValue([IMAGE_VERSION, ...metaFields(meta), sealOf(meta)]);
+}
+
+/** Null: of another format version. */
+export function decodeMeta(bytes: Uint8Array): ImageMeta | null {
+  const value = unpackValue(bytes, 0);
+  if (!Array.isArray(value)) malformed("meta is no list");
+  if (value[0] !== IMAGE_VERSION) return null;
+  const fields = readTuple(value, 14);
+  const meta = {
+    zxid: readZxid(fields[1]),
+    clockMs: readInteger(fields[2]),
+    digest: readString(fields[3], DIGEST_DIGITS),
+    nodeCount: readInteger(fields[4]),
+    sessionCount: readInteger(fields[5]),
+    replyCount: readInteger(fields[6]),
+    changeCount: readInteger(fields[7]),
+    bytes: readInteger(fields[8]),
+    oldestZxid: readZxid(fields[9]),
+    bytesMax: readInteger(fields[10]),
+    sessionsMax: readInteger(fields[11]),
+    sessionEphemeralsMax: readInteger(fields[12]),
+  };
+  if (readString(fields[13], DIGEST_DIGITS) !== sealOf(meta)) malformed("meta is not as written");
+  return meta;
+}
+
+function metaFields(meta: ImageMeta): readonly (number | string)[] {
+  return [
     meta.zxid,
     meta.clockMs,
     meta.digest,
@@ -56,29 +85,19 @@ export function encodeMeta(meta: ImageMeta): Uint8Array {
     meta.bytesMax,
     meta.sessionsMax,
     meta.sessionEphemeralsMax,
-  ]);
+  ];
 }
 
-/** Null: of another format version. */
-export function decodeMeta(bytes: Uint8Array): ImageMeta | null {
-  const value = unpackValue(bytes, 0);
-  if (!Array.isArray(value)) malformed("meta is no list");
-  if (value[0] !== IMAGE_VERSION) return null;
-  const fields = readTuple(value, 13);
-  return {
-    zxid: readZxid(fields[1]),
-    clockMs: readInteger(fields[2]),
-    digest: readString(fields[3], 16),
-    nodeCount: readInteger(fields[4]),
-    sessionCount: readInteger(fields[5]),
-    replyCount: readInteger(fields[6]),
-    changeCount: readInteger(fields[7]),
-    bytes: readInteger(fields[8]),
-    oldestZxid: readZxid(fields[9]),
-    bytesMax: readInteger(fields[10]),
-    sessionsMax: readInteger(fields[11]),
-    sessionEphemeralsMax: readInteger(fields[12]),
-  };
+/** Covers what the digest does not: revision, counts, and where the change log begins. */
+function sealOf(meta: ImageMeta): string {
+  const hasher = new Hasher();
+  hasher.begin(ITEM.meta);
+  for (const field of metaFields(meta)) {
+    if (typeof field === "string") hasher.string(field);
+    else hasher.number(field);
+  }
+  hasher.end();
+  return new DigestSum().render(hasher.a, hasher.b);
 }
 
 export function encodeZnode(image: ZnodeImage): Uint8Array {

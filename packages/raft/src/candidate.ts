@@ -8,6 +8,7 @@ import {
   becomeCandidate,
   becomeFollower,
   becomePreCandidate,
+  mayCampaign,
   membershipOf,
   type NodeState,
 } from "./node-state.ts";
@@ -34,11 +35,13 @@ function requestVotes(state: NodeState, preVote: boolean): void {
 /** Goes on, gives up or waits, as the votes say. */
 function judge(state: NodeState): void {
   const outcome = voteOutcome(membershipOf(state), state.votes);
-  if (outcome === "lost") {
+  if (outcome === "pending") return;
+  if (outcome === "won" && state.role === "candidate") {
+    becomeLeader(state);
+  } else if (outcome === "won" && mayCampaign(state)) {
+    startElection(state, false);
+  } else {
     becomeFollower(state, state.term, null);
-  } else if (outcome === "won") {
-    if (state.role === "preCandidate") startElection(state, false);
-    else becomeLeader(state);
   }
 }
 

@@ -70,7 +70,7 @@ function describeBody(message: Message): string {
     case "appendEntriesReply":
       return message.ok
         ? `appendReply match=${message.matchIndex}`
-        : `appendReply rejected=${message.rejectedIndex} hint=${message.hintTerm}/${message.hintIndex}`;
+        : `appendReply rejected=${message.rejectedIndex} hint=${message.hintTerm}/${message.hintIndex} commit=${message.matchIndex}`;
     case "heartbeat":
       return `heartbeat round=${message.round} commit=${message.commitIndex}`;
     case "heartbeatReply":

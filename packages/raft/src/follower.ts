@@ -39,7 +39,7 @@ function rejectAppend(state: NodeState, append: AppendEntries): void {
     to: append.from,
     term: state.term,
     ok: false,
-    matchIndex: noIndex,
+    matchIndex: state.commitIndex,
     rejectedIndex: append.prevIndex,
     hintIndex,
     hintTerm,

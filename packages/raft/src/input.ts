@@ -19,6 +19,8 @@ export type RaftInput =
   | { readonly kind: "proposeMembership"; readonly membership: Membership }
   /** Ask for a linearizable read; answered in `Ready.reads` (confirmed or refused). Works on any node. */
   | { readonly kind: "readIndex"; readonly context: ReadContext }
+  /** Ask around now instead of at the end of the timeout; ignored where a leader is known or an election runs. */
+  | { readonly kind: "campaign" }
   | { readonly kind: "transferLeadership"; readonly to: NodeId }
   /** The disk write named by the ticket is durable. Tickets complete in the order they were handed out. */
   | { readonly kind: "persisted"; readonly ticket: PersistTicket }
@@ -49,6 +51,7 @@ export type RejectReason =
   | "membershipInvalid"
   | "unknownPeer";
 
+/** Whether an input was taken in; a refused one changed nothing. */
 export type StepResult =
   | {
       readonly ok: true;

@@ -12,6 +12,7 @@ import {
   becomeFollower,
   becomeLeaderRole,
   commitThrough,
+  earlier,
   isDiskStuck,
   leadingOf,
   membershipOf,
@@ -193,11 +194,14 @@ function noteContact(state: NodeState, peer: Progress): void {
   peer.hasReplied = true;
 }
 
-/** The highest index of the leader's log at which it may agree with a peer whose log goes by the hint. */
+/**
+ * The highest index of the leader's log at which it may agree with a peer whose log goes by the hint. Where memory does not
+ * reach, so that terms cannot be compared, they agree for certain on what the peer knows to be committed.
+ */
 function agreeIndex(state: NodeState, reply: AppendEntriesReply): LogIndex {
   const { log } = state;
-  const hint = reply.hintIndex < reply.rejectedIndex ? reply.hintIndex : reply.rejectedIndex;
-  if (hint > log.lastIndex) return log.lastIndex;
+  const hint = earlier(reply.hintIndex, earlier(reply.rejectedIndex, log.lastIndex));
+  if (hint <= log.baseIndex) return earlier(reply.matchIndex, hint);
   return log.lastWithTermAtMost(hint, reply.hintTerm);
 }
 
@@ -208,13 +212,16 @@ export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply
   if (peer === undefined) return;
   noteContact(state, peer);
   if (!reply.ok) {
-    if (peer.reject(reply.rejectedIndex, agreeIndex(state, reply))) leading.isReplicationDue = true;
+    if (!peer.reject(reply.rejectedIndex, agreeIndex(state, reply))) return;
+    leading.isReplicationDue = true;
+    leading.movementTick = state.now;
     return;
   }
   if (reply.matchIndex > state.log.lastIndex) return;
   leading.isReplicationDue = true;
   if (!peer.acknowledge(reply.matchIndex, state.diskFirstIndex)) return;
   leading.movementTick = state.now;
+  peer.movedTick = state.now;
   advanceCommit(state, leading);
   if (state.leading === leading) finishTransfer(state, leading);
 }

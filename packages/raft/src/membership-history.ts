@@ -1,5 +1,6 @@
 import { assert } from "./assert.ts";
-import type { LogIndex } from "./ids.ts";
+import type { LogIndex, NodeId } from "./ids.ts";
+import { isVoter } from "./membership-rules.ts";
 import type { Membership } from "./membership.ts";
 
 interface Step {
@@ -37,6 +38,11 @@ export class MembershipHistory {
   /** How many memberships lie after `commitIndex`. */
   countAfter(commitIndex: LogIndex): number {
     return this.#steps.filter((step) => step.index > commitIndex).length;
+  }
+
+  /** True if `id` votes in the membership in force or in one that may yet come back into force. */
+  hasVoter(id: NodeId): boolean {
+    return this.#steps.some((step) => isVoter(step.membership, id));
   }
 
   /** A config entry was appended. */

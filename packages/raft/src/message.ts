@@ -19,12 +19,14 @@ export interface RequestVote extends Envelope {
   readonly lastTerm: Term;
 }
 
+/** Answer to a {@link RequestVote}. Raft paper, figure 2. */
 export interface RequestVoteReply extends Envelope {
   readonly kind: "requestVoteReply";
   readonly preVote: boolean;
   readonly granted: boolean;
 }
 
+/** Entries to replicate, or none to probe. Raft paper, figure 2. */
 export interface AppendEntries extends Envelope {
   readonly kind: "appendEntries";
   readonly prevIndex: LogIndex;
@@ -35,7 +37,8 @@ export interface AppendEntries extends Envelope {
 
 /**
  * `matchIndex` (when `ok`) is durable on the sender and equal to the leader's log. A rejection names the first index
- * that is in doubt (`rejectedIndex`, the request's prevIndex) and where the follower's log could agree at best.
+ * that is in doubt (`rejectedIndex`, the request's prevIndex), where the follower's log could agree at best (`hintIndex`),
+ * and with `matchIndex` what it knows to be committed, where the logs agree for certain.
  */
 export interface AppendEntriesReply extends Envelope {
   readonly kind: "appendEntriesReply";
@@ -53,6 +56,7 @@ export interface Heartbeat extends Envelope {
   readonly round: number;
 }
 
+/** Answer to a {@link Heartbeat}. */
 export interface HeartbeatReply extends Envelope {
   readonly kind: "heartbeatReply";
   readonly round: number;

@@ -5,7 +5,7 @@ import type { RejectReason, StepResult } from "./input.ts";
 import type { LeaderReads } from "./leader-reads.ts";
 import { RaftLog } from "./log.ts";
 import { MembershipHistory } from "./membership-history.ts";
-import { isVoter, validateMembership } from "./membership-rules.ts";
+import { validateMembership } from "./membership-rules.ts";
 import type { Membership } from "./membership.ts";
 import type { Message, ReadContext, SnapshotMeta } from "./message.ts";
 import { Prng } from "./prng.ts";
@@ -201,9 +201,12 @@ export function isDiskStuck(state: NodeState): boolean {
   return inFlight !== null && state.now - inFlight.startTick >= state.config.electionTicks;
 }
 
-/** May start an election: a voter whose log and disk can be trusted. */
+/**
+ * May start an election: a voter whose log and disk can be trusted. One whose removal is not known to be committed may too:
+ * nobody else might have a log good enough to be elected (Raft thesis, section 4.2.2).
+ */
 export function mayCampaign(state: NodeState): boolean {
-  return state.mayVote && isVoter(membershipOf(state), state.id) && !isDiskStuck(state);
+  return state.mayVote && state.memberships.hasVoter(state.id) && !isDiskStuck(state);
 }
 
 /** Answers every read that this node waits for or answers for others with "ask again". */

@@ -32,6 +32,8 @@ export class Progress {
   sentCommit: LogIndex = logIndex(0);
   /** When it was last heard of, in ticks. */
   contactTick: number;
+  /** When it last acknowledged something new, or was first sent something after it had everything. */
+  movedTick: number;
   /** It has replied to this leader at least once. */
   hasReplied = false;
   /** Highest heartbeat round it has answered. */
@@ -41,6 +43,7 @@ export class Progress {
     this.id = id;
     this.#nextIndex = start.nextIndex;
     this.contactTick = start.tick;
+    this.movedTick = start.tick;
     this.inflights = start.inflights;
   }
 

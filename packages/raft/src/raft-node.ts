@@ -75,6 +75,9 @@ export class RaftNode {
       case "readIndex":
         this.#read(input.context);
         return accepted;
+      case "campaign":
+        this.#campaign();
+        return accepted;
       case "transferLeadership":
         return transferLeadership(state, input.to);
       case "persisted":
@@ -168,6 +171,13 @@ export class RaftNode {
     if (state.electionElapsed < state.electionTimeout) return;
     becomeFollower(state, state.term, null);
     resetElectionTimer(state);
+  }
+
+  #campaign(): void {
+    const state = this.#state;
+    const { role, leader } = state;
+    if (leader !== null || (role !== "follower" && role !== "preCandidate")) return;
+    if (mayCampaign(state)) startPreVote(state);
   }
 
   #read(context: ReadContext): void {

@@ -9,6 +9,7 @@ export interface HardState {
   readonly votedFor: NodeId | null;
 }
 
+/** What a member is in its term. Raft paper, section 5.1; preCandidate: Raft thesis, section 9.6. */
 export type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
 /** May be lost; for the host's routing and for people. */

@@ -62,6 +62,7 @@ function sendAppend(
     commitIndex: state.commitIndex,
   });
   peer.sentCommit = state.commitIndex;
+  if (peer.inflights.messages === 0) peer.movedTick = state.now;
 }
 
 /**
@@ -143,14 +144,23 @@ export function replicate(state: NodeState, leading: Leading): void {
   }
 }
 
-/** A peer answered a heartbeat and seems to have lost something: an empty append brings it to light. */
+/**
+ * A peer answered a heartbeat and seems to have lost something: an empty append brings it to light, cheaply, should it
+ * only be slow. Where memory does not reach back to the anchor of one, and nothing has moved for an election timeout,
+ * probing from what is acknowledged does.
+ */
 export function askAgain(state: NodeState, peer: Progress): void {
   if (!peer.mayAppend) return;
-  if (peer.state === "probe" || peer.nextIndex <= state.log.baseIndex) {
-    leadingOf(state).isReplicationDue = true;
+  const isAnchored = peer.nextIndex > state.log.baseIndex;
+  if (peer.state === "replicate" && isAnchored) {
+    sendFrom(state, peer, logIndex(peer.nextIndex - 1));
     return;
   }
-  sendFrom(state, peer, logIndex(peer.nextIndex - 1));
+  if (peer.state === "replicate") {
+    if (state.now - peer.movedTick < state.config.electionTicks) return;
+    peer.becomeProbe();
+  }
+  leadingOf(state).isReplicationDue = true;
 }
 
 type Fetched = Extract<RaftInput, { readonly kind: "fetched" }>;

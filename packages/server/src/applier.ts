@@ -1,5 +1,5 @@
 import { decodeCommand, type Command, type DataTree } from "@quorate/kv-store";
-import type { Zxid } from "@quorate/kv-store/protocol";
+import { zxid } from "@quorate/kv-store/protocol";
 import { type ConfigEntry, type Entry, type LogIndex, type Term } from "@quorate/raft";
 import type { ClientGateway } from "./client/client-gateway.ts";
 import type { DigestExchange } from "./digest-exchange.ts";
@@ -24,7 +24,11 @@ export class Applier {
   #appliedCount = 0;
   #bytesSinceCheckpoint = 0;
 
-  constructor(tree: DataTree, at: { readonly index: LogIndex; readonly term: Term }, options: ApplierOptions) {
+  constructor(
+    tree: DataTree,
+    at: { readonly index: LogIndex; readonly term: Term },
+    options: ApplierOptions,
+  ) {
     this.#tree = tree;
     this.#appliedIndex = at.index;
     this.#appliedTerm = at.term;
@@ -74,16 +78,15 @@ export class Applier {
 
   #applyEntry(entry: Entry): void {
     const { index, term } = entry;
-    const zxid = index as number as Zxid;
     if (entry.kind === "command") {
       const { stamp, command } = decodeCommand(entry.data);
-      const outcome = this.#tree.apply(zxid, term, stamp, command);
+      const outcome = this.#tree.apply(zxid(index), term, stamp, command);
       this.#bytesSinceCheckpoint += entry.data.length;
       this.#options.gateway.onApplied(outcome);
       this.#options.duties.onResult(outcome.result);
       this.#noteExpiry(command, outcome.result.kind === "closed" ? outcome.result.sessions : []);
     } else {
-      this.#tree.skipTo(zxid);
+      this.#tree.skipTo(zxid(index));
       if (entry.kind === "config") this.#options.onMembership(entry);
     }
     this.#appliedIndex = index;
@@ -99,4 +102,3 @@ export class Applier {
     }
   }
 }
-

@@ -362,14 +362,17 @@ describe("limits", () => {
 
   test.each<[string, (limits: typeof SERVER_LIMITS) => object]>([
     ["entry", (l) => ({ raft: { ...l.raft, entryBytesMax: l.client.frameBytesMax } })],
-    ["largest entry", (l) => ({ peer: { ...l.peer, frameBytesMax: l.raft.entryBytesMax } })],
+    [
+      "largest appendEntries",
+      (l) => ({ peer: { ...l.peer, frameBytesMax: l.raft.entryBytesMax } }),
+    ],
     [
       "pending proposals",
       (l) => ({ proposals: { ...l.proposals, pendingBytesMax: l.peer.frameBytesMax } }),
     ],
     ["whole frame", (l) => ({ peer: { ...l.peer, queueBytesMax: l.peer.frameBytesMax - 1 } })],
     ["leader's queue", (l) => ({ intake: { ...l.intake, bytesMax: l.proposals.pendingBytesMax } })],
-    ["in flight", (l) => ({ raft: { ...l.raft, inflightBytesMax: l.raft.appendBytesMax } })],
+    ["in flight", (l) => ({ raft: { ...l.raft, inflightBytesMax: l.raft.appendBytesMax - 1 } })],
     ["uncommitted", (l) => ({ raft: { ...l.raft, uncommittedBytesMax: 1000 } })],
     ["above 0", (l) => ({ disk: { ...l.disk, reserveBytes: 0 } })],
     ["above 0", (l) => ({ tree: { ...l.tree, bytesMax: Number.NaN } })],

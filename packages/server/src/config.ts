@@ -29,6 +29,7 @@ export interface ConfiguredMember {
   readonly clientAddress: string;
 }
 
+/** One listener: where it is and how it is reached. */
 export interface ListenerConfig {
   readonly listen: HostPort;
   /** `host:port` under which others reach the listener; for peers several are separated by `|`. */
@@ -43,6 +44,7 @@ export interface TimingConfig {
   readonly electionTimeoutMs: number;
 }
 
+/** Bounds of session timeouts, ms. */
 export interface SessionConfig {
   /** What clients ask for is brought into these bounds. */
   readonly timeoutMinMs: number;

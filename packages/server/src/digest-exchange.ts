@@ -58,8 +58,10 @@ export class DigestExchange {
     for (const value of digests.values()) counts.set(value, (counts.get(value) ?? 0) + 1);
     for (const [value, count] of counts) {
       if (count < quorum) continue;
-      if (value === own) this.#compared += 1;
-      else this.#ports.fatal(index, own, value);
+      if (value !== own) this.#ports.fatal(index, own, value);
+      else if (digest === own && (node === this.#ports.self || count === quorum)) {
+        this.#compared += 1;
+      }
     }
   }
 

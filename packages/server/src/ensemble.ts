@@ -7,6 +7,7 @@ import type { ServerPorts } from "./ports.ts";
 import { QuorateServer } from "./quorate-server.ts";
 import { systemPorts } from "./system/system-ports.ts";
 
+/** What {@link startEnsemble} starts. */
 export interface EnsembleOptions {
   /** 1, 3 or 5; default 3. */
   readonly nodes?: number;

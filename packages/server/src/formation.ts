@@ -1,5 +1,12 @@
 import { createHash } from "node:crypto";
-import { logIndex, term, type Member, type Membership, type NodeId, type SnapshotMeta } from "@quorate/raft";
+import {
+  logIndex,
+  term,
+  type Member,
+  type Membership,
+  type NodeId,
+  type SnapshotMeta,
+} from "@quorate/raft";
 
 /**
  * First meeting of an ensemble. Every configured member draws a node id once and keeps it before it tells anybody; when a
@@ -57,7 +64,6 @@ export function clusterIdOf(membership: Membership): string {
   for (const member of membership.members) hash.update(`|${member.name}|${member.id}`);
   return hash.digest("hex").slice(0, 16);
 }
-
 
 /** The member with this name. */
 export function memberNamed(membership: Membership, name: string): Member | undefined {

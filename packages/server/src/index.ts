@@ -1,4 +1,9 @@
-export { createServerConfig, parseServerConfig, serverConfigHelp, type ServerConfig } from "./config.ts";
+export {
+  createServerConfig,
+  parseServerConfig,
+  serverConfigHelp,
+  type ServerConfig,
+} from "./config.ts";
 export { startEnsemble, type Ensemble, type EnsembleOptions } from "./ensemble.ts";
 export { ServerError, type ServerErrorCode } from "./errors.ts";
 export type { NodeStatus } from "./observe/admin-http.ts";

@@ -1,5 +1,10 @@
-import { encodeCommand, type ApplyResult, type CommandStamp, type DataTree } from "@quorate/kv-store";
-import type { SessionId, Zxid } from "@quorate/kv-store/protocol";
+import {
+  encodeCommand,
+  type ApplyResult,
+  type CommandStamp,
+  type DataTree,
+} from "@quorate/kv-store";
+import { zxid, type SessionId } from "@quorate/kv-store/protocol";
 import type { NodeId, SoftState, Term } from "@quorate/raft";
 import type { MonotonicClock, WallClock } from "./ports.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
@@ -15,7 +20,7 @@ export interface LeaderDutiesOptions {
   lastIndex(): number;
   /** Confirms, through a quorum, that this node led when it was asked. */
   confirm(read: WaitingRead): void;
-  answerTouches(to: NodeId, batch: number, unknown: readonly SessionId[]): void;
+  answerTouches(to: NodeId, batch: number, unknown: readonly number[]): void;
 }
 
 /**
@@ -88,9 +93,9 @@ export class LeaderDuties {
   onTouches(from: NodeId, batch: number, sessions: readonly number[]): void {
     const term = this.#term;
     if (term === null || !this.#tracker.isActive) return;
-    const unknown: SessionId[] = [];
+    const unknown: number[] = [];
     for (const session of sessions) {
-      if (!this.#tracker.touch(session as SessionId)) unknown.push(session as SessionId);
+      if (!this.#tracker.touch(session)) unknown.push(session);
     }
     this.#options.confirm({
       index: null,
@@ -105,9 +110,14 @@ export class LeaderDuties {
   onTick(elapsedMs: number): void {
     const { term, basis } = { term: this.#term, basis: this.#options.lastIndex() };
     if (term === null) return;
-    for (const proposal of this.#tracker.sweep(elapsedMs, basis as Zxid)) {
+    for (const proposal of this.#tracker.sweep(elapsedMs, zxid(basis))) {
       const { sessions } = proposal;
-      const command = encodeCommand({ kind: "expireSessions", term, basis: proposal.basis, sessions });
+      const command = encodeCommand({
+        kind: "expireSessions",
+        term,
+        basis: proposal.basis,
+        sessions,
+      });
       if (!this.#options.intake.add([command])) {
         for (const session of sessions) this.#tracker.revive(session);
       }

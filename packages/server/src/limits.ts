@@ -114,61 +114,11 @@ export const SERVER_LIMITS: ServerLimits = {
  * Throws CONFIG_INVALID unless the limits fit each other: whatever one part lets in, the next one can carry.
  */
 export function validateLimits(limits: ServerLimits): void {
-  const { tree, raft, intake, proposals, outbox, client, peer, disk } = limits;
   checkPositive(limits);
-  demand(
-    client.frameBytesMax <= PROTOCOL_LIMITS.frameBytesMax,
-    "client frames may be at most what the protocol allows",
-  );
-  demand(
-    raft.entryBytesMax >= client.frameBytesMax + ENTRY_OVERHEAD_BYTES,
-    "a log entry must hold whatever a client frame can carry",
-  );
-  demand(
-    peer.frameBytesMax >= raft.entryBytesMax + FRAME_OVERHEAD_BYTES,
-    "a peer frame must hold the largest entry",
-  );
-  demand(
-    peer.frameBytesMax >=
-      raft.appendBytesMax + raft.appendEntriesMax * ENTRY_OVERHEAD_BYTES + FRAME_OVERHEAD_BYTES,
-    "a peer frame must hold the largest appendEntries",
-  );
-  const proposalBytes =
-    proposals.pendingBytesMax + proposals.pendingCountMax * 8 + FRAME_OVERHEAD_BYTES;
-  demand(
-    peer.frameBytesMax >= proposalBytes,
-    "a peer frame must hold all pending proposals of a node, which are sent again at once",
-  );
-  demand(peer.queueBytesMax >= peer.frameBytesMax, "a peer's queue must hold a whole frame");
-  demand(
-    intake.bytesMax >= proposals.pendingBytesMax + client.frameBytesMax &&
-      intake.countMax >= proposals.pendingCountMax,
-    "a leader's queue must hold all pending proposals of one node",
-  );
-  demand(
-    proposals.pendingBytesMax >= raft.entryBytesMax,
-    "pending proposals must hold the largest entry",
-  );
-  demand(
-    raft.uncommittedBytesMax >= Math.max(intake.batchBytesMax, raft.entryBytesMax),
-    "uncommitted bytes must hold one batch of proposals",
-  );
-  demand(
-    raft.appendBytesMax >= raft.entryBytesMax,
-    "one appendEntries must hold the largest entry",
-  );
-  demand(
-    raft.inflightBytesMax >= Math.max(raft.appendBytesMax, raft.entryBytesMax),
-    "bytes in flight to a peer must hold one appendEntries",
-  );
-  demand(
-    raft.inflightEntriesMax >= raft.appendEntriesMax,
-    "entries in flight to a peer must hold one appendEntries",
-  );
-  demand(
-    raft.memoryLogBytesMax >= raft.inflightBytesMax,
-    "the log in memory must hold what is in flight to a peer (memory-log-bytes-max)",
-  );
+  checkRaft(limits);
+  checkPeer(limits);
+  checkProposals(limits);
+  const { tree, raft, outbox, disk } = limits;
   demand(
     outbox.frameBytesMax + PROTOCOL_LIMITS.dataBytesMax <= PROTOCOL_LIMITS.frameBytesMax,
     "a frame to a client must stay within the protocol with one more znode in it",
@@ -184,6 +134,65 @@ export function validateLimits(limits: ServerLimits): void {
   demand(
     disk.freeBytesMin > disk.reserveBytes,
     "disk-free-bytes-min must be above disk-reserve-bytes, or the reserve would be used up first",
+  );
+}
+
+function checkRaft({ raft, client }: ServerLimits): void {
+  demand(
+    client.frameBytesMax <= PROTOCOL_LIMITS.frameBytesMax,
+    "client frames may be at most what the protocol allows",
+  );
+  demand(
+    raft.entryBytesMax >= client.frameBytesMax + ENTRY_OVERHEAD_BYTES,
+    "a log entry must hold whatever a client frame can carry",
+  );
+  demand(
+    raft.appendBytesMax >= raft.entryBytesMax,
+    "one appendEntries must hold the largest entry",
+  );
+  demand(
+    raft.inflightBytesMax >= raft.appendBytesMax,
+    "bytes in flight to a peer must hold one appendEntries",
+  );
+  demand(
+    raft.inflightEntriesMax >= raft.appendEntriesMax,
+    "entries in flight to a peer must hold one appendEntries",
+  );
+  demand(
+    raft.memoryLogBytesMax >= raft.inflightBytesMax,
+    "the log in memory must hold what is in flight to a peer (memory-log-bytes-max)",
+  );
+}
+
+function checkPeer({ peer, raft, proposals }: ServerLimits): void {
+  demand(
+    peer.frameBytesMax >=
+      raft.appendBytesMax + raft.appendEntriesMax * ENTRY_OVERHEAD_BYTES + FRAME_OVERHEAD_BYTES,
+    "a peer frame must hold the largest appendEntries",
+  );
+  demand(
+    peer.frameBytesMax >=
+      proposals.pendingBytesMax +
+        proposals.pendingCountMax * ENTRY_OVERHEAD_BYTES +
+        FRAME_OVERHEAD_BYTES,
+    "a peer frame must hold all pending proposals of a node, which are sent again at once",
+  );
+  demand(peer.queueBytesMax >= peer.frameBytesMax, "a peer's queue must hold a whole frame");
+}
+
+function checkProposals({ proposals, intake, raft, client }: ServerLimits): void {
+  demand(
+    proposals.pendingBytesMax >= raft.entryBytesMax,
+    "pending proposals must hold the largest entry",
+  );
+  demand(
+    intake.bytesMax >= proposals.pendingBytesMax + client.frameBytesMax &&
+      intake.countMax >= proposals.pendingCountMax,
+    "a leader's queue must hold all pending proposals of one node",
+  );
+  demand(
+    raft.uncommittedBytesMax >= Math.max(intake.batchBytesMax, raft.entryBytesMax),
+    "uncommitted bytes must hold one batch of proposals",
   );
 }
 

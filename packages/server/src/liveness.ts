@@ -3,7 +3,6 @@ import type { SessionId } from "@quorate/kv-store/protocol";
 
 /** A client's ping that waits for the leader's word. */
 interface WaitingPing {
-  readonly session: SessionId;
   readonly pong: () => void;
   /** The leader does not keep the session alive any more. */
   readonly refused: () => void;
@@ -26,8 +25,9 @@ const BATCH_TIMEOUT_MS = 400;
  */
 export class Liveness {
   readonly #ports: LivenessPorts;
-  #gathering: WaitingPing[] = [];
-  #inFlight: WaitingPing[] = [];
+  /** One for each session, its last: the answer to that one proves more than answers to those before. */
+  #gathering = new Map<SessionId, WaitingPing>();
+  #inFlight = new Map<SessionId, WaitingPing>();
   #batch = 0;
   #sentMs = Number.NEGATIVE_INFINITY;
   #leader: NodeId | null = null;
@@ -37,7 +37,7 @@ export class Liveness {
   }
 
   ping(session: SessionId, pong: () => void, refused: () => void): void {
-    this.#gathering.push({ session, pong, refused });
+    this.#gathering.set(session, { pong, refused });
   }
 
   setLeader(leader: NodeId | null): void {
@@ -49,37 +49,35 @@ export class Liveness {
   /** Called every turn and tick. */
   flush(): void {
     const now = this.#ports.nowMs();
-    if (this.#inFlight.length > 0) {
+    if (this.#inFlight.size > 0) {
       if (now - this.#sentMs < BATCH_TIMEOUT_MS) return;
       this.#giveUp();
     }
-    if (this.#leader === null || this.#gathering.length === 0) return;
+    if (this.#leader === null || this.#gathering.size === 0) return;
     if (now - this.#sentMs < BATCH_INTERVAL_MS) return;
     this.#inFlight = this.#gathering;
-    this.#gathering = [];
+    this.#gathering = new Map();
     this.#batch += 1;
     this.#sentMs = now;
-    const sessions = new Set<SessionId>();
-    for (const ping of this.#inFlight) sessions.add(ping.session);
-    this.#ports.sendTouches(this.#leader, this.#batch, [...sessions]);
+    this.#ports.sendTouches(this.#leader, this.#batch, [...this.#inFlight.keys()]);
   }
 
   onNoted(batch: number, unknown: readonly number[]): void {
-    if (batch !== this.#batch || this.#inFlight.length === 0) return;
+    if (batch !== this.#batch || this.#inFlight.size === 0) return;
     const pings = this.#inFlight;
-    this.#inFlight = [];
+    this.#inFlight = new Map();
     const refused = new Set<number>(unknown);
-    for (const ping of pings) {
-      if (refused.has(ping.session)) ping.refused();
+    for (const [session, ping] of pings) {
+      if (refused.has(session)) ping.refused();
       else ping.pong();
     }
   }
 
   /** The answer will not come; the pings go into the next batch. */
   #giveUp(): void {
-    if (this.#inFlight.length === 0) return;
-    this.#gathering = [...this.#inFlight, ...this.#gathering];
-    this.#inFlight = [];
+    if (this.#inFlight.size === 0) return;
+    this.#gathering = new Map([...this.#inFlight, ...this.#gathering]);
+    this.#inFlight = new Map();
     this.#batch += 1;
   }
 }

@@ -21,17 +21,27 @@ const PROMOTE_LAG_MAX = 200;
 /** Requests kept; there are never more members than this. */
 const REQUESTS_MAX = 16;
 
+interface Request {
+  readonly wanted: Member;
+  /** Who had the name when it was asked for. */
+  readonly present: NodeId | null;
+}
+
 /**
  * Takes nodes in again that lost their data: the old identity goes, the new one starts as a learner and becomes a voter
  * once it has caught up. Each step alters one voter, so any two memberships in a row share a majority.
  */
 export class MembershipKeeper {
-  readonly #requests = new Map<string, Member>();
+  readonly #requests = new Map<string, Request>();
 
-  /** A node asks, over a verified link, to come back under its name with a new identity. */
-  request(member: Member): void {
-    if (this.#requests.size >= REQUESTS_MAX && !this.#requests.has(member.name)) return;
-    this.#requests.set(member.name, member);
+  /**
+   * A node asks, over a verified link, to come back under its name with a new identity, in place of `present`, which has
+   * the name now.
+   */
+  request(wanted: Member, present: NodeId | null): void {
+    const { name } = wanted;
+    if (this.#requests.size >= REQUESTS_MAX && !this.#requests.has(name)) return;
+    this.#requests.set(name, { wanted, present });
   }
 
   /** The next change to propose, or null. */
@@ -42,11 +52,15 @@ export class MembershipKeeper {
 
   #replacement(view: MembershipView): Membership | null {
     const { membership } = view;
-    for (const [name, wanted] of this.#requests) {
+    for (const [name, request] of this.#requests) {
+      const { wanted } = request;
       const present = memberNamed(membership, name);
-      this.#requests.delete(name);
-      if (present === undefined || present.id === wanted.id) continue;
-      // Whoever still speaks under the old identity has not lost anything.
+      if (present === undefined || present.id !== request.present || present.id === wanted.id) {
+        // It was taken in, or somebody else was since: the request is of the past.
+        this.#requests.delete(name);
+        continue;
+      }
+      // Whoever still speaks under the old identity has not lost anything; the last words of one who did fade away.
       if (view.progress.some((peer) => peer.id === present.id && peer.recentlyActive)) continue;
       const others = membership.members.filter((member) => member.name !== name);
       return {

@@ -1,16 +1,17 @@
-import type {
-  Entry,
-  HardState,
-  Message,
-  PersistWork,
-  RaftInput,
-  RaftNode,
-  ReadState,
-  Ready,
-  SnapshotMeta,
-  SoftState,
-  FetchWork,
-  StepResult,
+import {
+  term,
+  type Entry,
+  type HardState,
+  type FetchWork,
+  type Message,
+  type PersistWork,
+  type RaftInput,
+  type RaftNode,
+  type ReadState,
+  type Ready,
+  type SnapshotMeta,
+  type SoftState,
+  type StepResult,
 } from "@quorate/raft";
 import type { CommandStamp } from "@quorate/kv-store";
 import type { MonotonicClock, Timer } from "./ports.ts";
@@ -44,7 +45,8 @@ export interface LoopHooks {
   stamp(): CommandStamp;
   /** End of a turn: replies, events and messages leave. */
   flush(): void;
-  /** One unit of logical time passed; `elapsedMs` is how much this node admits, `stalledMs` what it slept through. */
+  /** One unit of logical time passed; `elapsedMs` is how much this node admits, none while its disk does not answer,
+   * `stalledMs` what it slept through. */
   onTick(elapsedMs: number, stalledMs: number): void;
   onPersisted(durationMs: number): void;
   /** The node cannot go on. */
@@ -80,6 +82,7 @@ export class NodeLoop {
   #scheduled = false;
   #stopped = false;
   #persisting = false;
+  #persistStartMs = 0;
   #writing: Promise<void> = Promise.resolve();
   #hardState: HardState;
   #blockEntries: readonly Entry[] = [];
@@ -154,8 +157,11 @@ export class NodeLoop {
     // After standing still there may be heartbeats waiting in the sockets: they are read before time goes on.
     const ticks = stalled ? 1 : Math.min(3, Math.max(1, Math.round(elapsed / this.#tickMs)));
     for (let count = 0; count < ticks; count += 1) this.push({ kind: "tick" });
-    const admitted = Math.min(elapsed, STALL_TICKS * this.#tickMs);
-    this.#hooks.onTick(admitted, elapsed - admitted);
+    const limit = STALL_TICKS * this.#tickMs;
+    const admitted = Math.min(elapsed, limit);
+    // While the disk stands still nobody can attach, so nobody may age.
+    const isDiskStalled = this.#persisting && now - this.#persistStartMs > limit;
+    this.#hooks.onTick(isDiskStalled ? 0 : admitted, elapsed - admitted);
   }
 
   #guarded(): void {
@@ -219,6 +225,7 @@ export class NodeLoop {
     this.#block = encodeEntries(work.entries);
     const block = this.#block;
     const started = this.#clock.nowMs();
+    this.#persistStartMs = started;
     const known = this.#hardState;
     const changed =
       work.hardState.term !== known.term || work.hardState.votedFor !== known.votedFor;
@@ -245,7 +252,7 @@ export class NodeLoop {
           kind: "fetched",
           peer: work.peer,
           from: work.from,
-          prevTerm: fetched?.prevTerm ?? (0 as FetchedEntries["prevTerm"]),
+          prevTerm: fetched?.prevTerm ?? term(0),
           entries: fetched?.entries ?? null,
         }),
       (error: unknown) => this.#fatal(error),

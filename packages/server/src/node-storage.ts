@@ -1,5 +1,6 @@
 import type { DataTree, TreeLimits } from "@quorate/kv-store";
 import {
+  logIndex,
   nodeId,
   term,
   type Entry,
@@ -90,7 +91,10 @@ export class NodeStorage implements LoopLog {
   readonly #log: WriteAheadLog;
   #image: ImageStore;
   #imageName: string;
-  #installing: Promise<void> = Promise.resolve();
+  /** Received, and perhaps in force already: the state machine does not stand on it yet. */
+  #staged: ReceivedSnapshot | null = null;
+  /** Not in force any more; the state machine may still use it. */
+  #replaced: { readonly image: ImageStore; readonly name: string } | null = null;
   #cleaning: Promise<void> = Promise.resolve();
   #checkpoints: LogIndex[] = [];
 
@@ -118,28 +122,26 @@ export class NodeStorage implements LoopLog {
     options: { readonly formation: SnapshotMeta; readonly limits: TreeLimits },
   ): Promise<OpenedStorage> {
     const { image, imageName } = await openImage(ports, directory, identity);
-    const { log, recovered } = await openLog(ports, directory, identity);
-    if (recovered.damage !== null) {
-      throw new ServerError(
-        "LOG_CORRUPT",
-        `${recovered.damage.message} (${recovered.damage.segment} at ${recovered.damage.position}). ` +
-          "Nothing was changed. This node may not vote with what is left: move its data directory away " +
-          "and start it with --rejoin, so that it comes back as a new member",
-      );
+    let log: WriteAheadLog | null = null;
+    try {
+      const opened = await openLog(ports, directory, identity);
+      ({ log } = opened);
+      const { recovered } = opened;
+      refuseDamage(recovered);
+      const { tree, meta } = await loadImage(image, options.limits, ports.clock);
+      const base = meta === null ? options.formation : meta.snapshot;
+      const storage = new NodeStorage({ ports, directory, identity, log, image, imageName });
+      const hardState = laterHardState(identity.current.hardState, recovered.hardState);
+      const entries = await storage.#entriesAfter(base, hardState);
+      const { mayVote } = identity.current;
+      const { firstIndex } = log;
+      const initial = { hardState, snapshot: base, firstIndex, entries, mayVote };
+      return { storage, tree, recovered, initial };
+    } catch (error) {
+      await log?.close();
+      await image.close();
+      throw error;
     }
-    const { tree, meta } = await loadImage(image, options.limits, ports.clock);
-    const base = meta === null ? options.formation : meta.snapshot;
-    const storage = new NodeStorage({ ports, directory, identity, log, image, imageName });
-    const hardState = laterHardState(identity.current.hardState, recovered.hardState);
-    const entries = await storage.#entriesAfter(base, hardState);
-    const { mayVote } = identity.current;
-    const firstIndex = log.firstIndex;
-    return {
-      storage,
-      tree,
-      recovered,
-      initial: { hardState, snapshot: base, firstIndex, entries, mayVote },
-    };
   }
 
   get image(): ImageStore {
@@ -164,7 +166,7 @@ export class NodeStorage implements LoopLog {
     const entries: Entry[] = [];
     let next = base.index + 1;
     while (next <= log.lastIndex) {
-      const slice = await log.read(next as LogIndex, log.lastIndex, READ_SLICE_BYTES);
+      const slice = await log.read(logIndex(next), log.lastIndex, READ_SLICE_BYTES);
       if (slice === null || slice.entries.length === 0) {
         throw new ServerError("LOG_CORRUPT", `entry ${next} is missing in the log`);
       }
@@ -191,7 +193,7 @@ export class NodeStorage implements LoopLog {
 
   async persist(work: PersistWork, block: Uint8Array): Promise<void> {
     // The image behind a snapshot must be in force before the log says that it starts there.
-    if (work.snapshot !== null) await this.#installing;
+    if (work.snapshot !== null) await this.#putInForce(work.snapshot.index);
     await this.#log.persist({ hardState: work.hardState, snapshot: work.snapshot }, block);
   }
 
@@ -218,17 +220,41 @@ export class NodeStorage implements LoopLog {
     await this.#ports.files.remove(`${this.#directory}/${name}`);
   }
 
-  /** Puts a received snapshot's image in force. `settled`: nothing uses the old one any more. */
-  install(snapshot: ReceivedSnapshot, settled: Promise<unknown>): void {
-    const old = { image: this.#image, name: this.#imageName };
-    this.#image = snapshot.image;
-    this.#imageName = snapshot.directory;
-    this.#checkpoints = [snapshot.meta.index];
-    this.#installing = this.#identity.update({ image: snapshot.directory });
-    this.#cleaning = Promise.all([this.#cleaning, this.#installing, settled]).then(() =>
+  /** A received snapshot that the core may want to start from. */
+  stage(snapshot: ReceivedSnapshot): void {
+    this.#staged = snapshot;
+  }
+
+  /** Gives the staged snapshot up, unless it is in force. */
+  async unstage(): Promise<void> {
+    const staged = this.#staged;
+    this.#staged = null;
+    if (staged === null || staged.image === this.#image) return;
+    await this.discardImage(staged.image, staged.directory);
+  }
+
+  async #putInForce(index: LogIndex): Promise<void> {
+    const staged = this.#staged;
+    if (staged === null || staged.meta.index !== index) {
+      throw new ServerError("IMAGE_CORRUPT", `no snapshot at ${index} was received`);
+    }
+    this.#replaced = { image: this.#image, name: this.#imageName };
+    this.#image = staged.image;
+    this.#imageName = staged.directory;
+    this.#checkpoints = [index];
+    await this.#identity.update({ image: staged.directory });
+  }
+
+  /** The state machine stands on the snapshot in force. `settled`: nothing uses the old image any more. */
+  install(settled: Promise<unknown>): void {
+    const old = this.#replaced;
+    this.#staged = null;
+    this.#replaced = null;
+    if (old === null) return;
+    this.#cleaning = Promise.all([this.#cleaning, settled]).then(() =>
       this.discardImage(old.image, old.name),
     );
-    // Whoever waits for either promise sees the failure; this keeps it from being one that nobody awaits.
+    // `close` sees the failure; this keeps it from being one that nobody awaits.
     this.#cleaning.catch(() => undefined);
   }
 
@@ -242,12 +268,27 @@ export class NodeStorage implements LoopLog {
     }
   }
 
+  /** Closes log and images, all of them whatever fails. The identity is its opener's. */
   async close(): Promise<void> {
-    await this.#cleaning;
-    await this.#log.close();
-    await this.#image.close();
-    await this.#identity.close();
+    const replaced = this.#replaced;
+    const results = await Promise.allSettled([
+      this.#cleaning,
+      this.#log.close(),
+      this.#image.close(),
+      replaced?.image.close(),
+    ]);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
   }
+}
+
+function refuseDamage({ damage }: RecoveredLog): void {
+  if (damage === null) return;
+  throw new ServerError(
+    "LOG_CORRUPT",
+    `${damage.message} (${damage.segment} at ${damage.position}). ` +
+      "Nothing was changed. This node may not vote with what is left: move its data directory away " +
+      "and start it with --rejoin, so that it comes back as a new member",
+  );
 }
 
 function nextImageName(name: string): string {

@@ -10,16 +10,23 @@ export interface ProposalLimits {
 /** Where commands go from here. */
 export interface ProposalRoutes {
   /** This node leads: into its own queue. */
-  toSelf(commands: readonly Uint8Array[]): void;
+  toSelf(batch: number, commands: readonly Uint8Array[]): void;
   toLeader(leader: NodeId, batch: number, commands: readonly Uint8Array[]): void;
 }
+
+/** In place of a batch: the write left in an earlier one too, of which nobody said that it was refused. */
+const EXPOSED = -1;
+/** In place of a batch: every batch that the write left in was refused. */
+const REFUSED = 0;
 
 /** The unanswered writes of one session that is attached to this node; consecutive numbers from `headSeq`. */
 export class SessionWrites {
   readonly session: SessionId;
   headSeq = 0;
   readonly commands: Uint8Array[] = [];
-  /** Consumed prefix of `commands`. */
+  /** For each command the batch it left in last, or {@link EXPOSED} or {@link REFUSED}. */
+  readonly batches: number[] = [];
+  /** Consumed prefix of `commands` and `batches`. */
   head = 0;
 
   constructor(session: SessionId) {
@@ -28,6 +35,11 @@ export class SessionWrites {
 
   get count(): number {
     return this.commands.length - this.head;
+  }
+
+  /** True if the waiting write at `offset` from the head certainly is in no log, nor on the way to one. */
+  isWithdrawable(offset: number): boolean {
+    return this.batches[this.head + offset] === REFUSED;
   }
 
   /** The number the next write has to have, or 0 when any is fine. */
@@ -102,6 +114,7 @@ export class Proposals {
   submit(writes: SessionWrites, writeSeq: WriteSeq, command: Uint8Array): void {
     if (writes.count === 0) writes.headSeq = writeSeq;
     writes.commands.push(command);
+    writes.batches.push(this.#batch + 1);
     this.#pendingBytes += command.length;
     this.#pendingCount += 1;
     this.#outgoing.push(command);
@@ -118,9 +131,11 @@ export class Proposals {
     writes.headSeq += 1;
     if (writes.head === writes.commands.length) {
       writes.commands.length = 0;
+      writes.batches.length = 0;
       writes.head = 0;
     } else if (writes.head >= 1024) {
       writes.commands.splice(0, writes.head);
+      writes.batches.splice(0, writes.head);
       writes.head = 0;
     }
     return true;
@@ -130,8 +145,18 @@ export class Proposals {
   withdraw(writes: SessionWrites, fromSeq: number): void {
     while (writes.count > 0 && writes.headSeq + writes.count - 1 >= fromSeq) {
       const command = writes.commands.pop();
+      writes.batches.pop();
       this.#pendingBytes -= command?.length ?? 0;
       this.#pendingCount -= 1;
+    }
+  }
+
+  /** Nothing of that batch was appended, or nothing of it that `isWithdrawable` will be asked about. */
+  noteRefused(batch: number): void {
+    for (const writes of this.#sessions.values()) {
+      for (let at = writes.head; at < writes.batches.length; at += 1) {
+        if (writes.batches[at] === batch) writes.batches[at] = REFUSED;
+      }
     }
   }
 
@@ -170,6 +195,7 @@ export class Proposals {
       if (command === undefined) continue;
       const copy = command.slice();
       writes.commands[at] = copy;
+      writes.batches[at] = writes.batches[at] === REFUSED ? this.#batch + 1 : EXPOSED;
       this.#outgoing.push(copy);
     }
   }
@@ -183,23 +209,11 @@ export class Proposals {
   /** Sends what has gathered; keeps it while nobody leads. */
   flush(): void {
     if (this.#outgoing.length === 0) return;
-    if (this.#self) {
-      const commands = this.#outgoing;
-      this.#outgoing = [];
-      this.#routes.toSelf(commands);
-    } else if (this.#leader !== null) {
-      const commands = this.#outgoing;
-      this.#outgoing = [];
-      this.#batch += 1;
-      this.#routes.toLeader(this.#leader, this.#batch, commands);
-    } else {
-      // Without a leader nothing leaves; a new one makes everything go out again.
-      this.#outgoing = [];
-    }
-  }
-
-  /** Every session with writes waiting, in no particular order. */
-  waiting(): IterableIterator<SessionWrites> {
-    return this.#sessions.values();
+    const commands = this.#outgoing;
+    this.#outgoing = [];
+    this.#batch += 1;
+    // Without a leader nothing leaves; a new one makes everything go out again.
+    if (this.#self) this.#routes.toSelf(this.#batch, commands);
+    else if (this.#leader !== null) this.#routes.toLeader(this.#leader, this.#batch, commands);
   }
 }

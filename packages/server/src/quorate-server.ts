@@ -18,6 +18,7 @@ import { encodeEntries } from "./storage/entry-codec.ts";
 import type { IdentityFile } from "./storage/identity.ts";
 import { SERVER_VERSION } from "./version.ts";
 
+/** What a server is started with. */
 export interface QuorateServerOptions {
   readonly config: ServerConfig;
   readonly ports: ServerPorts;
@@ -101,7 +102,7 @@ export class QuorateServer implements AsyncDisposable {
     this.#network.setMembers(
       belonging === null ? this.#configuredTargets() : this.#reachable(this.#membership().members),
     );
-    this.#listener = await ports.transport.listen({
+    const listener = await ports.transport.listen({
       host: config.client.listen.host,
       port: config.client.listen.port,
       frameBytesMax: config.limits.client.frameBytesMax,
@@ -110,8 +111,18 @@ export class QuorateServer implements AsyncDisposable {
       http: this.#adminHandler(),
       accept: (connection) => this.#accept(connection),
     });
+    if (this.#stopping !== null) {
+      await listener.close();
+      throw this.#failure ?? new ServerError("STOPPED", "stopped while it started");
+    }
+    this.#listener = listener;
     logger.info(
-      { name: config.name, id: this.#self.id, clients: config.client.advertise, data: config.dataDirectory },
+      {
+        name: config.name,
+        id: this.#self.id,
+        clients: config.client.advertise,
+        data: config.dataDirectory,
+      },
       belonging === null ? "waiting for the other members to form an ensemble" : "started",
     );
     this.#admission.tryForm();
@@ -152,21 +163,25 @@ export class QuorateServer implements AsyncDisposable {
     return this.stop();
   }
 
-
   async #stop(): Promise<void> {
-    try {
-      await this.#starting;
-      if (this.#failure === null) await this.#node?.handOver(HAND_OVER_MS);
-      await this.#node?.stop();
-      await this.#listener?.close();
-      await this.#network[Symbol.asyncDispose]();
-      await this.#identity.close();
-    } catch (error) {
-      this.#failure ??= asError(error);
-    } finally {
-      this.#monitor?.[Symbol.dispose]();
-      this.#settle(this.#failure);
+    await this.#starting;
+    const steps: readonly (() => Promise<void> | undefined)[] = [
+      () => (this.#failure === null ? this.#node?.handOver(HAND_OVER_MS) : undefined),
+      () => this.#node?.stop(),
+      () => this.#listener?.close(),
+      () => this.#network[Symbol.asyncDispose](),
+      () => this.#identity.close(),
+    ];
+    // What fails to close keeps nothing else open.
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        this.#failure ??= asError(error);
+      }
     }
+    this.#monitor?.[Symbol.dispose]();
+    this.#settle(this.#failure);
   }
 
   #fail(error: unknown): void {

@@ -9,7 +9,8 @@ import type { ServerPorts } from "./ports.ts";
 
 /** The way to the peers, as a node uses it. */
 export interface NodePeers {
-  send(to: NodeId, envelope: PeerEnvelope): void;
+  /** False: the link is down or full, and nothing was taken. */
+  send(to: NodeId, envelope: PeerEnvelope): boolean;
   /** Lets what was sent in this turn leave. */
   flush(): void;
   setMembers(members: readonly Member[]): void;

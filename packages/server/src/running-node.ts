@@ -1,8 +1,6 @@
-import { decodeCommand } from "@quorate/kv-store";
 import {
   RaftNode,
   isMember,
-  isVoter,
   type ConfigEntry,
   type Entry,
   type HardState,
@@ -20,6 +18,7 @@ import { ClientGateway } from "./client/client-gateway.ts";
 import { DigestExchange } from "./digest-exchange.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import { ServerError } from "./errors.ts";
+import { memberNamed } from "./formation.ts";
 import { NodeSnapshots } from "./image/node-snapshots.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import { Liveness } from "./liveness.ts";
@@ -28,12 +27,15 @@ import { NodeLoop, type LoopHooks } from "./node-loop.ts";
 import type { NodeStorage } from "./node-storage.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
 import type { ServerPorts } from "./ports.ts";
+import { ProposalExchange } from "./proposal-exchange.ts";
 import { ProposalIntake } from "./proposal-intake.ts";
-import { growsTree } from "./proposal-growth.ts";
 import { Proposals } from "./proposals.ts";
 import { ReadIndexes } from "./reads.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
+import { successor } from "./successor.ts";
 
+/** Ticks between two attempts to give a new ensemble its first leader. */
+const FOUNDING_TICKS = 2;
 /** Ticks between two looks at what membership needs. */
 const MEMBERSHIP_TICKS = 10;
 
@@ -49,6 +51,7 @@ export class RunningNode implements LoopHooks {
   readonly #loop: NodeLoop;
   readonly #applier: Applier;
   readonly #proposals: Proposals;
+  readonly #exchange: ProposalExchange;
   readonly #intake: ProposalIntake;
   readonly #reads: ReadIndexes;
   readonly #liveness: Liveness;
@@ -60,7 +63,6 @@ export class RunningNode implements LoopHooks {
   #membership: Membership;
   #soft: SoftState;
   #ticks = 0;
-  #stopping = false;
 
   constructor(options: RunningNodeOptions) {
     const { config, ports, opened, self } = options;
@@ -75,10 +77,10 @@ export class RunningNode implements LoopHooks {
       requestIndex: (context) => void this.#loop.step({ kind: "readIndex", context }),
     });
     this.#proposals = new Proposals(limits.proposals, {
-      toSelf: (commands) => this.#takeProposals(self.id, 0, commands),
-      toLeader: (leader, batch, commands) =>
-        options.peers.send(leader, { kind: "proposals", batch, commands }),
+      toSelf: (batch, commands) => this.#exchange.take(self.id, batch, commands),
+      toLeader: (leader, batch, commands) => this.#exchange.sendTo(leader, batch, commands),
     });
+    this.#exchange = this.#createExchange();
     this.#liveness = new Liveness({
       nowMs: () => ports.clock.nowMs(),
       sendTouches: (leader, batch, sessions) => this.#sendTouches(leader, batch, sessions),
@@ -158,7 +160,8 @@ export class RunningNode implements LoopHooks {
     const reasons: string[] = [];
     if (this.#soft.leader === null) reasons.push("no leader is known");
     const { commitIndex } = this.#raft.status();
-    if (this.#applier.appliedTerm !== this.#soft.term) reasons.push("not caught up with the leader");
+    if (this.#applier.appliedTerm !== this.#soft.term)
+      reasons.push("not caught up with the leader");
     else if (this.#applier.appliedIndex < commitIndex) reasons.push("applying the log");
     if (this.#disk.isFull) reasons.push("the disk is full: only reads and deletes are served");
     return reasons;
@@ -181,8 +184,8 @@ export class RunningNode implements LoopHooks {
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
     this.gateway.stop();
+    this.#exchange.stop();
     this.#loop.stop();
     await this.#snapshots.stop();
     await this.#loop.settled();
@@ -197,10 +200,10 @@ export class RunningNode implements LoopHooks {
         this.#loop.push({ kind: "message", message: envelope.message });
         return;
       case "proposals":
-        this.#takeProposals(from, envelope.batch, envelope.commands);
+        this.#exchange.take(from, envelope.batch, envelope.commands);
         return;
       case "proposalsRefused":
-        this.#onProposalsRefused(envelope);
+        this.#exchange.onRefusal(envelope);
         return;
       case "touches":
         this.#duties.onTouches(from, envelope.batch, envelope.sessions);
@@ -231,42 +234,7 @@ export class RunningNode implements LoopHooks {
   }
 
   onRejoin(member: Member): void {
-    this.#keeper.request(member);
-  }
-
-  #takeProposals(from: NodeId, batch: number, commands: readonly Uint8Array[]): void {
-    const reason = this.#refusalFor(commands);
-    if (reason === null) {
-      this.#loop.wake();
-      return;
-    }
-    const retryAfterMs = reason === "notLeader" ? 10 : 100;
-    const refusal = { kind: "proposalsRefused", batch, reason, retryAfterMs } as const;
-    this.#options.metrics.counters.proposalsRefused += commands.length;
-    if (from === this.#options.self.id) this.#onProposalsRefused(refusal);
-    else this.#options.peers.send(from, refusal);
-  }
-
-  #refusalFor(
-    commands: readonly Uint8Array[],
-  ): Extract<PeerEnvelope, { readonly kind: "proposalsRefused" }>["reason"] | null {
-    if (this.#soft.role !== "leader") return "notLeader";
-    if (this.#disk.isFull && commands.some(growing)) return "diskFull";
-    return this.#intake.add(commands) ? null : "overloaded";
-  }
-
-  #onProposalsRefused(
-    refusal: Extract<PeerEnvelope, { readonly kind: "proposalsRefused" }>,
-  ): void {
-    if (refusal.reason === "diskFull") {
-      this.gateway.refuseWaiting(growing, "DISK_FULL", refusal.retryAfterMs);
-    }
-    // With a new leader everything goes out again anyway; with the same one, after the pause it asked for.
-    this.#options.ports.clock.after(refusal.retryAfterMs, () => {
-      if (this.#stopping) return;
-      this.#proposals.resendAll();
-      this.#loop.wake();
-    });
+    this.#keeper.request(member, memberNamed(this.#membership, member.name)?.id ?? null);
   }
 
   #sendTouches(leader: NodeId, batch: number, sessions: readonly number[]): void {
@@ -338,6 +306,8 @@ export class RunningNode implements LoopHooks {
 
   onReadState(state: ReadState): void {
     this.#reads.onReadState(state);
+    // What has gathered meanwhile is the next request, within the same turn.
+    this.#reads.flush();
   }
 
   stamp(): ReturnType<LeaderDuties["stamp"]> {
@@ -362,6 +332,7 @@ export class RunningNode implements LoopHooks {
     this.#snapshots.onTick();
     this.#disk.onTick(elapsedMs);
     if (this.#ticks % MEMBERSHIP_TICKS === 0) this.#keepMembership();
+    if (this.#soft.term === 0 && this.#ticks % FOUNDING_TICKS === 0) this.#found();
   }
 
   onPersisted(durationMs: number): void {
@@ -371,7 +342,16 @@ export class RunningNode implements LoopHooks {
 
   onFatal(error: unknown): void {
     this.#loop.stop();
+    this.#exchange.stop();
+    this.gateway.abort();
     this.#options.onFatal(error);
+  }
+
+  /** In an ensemble without any past one member asks around early: nobody has to wait out a timeout. */
+  #found(): void {
+    const { voters } = this.#membership;
+    const { id } = this.#options.self;
+    if (voters.every((voter) => voter >= id)) this.#loop.push({ kind: "campaign" });
   }
 
   #keepMembership(): void {
@@ -405,6 +385,25 @@ export class RunningNode implements LoopHooks {
         if (to === this.#options.self.id) this.#liveness.onNoted(batch, unknown);
         else this.#options.peers.send(to, { kind: "touchesNoted", batch, unknown });
       },
+    });
+  }
+
+  #createExchange(): ProposalExchange {
+    const { self, ports, peers, metrics } = this.#options;
+    return new ProposalExchange({
+      self: self.id,
+      clock: ports.clock,
+      proposals: this.#proposals,
+      intake: this.#intake,
+      isLeader: () => this.#soft.role === "leader",
+      isDiskFull: () => this.#disk.isFull,
+      send: (to, envelope) => peers.send(to, envelope),
+      refuseWaiting: (refuse, code, retryAfterMs) =>
+        this.gateway.refuseWaiting(refuse, code, retryAfterMs),
+      onRefused: (count) => {
+        metrics.counters.proposalsRefused += count;
+      },
+      wake: () => this.#loop.wake(),
     });
   }
 
@@ -464,6 +463,7 @@ export class RunningNode implements LoopHooks {
       checkpointIndex: opened.initial.snapshot.index,
       applier: () => this.#applier,
       membership: () => this.#membership,
+      isInstalling: (index) => isInstalling(this.#raft.status(), index),
       send: (to, envelope) => {
         peers.send(to, envelope);
         this.#loop.wake();
@@ -474,19 +474,9 @@ export class RunningNode implements LoopHooks {
   }
 }
 
-/** The voter that a leader hands over to best: in touch, and furthest along. */
-function successor(status: RaftStatus): NodeId | null {
-  if (status.role !== "leader") return null;
-  let best: { readonly id: NodeId; readonly matchIndex: number } | null = null;
-  for (const peer of status.peers) {
-    if (!peer.recentlyActive || !isVoter(status.membership, peer.id)) continue;
-    if (best === null || peer.matchIndex > best.matchIndex) best = peer;
-  }
-  return best?.id ?? null;
-}
-
-function growing(command: Uint8Array): boolean {
-  return growsTree(decodeCommand(command).command);
+/** The core has put its log behind the snapshot at `index`, and the state machine has yet to follow. */
+function isInstalling(status: RaftStatus, index: number): boolean {
+  return status.firstIndex === index + 1 && status.appliedIndex < index;
 }
 
 /** A number that no earlier process of this node has used. */

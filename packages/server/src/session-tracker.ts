@@ -1,6 +1,9 @@
 import type { SessionId, Zxid } from "@quorate/kv-store/protocol";
 
-/** How fine expiry is; a session ends at most this much after its deadline. */
+/**
+ * How fine expiry is. A session ends one to two of these after its deadline: the tracker's clock lags behind by up to a
+ * step when a touch comes in, and no session may end before its timeout has really passed.
+ */
 const BUCKET_MS = 100;
 /** Sessions one expiry entry may name, so that applying it stays short. */
 const SESSIONS_PER_ENTRY_MAX = 500;
@@ -26,7 +29,7 @@ interface Lease {
  * full timeout once. Buckets hold each session once; a touch only moves the deadline, the sweep re-files it.
  */
 export class SessionTracker {
-  readonly #leases = new Map<SessionId, Lease>();
+  readonly #leases = new Map<number, Lease>();
   readonly #buckets = new Map<number, SessionId[]>();
   #nowMs = 0;
   #sweptBucket = 0;
@@ -77,7 +80,7 @@ export class SessionTracker {
   }
 
   /** False: unknown or already expiring, so the touch may not be acknowledged. */
-  touch(session: SessionId): boolean {
+  touch(session: number): boolean {
     const lease = this.#leases.get(session);
     if (lease === undefined || lease.expiring) return false;
     lease.deadlineMs = this.#nowMs + lease.timeoutMs;
@@ -121,7 +124,7 @@ export class SessionTracker {
     for (const session of sessions) {
       const lease = this.#leases.get(session);
       if (lease === undefined || lease.expiring || lease.bucket !== bucket) continue;
-      if (lease.deadlineMs > this.#nowMs) {
+      if (lease.deadlineMs + BUCKET_MS > this.#nowMs) {
         this.#file(session, lease);
       } else {
         lease.expiring = true;
@@ -131,7 +134,7 @@ export class SessionTracker {
   }
 
   #file(session: SessionId, lease: Lease): void {
-    const bucket = Math.max(this.#sweptBucket, Math.floor(lease.deadlineMs / BUCKET_MS));
+    const bucket = Math.max(this.#sweptBucket, Math.floor(lease.deadlineMs / BUCKET_MS) + 1);
     if (bucket === lease.bucket) return;
     lease.bucket = bucket;
     const sessions = this.#buckets.get(bucket);

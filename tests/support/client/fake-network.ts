@@ -130,7 +130,11 @@ export class FakeNetwork {
   answer: (server: string) => DialAnswer = () => "accept";
   /** Called with every new connection. */
   onConnection: (connection: FakeConnection) => void = () => undefined;
-  #seed = 1;
+  #seed: number;
+
+  constructor(seed = 1) {
+    this.#seed = seed;
+  }
 
   get ports(): ClientPorts {
     const { clock } = this;

@@ -1,3 +1,4 @@
+import { zxid } from "@quorate/kv-store/protocol";
 import { connect } from "../../../packages/client/src/connect.ts";
 import type { ConnectOptions, QuorateClient } from "../../../packages/client/src/api.ts";
 import { FakeNetwork, type FakeConnection } from "./fake-network.ts";
@@ -5,11 +6,11 @@ import { FakeNetwork, type FakeConnection } from "./fake-network.ts";
 export interface OpenClient {
   readonly net: FakeNetwork;
   readonly client: QuorateClient;
-  /** Of the first welcome; its hello and first ping have been taken. */
+  /** Of the first welcome; its hello and ping have been taken. */
   readonly connection: FakeConnection;
 }
 
-/** A client that was just welcomed. */
+/** A client that was just welcomed and whose first ping was answered. */
 export async function openClient(options: Partial<ConnectOptions> = {}): Promise<OpenClient> {
   const net = new FakeNetwork();
   const connecting = connect({ servers: ["a:1", "b:1", "c:1"], ...options }, net.ports);
@@ -18,6 +19,7 @@ export async function openClient(options: Partial<ConnectOptions> = {}): Promise
   connection.welcome();
   const client = await connecting;
   await net.clock.settle();
+  connection.send({ kind: "pong", pingId: 1, zxid: zxid(100) });
   connection.take();
   return { net, client, connection };
 }

@@ -48,7 +48,6 @@ function bannerOf(plan: EnsemblePlan, directory: string, isNew: boolean): string
     `connect to  ${servers}`,
     `try         quorate --help, quorate status --servers ${servers}`,
     "",
-    "",
   ].join("\n");
 }
 

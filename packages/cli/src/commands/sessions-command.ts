@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import { addClientOptions, withClient, type ClientFlags } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
+import { askStatus } from "../ensemble/ask-status.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatTable } from "../format/table.ts";
+import { resolveServers } from "../servers.ts";
 
 /** Adds `sessions`. */
 export function addSessionsCommand(program: Command, context: CliContext): void {
@@ -19,11 +21,12 @@ async function runSessions(context: CliContext, flags: ClientFlags): Promise<voi
     for (const session of sessions) context.out.write(jsonLine(session));
     return;
   }
+  const names = await nodeNames(context, flags);
   const rows = sessions.map((session) => [
     session.id === own ? `${session.id} (this)` : session.id,
     session.clientName === "" ? "-" : session.clientName,
     session.address,
-    session.attachedTo,
+    names.get(session.attachedTo) ?? session.attachedTo,
     `${session.timeoutMs / 1000} s`,
     session.ephemeralCount,
   ]);
@@ -31,3 +34,17 @@ async function runSessions(context: CliContext, flags: ClientFlags): Promise<voi
     formatTable(["session", "client", "address", "node", "timeout", "ephemerals"], rows),
   );
 }
+
+/** Names of the nodes that answer, by id; a session of any other is shown with the id. */
+async function nodeNames(
+  context: CliContext,
+  flags: ClientFlags,
+): Promise<ReadonlyMap<number, string>> {
+  const servers = resolveServers(flags.servers, context.env);
+  const answers = await askStatus(context, servers, NAMES_TIMEOUT_MS);
+  return new Map(
+    answers.flatMap(({ status }) => (status === null ? [] : [[status.nodeId, status.name]])),
+  );
+}
+
+const NAMES_TIMEOUT_MS = 1_000;

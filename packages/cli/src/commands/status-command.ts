@@ -2,11 +2,12 @@ import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
 import { addClientOptions, type ClientFlags } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
-import { findLeader, parseNodeStatus, type NodeStatus } from "../ensemble/node-status.ts";
+import { askStatus, type StatusAnswer } from "../ensemble/ask-status.ts";
+import { findLeader } from "../ensemble/node-status.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatTable } from "../format/table.ts";
-import { httpAddressOf, resolveServers } from "../servers.ts";
+import { resolveServers } from "../servers.ts";
 
 /** Adds `status`. */
 export function addStatusCommand(program: Command, context: CliContext): void {
@@ -18,66 +19,40 @@ export function addStatusCommand(program: Command, context: CliContext): void {
     .action((flags: ClientFlags) => runStatus(context, flags));
 }
 
-interface Answer {
-  readonly server: string;
-  readonly status: NodeStatus | null;
-  /** All of it, for --json: this release may know less than the server tells. */
-  readonly body: string;
-  readonly error: string;
-}
-
 async function runStatus(context: CliContext, flags: ClientFlags): Promise<void> {
   const servers = resolveServers(flags.servers, context.env);
-  const answers = await Promise.all(
-    servers.map((server) => ask(context, server, flags.timeout * 1000)),
-  );
-  if (flags.json === true)
-    for (const answer of answers) context.out.write(jsonLine(asJson(answer)));
-  else context.out.write(formatTable(HEAD, answers.map(asRow)));
+  const answers = await askStatus(context, servers, flags.timeout * 1000);
+  const text =
+    flags.json === true
+      ? answers.map((answer) => jsonLine(asJson(answer))).join("")
+      : formatTable(HEAD, answers.map(asRow));
+  context.out.write(text);
   for (const answer of answers) {
     for (const warning of answer.status?.warnings ?? []) {
       context.err.write(`warning: ${answer.server}: ${warning}\n`);
     }
   }
   const problem = problemOf(answers);
-  if (problem !== null)
+  if (problem !== null) {
     throw new CliError(problem.message, { ...problem, exitCode: EXIT_CODES.unavailable });
-}
-
-async function ask(context: CliContext, server: string, timeoutMs: number): Promise<Answer> {
-  try {
-    const { body } = await context.fetchText(`${httpAddressOf(server)}/status`, timeoutMs);
-    const status = parseNodeStatus(body);
-    return { server, status, body, error: status === null ? "this is no Quorate server" : "" };
-  } catch (error) {
-    return { server, status: null, body: "", error: reasonOf(error) };
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === "TimeoutError") return "no answer in time";
-  const cause = error.cause;
-  if (cause instanceof Error && "code" in cause && cause.code === "ECONNREFUSED")
-    return "nobody listens";
-  return cause instanceof Error ? cause.message : error.message;
 }
 
 const HEAD = ["server", "node", "role", "leader", "term", "zxid", "sessions", "znodes", "ready"];
 
-function asRow({ server, status, error }: Answer): readonly (string | number)[] {
+function asRow({ server, status, error }: StatusAnswer): readonly (string | number)[] {
   if (status === null) return [server, "-", error, "-", "-", "-", "-", "-", "-"];
   const { name, role, leader, term, zxid, sessions, znodes, notReady } = status;
   const ready = notReady.length === 0 ? "yes" : notReady.join("; ");
   return [server, name, role, leader ?? "-", term, zxid, sessions, znodes, ready];
 }
 
-function asJson({ server, status, body, error }: Answer): unknown {
+function asJson({ server, status, body, error }: StatusAnswer): unknown {
   return status === null ? { server, error } : { server, ...JSON.parse(body) };
 }
 
 function problemOf(
-  answers: readonly Answer[],
+  answers: readonly StatusAnswer[],
 ): { readonly message: string; readonly hint: string } | null {
   const statuses = answers.flatMap(({ status }) => (status === null ? [] : [status]));
   if (statuses.length === 0) {

@@ -30,6 +30,7 @@ export class DevSession {
     try {
       this.#context.out.write(this.#banner);
       this.#ensemble.startAll();
+      this.#context.out.write(`${this.#started()}\n`);
       while (this.#signals === 0 && this.#ensemble.nodes.some((node) => node.isRunning)) {
         await this.#refresh();
         await this.#pause();
@@ -42,6 +43,16 @@ export class DevSession {
       this.#ensemble.killAll();
       signals[Symbol.dispose]();
     }
+  }
+
+  #started(): string {
+    const { plan } = this.#ensemble;
+    return plan.nodes
+      .map(({ name, logFile }) => {
+        const processId = this.#ensemble.node(name).pid ?? "-";
+        return `node ${name}      process ${processId}, log ${logFile}\n`;
+      })
+      .join("");
   }
 
   #onSignal(): void {

@@ -8,7 +8,7 @@ import { findLeader, parseNodeStatus, type NodeStatus } from "./node-status.ts";
 /** What an ensemble of processes is started with. */
 export interface LocalEnsembleOptions {
   readonly plan: EnsemblePlan;
-  /** The server's `main.js`. Default: the installed one. */
+  /** The `quorate-server` to run. Default: the installed one. */
   readonly serverMain?: string;
   /** Further flags for every node. */
   readonly flags?: readonly string[];
@@ -151,8 +151,8 @@ export async function fetchNodeStatus(clientAddress: string): Promise<NodeStatus
   }
 }
 
-/** The server's `main.js` that was installed with this command. */
+/** The `quorate-server` that was installed with this command. */
 export function installedServerMain(): string {
   const entry = fileURLToPath(import.meta.resolve("@quorate/server"));
-  return join(dirname(entry), "main.js");
+  return join(dirname(entry), "..", "bin", "quorate-server.cjs");
 }

@@ -12,7 +12,7 @@ export interface NodeExit {
 /** What a node's process is started with. */
 export interface NodeProcessOptions {
   readonly name: string;
-  /** The server's `main.js`. */
+  /** The file that Node runs: `quorate-server`. */
   readonly serverMain: string;
   readonly args: readonly string[];
   /** Takes what the process prints; appended to. */

@@ -1,6 +1,7 @@
 /** The part of a node's own account at `/status` that the command line shows. */
 export interface NodeStatus {
   readonly name: string;
+  readonly nodeId: number;
   readonly role: string;
   readonly term: number;
   /** Name of the leader it knows; null without one. */
@@ -42,7 +43,16 @@ function isNodeStatus(value: unknown): value is NodeStatus {
 }
 
 const TEXTS = ["name", "role", "digest", "clusterId"];
-const NUMBERS = ["term", "zxid", "appliedIndex", "sessions", "connections", "znodes", "treeBytes"];
+const NUMBERS = [
+  "nodeId",
+  "term",
+  "zxid",
+  "appliedIndex",
+  "sessions",
+  "connections",
+  "znodes",
+  "treeBytes",
+];
 const LISTS = ["notReady", "warnings"];
 
 /** The leader of the newest term anybody knows; null while that term has none. */

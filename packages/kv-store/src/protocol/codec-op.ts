@@ -69,21 +69,21 @@ export function readOp(value: unknown): WriteOp {
   const tag = readTag(value);
   switch (tag) {
     case CREATE: {
-      const [, path, data, mode] = readTuple(value, 4);
+      const fields = readTuple(value, 4);
       return {
         kind: "create",
-        path: readPath(path),
-        data: readData(data),
-        mode: readChoice(mode, CREATE_MODES),
+        path: readPath(fields[1]),
+        data: readData(fields[2]),
+        mode: readChoice(fields[3], CREATE_MODES),
       };
     }
     case SET: {
-      const [, path, data, version] = readTuple(value, 4);
+      const fields = readTuple(value, 4);
       return {
         kind: "set",
-        path: readPath(path),
-        data: readData(data),
-        version: readVersion(version),
+        path: readPath(fields[1]),
+        data: readData(fields[2]),
+        version: readVersion(fields[3]),
       };
     }
     case DELETE:
@@ -99,12 +99,12 @@ export function readOp(value: unknown): WriteOp {
       return { kind, path: readPath(path), token: readToken(token) };
     }
     case ACQUIRE: {
-      const [, path, data, wait] = readTuple(value, 4);
+      const fields = readTuple(value, 4);
       return {
         kind: "acquire",
-        path: readPath(path),
-        data: readData(data),
-        wait: readBoolean(wait),
+        path: readPath(fields[1]),
+        data: readData(fields[2]),
+        wait: readBoolean(fields[3]),
       };
     }
     default:

@@ -1,7 +1,9 @@
 import type { Zxid } from "./ids.ts";
 import type { Stat } from "./stat.ts";
 
+/** What can happen to a znode. */
 export const EVENT_KINDS = ["created", "deleted", "dataChanged", "childrenChanged"] as const;
+/** One of {@link EVENT_KINDS}. */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 /**
@@ -9,6 +11,7 @@ export type EventKind = (typeof EVENT_KINDS)[number];
  * dataChanged of the znode and everything below, no childrenChanged. ZooKeeper Programmer's Guide, "Watches".
  */
 export const WATCH_MODES = ["persistent", "recursive"] as const;
+/** One of {@link WATCH_MODES}. */
 export type WatchMode = (typeof WATCH_MODES)[number];
 
 /** One change, as a watch delivers it. */

@@ -9,6 +9,7 @@ export const CREATE_MODES = [
   "persistentSequential",
   "ephemeralSequential",
 ] as const;
+/** One of {@link CREATE_MODES}. */
 export type CreateMode = (typeof CREATE_MODES)[number];
 
 /**
@@ -93,6 +94,7 @@ export type Query =
   /** Nothing but the revision at which it is answered. */
   | { readonly kind: "sync" };
 
+/** A live session, as operators see it. */
 export interface SessionInfo {
   readonly id: SessionId;
   readonly timeoutMs: number;
@@ -106,6 +108,7 @@ export interface SessionInfo {
   readonly attachZxid: Zxid;
 }
 
+/** Answer to a {@link Query} of the same kind. */
 export type QueryReply =
   | { readonly kind: "get"; readonly data: Uint8Array; readonly stat: Stat }
   | { readonly kind: "exists"; readonly stat: Stat | null }

@@ -3,13 +3,13 @@ import {
   PROTOCOL_VERSION,
   ProtocolError,
   decodeClientFrame,
+  writeSeq,
   type ClientMessage,
   type ErrorCode,
   type Hello,
   type Query,
   type ServerMessage,
   type SessionId,
-  type WriteSeq,
 } from "@quorate/kv-store/protocol";
 import type { SessionWrites } from "../proposals.ts";
 import type { Connection } from "../ports.ts";
@@ -133,24 +133,35 @@ export class ClientConnection {
   flush(): void {
     if (this.#phase === "closed") return;
     this.outbox.flush();
-    if (this.outbox.overflowed) {
-      this.connection.destroy();
-      this.#onClose();
-    }
+    if (this.outbox.overflowed) this.abort();
+  }
+
+  /** Ends it without another word. */
+  abort(): void {
+    if (this.#phase === "closed") return;
+    this.connection.destroy();
+    this.#onClose();
   }
 
   /** Writes from `fromSeq` on were taken back before they reached the log. */
   refuse(fromSeq: number, code: ErrorCode, retryAfterMs: number): void {
     this.#refusedFrom = fromSeq;
     this.#nextSeq = fromSeq;
-    this.send({ kind: "refused", fromSeq: fromSeq as WriteSeq, code, retryAfterMs });
+    this.send({ kind: "refused", fromSeq: writeSeq(fromSeq), code, retryAfterMs });
   }
 
-  /** Answers the reads whose time has come; true when none is left. */
+  /**
+   * Answers the reads whose time has come; true when none is left. A client that has much to take in first gets the rest
+   * later: what it asked for must not make it a slow consumer.
+   */
   drainReads(progress: ReadProgress): boolean {
     let done = 0;
     for (const read of this.#reads) {
-      if (read.wait !== null && (read.wait.index === null || read.wait.index > progress.appliedIndex))
+      if (this.outbox.spareBytes <= 0) break;
+      if (
+        read.wait !== null &&
+        (read.wait.index === null || read.wait.index > progress.appliedIndex)
+      )
         break;
       if (read.afterSeq > progress.lastWriteSeq) break;
       this.#owner.runRead(this, read.cxid, read.query);

@@ -1,32 +1,36 @@
 import {
-  matchOne,
   WatchTable,
   encodeCommand,
   type ApplyOutcome,
   type ApplyResult,
   type AttachInfo,
   type DataTree,
-  type WatchHit,
+  type WatchSpec,
 } from "@quorate/kv-store";
 import {
   PROTOCOL_LIMITS,
   PROTOCOL_VERSION,
+  checkPath,
+  zxid as zxidOf,
   type ClientMessage,
   type ErrorCode,
   type Hello,
   type Query,
-  type QueryReply,
   type SessionId,
+  type WriteSeq,
   type WriteOutcome,
   type Zxid,
 } from "@quorate/kv-store/protocol";
 import type { Liveness } from "../liveness.ts";
 import type { Connection, MonotonicClock } from "../ports.ts";
-import type { Proposals } from "../proposals.ts";
+import type { Proposals, SessionWrites } from "../proposals.ts";
 import type { ReadIndexes, WaitingRead } from "../reads.ts";
+import { Attachments } from "./attachments.ts";
 import { ClientConnection, type ConnectionOwner } from "./client-connection.ts";
+import { missedRevisions, sendEvents } from "./event-delivery.ts";
+import { outcomeBytes, replyBytes, textBytes } from "./message-bytes.ts";
 import type { OutboxLimits } from "./outbox.ts";
-import { verifierKey, verifierOf } from "./verifier.ts";
+import { verifierOf } from "./verifier.ts";
 
 type WriteMessage = Extract<ClientMessage, { readonly kind: "write" }>;
 type AddWatchMessage = Extract<ClientMessage, { readonly kind: "addWatch" }>;
@@ -55,18 +59,8 @@ export interface GatewayOptions {
   wake(): void;
 }
 
-interface WaitingAttach {
-  readonly connection: ClientConnection;
-  readonly verifier: Uint8Array;
-  readonly key: string;
-  /** When the client is sent elsewhere, ms on the monotonic clock. */
-  readonly deadlineMs: number;
-}
-
-/** A client that has not said hello by then is let go. */
-const HELLO_TIMEOUT_MS = 3_000;
-/** An attach that the log has not decided by then: the client should try another server. */
-const ATTACH_TIMEOUT_MS = 2_000;
+/** After a refusal because a session keeps more replies than it may, ms: its client acknowledges them meanwhile. */
+const WINDOW_FULL_RETRY_MS = 10;
 
 /**
  * This node's clients: who is attached where, what they watch, and what they are told when an entry is applied.
@@ -76,10 +70,12 @@ export class ClientGateway implements ConnectionOwner {
   readonly #options: GatewayOptions;
   readonly #watches = new WatchTable<ClientConnection>();
   readonly #connections = new Set<ClientConnection>();
-  readonly #greeting = new Map<ClientConnection, number>();
-  readonly #attaching = new Map<string, WaitingAttach>();
+  readonly #attachments: Attachments;
   readonly #bySession = new Map<SessionId, ClientConnection>();
+  /** Sessions whose clients end them, with the number of the request. */
   readonly #closing = new Map<SessionId, number>();
+  /** Sessions whose writes met a gap in the log; sent again on the next tick, so that one loss is not sent many times. */
+  readonly #gapped = new Set<SessionId>();
   #dirty: ClientConnection[] = [];
   readonly #dirtySet = new Set<ClientConnection>();
   readonly #reading = new Set<ClientConnection>();
@@ -89,14 +85,11 @@ export class ClientGateway implements ConnectionOwner {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.outboxLimits = options.outboxLimits;
+    this.#attachments = new Attachments(options.clock, options.proposals);
   }
 
   get connectionCount(): number {
     return this.#connections.size;
-  }
-
-  get attachedCount(): number {
-    return this.#bySession.size;
   }
 
   get watchCount(): number {
@@ -111,11 +104,10 @@ export class ClientGateway implements ConnectionOwner {
     const client = new ClientConnection(this.#nextId, connection, this);
     this.#nextId += 1;
     this.#connections.add(client);
-    this.#greeting.set(client, this.#options.clock.nowMs() + HELLO_TIMEOUT_MS);
+    this.#attachments.greet(client);
   }
 
   onHello(connection: ClientConnection, hello: Hello): void {
-    this.#greeting.delete(connection);
     const { identity } = this.#options;
     if (hello.historyId !== "" && hello.historyId !== identity.historyId) {
       const text = "this ensemble has another history than the one your session belongs to";
@@ -123,22 +115,14 @@ export class ClientGateway implements ConnectionOwner {
       return;
     }
     const verifier = verifierOf(hello.secret);
-    const key = `attach:${verifierKey(verifier)}`;
-    const earlier = this.#attaching.get(key);
-    this.#attaching.set(key, {
-      connection,
-      verifier,
-      key,
-      deadlineMs: this.#options.clock.nowMs() + ATTACH_TIMEOUT_MS,
-    });
-    earlier?.connection.goodbye("SESSION_MOVED", "attached again on another connection", false);
     const attach = this.#attachInfo(connection, hello);
     const { timeoutMs, session } = hello;
     const command =
       session === null
         ? encodeCommand({ kind: "openSession", verifier, timeoutMs, attach })
         : encodeCommand({ kind: "attach", session, verifier, timeoutMs, attach });
-    this.#options.proposals.submitControl(key, command);
+    const earlier = this.#attachments.begin(connection, verifier, command);
+    earlier?.goodbye("SESSION_MOVED", "attached again on another connection", false);
     this.#options.wake();
   }
 
@@ -171,7 +155,7 @@ export class ClientGateway implements ConnectionOwner {
   runRead(connection: ClientConnection, cxid: number, query: Query): void {
     const tree = this.#options.tree();
     const result = tree.read(query);
-    const zxid = tree.lastZxid as Zxid;
+    const zxid = zxidOf(tree.lastZxid);
     const reply = result.ok ? result : { ok: false as const, code: result.code };
     const bytes = result.ok ? replyBytes(result.value) : 0;
     connection.send({ kind: "readReply", cxid, zxid, reply }, bytes);
@@ -180,33 +164,34 @@ export class ClientGateway implements ConnectionOwner {
   addWatch(connection: ClientConnection, message: AddWatchMessage): void {
     const { cxid, watchId, path, mode, withData, sinceZxid } = message;
     const tree = this.#options.tree();
-    const zxid = tree.lastZxid as Zxid;
-    const refused = this.#watches.ownerCount(connection) >= PROTOCOL_LIMITS.watchesMax;
+    const zxid = zxidOf(tree.lastZxid);
     const watch = { watchId, path, mode, withData };
-    if (refused || !this.#watches.add(connection, watch)) {
-      const code = refused ? "OVERLOADED" : "BAD_ARGUMENTS";
-      connection.send({ kind: "watchRefused", cxid, watchId, code });
+    const refusal = this.#registerWatch(connection, watch);
+    if (refusal !== null) {
+      connection.send({ kind: "watchRefused", cxid, watchId, code: refusal });
       return;
     }
-    const missed = sinceZxid === null ? null : tree.changesSince(sinceZxid);
-    if (missed !== null && !missed.ok) {
-      const oldestZxid = missed.oldestZxid as Zxid;
+    if (sinceZxid === null) {
+      connection.send({ kind: "watchAdded", cxid, watchId, zxid });
+      return;
+    }
+    const missed = tree.changesSince(sinceZxid);
+    const revisions = missed.ok ? missedRevisions(connection, watch, missed.changes) : null;
+    if (revisions === null) {
+      const oldestZxid = missed.ok ? zxid : zxidOf(missed.oldestZxid);
       connection.send({ kind: "watchLost", cxid, watchId, oldestZxid, zxid });
       return;
     }
     connection.send({ kind: "watchAdded", cxid, watchId, zxid });
-    if (missed === null) return;
-    let hits: WatchHit[] = [];
-    for (const change of missed.changes) {
-      const event = matchOne(watch, change);
-      if (event === null) continue;
-      if (hits.length > 0 && hits[0]?.event.zxid !== event.zxid) {
-        sendEvents(connection, hits);
-        hits = [];
-      }
-      hits.push({ watchIds: [watchId], event });
-    }
-    if (hits.length > 0) sendEvents(connection, hits);
+    for (const { hits } of revisions) sendEvents(connection, hits);
+  }
+
+  #registerWatch(connection: ClientConnection, watch: WatchSpec): ErrorCode | null {
+    // Reserved paths may be watched, there is just nothing there.
+    if (checkPath(watch.path) === "BAD_PATH") return "BAD_PATH";
+    const count = this.#watches.ownerCount(connection);
+    if (count >= PROTOCOL_LIMITS.watchesMax) return "OVERLOADED";
+    return this.#watches.add(connection, watch) ? null : "BAD_ARGUMENTS";
   }
 
   removeWatch(connection: ClientConnection, watchId: number): void {
@@ -219,7 +204,7 @@ export class ClientGateway implements ConnectionOwner {
     this.#options.liveness.ping(
       session,
       () => {
-        const zxid = this.#options.tree().lastZxid as Zxid;
+        const zxid = zxidOf(this.#options.tree().lastZxid);
         connection.send({ kind: "pong", pingId, zxid });
       },
       () => {
@@ -230,11 +215,18 @@ export class ClientGateway implements ConnectionOwner {
   }
 
   closeSession(connection: ClientConnection, cxid: number): void {
-    const { session } = connection;
-    if (session === null) return;
-    this.#closing.set(session, cxid);
-    const key = `close:${session}`;
-    this.#options.proposals.submitControl(key, encodeCommand({ kind: "closeSession", session }));
+    const { writes } = connection;
+    if (writes === null) return;
+    this.#closing.set(writes.session, cxid);
+    this.#closeAfterWrites(writes);
+  }
+
+  /** The end of a session comes after its writes, also if some of those have to be sent again. */
+  #closeAfterWrites(writes: SessionWrites): void {
+    const { session } = writes;
+    if (writes.count > 0 || !this.#closing.has(session)) return;
+    const command = encodeCommand({ kind: "closeSession", session });
+    this.#options.proposals.submitControl(closeKey(session), command);
     this.#options.wake();
   }
 
@@ -252,21 +244,13 @@ export class ClientGateway implements ConnectionOwner {
 
   onClosed(connection: ClientConnection): void {
     this.#connections.delete(connection);
-    this.#greeting.delete(connection);
     this.#reading.delete(connection);
     this.#watches.dropOwner(connection);
-    for (const [key, attach] of this.#attaching) {
-      if (attach.connection === connection) this.#forgetAttach(key);
-    }
+    this.#attachments.forget(connection);
     const { session } = connection;
     if (session === null || this.#bySession.get(session) !== connection) return;
     this.#bySession.delete(session);
     this.#options.proposals.release(session);
-  }
-
-  #forgetAttach(key: string): void {
-    this.#attaching.delete(key);
-    this.#options.proposals.resolveControl(key);
   }
 
   /** An entry was applied: events first, then whoever waited for it is answered. */
@@ -279,7 +263,8 @@ export class ClientGateway implements ConnectionOwner {
     for (const grant of outcome.grants) {
       const { path, contender, token } = grant;
       const connection = this.#bySession.get(grant.session);
-      connection?.send({ kind: "granted", zxid: outcome.zxid, path, contender, token }, path.length);
+      const bytes = textBytes(path) + textBytes(contender);
+      connection?.send({ kind: "granted", zxid: outcome.zxid, path, contender, token }, bytes);
     }
     this.#onResult(outcome.result, outcome.zxid);
   }
@@ -307,24 +292,40 @@ export class ClientGateway implements ConnectionOwner {
     }
   }
 
-  #onWriteResult(session: SessionId, writeSeq: number, outcome: WriteOutcome): void {
+  #onWriteResult(session: SessionId, writeSeq: WriteSeq, outcome: WriteOutcome): void {
     const connection = this.#bySession.get(session);
     const writes = connection?.writes;
     if (connection === undefined || writes === null || writes === undefined) return;
     if (!this.#options.proposals.resolve(writes, writeSeq)) return;
-    const seq = writeSeq as Extract<ApplyResult, { kind: "write" }>["writeSeq"];
-    connection.send({ kind: "writeReply", writeSeq: seq, outcome }, outcomeBytes(outcome));
+    connection.send({ kind: "writeReply", writeSeq, outcome }, outcomeBytes(outcome));
+    this.#closeAfterWrites(writes);
   }
 
   #onWriteSkipped(result: Extract<ApplyResult, { kind: "writeSkipped" }>): void {
-    const writes = this.#bySession.get(result.session)?.writes;
+    const connection = this.#bySession.get(result.session);
+    const writes = connection?.writes;
+    if (connection === undefined || writes === null || writes === undefined) return;
     // A repeat of something older than what waits here says nothing about the rest.
-    if (writes === undefined || writes === null || result.writeSeq < writes.headSeq) return;
-    this.#gapped.add(writes.session);
+    if (writes.count === 0 || result.writeSeq < writes.headSeq) return;
+    if (result.reason === "gap") {
+      this.#gapped.add(writes.session);
+    } else if (result.writeSeq === writes.headSeq) {
+      // The same bytes would meet a full window for ever: only its client can send it with a later acknowledgement.
+      this.#refuse(connection, writes, { fromSeq: result.writeSeq, code: "OVERLOADED" });
+    }
   }
 
-  /** Sessions whose writes met a gap in the log; sent again on the next tick, so that one loss is not sent many times. */
-  readonly #gapped = new Set<SessionId>();
+  /** Takes waiting writes from `fromSeq` on back and tells the client; the first of them must not be in the log. */
+  #refuse(
+    connection: ClientConnection,
+    writes: SessionWrites,
+    refusal: { readonly fromSeq: number; readonly code: ErrorCode; readonly retryMs?: number },
+  ): void {
+    const { fromSeq, code, retryMs = WINDOW_FULL_RETRY_MS } = refusal;
+    this.#options.proposals.withdraw(writes, fromSeq);
+    connection.refuse(fromSeq, code, retryMs);
+    this.#closeAfterWrites(writes);
+  }
 
   #onWriteRefused(result: Extract<ApplyResult, { kind: "writeRefused" }>, zxid: Zxid): void {
     const connection = this.#bySession.get(result.session);
@@ -342,18 +343,16 @@ export class ClientGateway implements ConnectionOwner {
   }
 
   #onAttached(result: Extract<ApplyResult, { kind: "attached" }>, zxid: Zxid): void {
-    const key = `attach:${verifierKey(result.verifier)}`;
     const here = result.node === this.#options.identity.nodeId;
-    const waiting = this.#attaching.get(key);
+    const waiting = this.#attachments.waiting(result.verifier);
     const former = this.#bySession.get(result.session);
-    if (former !== undefined && former !== waiting?.connection) {
-      if (!here || waiting !== undefined) {
-        former.goodbye("SESSION_MOVED", "the session attached to another connection", false);
-      }
+    // Without anybody waiting here it is a repeat of an attach that was answered.
+    if (former !== undefined && (!here || waiting !== null)) {
+      former.goodbye("SESSION_MOVED", "the session attached to another connection", false);
     }
-    if (!here || waiting === undefined) return;
-    this.#forgetAttach(key);
-    this.#welcome(waiting.connection, result, zxid);
+    if (!here || waiting === null) return;
+    this.#attachments.forget(waiting);
+    this.#welcome(waiting, result, zxid);
   }
 
   #welcome(
@@ -383,25 +382,22 @@ export class ClientGateway implements ConnectionOwner {
         node: identity.name,
         servers,
       },
-      servers.length * 32,
+      servers.reduce((bytes, server) => bytes + textBytes(server), textBytes(identity.name)),
     );
   }
 
   #onAttachRefused(result: Extract<ApplyResult, { kind: "attachRefused" }>): void {
-    const key = `attach:${verifierKey(result.verifier)}`;
-    const waiting = this.#attaching.get(key);
-    if (waiting === undefined) return;
-    this.#forgetAttach(key);
+    const waiting = this.#attachments.waiting(result.verifier);
+    if (waiting === null) return;
     const fatal = result.code === "SESSION_EXPIRED";
     const text = fatal ? "the session has ended, or the secret is not its own" : "refused";
-    waiting.connection.goodbye(result.code, text, fatal);
+    waiting.goodbye(result.code, text, fatal);
   }
 
   #onSessionClosed(session: SessionId, cause: "client" | "expired", zxid: Zxid): void {
-    this.#options.proposals.resolveControl(`close:${session}`);
     const connection = this.#bySession.get(session);
     const cxid = this.#closing.get(session);
-    this.#closing.delete(session);
+    this.#forgetClosing(session);
     if (connection === undefined) return;
     if (cause === "client" && cxid !== undefined) {
       connection.send({ kind: "sessionClosed", cxid, zxid });
@@ -409,10 +405,14 @@ export class ClientGateway implements ConnectionOwner {
     connection.goodbye("SESSION_EXPIRED", `the session was closed (${cause})`, true);
   }
 
+  #forgetClosing(session: SessionId): void {
+    if (this.#closing.delete(session)) this.#options.proposals.resolveControl(closeKey(session));
+  }
+
   /** The tree was replaced by a snapshot: who waits for an entry that it skipped is answered from the reply window. */
   onSnapshotInstalled(): void {
     const tree = this.#options.tree();
-    for (const [session, connection] of [...this.#bySession]) {
+    for (const [session, connection] of this.#bySession) {
       const view = tree.session(session);
       if (view === undefined) {
         connection.goodbye("SESSION_EXPIRED", "the session has ended", true);
@@ -421,10 +421,16 @@ export class ClientGateway implements ConnectionOwner {
         connection.goodbye("NOT_READY", "this server was behind and has caught up", false);
       }
     }
+    for (const session of this.#closing.keys()) {
+      if (tree.session(session) === undefined) this.#forgetClosing(session);
+    }
     this.#options.proposals.resendAll();
   }
 
-  /** Refuses waiting writes that `grows` says would need space, and everything after them on their sessions. */
+  /**
+   * Takes back waiting writes that `refuse` names and that certainly are in no log, and everything after them on their
+   * sessions. Sends away who asks for a new session.
+   */
   refuseWaiting(refuse: (command: Uint8Array) => boolean, code: ErrorCode, retryMs: number): void {
     const { proposals } = this.#options;
     for (const [session, connection] of this.#bySession) {
@@ -432,12 +438,13 @@ export class ClientGateway implements ConnectionOwner {
       if (writes === undefined) continue;
       for (let at = 0; at < writes.count; at += 1) {
         const command = writes.commands[writes.head + at];
-        if (command === undefined || !refuse(command)) continue;
-        const fromSeq = writes.headSeq + at;
-        proposals.withdraw(writes, fromSeq);
-        connection.refuse(fromSeq, code, retryMs);
+        if (command === undefined || !writes.isWithdrawable(at) || !refuse(command)) continue;
+        this.#refuse(connection, writes, { fromSeq: writes.headSeq + at, code, retryMs });
         break;
       }
+    }
+    for (const connection of this.#attachments.opening()) {
+      connection.goodbye(code, "no session can be opened now", false);
     }
   }
 
@@ -463,16 +470,7 @@ export class ClientGateway implements ConnectionOwner {
 
   /** Time passed: lets go who kept silent too long, repeats what met a gap. */
   onTick(): void {
-    const now = this.#options.clock.nowMs();
-    for (const [connection, deadlineMs] of this.#greeting) {
-      if (now < deadlineMs) break;
-      connection.goodbye("PROTOCOL_ERROR", "no hello in time", true);
-    }
-    for (const attach of this.#attaching.values()) {
-      if (now < attach.deadlineMs) continue;
-      this.#forgetAttach(attach.key);
-      attach.connection.goodbye("NOT_READY", "no quorum decided in time: try another server", false);
-    }
+    this.#attachments.onTick();
     for (const session of this.#gapped) {
       const writes = this.#options.proposals.sessionWrites(session);
       if (writes !== undefined) this.#options.proposals.resendSession(writes);
@@ -480,40 +478,21 @@ export class ClientGateway implements ConnectionOwner {
     this.#gapped.clear();
   }
 
+  /** The node's state cannot be relied on: nobody is told anything any more. */
+  abort(): void {
+    this.#stopping = true;
+    for (const connection of this.#connections) connection.abort();
+  }
+
   /** Says goodbye to everybody. */
   stop(): void {
     this.#stopping = true;
-    for (const connection of [...this.#connections]) {
+    for (const connection of this.#connections) {
       connection.goodbye("SHUTTING_DOWN", "this server is going down", false);
     }
   }
 }
 
-function sendEvents(connection: ClientConnection, hits: readonly WatchHit[]): void {
-  const zxid = hits[0]?.event.zxid;
-  if (zxid === undefined) return;
-  let bytes = 0;
-  for (const { event } of hits) bytes += event.path.length + (event.data?.length ?? 0) + 64;
-  connection.send({ kind: "events", zxid, events: hits }, bytes);
-}
-
-function replyBytes(reply: QueryReply): number {
-  switch (reply.kind) {
-    case "get":
-      return reply.data.length + 64;
-    case "children":
-      return reply.names.length * 32;
-    case "sessions":
-      return reply.sessions.length * 128;
-    case "holder":
-      return 128 + (reply.holder?.data.length ?? 0);
-    case "exists":
-    case "contender":
-    case "sync":
-      return 64;
-  }
-}
-
-function outcomeBytes(outcome: WriteOutcome): number {
-  return outcome.ok ? outcome.replies.length * 128 : 16;
+function closeKey(session: SessionId): string {
+  return `close:${session}`;
 }

@@ -1,4 +1,9 @@
-import { encodeServerFrame, type ServerMessage } from "@quorate/kv-store/protocol";
+import {
+  PROTOCOL_LIMITS,
+  ProtocolError,
+  encodeServerFrame,
+  type ServerMessage,
+} from "@quorate/kv-store/protocol";
 import type { Connection } from "../ports.ts";
 
 /** Bounds of what one client may leave unread. */
@@ -12,6 +17,8 @@ export interface OutboxLimits {
 
 /** What a message costs on the wire beside its data, bytes; a generous estimate. */
 const MESSAGE_OVERHEAD_BYTES = 96;
+/** Bytes of the messages of one frame, so that it stays within the protocol. */
+const FRAME_BYTES_MAX = PROTOCOL_LIMITS.frameBytesMax - 16;
 
 /**
  * The one ordered way to a client: replies and events leave in the order in which they were put here, so an event is
@@ -34,15 +41,18 @@ export class Outbox {
     return this.#overflowed;
   }
 
-  get isEmpty(): boolean {
-    return this.#messages.length === 0;
+  /** Bytes that may still come before the client has half of what it may leave unread; not positive: none. */
+  get spareBytes(): number {
+    return this.#limits.bufferedBytesMax / 2 - this.#connection.bufferedBytes - this.#bytes;
   }
 
-  /** `dataBytes`: bytes of data and names the message carries. */
+  /** `dataBytes`: bytes of data and names that the message carries at most. */
   push(message: ServerMessage, dataBytes: number): void {
     if (this.#overflowed) return;
+    const bytes = dataBytes + MESSAGE_OVERHEAD_BYTES;
+    if (this.#bytes + bytes > FRAME_BYTES_MAX) this.flush();
     this.#messages.push(message);
-    this.#bytes += dataBytes + MESSAGE_OVERHEAD_BYTES;
+    this.#bytes += bytes;
     if (
       this.#bytes >= this.#limits.frameBytesMax ||
       this.#messages.length >= this.#limits.frameMessagesMax
@@ -53,11 +63,18 @@ export class Outbox {
 
   /** Sends what has gathered. */
   flush(): void {
-    if (this.#messages.length === 0) return;
+    if (this.#messages.length === 0 || this.#overflowed) return;
     const messages = this.#messages;
     this.#messages = [];
     this.#bytes = 0;
-    this.#connection.send(encodeServerFrame(messages));
+    try {
+      this.#connection.send(encodeServerFrame(messages));
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      // What cannot be said to this client must end its connection, never the node.
+      this.#overflowed = true;
+      return;
+    }
     if (this.#connection.bufferedBytes > this.#limits.bufferedBytesMax) this.#overflowed = true;
   }
 }

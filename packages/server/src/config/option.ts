@@ -37,9 +37,13 @@ export interface ServerSettings {
   readonly diskReserveBytes?: number;
 }
 
+/** What is logged: this level and everything after it. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+/** One of {@link LOG_LEVELS}. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
+/** How a log line looks: for machines or for people. */
 export const LOG_FORMATS = ["json", "text"] as const;
+/** One of {@link LOG_FORMATS}. */
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /**

@@ -40,7 +40,13 @@ export async function loadImage(
     }
     if (count === 0) return { tree: new DataTree(limits), meta: null };
     if (meta === null) throw new ServerError("IMAGE_CORRUPT", "the image has no meta record");
-    return { tree: loader.finish(), meta };
+    const tree = loader.finish();
+    const { index } = meta.snapshot;
+    if (tree.lastZxid !== (index as number)) {
+      const text = `the image says that it stands at ${index}, its records say ${tree.lastZxid}`;
+      throw new ServerError("IMAGE_CORRUPT", text);
+    }
+    return { tree, meta };
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
     const code = error.code === "UNKNOWN_FORMAT" ? "FORMAT_UNKNOWN" : "IMAGE_CORRUPT";

@@ -53,7 +53,7 @@ function broken(what: string): ServerError {
 
 function record(value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null) throw broken("object");
-  return value as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(Object.entries(value));
 }
 
 function list(value: unknown): readonly unknown[] {
@@ -67,7 +67,8 @@ function text(value: unknown): string {
 }
 
 function count(value: unknown): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw broken("number");
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0)
+    throw broken("number");
   return value;
 }
 

@@ -1,11 +1,11 @@
 import type { TreeLimits } from "@quorate/kv-store";
-import type { Membership, Message, NodeId, RaftInput, SnapshotMeta } from "@quorate/raft";
+import type { LogIndex, Membership, Message, NodeId, RaftInput, SnapshotMeta } from "@quorate/raft";
 import type { Applier } from "../applier.ts";
 import { ServerError } from "../errors.ts";
 import type { NodeStorage } from "../node-storage.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
-import type { MonotonicClock } from "../ports.ts";
+import type { MonotonicClock, Timer } from "../ports.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { SnapshotReceiver, type ReceivedSnapshot } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
@@ -24,6 +24,8 @@ export interface NodeSnapshotsOptions {
   /** Revision at which the image stands at the start. */
   readonly checkpointIndex: number;
   applier(): Applier;
+  /** The core has put its log behind the snapshot at `index`, and will have it installed. */
+  isInstalling(index: LogIndex): boolean;
   /** As of the last applied entry. */
   membership(): Membership;
   send(to: NodeId, envelope: PeerEnvelope): void;
@@ -33,7 +35,7 @@ export interface NodeSnapshotsOptions {
 
 /** Bytes of applied commands after which the image is brought up to date. */
 const CHECKPOINT_BYTES = 33_554_432;
-/** A received snapshot that the core has not asked for by then is of no use to it. */
+/** A received snapshot that the core has not taken by then is of no use to it. */
 const INSTALL_TIMEOUT_MS = 1_000;
 
 /** Everything about images of one node: checkpoints of its own, snapshots to and from its peers. */
@@ -110,7 +112,7 @@ export class NodeSnapshots {
       throw new ServerError("IMAGE_CORRUPT", `no snapshot at ${meta.index} was received`);
     }
     this.#received = null;
-    this.#options.storage.install(received.snapshot, this.#checkpointing);
+    this.#options.storage.install(this.#checkpointing);
     this.#options.applier().install(received.snapshot.tree, meta.index, meta.term);
     this.#checkpointIndex = meta.index;
     this.#options.metrics.counters.snapshotsReceived += 1;
@@ -127,19 +129,30 @@ export class NodeSnapshots {
 
   /** Steps a complete snapshot in; resolves when it is in force, or when the core had no use for it. */
   async #onReceived(snapshot: ReceivedSnapshot): Promise<void> {
-    const { clock, push, storage } = this.#options;
-    await new Promise<void>((resolve) => {
-      const timer = clock.after(INSTALL_TIMEOUT_MS, resolve);
+    const { storage } = this.#options;
+    storage.stage(snapshot);
+    if (!this.#stopping) await this.#offer(snapshot);
+    if (this.#received?.snapshot === snapshot) this.#received = null;
+    await storage.unstage();
+  }
+
+  #offer(snapshot: ReceivedSnapshot): Promise<void> {
+    const { clock } = this.#options;
+    return new Promise((resolve) => {
+      // Once the core has taken it, only its disk decides how long the rest takes.
+      const look = (): void => {
+        if (this.#options.isInstalling(snapshot.meta.index)) timer = arm();
+        else resolve();
+      };
+      const arm = (): Timer => clock.after(INSTALL_TIMEOUT_MS, look);
+      let timer = arm();
       const settle = (): void => {
         timer.cancel();
         resolve();
       };
       this.#received = { snapshot, settle };
-      push({ kind: "message", message: snapshot.message });
+      this.#options.push({ kind: "message", message: snapshot.message });
     });
-    if (this.#received?.snapshot !== snapshot) return;
-    this.#received = null;
-    await storage.discardImage(snapshot.image, snapshot.directory);
   }
 
   #checkpoint(): void {
@@ -162,15 +175,15 @@ export class NodeSnapshots {
   }
 
   async #onCheckpoint(snapshot: SnapshotMeta, image: unknown): Promise<void> {
-    const { storage, metrics, push, fatal } = this.#options;
-    if (image !== storage.image) return;
+    const { storage, metrics } = this.#options;
+    if (image !== storage.image || this.#stopping) return;
     metrics.counters.checkpoints += 1;
     this.#checkpointIndex = snapshot.index;
-    push({ kind: "compact", snapshot });
+    this.#options.push({ kind: "compact", snapshot });
     try {
       await storage.trim(snapshot.index);
     } catch (error) {
-      fatal(error);
+      this.#options.fatal(error);
     }
   }
 }

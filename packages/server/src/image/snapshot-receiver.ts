@@ -1,5 +1,6 @@
 import { ImageError, TreeLoader, type DataTree, type TreeLimits } from "@quorate/kv-store";
-import type { Message, NodeId, SnapshotMeta } from "@quorate/raft";
+import type { InstallSnapshot, NodeId, SnapshotMeta } from "@quorate/raft";
+import { ServerError } from "../errors.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { ImageStore } from "../ports.ts";
 import { IMAGE_META_KEY, decodeImageMeta } from "./image-meta.ts";
@@ -11,7 +12,7 @@ type SnapshotChunk = Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>;
 export interface ReceivedSnapshot {
   readonly meta: SnapshotMeta;
   /** To be stepped into the core: its snapshot is the one that was received. */
-  readonly message: Message;
+  readonly message: InstallSnapshot;
   readonly tree: DataTree;
   readonly image: ImageStore;
   readonly directory: string;
@@ -33,10 +34,12 @@ interface Receipt {
   readonly from: NodeId;
   readonly transfer: number;
   readonly meta: SnapshotMeta;
-  readonly message: Message;
+  readonly message: InstallSnapshot;
   readonly image: ImageStore;
   readonly directory: string;
   readonly loader: TreeLoader;
+  /** The record that tells what the image stands for has come. */
+  hasMeta: boolean;
   checksum: number;
   sequence: number;
 }
@@ -86,7 +89,8 @@ export class SnapshotReceiver {
     if (receipt === null || receipt.from !== from || receipt.transfer !== chunk.transfer) return;
     if (chunk.sequence !== receipt.sequence + 1) return;
     receipt.checksum = recordsChecksum(chunk.records, receipt.checksum);
-    if (receipt.checksum !== chunk.checksum) throw new ImageError("BAD_RECORD", "checksum of a piece");
+    if (receipt.checksum !== chunk.checksum)
+      throw new ImageError("BAD_RECORD", "checksum of a piece");
     receipt.sequence = chunk.sequence;
     if (chunk.records.length > 0) await this.#store(receipt, chunk);
     if (chunk.last) await this.#complete(receipt);
@@ -106,6 +110,7 @@ export class SnapshotReceiver {
       image,
       directory,
       loader: new TreeLoader(this.#ports.limits),
+      hasMeta: false,
       checksum: 0,
       sequence: 0,
     };
@@ -116,8 +121,8 @@ export class SnapshotReceiver {
     for (const [key, value] of chunk.records) {
       batch.put(key, value);
       if (key === IMAGE_META_KEY) {
-        const found = decodeImageMeta(value).snapshot;
-        if (found.index !== receipt.meta.index) throw new ImageError("INCOMPLETE", "meta record");
+        checkMeta(value, receipt.meta);
+        receipt.hasMeta = true;
       } else {
         receipt.loader.add(key, value);
       }
@@ -126,10 +131,13 @@ export class SnapshotReceiver {
   }
 
   async #complete(receipt: Receipt): Promise<void> {
-    const tree = receipt.loader.finish();
-    this.#receipt = null;
     const { meta, image, directory } = receipt;
-    const message = { ...receipt.message, snapshot: meta } as Message;
+    const tree = receipt.loader.finish();
+    if (!receipt.hasMeta || tree.lastZxid !== (meta.index as number)) {
+      throw new ImageError("INCOMPLETE", "the records do not stand for what was announced");
+    }
+    this.#receipt = null;
+    const message: InstallSnapshot = { ...receipt.message, snapshot: meta };
     await this.#ports.received(receipt.from, { meta, message, tree, image, directory });
   }
 
@@ -149,4 +157,16 @@ export class SnapshotReceiver {
     this.#receipt = null;
     if (receipt !== null) await this.#ports.discardImage(receipt.image, receipt.directory);
   }
+}
+
+/** What another node sent is no fault of this one's disk: whatever is wrong with it only ends the transfer. */
+function checkMeta(value: Uint8Array, announced: SnapshotMeta): void {
+  let index: number;
+  try {
+    ({ index } = decodeImageMeta(value).snapshot);
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    throw new ImageError("BAD_RECORD", error.message);
+  }
+  if (index !== announced.index) throw new ImageError("INCOMPLETE", "meta record");
 }

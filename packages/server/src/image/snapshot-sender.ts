@@ -108,14 +108,19 @@ export class SnapshotSender {
     if (this.#transfers.get(transfer.to) !== transfer) return;
     if (transfer.sent - transfer.acked >= WINDOW) return;
     transfer.reading = true;
-    transfer.view.next(CHUNK_RECORDS, CHUNK_BYTES).then(
-      (records) => {
-        transfer.reading = false;
-        this.#sendChunk(transfer, records);
-        this.#pump(transfer);
-      },
-      () => this.#finish(transfer, false),
-    );
+    void this.#readOn(transfer, transfer.view);
+  }
+
+  async #readOn(transfer: Transfer, view: ImageView): Promise<void> {
+    try {
+      const records = await view.next(CHUNK_RECORDS, CHUNK_BYTES);
+      transfer.reading = false;
+      this.#sendChunk(transfer, records);
+    } catch {
+      this.#finish(transfer, false);
+      return;
+    }
+    this.#pump(transfer);
   }
 
   #sendChunk(

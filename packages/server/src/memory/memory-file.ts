@@ -21,7 +21,7 @@ export class MemoryFile {
 
   read(position: number, length: number): Uint8Array {
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.#size - position)));
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const { page, offset, room } = placeOf(position + done);
       const count = Math.min(room, bytes.length - done);
       const content = this.#pages.get(page);
@@ -83,7 +83,7 @@ export class MemoryFile {
   }
 
   #put(position: number, bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const { page, offset, room } = placeOf(position + done);
       const part = bytes.subarray(done, done + Math.min(room, bytes.length - done));
       const content = this.#pages.get(page);

@@ -130,7 +130,8 @@ export class MemoryFiles implements Files {
       let directory = this.#disk.root;
       for (const name of namesOf(path)) {
         let next = directory.get(name);
-        if (next instanceof MemoryFile) throw fileError("make directory", path, new Error("a file"));
+        if (next instanceof MemoryFile)
+          throw fileError("make directory", path, new Error("a file"));
         if (next === undefined) {
           next = new MemoryDirectory();
           directory.change([{ name, node: next }]);

@@ -7,6 +7,7 @@ export const COUNT_BOUNDS: readonly number[] = [
   1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192,
 ];
 
+/** What a histogram counts and under which name it is told. */
 export interface HistogramOptions {
   readonly name: string;
   readonly help: string;

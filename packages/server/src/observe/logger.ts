@@ -1,7 +1,7 @@
-import { constants, openSync } from "node:fs";
 import { pino } from "pino";
 import type { LogFormat, LogLevel } from "../config/option.ts";
 import type { WallClock } from "../ports.ts";
+import { openLogStream } from "./log-stream.ts";
 
 /** What a line says beside its message. An `Error` under `error` is written with its stack and causes. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -24,6 +24,7 @@ export interface ProcessLogger extends Logger {
   flush(timeoutMs?: number): Promise<void>;
 }
 
+/** What {@link createProcessLogger} needs. */
 export interface ProcessLoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
@@ -34,6 +35,7 @@ export interface ProcessLoggerOptions {
   readonly bufferBytesMax?: number;
 }
 
+const STANDARD_ERROR = 2;
 const BUFFER_BYTES_MAX = 4_194_304;
 const FLUSH_TIMEOUT_MS = 1_000;
 
@@ -42,76 +44,28 @@ const FLUSH_TIMEOUT_MS = 1_000;
  * dropped and counted; the first line that gets through after that tells how many were lost.
  */
 export function createProcessLogger(options: ProcessLoggerOptions): ProcessLogger {
-  const stream = pino.destination({
-    fd: nonBlockingDescriptor(options.fileDescriptor ?? 2),
-    sync: false,
-    minLength: 0,
-    maxLength: options.bufferBytesMax ?? BUFFER_BYTES_MAX,
-  });
-  let dropped = 0;
-  let untold = 0;
-  let isWriting = false;
-  stream.on("drop", () => {
-    dropped += 1;
-    untold += 1;
-  });
-  // A reader that went away must not end the process: the lines are lost, as with a stuck one.
-  stream.on("error", () => {
-    isWriting = false;
-    dropped += 1;
-  });
+  let told = 0;
+  const stream = openLogStream(
+    options.fileDescriptor ?? STANDARD_ERROR,
+    options.bufferBytesMax ?? BUFFER_BYTES_MAX,
+    () => {
+      const count = stream.droppedCount - told;
+      if (count === 0) return;
+      told += count;
+      root.warn({ count }, "log lines were dropped because the log's reader did not keep up");
+    },
+  );
   const render = options.format === "text" ? renderText : (line: string): string => line;
   const root = pino(pinoOptions(options.level, options.wallClock), {
-    write: (line: string) => {
-      isWriting = true;
-      stream.write(render(line));
-    },
+    write: (line: string) => stream.write(render(line)),
   });
-  stream.on("drain", () => {
-    isWriting = false;
-    if (untold === 0) return;
-    const count = untold;
-    untold = 0;
-    root.warn({ count }, "log lines were dropped because the log's reader did not keep up");
-  });
-  const logger = wrap(root);
   return {
-    ...logger,
+    ...wrap(root),
     get droppedCount() {
-      return dropped;
+      return stream.droppedCount;
     },
-    flush: (timeoutMs = FLUSH_TIMEOUT_MS) =>
-      new Promise((resolve) => {
-        const finish = (): void => {
-          clearTimeout(timer);
-          stream.off("drain", check);
-          stream.off("error", check);
-          resolve();
-        };
-        const check = (): void => {
-          if (!isWriting) finish();
-        };
-        const timer = setTimeout(finish, timeoutMs);
-        stream.on("drain", check);
-        stream.on("error", check);
-        check();
-      }),
+    flush: (timeoutMs = FLUSH_TIMEOUT_MS) => stream.flush(timeoutMs),
   };
-}
-
-/**
- * Opens a pipe or terminal once more, so that writes to it fail instead of blocking a thread for as long as nobody reads;
- * the flag would otherwise change it for every process that shares it. Where that cannot be done (a socket, another
- * system) the descriptor itself serves.
- */
-function nonBlockingDescriptor(descriptor: number): number {
-  try {
-    const flags =
-      constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOCTTY;
-    return openSync(`/proc/self/fd/${descriptor}`, flags);
-  } catch {
-    return descriptor;
-  }
 }
 
 function pinoOptions(level: LogLevel, wallClock: WallClock): pino.LoggerOptions {

@@ -79,6 +79,7 @@ export interface RuntimeGauges {
   readonly residentBytes: number;
 }
 
+/** What {@link Metrics} needs. */
 export interface MetricsOptions {
   /** Label of every value, so that several servers of one process stay apart. */
   readonly node: string;

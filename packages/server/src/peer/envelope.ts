@@ -1,4 +1,4 @@
-import type { LogIndex, Message, NodeId, SnapshotMeta } from "@quorate/raft";
+import type { InstallSnapshot, LogIndex, Message, NodeId, SnapshotMeta } from "@quorate/raft";
 
 /** Version of the peer wire protocol; another one is refused at the hello. History: 1 = first. */
 export const PEER_PROTOCOL_VERSION = 1;
@@ -44,6 +44,7 @@ export type PeerWelcome =
       readonly message: string;
     };
 
+/** Why a hello is refused. */
 export type PeerRefusal =
   | "UNSUPPORTED_VERSION"
   | "OTHER_CLUSTER"
@@ -62,7 +63,7 @@ export type PeerEnvelope =
       readonly batch: number;
       readonly commands: readonly Uint8Array[];
     }
-  /** Nothing of the batch was appended. */
+  /** Nothing of the batch was appended; with `diskFull` nothing of it that would grow the tree. */
   | {
       readonly kind: "proposalsRefused";
       readonly batch: number;
@@ -79,7 +80,7 @@ export type PeerEnvelope =
       readonly transfer: number;
       readonly sequence: number;
       /** Only in the first. */
-      readonly header: { readonly meta: SnapshotMeta; readonly message: Message } | null;
+      readonly header: { readonly meta: SnapshotMeta; readonly message: InstallSnapshot } | null;
       readonly records: readonly (readonly [key: string, value: Uint8Array])[];
       readonly last: boolean;
       /** crc32 over everything since the header. */

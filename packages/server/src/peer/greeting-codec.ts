@@ -13,10 +13,15 @@ import {
   writeSnapshotMeta,
 } from "./membership-codec.ts";
 
-/** First bytes of frames that are no envelopes. Never reused for anything else. */
+// First bytes of the frames; 3 is in `peer-codec`. Never reused for anything else.
+
+/** First byte of a hello. */
 export const HELLO_FRAME = 1;
+/** First byte of the answer to a hello. */
 export const WELCOME_FRAME = 2;
+/** The only byte of a keepalive. */
 export const PING_FRAME = 4;
+/** The only byte of the answer to a keepalive. */
 export const PONG_FRAME = 5;
 
 /** Follows the first byte of a hello, so that a stranger is told apart from another version. "QP". */

@@ -4,7 +4,6 @@ import type { Connection, MonotonicClock, Timer } from "../ports.ts";
 import { violation } from "./byte-reader.ts";
 import type { PeerEnvelope, PeerHello, PeerWelcome } from "./envelope.ts";
 import {
-  HELLO_FRAME,
   PING_FRAME,
   PONG_FRAME,
   decodePeerHello,
@@ -112,8 +111,6 @@ export class IncomingLink {
   #dispatch(frame: Uint8Array): void {
     const kind = frame[0];
     if (this.#phase === "greeting") {
-      if (kind !== HELLO_FRAME || this.#greetingTimer === null)
-        throw violation("no hello came first");
       this.#owner.onHello(this, decodePeerHello(frame));
     } else if (kind === ENVELOPES_FRAME) {
       this.#owner.onEnvelopes(this, decodePeerFrame(frame), frame.length);

@@ -3,6 +3,7 @@ import {
   nodeId,
   term,
   type Entry,
+  type InstallSnapshot,
   type Member,
   type Membership,
   type Message,
@@ -83,7 +84,7 @@ const entries = fc
 
 const installSnapshot = fc
   .tuple(base, meta)
-  .map(([b, snapshot]): Message => ({ kind: "installSnapshot", ...b, snapshot }));
+  .map(([b, snapshot]): InstallSnapshot => ({ kind: "installSnapshot", ...b, snapshot }));
 
 const message: fc.Arbitrary<Message> = fc.oneof(
   fc
@@ -96,14 +97,12 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       lastIndex,
       lastTerm,
     })),
-  fc
-    .tuple(base, fc.boolean(), fc.boolean())
-    .map(([b, preVote, granted]): Message => ({
-      kind: "requestVoteReply",
-      ...b,
-      preVote,
-      granted,
-    })),
+  fc.tuple(base, fc.boolean(), fc.boolean()).map(([b, preVote, granted]): Message => ({
+    kind: "requestVoteReply",
+    ...b,
+    preVote,
+    granted,
+  })),
   fc.tuple(base, entries, index).map(([b, { last, ...log }, commitIndex]): Message => ({
     kind: "appendEntries",
     ...b,
@@ -379,20 +378,27 @@ describe("hostile frames", () => {
   });
 
   test("a snapshot piece may not smuggle in another message", () => {
-    const header = {
-      meta: { index: logIndex(1), term: term(1), membership: membershipOf([1, 2], 0) },
-      message: { kind: "timeoutNow", from, to, term: term(1) } as const,
-    };
+    const meta = { index: logIndex(1), term: term(1), membership: membershipOf([1, 2], 0) };
     const one: PeerEnvelope = {
       kind: "snapshotChunk",
       transfer: 1,
       sequence: 0,
-      header,
+      header: {
+        meta,
+        message: { kind: "installSnapshot", from, to, term: term(1), snapshot: meta },
+      },
       records: [],
       last: true,
       checksum: 0,
     };
-    expect(attempt(decodePeerFrame, encodePeerFrame([one], encodeEntries))).toBe(false);
+    const frame = encodePeerFrame([one], encodeEntries);
+    expect(attempt(decodePeerFrame, frame)).toBe(true);
+    const sender = [0, 0, 0, 0, 0, 0, 0, from];
+    const kindAt = frame.findIndex((_, at) =>
+      sender.every((byte, of) => frame[at + 1 + of] === byte),
+    );
+    frame[kindAt] = 10;
+    expect(() => decodePeerFrame(frame)).toThrow("a snapshot begins with another message");
   });
 
   test("text that is not UTF-8 is refused", () => {

@@ -230,14 +230,18 @@ function readChunk(reader: ByteReader): PeerEnvelope {
   const sequence = reader.u53();
   const last = reader.bool();
   const checksum = reader.u53();
-  const header = reader.bool()
-    ? { meta: readSnapshotMeta(reader), message: readMessage(reader) }
-    : null;
-  if (header !== null && header.message.kind !== "installSnapshot") {
-    throw violation("a snapshot begins with another message");
-  }
+  const header = reader.bool() ? readChunkHeader(reader) : null;
   const count = reader.count(RECORDS_MAX, 8);
   const records: (readonly [string, Uint8Array])[] = [];
   for (let at = 0; at < count; at += 1) records.push([reader.text(KEY_BYTES_MAX), reader.bytes()]);
   return { kind: "snapshotChunk", transfer, sequence, header, records, last, checksum };
+}
+
+function readChunkHeader(
+  reader: ByteReader,
+): NonNullable<Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>["header"]> {
+  const meta = readSnapshotMeta(reader);
+  const message = readMessage(reader);
+  if (message.kind !== "installSnapshot") throw violation("a snapshot begins with another message");
+  return { meta, message };
 }

@@ -41,11 +41,13 @@ export interface PeerNetworkHooks {
   onLinkDown(peer: NodeId, direction: LinkDirection): void;
 }
 
+/** Totals the network adds to. */
 export type PeerCounters = Pick<
   Counters,
   "peerFramesIn" | "peerFramesOut" | "peerBytesIn" | "peerBytesOut" | "peerDrops"
 >;
 
+/** What {@link PeerNetwork} needs. */
 export interface PeerNetworkOptions {
   readonly self: { readonly nodeId: NodeId; readonly name: string };
   readonly listen: HostPort;
@@ -78,7 +80,6 @@ export class PeerNetwork implements AsyncDisposable {
   readonly #greeting = new Set<IncomingLink>();
   #listener: Listener | null = null;
   #keepalive: Timer | null = null;
-  #keepaliveAtMs = 0;
   #closed = false;
 
   constructor(options: PeerNetworkOptions) {
@@ -106,7 +107,6 @@ export class PeerNetwork implements AsyncDisposable {
       return;
     }
     this.#listener = listener;
-    this.#keepaliveAtMs = clock.nowMs();
     this.#keepalive = clock.every(this.#timing.keepaliveMs, () => this.#onKeepalive());
   }
 
@@ -233,10 +233,6 @@ export class PeerNetwork implements AsyncDisposable {
   }
 
   #onKeepalive(): void {
-    // After this process stood still several may fall due at once, before what the peers sent was read: they count as one.
-    const nowMs = this.#options.clock.nowMs();
-    if (nowMs - this.#keepaliveAtMs < this.#timing.keepaliveMs / 2) return;
-    this.#keepaliveAtMs = nowMs;
     for (const link of this.#outgoing.values()) link.onKeepalive();
     for (const link of this.#incoming.values()) link.onKeepalive();
   }

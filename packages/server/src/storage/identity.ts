@@ -96,7 +96,8 @@ export class IdentityFile {
   /** Waits for what is under way. */
   async close(): Promise<void> {
     await this.#work;
-    if (this.#failure === null) this.#failure = new ServerError("STOPPED", "the identity was closed");
+    if (this.#failure === null)
+      this.#failure = new ServerError("STOPPED", "the identity was closed");
     await this.#file.close();
   }
 
@@ -225,7 +226,8 @@ function decodeSlot(bytes: Uint8Array): DecodedSlot {
   if (bytes.length < SLOT_BYTES || MAGIC.some((byte, at) => bytes[at] !== byte)) return damaged;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = SLOT_HEADER_BYTES + view.getUint32(24, true);
-  if (end > SLOT_BYTES || crc32(bytes.subarray(12, end)) !== view.getUint32(8, true)) return damaged;
+  if (end > SLOT_BYTES || crc32(bytes.subarray(12, end)) !== view.getUint32(8, true))
+    return damaged;
   const version = view.getUint32(12, true);
   if (version !== FORMAT_VERSION) return { kind: "unknown", version };
   const identity = decodeIdentity(bytes.subarray(SLOT_HEADER_BYTES, end));

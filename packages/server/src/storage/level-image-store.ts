@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
-import { crc32 } from "node:zlib";
 import { Level } from "level";
 import { ServerError } from "../errors.ts";
 import type { Files, ImageBatch, ImageStore, ImageStores, ImageView } from "../ports.ts";
+import { checksum } from "./checksum.ts";
 
 /** A checkpoint comes in large batches; the larger buffer halves the longest stall. */
 const WRITE_BUFFER_BYTES = 33_554_432;
@@ -143,7 +143,7 @@ class LevelImageStore implements ImageStore {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (
       bytes.length < CHECKSUM_BYTES ||
-      view.getUint32(0, true) !== crc32(content, crc32(key))
+      view.getUint32(0, true) !== checksum(content, checksum(key, 0))
     ) {
       this.#failure ??= new ServerError("IMAGE_CORRUPT", `the value of ${key} changed on disk`);
       throw this.#failure;
@@ -160,7 +160,7 @@ interface Reader {
 /** Checksum over key and value, then the value: a value under another key is as wrong as one that changed. */
 function framed(key: string, value: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(CHECKSUM_BYTES + value.length);
-  new DataView(bytes.buffer).setUint32(0, crc32(value, crc32(key)), true);
+  new DataView(bytes.buffer).setUint32(0, checksum(value, checksum(key, 0)), true);
   bytes.set(value, CHECKSUM_BYTES);
   return bytes;
 }

@@ -1,5 +1,13 @@
 import { crc32 } from "node:zlib";
-import { logIndex, nodeId, term, type HardState, type LogIndex, type NodeId, type Term } from "@quorate/raft";
+import {
+  logIndex,
+  nodeId,
+  term,
+  type HardState,
+  type LogIndex,
+  type NodeId,
+  type Term,
+} from "@quorate/raft";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
 /*

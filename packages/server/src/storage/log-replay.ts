@@ -134,7 +134,8 @@ export class LogReplay {
       const step = await this.#scan(segment, scanner, end);
       if (step === null) return;
       if (nextName === null) await this.#finish(segment, file, step);
-      else this.#endedEarly(segment, step);
+      // Without the next header nobody knows where this one's records ended: the next one's damage is what is told.
+      else if (next !== null || step.kind !== "end") this.#endedEarly(segment, step);
     } finally {
       await file.close();
     }
@@ -153,7 +154,12 @@ export class LogReplay {
       segment.end = scanner.position;
     }
     if (scanner.position !== end) {
-      this.#fail("chain", segment.name, scanner.position, "its records end elsewhere than they did");
+      this.#fail(
+        "chain",
+        segment.name,
+        scanner.position,
+        "its records end elsewhere than they did",
+      );
     }
     return null;
   }

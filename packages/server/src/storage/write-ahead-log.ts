@@ -1,4 +1,13 @@
-import { logIndex, term, type Entry, type HardState, type LogIndex, type NodeId, type SnapshotMeta, type Term } from "@quorate/raft";
+import {
+  logIndex,
+  term,
+  type Entry,
+  type HardState,
+  type LogIndex,
+  type NodeId,
+  type SnapshotMeta,
+  type Term,
+} from "@quorate/raft";
 import { assert } from "../assert.ts";
 import { ServerError } from "../errors.ts";
 import type { Files, OpenFile, Random } from "../ports.ts";
@@ -14,7 +23,12 @@ import {
 } from "./log-format.ts";
 import { LogPoints } from "./log-index.ts";
 import { readEntries } from "./log-reader.ts";
-import { RECORD_BYTES_MAX, RecordWriter, encodeSnapshotMarker, recordBytesMax } from "./log-record.ts";
+import {
+  RECORD_BYTES_MAX,
+  RecordWriter,
+  encodeSnapshotMarker,
+  recordBytesMax,
+} from "./log-record.ts";
 import { LogReplay, segmentNames, type LogDamage, type LogSegment } from "./log-replay.ts";
 import { SegmentMaker, removePreparations } from "./log-segments.ts";
 

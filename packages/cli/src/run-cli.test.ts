@@ -1,0 +1,397 @@
+import {
+  QuorateError,
+  type Children,
+  type ConnectOptions,
+  type QuorateClient,
+  type QuorateErrorCode,
+  type SessionState,
+} from "@quorate/client";
+import type { Stat } from "@quorate/kv-store/protocol";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { CliContext, TextSink } from "./context.ts";
+import { EXIT_CODES } from "./exit-code.ts";
+import { runCli } from "./run-cli.ts";
+
+describe("the command line", () => {
+  test.each([
+    [["--help"], EXIT_CODES.ok],
+    [["--version"], EXIT_CODES.ok],
+    [["help", "lock"], EXIT_CODES.ok],
+    [[], EXIT_CODES.usage],
+    [["no-such-command"], EXIT_CODES.usage],
+    [["get"], EXIT_CODES.usage],
+    [["get", "/a", "/b"], EXIT_CODES.usage],
+    [["get", "/a", "--no-such-option"], EXIT_CODES.usage],
+    [["get", "/a", "--timeout", "soon"], EXIT_CODES.usage],
+    [["get", "/a", "--timeout", "-1"], EXIT_CODES.usage],
+    [["get", "/a", "--servers", "nonsense"], EXIT_CODES.usage],
+    [["set", "/a"], EXIT_CODES.usage],
+    [["set", "/a", "x", "--if-version", "1.5"], EXIT_CODES.usage],
+    [["set", "/a", "???", "--base64"], EXIT_CODES.usage],
+    [["create", "/a", "x", "--file", "y"], EXIT_CODES.usage],
+    [["lock", "name"], EXIT_CODES.usage],
+    [["dev", "--nodes", "4"], EXIT_CODES.usage],
+    [["dev", "--port", "0"], EXIT_CODES.usage],
+    [["wal", "dump", "no-such-folder"], EXIT_CODES.usage],
+  ])("%j exits with %i", async (argv, exitCode) => {
+    const world = new FakeWorld();
+    expect(await runCli(argv, world.context)).toBe(exitCode);
+    expect(world.out.text + world.err.text).not.toBe("");
+  });
+
+  test("shows every exit code in its help", async () => {
+    const world = new FakeWorld();
+    await runCli(["--help"], world.context);
+    for (const code of Object.values(EXIT_CODES)) expect(world.out.text).toContain(` ${code}  `);
+  });
+});
+
+describe("errors", () => {
+  test.each<[QuorateErrorCode, number]>([
+    ["NO_NODE", EXIT_CODES.notFound],
+    ["BAD_VERSION", EXIT_CODES.conflict],
+    ["NODE_EXISTS", EXIT_CODES.conflict],
+    ["NOT_EMPTY", EXIT_CODES.conflict],
+    ["FENCED", EXIT_CODES.conflict],
+    ["BAD_PATH", EXIT_CODES.usage],
+    ["TIMEOUT", EXIT_CODES.timedOut],
+    ["CONNECTION_FAILED", EXIT_CODES.unavailable],
+    ["NOT_READY", EXIT_CODES.unavailable],
+    ["SESSION_EXPIRED", EXIT_CODES.lost],
+    ["TREE_FULL", EXIT_CODES.failed],
+    ["INTERNAL", EXIT_CODES.failed],
+  ])("%s exits with %i and says it", async (code, exitCode) => {
+    const world = new FakeWorld();
+    world.failWith(new QuorateError(code, "told by the service"));
+    expect(await runCli(["get", "/a"], world.context)).toBe(exitCode);
+    expect(world.err.text).toContain(`error: ${code}: told by the service\n`);
+    expect(world.out.text).toBe("");
+  });
+
+  test("say what to do next", async () => {
+    const world = new FakeWorld();
+    world.failWith(new QuorateError("CONNECTION_FAILED", "nobody there"));
+    await runCli(["get", "/a"], world.context);
+    expect(world.err.text).toContain("quorate dev");
+  });
+
+  test("say so when the outcome is not known", async () => {
+    const world = new FakeWorld();
+    world.failWith(new QuorateError("TIMEOUT", "no answer", { outcomeUnknown: true }));
+    await runCli(["set", "/a", "x"], world.context);
+    expect(world.err.text).toContain("(it may have taken effect)");
+  });
+
+  test("are JSON when the output is", async () => {
+    const world = new FakeWorld();
+    const exitCode = await runCli(["get", "/nothing", "--json"], world.context);
+    expect(JSON.parse(world.err.text)).toMatchObject({ error: { code: "NO_NODE", exitCode } });
+  });
+});
+
+describe("connecting", () => {
+  test("goes to the servers of the option, else of the environment, else of `quorate dev`", async () => {
+    const world = new FakeWorld();
+    await runCli(["ls"], world.context);
+    expect(world.connected?.servers).toEqual([
+      "127.0.0.1:7001",
+      "127.0.0.1:7002",
+      "127.0.0.1:7003",
+    ]);
+    world.env["QUORATE_SERVERS"] = "one:1, two:2";
+    await runCli(["ls"], world.context);
+    expect(world.connected?.servers).toEqual(["one:1", "two:2"]);
+    await runCli(["ls", "--servers", "wss://three:3,[::1]:4"], world.context);
+    expect(world.connected?.servers).toEqual(["wss://three:3", "[::1]:4"]);
+  });
+
+  test("ends with the session closed, also after an error", async () => {
+    const world = new FakeWorld();
+    await runCli(["get", "/nothing"], world.context);
+    expect(world.client.isClosed).toBe(true);
+  });
+});
+
+describe("reading and writing", () => {
+  test("create, get, set, ls, stat and delete", async () => {
+    const world = new FakeWorld();
+    expect(await world.run("create", "/a", "one")).toBe("/a\n");
+    expect(await world.run("create", "/a/b/c", "deep", "--parents")).toBe("/a/b/c\n");
+    expect(await world.run("get", "/a")).toBe("one\n");
+    expect(await world.run("set", "/a", "two", "--if-version", "0")).toBe("version 1\n");
+    expect(await world.run("ls", "/a")).toBe("b\n");
+    expect(await world.run("ls", "/", "--long")).toMatch(/^NAME .*\na +1 +3 +1 +- +1970-/);
+    expect(await world.run("stat", "/a")).toMatch(/^\/a\nversion +1\nbytes +3\n/);
+    expect(await world.run("delete", "/a", "--recursive")).toBe("deleted 3\n");
+    expect(await world.run("ls")).toBe("");
+    expect(await runCli(["stat", "/a"], world.context)).toBe(EXIT_CODES.notFound);
+  });
+
+  test("JSON output is one value a line", async () => {
+    const world = new FakeWorld();
+    await world.run("create", "/a", "one");
+    expect(JSON.parse(await world.run("get", "/a", "--json"))).toMatchObject({
+      path: "/a",
+      data: "one",
+      encoding: "utf8",
+      stat: { version: 0 },
+    });
+    expect(JSON.parse(await world.run("ls", "--json"))).toMatchObject({ names: ["a"] });
+  });
+
+  test("data that are no text are printed as base64 with a note, or raw", async () => {
+    const world = new FakeWorld();
+    await world.run("create", "/bin", "/wD+", "--base64");
+    expect(await world.run("get", "/bin")).toBe("/wD+\n");
+    expect(world.err.text).toContain("--raw");
+    expect(JSON.parse(await world.run("get", "/bin", "--json"))).toMatchObject({
+      data: "/wD+",
+      encoding: "base64",
+    });
+    await runCli(["get", "/bin", "--raw"], world.context);
+    expect([...(world.out.bytes.at(-1) ?? [])]).toEqual([255, 0, 254]);
+  });
+
+  test("data come from standard input, too", async () => {
+    const world = new FakeWorld();
+    world.input = "typed";
+    await world.run("create", "/a", "-");
+    expect(await world.run("get", "/a")).toBe("typed\n");
+  });
+});
+
+describe("status", () => {
+  test("shows every server and fails without a leader", async () => {
+    const world = new FakeWorld();
+    world.statuses.set("a:1", statusOf({ name: "1", role: "leader", leader: "1" }));
+    world.statuses.set("b:2", statusOf({ name: "2", role: "follower", leader: "1" }));
+    expect(await runCli(["status", "-s", "a:1,b:2"], world.context)).toBe(EXIT_CODES.ok);
+    expect(world.out.text).toMatch(/a:1 +1 +leader +1 +3 +9 .*yes\nb:2 +2 +follower/);
+
+    const silent = await runCli(["status", "-s", "a:1,b:2,c:3"], world.context);
+    expect(silent).toBe(EXIT_CODES.unavailable);
+    expect(world.err.text).toContain("c:3 did not answer; the ensemble serves without");
+
+    world.statuses.delete("a:1");
+    expect(await runCli(["status", "-s", "a:1,b:2"], world.context)).toBe(EXIT_CODES.unavailable);
+    expect(world.err.text).toContain("no leader");
+  });
+});
+
+describe("dev", () => {
+  test("does not turn an ensemble into another", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "quorate-dev-"));
+    try {
+      const { openEnsemblePlan } = await import("./ensemble/plan-file.ts");
+      const first = await openEnsemblePlan(directory, { nodes: 5, port: 7301 });
+      expect([first.isNew, first.plan.nodes.length]).toEqual([true, 5]);
+      const again = await openEnsemblePlan(directory, {});
+      expect(again).toEqual({ isNew: false, plan: first.plan });
+      await expect(openEnsemblePlan(directory, { nodes: 3 })).rejects.toMatchObject({
+        exitCode: EXIT_CODES.usage,
+      });
+      await expect(openEnsemblePlan(directory, { port: 7001 })).rejects.toMatchObject({
+        exitCode: EXIT_CODES.usage,
+      });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
+
+class FakeSink implements TextSink {
+  readonly isTerminal = false;
+  readonly columns = 80;
+  readonly bytes: Uint8Array[] = [];
+  text = "";
+
+  write(text: string | Uint8Array): void {
+    if (typeof text === "string") this.text += text;
+    else this.bytes.push(text);
+  }
+}
+
+/** Everything outside the command line, in memory. */
+class FakeWorld {
+  readonly out = new FakeSink();
+  readonly err = new FakeSink();
+  readonly env: Record<string, string> = {};
+  readonly client = new FakeClient();
+  readonly statuses = new Map<string, string>();
+  connected: ConnectOptions | null = null;
+  input = "";
+
+  get context(): CliContext {
+    return {
+      env: this.env,
+      workingDirectory: tmpdir(),
+      out: this.out,
+      err: this.err,
+      isInputTerminal: false,
+      readInput: async () => new TextEncoder().encode(this.input),
+      readFile: () => Promise.reject(new Error("no such file")),
+      connect: async (options) => {
+        this.connected = options;
+        return this.client;
+      },
+      fetchText: async (url) => {
+        const body = this.statuses.get(url.replace(/^http:\/\/|\/status$/g, ""));
+        if (body === undefined) throw new Error("nobody there");
+        return { status: 200, body };
+      },
+      spawn: () => {
+        throw new Error("nothing is started here");
+      },
+      onSignal: () => ({ [Symbol.dispose]: () => undefined }),
+    };
+  }
+
+  failWith(error: QuorateError): void {
+    this.client.error = error;
+  }
+
+  /** Runs a command that must succeed; what it printed. */
+  async run(...argv: readonly string[]): Promise<string> {
+    const before = this.out.text.length;
+    expect([await runCli(argv, this.context), this.err.text]).toEqual([
+      EXIT_CODES.ok,
+      this.err.text,
+    ]);
+    return this.out.text.slice(before);
+  }
+}
+
+function statusOf(fields: { name: string; role: string; leader: string }): string {
+  return JSON.stringify({
+    ...fields,
+    nodeId: 1,
+    term: 3,
+    zxid: 9,
+    appliedIndex: 9,
+    digest: "d",
+    sessions: 1,
+    connections: 1,
+    znodes: 2,
+    treeBytes: 100,
+    clusterId: "c",
+    notReady: [],
+    warnings: [],
+  });
+}
+
+/** A tree without an ensemble: what the commands need of a client, nothing more. */
+class FakeClient implements QuorateClient {
+  readonly #znodes = new Map<string, { data: Uint8Array; version: number }>();
+  readonly state: SessionState = { kind: "closed" };
+  readonly session = JSON.parse("1");
+  readonly sessionTimeoutMs = 10_000;
+  readonly lastZxid = 0;
+  readonly clusterId = "fake";
+  isClosed = false;
+  error: QuorateError | null = null;
+
+  async create(path: string, data: Uint8Array | string = ""): Promise<string> {
+    this.#fail();
+    if (this.#znodes.has(path)) throw new QuorateError("NODE_EXISTS", path);
+    this.#znodes.set(path, { data: bytesOf(data), version: 0 });
+    return path;
+  }
+
+  async get(path: string): Promise<{ data: Uint8Array; stat: Stat }> {
+    const { data } = this.#find(path);
+    return { data, stat: this.#stat(path) };
+  }
+
+  async exists(path: string): Promise<Stat | null> {
+    this.#fail();
+    return this.#znodes.has(path) ? this.#stat(path) : null;
+  }
+
+  async children(path: string): Promise<Children> {
+    this.#fail();
+    return { names: this.#names(path), stat: this.#stat(path) };
+  }
+
+  async set(
+    path: string,
+    data: Uint8Array | string,
+    options: { readonly version?: number } = {},
+  ): Promise<Stat> {
+    const znode = this.#find(path);
+    if (options.version !== undefined && options.version !== znode.version) {
+      throw new QuorateError("BAD_VERSION", path);
+    }
+    this.#znodes.set(path, { data: bytesOf(data), version: znode.version + 1 });
+    return this.#stat(path);
+  }
+
+  async delete(path: string): Promise<void> {
+    this.#find(path);
+    if (this.#names(path).length > 0) throw new QuorateError("NOT_EMPTY", path);
+    this.#znodes.delete(path);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  states = (): never => this.#unused();
+  multi = (): never => this.#unused();
+  sync = (): never => this.#unused();
+  sessions = (): never => this.#unused();
+  watch = (): never => this.#unused();
+  lock = (): never => this.#unused();
+  election = (): never => this.#unused();
+
+  #fail(): void {
+    if (this.error !== null) throw this.error;
+  }
+
+  #find(path: string): { data: Uint8Array; version: number } {
+    this.#fail();
+    const znode = this.#znodes.get(path);
+    if (znode === undefined) throw new QuorateError("NO_NODE", path);
+    return znode;
+  }
+
+  #names(path: string): readonly string[] {
+    const prefix = path === "/" ? "/" : `${path}/`;
+    return [...this.#znodes.keys()]
+      .filter((other) => other.startsWith(prefix) && !other.slice(prefix.length).includes("/"))
+      .map((other) => other.slice(prefix.length));
+  }
+
+  #stat(path: string): Stat {
+    const znode = this.#znodes.get(path);
+    return JSON.parse(
+      JSON.stringify({
+        czxid: 1,
+        mzxid: 1,
+        pzxid: 1,
+        ctimeMs: 0,
+        mtimeMs: 0,
+        version: znode?.version ?? 0,
+        cversion: 0,
+        aversion: 0,
+        ephemeralOwner: 0,
+        dataBytes: znode?.data.length ?? 0,
+        childCount: this.#names(path).length,
+      }),
+    );
+  }
+
+  #unused(): never {
+    throw new Error("not in this double");
+  }
+}
+
+function bytesOf(data: Uint8Array | string): Uint8Array {
+  return typeof data === "string" ? new TextEncoder().encode(data) : data;
+}

@@ -1,0 +1,56 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Cancellations, type CancellationTicket } from "./cancellations.ts";
+import { ManualClock } from "../../../tests/support/client/manual-clock.ts";
+
+describe("Cancellations", () => {
+  test("options that limit nothing cost nothing", () => {
+    const clock = new ManualClock();
+    const cancellations = new Cancellations(clock);
+    const target = { onAbandoned: () => undefined };
+    expect(cancellations.watch(target, undefined)).toBeNull();
+    expect(cancellations.watch(target, {})).toBeNull();
+    expect(clock.timerCount).toBe(0);
+  });
+
+  test("each is told at its time and once, unless released", async () => {
+    const draws = fc.array(fc.record({ timeoutMs: fc.nat(50), releaseMs: fc.nat(60) }), {
+      maxLength: 40,
+    });
+    await fc.assert(
+      fc.asyncProperty(draws, async (calls) => {
+        const clock = new ManualClock();
+        const cancellations = new Cancellations(clock);
+        const told = new Map<number, number>();
+        const tickets: (CancellationTicket | null)[] = calls.map(({ timeoutMs }, i) => {
+          const onAbandoned = (): void => void told.set(i, clock.nowMs() - 1_000);
+          return cancellations.watch({ onAbandoned }, { timeoutMs });
+        });
+        for (let now = 0; now <= 60; now += 1) {
+          calls.forEach(({ releaseMs }, i) => {
+            if (releaseMs === now) cancellations.release(tickets[i]!);
+          });
+          await clock.advance(1);
+        }
+        calls.forEach(({ timeoutMs, releaseMs }, i) => {
+          const dueMs = Math.max(1, timeoutMs);
+          expect(told.get(i)).toBe(dueMs <= releaseMs ? dueMs : undefined);
+        });
+        expect(clock.timerCount).toBe(0);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("a signal is listened to only while the call waits", () => {
+    const cancellations = new Cancellations(new ManualClock());
+    const abort = new AbortController();
+    const told: unknown[] = [];
+    const target = { onAbandoned: (code: string, cause: unknown) => void told.push([code, cause]) };
+    const options = { signal: abort.signal, timeoutMs: 5 };
+    cancellations.watch(target, options);
+    cancellations.release(cancellations.watch(target, options)!);
+    abort.abort("why");
+    expect(told).toEqual([["ABORTED", "why"]]);
+  });
+});

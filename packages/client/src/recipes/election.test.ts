@@ -1,0 +1,125 @@
+import { describe, expect, test } from "vitest";
+import { fencingToken, sessionId, zxid } from "@quorate/kv-store/protocol";
+import type { FakeConnection } from "../../../../tests/support/client/fake-network.ts";
+import { errorOf, openClient } from "../../../../tests/support/client/open-client.ts";
+
+/** Answers the questions who leads. */
+function lead(connection: FakeConnection, token: number | null): number {
+  const reads = connection.takeKind("read");
+  for (const { cxid } of reads) {
+    const holder =
+      token === null
+        ? null
+        : {
+            contender: `/leader/c-${token}`,
+            token: fencingToken(token),
+            session: sessionId(9),
+            data: Uint8Array.of(token),
+          };
+    const value = { kind: "holder", holder, waiting: 0 } as const;
+    connection.send({ kind: "readReply", cxid, zxid: zxid(200), reply: { ok: true, value } });
+  }
+  return reads.length;
+}
+
+function changed(connection: FakeConnection, at: number): void {
+  const event = { zxid: zxid(at), kind: "childrenChanged", path: "/leader" } as const;
+  connection.send({ kind: "events", zxid: zxid(at), events: [{ watchIds: [1], event }] });
+}
+
+describe("election", () => {
+  test("a campaign is a lock with data", async () => {
+    const { client, connection, net } = await openClient();
+    const campaigning = client.election("/leader").campaign({ data: Uint8Array.of(1) });
+    await net.clock.settle();
+    expect(connection.takeKind("write")).toMatchObject([
+      { ops: [{ kind: "acquire", path: "/leader", wait: true }] },
+    ]);
+    const contender = "/leader/c-1";
+    const token = fencingToken(101);
+    connection.reply(1, 101, { kind: "acquire", contender, token, held: true });
+    expect((await campaigning).token).toBe(101);
+  });
+
+  test("leader: who leads, null if nobody does or ever did", async () => {
+    const { client, connection, net } = await openClient();
+    const election = client.election("/leader");
+    const first = election.leader();
+    await net.clock.settle();
+    lead(connection, 5);
+    expect(await first).toEqual({
+      contender: "/leader/c-5",
+      token: 5,
+      session: 9,
+      data: new Uint8Array([5]),
+    });
+    const second = election.leader({ consistency: "local" });
+    await net.clock.settle();
+    lead(connection, null);
+    expect(await second).toBeNull();
+    const third = election.leader();
+    await net.clock.settle();
+    const [{ cxid }] = connection.takeKind("read") as [{ cxid: number }];
+    const reply = { ok: false, code: "NO_NODE" } as const;
+    connection.send({ kind: "readReply", cxid, zxid: zxid(200), reply });
+    expect(await third).toBeNull();
+  });
+
+  test("observe: the leader now and after every change, each once", async () => {
+    const { client, connection, net } = await openClient();
+    const seen: (number | null)[] = [];
+    const abort = new AbortController();
+    const observing = errorOf(
+      (async () => {
+        for await (const leader of client.election("/leader").observe({ signal: abort.signal })) {
+          seen.push(leader?.token ?? null);
+        }
+      })(),
+    );
+    await net.clock.settle();
+    const [{ cxid, watchId }] = connection.takeKind("addWatch") as [
+      { cxid: number; watchId: number },
+    ];
+    connection.send({ kind: "watchAdded", cxid, watchId, zxid: zxid(100) });
+    await net.clock.settle();
+    for (const [at, token] of [
+      [101, null],
+      [102, 5],
+      [103, 5],
+      [104, 8],
+    ] as const) {
+      lead(connection, token);
+      await net.clock.settle();
+      changed(connection, at);
+      await net.clock.settle();
+    }
+    expect(seen).toEqual([null, 5, 8]);
+    abort.abort();
+    lead(connection, 8);
+    expect(await observing).toMatchObject({ code: "ABORTED" });
+    await net.clock.settle();
+    expect(connection.takeKind("removeWatch")).toHaveLength(1);
+  });
+
+  test("observe ends quietly with the client and with the error of the session", async () => {
+    const first = await openClient();
+    const closing = (async () => {
+      for await (const leader of first.client.election("/leader").observe())
+        expect(leader).toBeNull();
+    })();
+    await first.net.clock.settle();
+    void first.client.close();
+    await closing;
+    const second = await openClient();
+    const failure = errorOf(
+      (async () => {
+        for await (const leader of second.client.election("/leader").observe()) {
+          expect(leader).toBeNull();
+        }
+      })(),
+    );
+    await second.net.clock.settle();
+    second.connection.goodbye("SESSION_EXPIRED", true);
+    expect(await failure).toMatchObject({ code: "SESSION_EXPIRED" });
+  });
+});

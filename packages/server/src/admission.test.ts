@@ -1,0 +1,155 @@
+import { nodeId, type Member, type Membership } from "@quorate/raft";
+import { describe, expect, test, vi } from "vitest";
+import { Admission, type Belonging } from "./admission.ts";
+import { clusterIdOf, Formation } from "./formation.ts";
+import { PEER_PROTOCOL_VERSION, type PeerHello } from "./peer/envelope.ts";
+
+const NAMES = ["a", "b", "c"];
+
+const member = (name: string, id: number): Member => ({
+  id: nodeId(id),
+  name,
+  peerAddress: `${name}:1`,
+  clientAddress: `${name}:2`,
+});
+
+const [A, B, C] = [member("a", 30), member("b", 10), member("c", 20)];
+
+function formed(): Belonging {
+  const formation = new Formation(NAMES, A);
+  formation.meet(B);
+  formation.meet(C);
+  const result = formation.result()!;
+  const clusterId = clusterIdOf(result.membership);
+  return { clusterId, historyId: `${clusterId}-1`, formation: result };
+}
+
+interface Setting {
+  readonly names?: readonly string[];
+  readonly rejoin?: boolean;
+  readonly belonging?: Belonging | null;
+  readonly membership?: Membership;
+}
+
+function admission(self: Member, setting: Setting = {}) {
+  const { names = NAMES, rejoin = false, belonging = null } = setting;
+  const ports = { onRejoin: vi.fn(), onFormed: vi.fn(), onRefused: vi.fn() };
+  const membership = setting.membership ?? formed().formation.membership;
+  const made = new Admission({
+    ...{ self, rejoin, belonging },
+    formation: new Formation(names, self),
+    ports: { ...ports, membership: () => membership },
+  });
+  const hello = (): PeerHello => ({ ...made.hello(), linkNonce: 1 });
+  return { admission: made, hello, ...ports };
+}
+
+type Node = ReturnType<typeof admission>;
+
+/** `from` dials `to`; true if the link may be used. */
+function dial(from: Node, to: Node, name: string): boolean {
+  return from.admission.onWelcome(name, to.admission.onHello(from.hello()));
+}
+
+describe("a forming ensemble", () => {
+  test("is the same on all its nodes, however they met", () => {
+    const nodes = [admission(A), admission(B), admission(C)] as const;
+    expect(dial(nodes[0], nodes[1], "b")).toBe(true);
+    expect(dial(nodes[0], nodes[2], "c")).toBe(true);
+    expect(nodes[0].onFormed).toHaveBeenCalledOnce();
+    expect(nodes[1].onFormed).not.toHaveBeenCalled();
+    // From here on they learn it from who knows.
+    expect(dial(nodes[1], nodes[0], "a")).toBe(true);
+    expect(dial(nodes[2], nodes[1], "b")).toBe(true);
+    for (const node of nodes) {
+      expect(node.onFormed).toHaveBeenCalledOnce();
+      expect(node.admission.belonging).toEqual(formed());
+    }
+  });
+
+  test("of one node waits for nobody, and forms once", () => {
+    const node = admission(A, { names: ["a"] });
+    node.admission.tryForm();
+    node.admission.tryForm();
+    expect(node.onFormed).toHaveBeenCalledOnce();
+  });
+
+  test("is refused between nodes that were told of different members", () => {
+    const node = admission(A);
+    const other = admission(B, { names: ["a", "b"] });
+    expect(dial(other, node, "a")).toBe(false);
+    expect(other.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "MEMBERSHIP_MISMATCH" });
+  });
+
+  test("takes no second identity under a name", () => {
+    const node = admission(A);
+    dial(admission(B), node, "a");
+    const stranger = admission(member("b", 99));
+    expect(dial(stranger, node, "a")).toBe(false);
+    expect(stranger.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "IDENTITY_REFUSED" });
+  });
+
+  test("is not formed with a node that only wants back in", () => {
+    const node = admission(A, { rejoin: true });
+    dial(node, admission(B), "b");
+    dial(node, admission(C), "c");
+    node.admission.tryForm();
+    expect(node.onFormed).not.toHaveBeenCalled();
+  });
+
+  test("does not follow a formation that names another identity for this node", () => {
+    const node = admission(member("b", 99));
+    expect(dial(node, admission(A, { belonging: formed() }), "a")).toBe(false);
+    expect(node.onFormed).not.toHaveBeenCalled();
+    expect(node.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "IDENTITY_REFUSED" });
+  });
+
+  test("is not taken from a node of another name than was dialled", () => {
+    expect(dial(admission(A), admission(C), "b")).toBe(false);
+  });
+});
+
+describe("a formed ensemble", () => {
+  const node = () => admission(A, { belonging: formed() });
+  const answerTo = (changes: Partial<PeerHello>) =>
+    node().admission.onHello({ ...admission(B, { belonging: formed() }).hello(), ...changes });
+
+  test("welcomes its members, formed or not yet", () => {
+    expect(answerTo({})).toMatchObject({ kind: "welcome", formation: formed().formation });
+    expect(answerTo({ clusterId: "", historyId: "" })).toMatchObject({ kind: "welcome" });
+  });
+
+  test.each([
+    ["another version", { protocolVersion: PEER_PROTOCOL_VERSION + 1 }, "UNSUPPORTED_VERSION"],
+    ["another ensemble", { clusterId: "0".repeat(16) }, "OTHER_CLUSTER"],
+    ["another history", { historyId: "later" }, "OTHER_HISTORY"],
+    ["an unknown name", { name: "d" }, "NOT_A_MEMBER"],
+    ["a stranger under a known name", { nodeId: nodeId(99) }, "IDENTITY_REFUSED"],
+  ])("refuses %s", (_what, changes, code) => {
+    expect(answerTo(changes)).toMatchObject({ kind: "refused", code });
+  });
+
+  test("hears a node that lost its data, on its operator's word", () => {
+    const known = node();
+    const back = admission(member("b", 99), { rejoin: true });
+    expect(dial(back, known, "a")).toBe(true);
+    expect(known.onRejoin).toHaveBeenCalledWith(member("b", 99));
+    expect(back.admission.belonging).toEqual(formed());
+    expect(back.onRefused).not.toHaveBeenCalled();
+  });
+
+  test("takes no rejoin from a node that is still who it was", () => {
+    const known = node();
+    const same = admission(B, { rejoin: true, belonging: formed() });
+    expect(dial(same, known, "a")).toBe(true);
+    expect(known.onRejoin).not.toHaveBeenCalled();
+  });
+
+  test("dials nobody but its members", () => {
+    const stranger = admission(member("b", 99), { belonging: formed() });
+    expect(node().admission.onWelcome("b", stranger.admission.onHello(node().hello()))).toBe(false);
+    const elsewhere = { ...formed(), clusterId: "f".repeat(16) };
+    const other = admission(B, { belonging: elsewhere });
+    expect(dial(node(), other, "b")).toBe(false);
+  });
+});

@@ -1,0 +1,99 @@
+import type { MonotonicClock } from "../ports.ts";
+import type { Proposals } from "../proposals.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import { verifierKey } from "./verifier.ts";
+
+interface WaitingAttach {
+  readonly connection: ClientConnection;
+  /** When the client is sent elsewhere, ms on the monotonic clock. */
+  readonly deadlineMs: number;
+}
+
+/** A client that has not said hello by then is let go. */
+const HELLO_TIMEOUT_MS = 3_000;
+/** An attach that the log has not decided by then: the client should try another server. */
+const ATTACH_TIMEOUT_MS = 2_000;
+
+/** Connections on their way to a session: those that have said nothing yet, and those whose attach the log decides. */
+export class Attachments {
+  readonly #clock: MonotonicClock;
+  readonly #proposals: Proposals;
+  /** With the time by which a hello is due; oldest first. */
+  readonly #greeting = new Map<ClientConnection, number>();
+  /** By the key of the proposal; oldest first. */
+  readonly #attaching = new Map<string, WaitingAttach>();
+  readonly #keys = new Map<ClientConnection, string>();
+
+  constructor(clock: MonotonicClock, proposals: Proposals) {
+    this.#clock = clock;
+    this.#proposals = proposals;
+  }
+
+  get count(): number {
+    return this.#greeting.size + this.#attaching.size;
+  }
+
+  /** A connection came in. */
+  greet(connection: ClientConnection): void {
+    this.#greeting.set(connection, this.#clock.nowMs() + HELLO_TIMEOUT_MS);
+  }
+
+  /** Its hello came: proposes the attach. Returns the connection that waited for the same session until now. */
+  begin(
+    connection: ClientConnection,
+    verifier: Uint8Array,
+    command: Uint8Array,
+  ): ClientConnection | null {
+    this.#greeting.delete(connection);
+    const key = keyOf(verifier);
+    const earlier = this.#attaching.get(key)?.connection ?? null;
+    if (earlier !== null) this.#keys.delete(earlier);
+    this.#attaching.delete(key);
+    const deadlineMs = this.#clock.nowMs() + ATTACH_TIMEOUT_MS;
+    this.#attaching.set(key, { connection, deadlineMs });
+    this.#keys.set(connection, key);
+    this.#proposals.submitControl(key, command);
+    return earlier;
+  }
+
+  /** Who waits for the session with this verifier. */
+  waiting(verifier: Uint8Array): ClientConnection | null {
+    return this.#attaching.get(keyOf(verifier))?.connection ?? null;
+  }
+
+  /** The connection waits no more: it was answered, or it is gone. */
+  forget(connection: ClientConnection): void {
+    this.#greeting.delete(connection);
+    const key = this.#keys.get(connection);
+    if (key === undefined) return;
+    this.#keys.delete(connection);
+    this.#attaching.delete(key);
+    this.#proposals.resolveControl(key);
+  }
+
+  /** Those that ask for a new session. */
+  opening(): readonly ClientConnection[] {
+    const connections: ClientConnection[] = [];
+    for (const { connection } of this.#attaching.values()) {
+      if (connection.hello?.session === null) connections.push(connection);
+    }
+    return connections;
+  }
+
+  /** Sends away whose time is up. */
+  onTick(): void {
+    const now = this.#clock.nowMs();
+    for (const [connection, deadlineMs] of this.#greeting) {
+      if (now < deadlineMs) break;
+      connection.goodbye("PROTOCOL_ERROR", "no hello in time", true);
+    }
+    for (const { connection, deadlineMs } of this.#attaching.values()) {
+      if (now < deadlineMs) break;
+      connection.goodbye("NOT_READY", "no quorum decided in time: try another server", false);
+    }
+  }
+}
+
+function keyOf(verifier: Uint8Array): string {
+  return `attach:${verifierKey(verifier)}`;
+}

@@ -1,0 +1,374 @@
+import {
+  PROTOCOL_LIMITS,
+  PROTOCOL_VERSION,
+  decodeServerFrame,
+  encodeClientFrame,
+  sessionId,
+  writeSeq,
+  zxid,
+  type ClientMessage,
+  type ErrorCode,
+  type Hello,
+  type Query,
+  type ServerMessage,
+} from "@quorate/kv-store/protocol";
+import { describe, expect, test } from "vitest";
+import type { Connection, ConnectionHandlers } from "../ports.ts";
+import { SessionWrites } from "../proposals.ts";
+import type { WaitingRead } from "../reads.ts";
+import { ClientConnection, type ConnectionOwner } from "./client-connection.ts";
+
+const HELLO: Hello = {
+  kind: "hello",
+  protocolVersion: PROTOCOL_VERSION,
+  session: null,
+  secret: new Uint8Array(16),
+  timeoutMs: 1000,
+  lastZxid: 0,
+  historyId: "",
+  clientName: "",
+};
+
+class Wire implements Connection {
+  readonly remote = "client:1";
+  readonly said: ServerMessage[] = [];
+  bufferedBytes = 0;
+  state: "open" | "closed" | "destroyed" = "open";
+  #handlers: ConnectionHandlers | null = null;
+
+  setHandlers(handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+  }
+  send(frame: Uint8Array): void {
+    this.said.push(...decodeServerFrame(frame));
+  }
+  pause(): void {}
+  resume(): void {}
+  close(): void {
+    this.state = "closed";
+  }
+  destroy(): void {
+    this.state = "destroyed";
+  }
+  hears(...messages: readonly ClientMessage[]): void {
+    this.#handlers?.onFrame(encodeClientFrame(messages));
+  }
+  hearsBytes(bytes: Uint8Array): void {
+    this.#handlers?.onFrame(bytes);
+  }
+  drops(): void {
+    this.#handlers?.onClose("gone");
+  }
+}
+
+/** Records what a connection asks for; takes writes unless told otherwise. */
+class Owner implements ConnectionOwner {
+  readonly outboxLimits = { bufferedBytesMax: 1000, frameMessagesMax: 100, frameBytesMax: 10_000 };
+  readonly calls: string[] = [];
+  readonly waits: WaitingRead[] = [];
+  refusal: ErrorCode | null = null;
+  closedCount = 0;
+
+  onHello(): void {
+    this.calls.push("hello");
+  }
+  submitWrite(
+    connection: ClientConnection,
+    message: Extract<ClientMessage, { readonly kind: "write" }>,
+  ): ErrorCode | null {
+    if (this.refusal !== null) return this.refusal;
+    this.calls.push(`write ${message.writeSeq}${message.ops.length === 0 ? " skipped" : ""}`);
+    connection.writes?.commands.push(new Uint8Array(1));
+    return null;
+  }
+  requestIndex(read: WaitingRead): void {
+    this.waits.push(read);
+  }
+  runRead(connection: ClientConnection, cxid: number, query: Query): void {
+    this.calls.push(`read ${cxid}`);
+    const value = { kind: "sync" } as const;
+    const dataBytes = query.kind === "get" ? 600 : 0;
+    connection.send(
+      { kind: "readReply", cxid, zxid: zxid(1), reply: { ok: true, value } },
+      dataBytes,
+    );
+  }
+  addWatch(): void {
+    this.calls.push("addWatch");
+  }
+  removeWatch(): void {
+    this.calls.push("removeWatch");
+  }
+  ping(_connection: ClientConnection, pingId: number): void {
+    this.calls.push(`ping ${pingId}`);
+  }
+  closeSession(): void {
+    this.calls.push("closeSession");
+  }
+  markDirty(): void {}
+  markReading(): void {}
+  onClosed(): void {
+    this.closedCount += 1;
+  }
+}
+
+function setUp() {
+  const owner = new Owner();
+  const wire = new Wire();
+  const client = new ClientConnection(1, wire, owner);
+  const goodbye = () => {
+    const last = wire.said.at(-1);
+    return last?.kind === "goodbye" ? last : null;
+  };
+  return { owner, wire, client, goodbye };
+}
+
+function opened(lastWriteSeq = 0) {
+  const made = setUp();
+  made.wire.hears(HELLO);
+  made.client.open(new SessionWrites(sessionId(1)), lastWriteSeq);
+  made.owner.calls.length = 0;
+  return made;
+}
+
+const write = (seq: number): ClientMessage => ({
+  kind: "write",
+  writeSeq: writeSeq(seq),
+  ackedSeq: 0,
+  ops: [{ kind: "delete", path: "/a", version: null }],
+});
+
+const read = (cxid: number, consistency: "linearizable" | "local" = "local"): ClientMessage => ({
+  kind: "read",
+  cxid,
+  consistency,
+  query: { kind: "sync" },
+});
+
+describe("a client's first words", () => {
+  test("are a hello, and nothing is done before it", () => {
+    const { owner, wire, goodbye } = setUp();
+    wire.hears({ kind: "ping", pingId: 1 });
+    expect(owner.calls).toEqual([]);
+    expect(goodbye()).toMatchObject({ code: "PROTOCOL_ERROR", fatal: true });
+    expect(wire.state).toBe("closed");
+    expect(owner.closedCount).toBe(1);
+  });
+
+  test("are not followed by anything before the welcome", () => {
+    const { owner, wire, goodbye } = setUp();
+    wire.hears(HELLO, write(1));
+    expect(owner.calls).toEqual(["hello"]);
+    expect(goodbye()).toMatchObject({ code: "PROTOCOL_ERROR" });
+  });
+
+  test.each([
+    ["before", false],
+    ["after", true],
+  ])("are said once: a second hello %s the welcome ends the connection", (_when, isOpen) => {
+    const { owner, wire, goodbye } = isOpen ? opened() : setUp();
+    if (!isOpen) wire.hears(HELLO);
+    owner.calls.length = 0;
+    wire.hears(HELLO);
+    expect(owner.calls).toEqual([]);
+    expect(goodbye()).toMatchObject({ code: "PROTOCOL_ERROR" });
+  });
+
+  test("of another version are answered with this server's", () => {
+    const { owner, wire, goodbye } = setUp();
+    wire.hears({ ...HELLO, protocolVersion: PROTOCOL_VERSION + 1 });
+    expect(owner.calls).toEqual([]);
+    expect(goodbye()).toMatchObject({
+      code: "UNSUPPORTED_VERSION",
+      protocolVersion: PROTOCOL_VERSION,
+    });
+  });
+});
+
+describe("bad input", () => {
+  test.each([
+    ["no MessagePack", Uint8Array.of(0xc1), "PROTOCOL_ERROR"],
+    ["an empty frame", Uint8Array.of(0x90), "PROTOCOL_ERROR"],
+    ["an unknown operation", Uint8Array.of(0x91, 0x91, 0x7f), "UNKNOWN_OPERATION"],
+  ])("ends this connection and nothing else: %s", (_what, bytes, code) => {
+    const { owner, wire, goodbye } = opened();
+    wire.hearsBytes(bytes);
+    expect(goodbye()).toMatchObject({ code, fatal: true });
+    expect(owner.closedCount).toBe(1);
+    wire.hears(write(1));
+    wire.drops();
+    expect(owner.calls).toEqual([]);
+    expect(owner.closedCount).toBe(1);
+  });
+
+  test("in the middle of a frame leaves what came after it undone", () => {
+    const { owner, wire } = opened();
+    wire.hears(write(1), HELLO, write(2));
+    expect(owner.calls).toEqual(["write 1"]);
+  });
+});
+
+describe("writes", () => {
+  test("are taken in order of their numbers", () => {
+    const { owner, wire } = opened();
+    wire.hears(write(1), write(2));
+    wire.hears(write(3));
+    expect(owner.calls).toEqual(["write 1", "write 2", "write 3"]);
+  });
+
+  test.each([
+    ["a gap", [1, 3]],
+    ["a repeat", [1, 1]],
+    ["a first number beyond the next", [2]],
+  ])("end the connection with %s", (_what, seqs) => {
+    const { wire, goodbye } = opened();
+    wire.hears(...seqs.map(write));
+    expect(goodbye()).toMatchObject({ code: "PROTOCOL_ERROR" });
+  });
+
+  test("begin with what the client has no answer to, at most one after the last that was applied", () => {
+    const { owner, wire } = opened(10);
+    wire.hears(write(8), write(9), write(10), write(11));
+    expect(owner.calls).toEqual(["write 8", "write 9", "write 10", "write 11"]);
+    const late = opened(10);
+    late.wire.hears(write(12));
+    expect(late.goodbye()).toMatchObject({ code: "PROTOCOL_ERROR" });
+  });
+
+  test("that were refused hold back all later ones until the client starts there again", () => {
+    const { owner, wire, client } = opened();
+    wire.hears(write(1));
+    owner.refusal = "OVERLOADED";
+    wire.hears(write(2), write(3), write(4));
+    owner.refusal = null;
+    wire.hears(write(5));
+    client.flush();
+    expect(wire.said).toMatchObject([{ kind: "refused", fromSeq: 2, code: "OVERLOADED" }]);
+    expect(owner.calls).toEqual(["write 1"]);
+    wire.hears(write(2), write(3));
+    expect(owner.calls).toEqual(["write 1", "write 2", "write 3"]);
+  });
+
+  test("that were refused may be skipped instead", () => {
+    const { owner, wire } = opened();
+    owner.refusal = "OVERLOADED";
+    wire.hears(write(1), write(2));
+    owner.refusal = null;
+    wire.hears({ kind: "skip", writeSeq: writeSeq(1), ackedSeq: 0 }, write(2));
+    expect(owner.calls).toEqual(["write 1 skipped", "write 2"]);
+  });
+
+  test("may be refused from further back later on", () => {
+    const { owner, wire, client } = opened();
+    wire.hears(write(1), write(2), write(3));
+    client.refuse(2, "DISK_FULL", 100);
+    wire.hears(write(4));
+    wire.hears(write(2));
+    expect(owner.calls).toEqual(["write 1", "write 2", "write 3", "write 2"]);
+  });
+
+  test("are bounded in number", () => {
+    const { owner, wire, goodbye } = opened();
+    for (let seq = 1; seq <= PROTOCOL_LIMITS.outstandingMax; seq += 1) wire.hears(write(seq));
+    expect(goodbye()).toBeNull();
+    wire.hears(write(PROTOCOL_LIMITS.outstandingMax + 1));
+    expect(goodbye()).toMatchObject({ code: "PROTOCOL_ERROR" });
+    expect(owner.calls).toHaveLength(PROTOCOL_LIMITS.outstandingMax);
+  });
+});
+
+describe("reads", () => {
+  const reads = (owner: Owner) => owner.calls.filter((call) => call.startsWith("read"));
+
+  test("wait for the writes before them, not for those after", () => {
+    const { owner, wire, client } = opened();
+    wire.hears(write(1), read(1), write(2), read(2));
+    expect(client.drainReads({ appliedIndex: 50, lastWriteSeq: 0 })).toBe(false);
+    expect(reads(owner)).toEqual([]);
+    expect(client.drainReads({ appliedIndex: 50, lastWriteSeq: 1 })).toBe(false);
+    expect(reads(owner)).toEqual(["read 1"]);
+    expect(client.drainReads({ appliedIndex: 50, lastWriteSeq: 2 })).toBe(true);
+    expect(reads(owner)).toEqual(["read 1", "read 2"]);
+  });
+
+  test("wait for their index to be known and applied, and keep their order", () => {
+    const { owner, wire, client } = opened();
+    wire.hears(read(1, "linearizable"), read(2));
+    const drain = (appliedIndex: number) => client.drainReads({ appliedIndex, lastWriteSeq: 0 });
+    expect(drain(100)).toBe(false);
+    owner.waits[0]!.index = 7 as never;
+    expect(drain(6)).toBe(false);
+    expect(reads(owner)).toEqual([]);
+    expect(drain(7)).toBe(true);
+    expect(reads(owner)).toEqual(["read 1", "read 2"]);
+  });
+
+  test("behind a refused write wait for it to be sent again", () => {
+    const { owner, wire, client } = opened();
+    wire.hears(write(1), read(1));
+    client.refuse(1, "DISK_FULL", 100);
+    wire.hears(read(2));
+    client.drainReads({ appliedIndex: 1, lastWriteSeq: 0 });
+    expect(reads(owner)).toEqual([]);
+    client.drainReads({ appliedIndex: 2, lastWriteSeq: 1 });
+    expect(reads(owner)).toEqual(["read 1", "read 2"]);
+  });
+
+  test("are answered only as fast as the client takes them in", () => {
+    const { owner, wire, client } = opened();
+    const get = (cxid: number): ClientMessage => ({
+      kind: "read",
+      cxid,
+      consistency: "local",
+      query: { kind: "get", path: "/a" },
+    });
+    wire.hears(get(1), get(2));
+    const progress = { appliedIndex: 1, lastWriteSeq: 0 };
+    expect(client.drainReads(progress)).toBe(false);
+    expect(reads(owner)).toEqual(["read 1"]);
+    wire.bufferedBytes = 600;
+    client.flush();
+    expect(client.drainReads(progress)).toBe(false);
+    wire.bufferedBytes = 0;
+    expect(client.drainReads(progress)).toBe(true);
+    expect(reads(owner)).toEqual(["read 1", "read 2"]);
+  });
+
+  test("are bounded in number", () => {
+    const { wire, goodbye } = opened();
+    for (let cxid = 1; cxid <= PROTOCOL_LIMITS.outstandingMax; cxid += 1) wire.hears(read(cxid));
+    expect(goodbye()).toBeNull();
+    wire.hears(read(1));
+    expect(goodbye()).toMatchObject({ code: "PROTOCOL_ERROR" });
+  });
+});
+
+describe("an end", () => {
+  test("comes to a client that does not read", () => {
+    const { owner, wire, client } = opened();
+    wire.bufferedBytes = 1001;
+    client.send({ kind: "pong", pingId: 1, zxid: zxid(1) });
+    client.flush();
+    expect(wire.state).toBe("destroyed");
+    expect(owner.closedCount).toBe(1);
+  });
+
+  test("lets everything said before it leave first, and nothing after it", () => {
+    const { wire, client } = opened();
+    client.send({ kind: "pong", pingId: 1, zxid: zxid(1) });
+    client.goodbye("SHUTTING_DOWN", "bye", false);
+    client.send({ kind: "pong", pingId: 2, zxid: zxid(1) });
+    client.flush();
+    expect(wire.said.map(({ kind }) => kind)).toEqual(["pong", "goodbye"]);
+  });
+
+  test("without a word sends nothing that had gathered", () => {
+    const { owner, wire, client } = opened();
+    client.send({ kind: "pong", pingId: 1, zxid: zxid(1) });
+    client.abort();
+    client.abort();
+    expect(wire.said).toEqual([]);
+    expect(wire.state).toBe("destroyed");
+    expect(owner.closedCount).toBe(1);
+  });
+});

@@ -1,0 +1,58 @@
+import type { WatchHit } from "@quorate/kv-store";
+import type { QueryReply, WriteOutcome } from "@quorate/kv-store/protocol";
+
+/*
+ * What messages need on the wire at most, beside the fixed cost that the outbox adds for each. Frames are cut by these
+ * figures, so they may be too high but never too low: a text takes up to three bytes a unit, a number up to nine.
+ */
+
+const STAT_BYTES = 128;
+const ITEM_BYTES = 32;
+const NUMBER_BYTES = 9;
+
+/** Bytes of a text at most. */
+export function textBytes(text: string): number {
+  return 3 * text.length + 5;
+}
+
+/** Bytes of one event for one connection at most. */
+export function hitBytes({ watchIds, event }: WatchHit): number {
+  const state = event.data === undefined ? 0 : event.data.length + STAT_BYTES;
+  return ITEM_BYTES + NUMBER_BYTES * watchIds.length + textBytes(event.path) + state;
+}
+
+/** Bytes of the answer to a query at most. */
+export function replyBytes(reply: QueryReply): number {
+  switch (reply.kind) {
+    case "get":
+      return STAT_BYTES + reply.data.length;
+    case "children":
+      return reply.names.reduce((bytes, name) => bytes + textBytes(name), STAT_BYTES);
+    case "sessions":
+      return reply.sessions.reduce(
+        (bytes, info) => bytes + STAT_BYTES + textBytes(info.address) + textBytes(info.clientName),
+        ITEM_BYTES,
+      );
+    case "holder":
+      if (reply.holder === null) return ITEM_BYTES;
+      return STAT_BYTES + textBytes(reply.holder.contender) + reply.holder.data.length;
+    case "exists":
+      return STAT_BYTES;
+    case "contender":
+    case "sync":
+    default:
+      return ITEM_BYTES;
+  }
+}
+
+/** Bytes of the outcome of a write at most. */
+export function outcomeBytes(outcome: WriteOutcome): number {
+  if (!outcome.ok) return ITEM_BYTES + textBytes(outcome.code);
+  let bytes = ITEM_BYTES;
+  for (const reply of outcome.replies) {
+    bytes += STAT_BYTES + ITEM_BYTES;
+    if (reply.kind === "create") bytes += textBytes(reply.path);
+    else if (reply.kind === "acquire") bytes += textBytes(reply.contender);
+  }
+  return bytes;
+}

@@ -1,0 +1,58 @@
+import { nodeId, type Member } from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import { clusterIdOf, Formation, memberById, memberNamed } from "./formation.ts";
+
+const NAMES = ["a", "b", "c"];
+
+const member = (name: string, id: number): Member => ({
+  id: nodeId(id),
+  name,
+  peerAddress: `${name}:1`,
+  clientAddress: `${name}:2`,
+});
+
+const [A, B, C] = [member("a", 30), member("b", 10), member("c", 20)];
+
+describe("a formation", () => {
+  test("finds the same membership on all nodes, in whatever order they met", () => {
+    const onA = new Formation(NAMES, A);
+    const onC = new Formation(["c", "b", "a"], C);
+    expect([onA.meet(B), onA.meet(C), onC.meet(A), onC.meet(B)]).toEqual([true, true, true, true]);
+    expect(onA.result()).toEqual(onC.result());
+    const membership = onA.result()!.membership;
+    expect(membership.voters).toEqual([10, 20, 30]);
+    expect(membership.members.map(({ name }) => name)).toEqual(["b", "c", "a"]);
+    expect(membership.learners).toEqual([]);
+    expect(clusterIdOf(membership)).toBe(clusterIdOf(onC.result()!.membership));
+    expect(memberNamed(membership, "b")).toEqual(B);
+    expect(memberById(membership, nodeId(20))).toEqual(C);
+  });
+
+  test("waits for everybody", () => {
+    const formation = new Formation(NAMES, A);
+    formation.meet(B);
+    expect(formation.missing).toEqual(["c"]);
+    expect(formation.result()).toBeNull();
+  });
+
+  test("takes no stranger, and nobody under a known name with another identity", () => {
+    const formation = new Formation(NAMES, A);
+    expect(formation.meet(member("d", 40))).toBe(false);
+    expect(formation.meet(B)).toBe(true);
+    expect(formation.meet(member("b", 11))).toBe(false);
+    expect(formation.meet(member("a", 31))).toBe(false);
+    expect(formation.meet(B)).toBe(true);
+    formation.meet(C);
+    expect(formation.result()!.membership.voters).toEqual([10, 20, 30]);
+  });
+
+  test("of one node is complete at once", () => {
+    expect(new Formation(["a"], A).result()!.membership.voters).toEqual([30]);
+  });
+
+  test("founds another ensemble with another set of ids", () => {
+    const one = new Formation(["a"], A).result()!.membership;
+    const other = new Formation(["a"], member("a", 31)).result()!.membership;
+    expect(clusterIdOf(one)).not.toBe(clusterIdOf(other));
+  });
+});

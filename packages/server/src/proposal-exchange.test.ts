@@ -1,0 +1,160 @@
+import { encodeCommand } from "@quorate/kv-store";
+import { sessionId, writeSeq, type WriteOp } from "@quorate/kv-store/protocol";
+import { nodeId, term } from "@quorate/raft";
+import { describe, expect, test, vi } from "vitest";
+import { ManualClock } from "./memory/manual-clock.ts";
+import type { PeerEnvelope } from "./peer/envelope.ts";
+import { ProposalExchange } from "./proposal-exchange.ts";
+import { ProposalIntake } from "./proposal-intake.ts";
+import { Proposals } from "./proposals.ts";
+
+const SELF = nodeId(1);
+const PEER = nodeId(2);
+const MIB = 1_048_576;
+const SESSION = sessionId(7);
+
+const write = (seq: number, op: WriteOp) =>
+  encodeCommand({
+    kind: "write",
+    session: SESSION,
+    writeSeq: writeSeq(seq),
+    ackedSeq: 0,
+    epoch: 0,
+    ops: [op],
+  });
+const create = (seq: number) =>
+  write(seq, { kind: "create", path: "/a", data: new Uint8Array(0), mode: "persistent" });
+const remove = (seq: number) => write(seq, { kind: "delete", path: "/a", version: null });
+
+function setUp(intakeCount = 100) {
+  const clock = new ManualClock();
+  const state = { isLeader: true, isDiskFull: false, linkUp: true };
+  const sent: PeerEnvelope[] = [];
+  const refuseWaiting = vi.fn();
+  const intake = new ProposalIntake({
+    bytesMax: MIB,
+    countMax: intakeCount,
+    batchBytesMax: MIB,
+    batchCountMax: 100,
+  });
+  const proposals: Proposals = new Proposals(
+    { pendingBytesMax: MIB, pendingCountMax: 100 },
+    {
+      toSelf: (batch, commands) => exchange.take(SELF, batch, commands),
+      toLeader: (leader, batch, commands) => exchange.sendTo(leader, batch, commands),
+    },
+  );
+  const exchange: ProposalExchange = new ProposalExchange({
+    self: SELF,
+    clock,
+    proposals,
+    intake,
+    isLeader: () => state.isLeader,
+    isDiskFull: () => state.isDiskFull,
+    send: (_to, envelope) => {
+      if (state.linkUp) sent.push(envelope);
+      return state.linkUp;
+    },
+    refuseWaiting,
+    onRefused: () => undefined,
+    wake: () => undefined,
+  });
+  return { clock, state, sent, refuseWaiting, intake, proposals, exchange };
+}
+
+describe("the exchange of proposals", () => {
+  test("takes a peer's batch in while this node leads", () => {
+    const { exchange, intake, sent } = setUp();
+    exchange.take(PEER, 1, [create(1), remove(2)]);
+    expect(intake.count).toBe(2);
+    expect(sent).toEqual([]);
+  });
+
+  test("refuses whole batches when it does not lead or has no room", () => {
+    const { exchange, intake, sent, state } = setUp(1);
+    exchange.take(PEER, 1, [create(1), remove(2)]);
+    state.isLeader = false;
+    exchange.take(PEER, 2, [create(1)]);
+    expect(intake.count).toBe(0);
+    expect(sent).toMatchObject([
+      { kind: "proposalsRefused", batch: 1, reason: "overloaded" },
+      { kind: "proposalsRefused", batch: 2, reason: "notLeader" },
+    ]);
+  });
+
+  test("lets deletes pass while the disk is full, whatever they came with", () => {
+    const { exchange, intake, sent, state } = setUp();
+    state.isDiskFull = true;
+    exchange.take(PEER, 1, [remove(1)]);
+    expect(sent).toEqual([]);
+    exchange.take(PEER, 2, [create(2), remove(3)]);
+    expect(intake.count).toBe(2);
+    expect(sent).toMatchObject([{ batch: 2, reason: "diskFull" }]);
+  });
+
+  test("has what waits for space taken back when the leader's disk is full", () => {
+    const { exchange, refuseWaiting } = setUp();
+    exchange.onRefusal({
+      kind: "proposalsRefused",
+      batch: 1,
+      reason: "diskFull",
+      retryAfterMs: 100,
+    });
+    expect(refuseWaiting).toHaveBeenCalledOnce();
+    const [refuse, code] = refuseWaiting.mock.calls[0]!;
+    expect(code).toBe("DISK_FULL");
+    expect(refuse(create(1))).toBe(true);
+    expect(refuse(remove(1))).toBe(false);
+  });
+
+  test("sends everything again once, however many batches were refused", () => {
+    const { exchange, clock, proposals, sent } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    proposals.submit(proposals.adopt(SESSION), writeSeq(1), create(1));
+    proposals.flush();
+    for (let batch = 1; batch <= 5; batch += 1) {
+      exchange.onRefusal({
+        kind: "proposalsRefused",
+        batch,
+        reason: "overloaded",
+        retryAfterMs: 100,
+      });
+    }
+    sent.length = 0;
+    clock.advance(99);
+    proposals.flush();
+    expect(sent).toEqual([]);
+    clock.advance(1);
+    proposals.flush();
+    expect(sent).toHaveLength(1);
+    clock.advance(1000);
+    proposals.flush();
+    expect(sent).toHaveLength(1);
+  });
+
+  test("sends again what could not leave", () => {
+    const { clock, proposals, sent, state } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    proposals.submit(proposals.adopt(SESSION), writeSeq(1), create(1));
+    state.linkUp = false;
+    proposals.flush();
+    state.linkUp = true;
+    clock.advance(100);
+    proposals.flush();
+    expect(sent).toMatchObject([{ kind: "proposals" }]);
+  });
+
+  test("leaves no timer behind", () => {
+    const { exchange, clock, proposals, state } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    state.linkUp = false;
+    proposals.submitControl("attach:x", create(1));
+    proposals.flush();
+    expect(clock.nextDueMs()).not.toBeNull();
+    exchange.stop();
+    expect(clock.nextDueMs()).toBeNull();
+    proposals.resendAll();
+    proposals.flush();
+    expect(clock.nextDueMs()).toBeNull();
+  });
+});

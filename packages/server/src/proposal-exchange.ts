@@ -1,0 +1,104 @@
+import { decodeCommand } from "@quorate/kv-store";
+import type { ErrorCode } from "@quorate/kv-store/protocol";
+import type { NodeId } from "@quorate/raft";
+import type { PeerEnvelope } from "./peer/envelope.ts";
+import type { MonotonicClock, Timer } from "./ports.ts";
+import { growsTree } from "./proposal-growth.ts";
+import type { ProposalIntake } from "./proposal-intake.ts";
+import type { Proposals } from "./proposals.ts";
+
+type Refusal = Extract<PeerEnvelope, { readonly kind: "proposalsRefused" }>;
+
+export interface ProposalExchangeOptions {
+  readonly self: NodeId;
+  readonly clock: MonotonicClock;
+  readonly proposals: Proposals;
+  readonly intake: ProposalIntake;
+  isLeader(): boolean;
+  isDiskFull(): boolean;
+  /** False: it did not leave. */
+  send(to: NodeId, envelope: PeerEnvelope): boolean;
+  /** Takes back what waits for space. */
+  refuseWaiting(
+    refuse: (command: Uint8Array) => boolean,
+    code: ErrorCode,
+    retryAfterMs: number,
+  ): void;
+  onRefused(count: number): void;
+  wake(): void;
+}
+
+/** Pause after which what a leader did not take is sent again. */
+const RETRY_MS = 100;
+
+/** Proposals between this node and whoever leads: takes them in while it leads, and copes with not being heard. */
+export class ProposalExchange {
+  readonly #options: ProposalExchangeOptions;
+  #resend: Timer | null = null;
+  #stopped = false;
+
+  constructor(options: ProposalExchangeOptions) {
+    this.#options = options;
+  }
+
+  /** Sends a batch to the leader; what cannot leave is sent again after a pause. */
+  sendTo(leader: NodeId, batch: number, commands: readonly Uint8Array[]): void {
+    if (!this.#options.send(leader, { kind: "proposals", batch, commands })) this.#resendLater();
+  }
+
+  /** A batch came in, from a peer or from this node itself. */
+  take(from: NodeId, batch: number, commands: readonly Uint8Array[]): void {
+    const options = this.#options;
+    const reason = this.#takeIn(commands);
+    options.wake();
+    if (reason === null) return;
+    options.onRefused(commands.length);
+    const refusal: Refusal = {
+      kind: "proposalsRefused",
+      batch,
+      reason,
+      retryAfterMs: RETRY_MS,
+    };
+    if (from === options.self) this.onRefusal(refusal);
+    else options.send(from, refusal);
+  }
+
+  /** The leader did not take a batch of ours. */
+  onRefusal(refusal: Refusal): void {
+    const { reason, retryAfterMs, batch } = refusal;
+    this.#options.proposals.noteRefused(batch);
+    if (reason === "diskFull") this.#options.refuseWaiting(growing, "DISK_FULL", retryAfterMs);
+    // With a new leader everything goes out again anyway; with the same one after a pause.
+    this.#resendLater();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#resend?.cancel();
+  }
+
+  /** While the disk is full only what grows the tree is left out: a gap on a session harms nobody. */
+  #takeIn(commands: readonly Uint8Array[]): Refusal["reason"] | null {
+    const { intake } = this.#options;
+    if (!this.#options.isLeader()) return "notLeader";
+    if (!this.#options.isDiskFull()) return intake.add(commands) ? null : "overloaded";
+    const harmless = commands.filter((command) => !growing(command));
+    if (!intake.add(harmless)) return "overloaded";
+    return harmless.length < commands.length ? "diskFull" : null;
+  }
+
+  /** Once for however many batches were lost: all that waits goes out again at once. */
+  #resendLater(): void {
+    const { clock, proposals } = this.#options;
+    if (this.#resend !== null || this.#stopped) return;
+    this.#resend = clock.after(RETRY_MS, () => {
+      this.#resend = null;
+      proposals.resendAll();
+      this.#options.wake();
+    });
+  }
+}
+
+function growing(command: Uint8Array): boolean {
+  return growsTree(decodeCommand(command).command);
+}

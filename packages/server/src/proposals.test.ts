@@ -1,0 +1,214 @@
+import { sessionId, writeSeq } from "@quorate/kv-store/protocol";
+import { nodeId, term, type NodeId } from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import { Proposals, type SessionWrites } from "./proposals.ts";
+
+const SELF = nodeId(1);
+const PEER = nodeId(2);
+
+interface Batch {
+  readonly to: NodeId | "self";
+  readonly batch: number;
+  readonly commands: readonly Uint8Array[];
+}
+
+function setUp(limits = { pendingBytesMax: 100, pendingCountMax: 10 }) {
+  const batches: Batch[] = [];
+  const proposals = new Proposals(limits, {
+    toSelf: (batch, commands) => void batches.push({ to: "self", batch, commands }),
+    toLeader: (to, batch, commands) => void batches.push({ to, batch, commands }),
+  });
+  const flush = (): readonly number[] => {
+    batches.length = 0;
+    proposals.flush();
+    return batches.flatMap(({ commands }) => commands.map((command) => command[0] ?? 0));
+  };
+  return { proposals, batches, flush };
+}
+
+const command = (mark: number, bytes = 1) => new Uint8Array(bytes).fill(mark);
+
+function submit(proposals: Proposals, writes: SessionWrites, seqs: readonly number[]): void {
+  for (const seq of seqs) proposals.submit(writes, writeSeq(seq), command(seq));
+}
+
+describe("proposals", () => {
+  test("leave in the order in which they came, once, for whoever leads", () => {
+    const { proposals, batches, flush } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    const writes = proposals.adopt(sessionId(1));
+    submit(proposals, writes, [1, 2]);
+    proposals.submitControl("attach:x", command(9));
+    expect(flush()).toEqual([1, 2, 9]);
+    expect(batches[0]?.to).toBe(PEER);
+    expect(flush()).toEqual([]);
+    proposals.setLeader(SELF, true, term(2));
+    flush();
+    expect(batches[0]?.to).toBe("self");
+  });
+
+  test.each([
+    ["another leader", SELF, term(1)],
+    ["the same leader in another term", PEER, term(2)],
+  ])("all go out again, in order, with %s", (_what, leader, at) => {
+    const { proposals, flush } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    const writes = proposals.adopt(sessionId(1));
+    submit(proposals, writes, [1, 2, 3]);
+    flush();
+    proposals.resolve(writes, 1);
+    proposals.setLeader(leader, false, at);
+    expect(flush()).toEqual([2, 3]);
+  });
+
+  test("do not go out again for a leader that is still the same", () => {
+    const { proposals, flush } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    submit(proposals, proposals.adopt(sessionId(1)), [1]);
+    flush();
+    proposals.setLeader(PEER, false, term(1));
+    expect(flush()).toEqual([]);
+  });
+
+  test("wait while nobody leads", () => {
+    const { proposals, flush } = setUp();
+    submit(proposals, proposals.adopt(sessionId(1)), [1]);
+    expect(flush()).toEqual([]);
+    proposals.setLeader(PEER, false, term(1));
+    expect(flush()).toEqual([1]);
+  });
+
+  test("are sent again as copies: the log may stand on the bytes sent before", () => {
+    const { proposals, batches, flush } = setUp();
+    proposals.setLeader(SELF, true, term(1));
+    submit(proposals, proposals.adopt(sessionId(1)), [1]);
+    proposals.submitControl("attach:x", command(9));
+    flush();
+    const first = batches.flatMap(({ commands }) => commands);
+    proposals.resendAll();
+    flush();
+    const second = batches.flatMap(({ commands }) => commands);
+    expect(second).toHaveLength(2);
+    for (const bytes of second) expect(first.some((earlier) => earlier === bytes)).toBe(false);
+    expect(second.flatMap((bytes) => [...bytes]).sort()).toEqual([1, 9]);
+  });
+
+  test("are answered only at the head, and only once", () => {
+    const { proposals } = setUp();
+    const writes = proposals.adopt(sessionId(1));
+    submit(proposals, writes, [5, 6]);
+    expect(proposals.resolve(writes, 6)).toBe(false);
+    expect(proposals.resolve(writes, 5)).toBe(true);
+    expect(proposals.resolve(writes, 5)).toBe(false);
+    expect(proposals.resolve(writes, 6)).toBe(true);
+    expect(proposals.pendingCount).toBe(0);
+    expect(proposals.pendingBytes).toBe(0);
+    expect(writes.nextSeq).toBe(7);
+  });
+
+  test("keep their order and their counts over thousands of answers", () => {
+    const { proposals, flush } = setUp({ pendingBytesMax: 10_000, pendingCountMax: 10_000 });
+    proposals.setLeader(PEER, false, term(1));
+    const writes = proposals.adopt(sessionId(1));
+    for (let seq = 1; seq <= 3000; seq += 1) {
+      proposals.submit(writes, writeSeq(seq), command(seq % 251));
+    }
+    for (let seq = 1; seq <= 2500; seq += 1) expect(proposals.resolve(writes, seq)).toBe(true);
+    flush();
+    proposals.resendAll();
+    expect(flush()).toEqual(Array.from({ length: 500 }, (_, at) => (2501 + at) % 251));
+    expect(proposals.pendingBytes).toBe(500);
+  });
+
+  test("are bounded in count and in bytes, and the room comes back", () => {
+    const { proposals } = setUp({ pendingBytesMax: 10, pendingCountMax: 2 });
+    const writes = proposals.adopt(sessionId(1));
+    expect(proposals.isFull(10)).toBe(false);
+    expect(proposals.isFull(11)).toBe(true);
+    proposals.submit(writes, writeSeq(1), command(1, 8));
+    expect(proposals.isFull(2)).toBe(false);
+    expect(proposals.isFull(3)).toBe(true);
+    proposals.submit(writes, writeSeq(2), command(2));
+    expect(proposals.isFull(0)).toBe(true);
+    proposals.release(sessionId(1));
+    expect(proposals.isFull(10)).toBe(false);
+    expect(proposals.pendingCount).toBe(0);
+  });
+
+  test("are withdrawn from a number on, and the number may be used again", () => {
+    const { proposals, flush } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    const writes = proposals.adopt(sessionId(1));
+    submit(proposals, writes, [1, 2, 3]);
+    flush();
+    proposals.withdraw(writes, 2);
+    expect(writes.count).toBe(1);
+    submit(proposals, writes, [2]);
+    proposals.resendAll();
+    expect(flush()).toEqual([1, 2]);
+    expect(proposals.pendingBytes).toBe(2);
+  });
+
+  test("of a session that is attached again are those of the new connection alone", () => {
+    const { proposals, flush } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    submit(proposals, proposals.adopt(sessionId(1)), [1, 2]);
+    flush();
+    submit(proposals, proposals.adopt(sessionId(1)), [2]);
+    proposals.resendAll();
+    expect(flush()).toEqual([2]);
+    expect(proposals.pendingBytes).toBe(1);
+  });
+
+  test("without a number are replaced by their key and forgotten once resolved", () => {
+    const { proposals, flush } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    proposals.submitControl("attach:x", command(1));
+    proposals.submitControl("attach:x", command(2));
+    flush();
+    proposals.resendAll();
+    expect(flush()).toEqual([2]);
+    proposals.resolveControl("attach:x");
+    proposals.resendAll();
+    expect(flush()).toEqual([]);
+  });
+});
+
+describe("a write may be taken back", () => {
+  const sent = () => {
+    const made = setUp();
+    made.proposals.setLeader(PEER, false, term(1));
+    const writes = made.proposals.adopt(sessionId(1));
+    submit(made.proposals, writes, [1]);
+    made.flush();
+    return { ...made, writes, batch: made.batches[0]?.batch ?? 0 };
+  };
+
+  test("when the one batch it left in was refused", () => {
+    const { proposals, writes, batch } = sent();
+    expect(writes.isWithdrawable(0)).toBe(false);
+    proposals.noteRefused(batch + 1);
+    expect(writes.isWithdrawable(0)).toBe(false);
+    proposals.noteRefused(batch);
+    expect(writes.isWithdrawable(0)).toBe(true);
+  });
+
+  test("when each batch it left in was refused", () => {
+    const { proposals, writes, batch, flush, batches } = sent();
+    proposals.noteRefused(batch);
+    proposals.resendAll();
+    flush();
+    expect(writes.isWithdrawable(0)).toBe(false);
+    proposals.noteRefused(batches[0]?.batch ?? 0);
+    expect(writes.isWithdrawable(0)).toBe(true);
+  });
+
+  test("but never when it left in another batch too: that one may be in the log", () => {
+    const { proposals, writes, batch, flush, batches } = sent();
+    proposals.resendAll();
+    flush();
+    proposals.noteRefused(batch);
+    proposals.noteRefused(batches[0]?.batch ?? 0);
+    expect(writes.isWithdrawable(0)).toBe(false);
+  });
+});

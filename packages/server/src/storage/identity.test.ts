@@ -1,0 +1,182 @@
+import { nodeId, term } from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import { ServerError } from "../errors.ts";
+import { MemoryFiles } from "../memory/memory-files.ts";
+import {
+  createIdentity,
+  laterHardState,
+  loadIdentity,
+  type Identity,
+  type IdentityFile,
+} from "./identity.ts";
+
+const IDENTITY: Identity = {
+  clusterId: "",
+  historyId: "",
+  nodeId: nodeId(2 ** 47 + 1),
+  name: "n1",
+  formation: null,
+  hardState: { term: term(0), votedFor: null },
+  hasVoted: false,
+  mayVote: true,
+  image: null,
+  logStarted: false,
+  logTag: new Uint8Array(16).fill(3),
+  logSequence: 0,
+};
+
+async function created(seed = 1) {
+  const files = new MemoryFiles({ seed });
+  await files.makeDirectory("/data");
+  return { files, identity: await createIdentity(files, "/data", IDENTITY) };
+}
+
+async function loaded(files: MemoryFiles): Promise<IdentityFile> {
+  const identity = await loadIdentity(files, "/data");
+  if (identity === null) throw new Error("no identity");
+  return identity;
+}
+
+describe("identity file", () => {
+  test("comes back as it was made and changed", async () => {
+    const { files, identity } = await created();
+    expect((await loaded(files)).current).toEqual(IDENTITY);
+    await identity.update({ clusterId: "c", formation: Uint8Array.of(1, 2), image: "image-4" });
+    await identity.recordVote({ term: term(2 ** 50), votedFor: nodeId(9) }, 12);
+    const after = await loaded(files.crash());
+    expect(after.current).toEqual({
+      ...IDENTITY,
+      clusterId: "c",
+      formation: Uint8Array.of(1, 2),
+      image: "image-4",
+      hardState: { term: 2 ** 50, votedFor: 9 },
+      hasVoted: true,
+      logSequence: 12,
+    });
+  });
+
+  test("a new directory has none, one with a log or an image has lost it", async () => {
+    const files = new MemoryFiles();
+    expect(await loadIdentity(files, "/data")).toBeNull();
+    await files.makeDirectory("/data/other");
+    expect(await loadIdentity(files, "/data")).toBeNull();
+    await files.makeDirectory("/data/image-3");
+    await expect(loadIdentity(files, "/data")).rejects.toMatchObject({ code: "IDENTITY_LOST" });
+    await files.remove("/data/image-3");
+    await files.makeDirectory("/data/log");
+    await expect(loadIdentity(files, "/data")).rejects.toMatchObject({ code: "IDENTITY_LOST" });
+  });
+
+  test("is not made twice", async () => {
+    const { files } = await created();
+    await expect(createIdentity(files, "/data", IDENTITY)).rejects.toMatchObject({
+      code: "IDENTITY_MISMATCH",
+    });
+  });
+
+  test("either slot may be damaged without the vote being forgotten", async () => {
+    for (const slot of [0, 16_384]) {
+      for (const at of [0, 9, 13, 20, 25, 40]) {
+        const { files, identity } = await created();
+        await identity.recordVote({ term: term(5), votedFor: nodeId(2) }, 1);
+        files.flipBit("/data/identity", slot + at);
+        const after = await loaded(files);
+        expect(after.current.hardState, `${slot + at}`).toEqual({ term: 5, votedFor: 2 });
+        // It has been made good: the other slot may go next.
+        await after.close();
+        files.flipBit("/data/identity", 16_384 - slot + at);
+        expect((await loaded(files)).current.hardState).toEqual({ term: 5, votedFor: 2 });
+      }
+    }
+  });
+
+  test("both damaged is told", async () => {
+    const { files } = await created();
+    files.flipBit("/data/identity", 40);
+    files.flipBit("/data/identity", 16_384 + 40);
+    await expect(loadIdentity(files, "/data")).rejects.toMatchObject({ code: "IDENTITY_DAMAGED" });
+  });
+
+  test("power lost at any step leaves the old or the new one, and the new one once it is told", async () => {
+    for (const seed of [1, 2, 3]) {
+      for (let stopAt = 1; ; stopAt += 1) {
+        const { files, identity } = await created(seed);
+        let steps = 0;
+        let restarted: MemoryFiles | null = null;
+        let crashed = (): void => {};
+        const crash = new Promise<void>((resolve) => {
+          crashed = resolve;
+        });
+        files.setOnStep(() => {
+          steps += 1;
+          if (steps === stopAt) {
+            restarted = files.crash();
+            restarted.setOnStep(null);
+            crashed();
+          }
+          return null;
+        });
+        let told = 0;
+        const votes = (async () => {
+          for (let at = 1; at <= 3; at += 1) {
+            await identity.recordVote({ term: term(at), votedFor: nodeId(at) }, at);
+            told = at;
+          }
+        })();
+        await Promise.race([votes, crash]);
+        if (restarted === null) break;
+        const { hardState } = (await loaded(restarted)).current;
+        expect([told, told + 1], `step ${stopAt}`).toContain(hardState.term);
+      }
+    }
+  });
+
+  test("power lost while it is made leaves none or all of it", async () => {
+    for (let stopAt = 1; ; stopAt += 1) {
+      const files = new MemoryFiles({ seed: stopAt });
+      await files.makeDirectory("/data");
+      let steps = 0;
+      let restarted: MemoryFiles | null = null;
+      let crashed = (): void => {};
+      const crash = new Promise<void>((resolve) => {
+        crashed = resolve;
+      });
+      files.setOnStep(() => {
+        steps += 1;
+        if (steps === stopAt) {
+          restarted = files.crash();
+          restarted.setOnStep(null);
+          crashed();
+        }
+        return null;
+      });
+      await Promise.race([createIdentity(files, "/data", IDENTITY), crash]);
+      if (restarted === null) break;
+      const identity = await loadIdentity(restarted, "/data");
+      if (identity !== null) expect(identity.current).toEqual(IDENTITY);
+      else await createIdentity(restarted, "/data", IDENTITY);
+    }
+  });
+
+  test("updates are carried out in order, and after an error none is", async () => {
+    const { files, identity } = await created();
+    const both = [identity.update({ clusterId: "a" }), identity.update({ historyId: "b" })];
+    await Promise.all(both);
+    expect(identity.current).toMatchObject({ clusterId: "a", historyId: "b" });
+    const failed = new ServerError("STORAGE_FAILED", "planned");
+    files.failNext("write", failed);
+    const refused = [identity.update({ clusterId: "c" }), identity.update({ clusterId: "d" })];
+    for (const each of refused) await expect(each).rejects.toBe(failed);
+    expect(identity.current.clusterId).toBe("a");
+  });
+
+  test("of two votes the later one is in force", () => {
+    const none = { term: term(3), votedFor: null };
+    const vote = { term: term(3), votedFor: nodeId(1) };
+    const next = { term: term(4), votedFor: null };
+    expect(laterHardState(none, vote)).toBe(vote);
+    expect(laterHardState(vote, none)).toBe(vote);
+    expect(laterHardState(vote, next)).toBe(next);
+    expect(laterHardState(next, vote)).toBe(next);
+  });
+});

@@ -1,0 +1,111 @@
+import { readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { ServerError } from "../../packages/server/src/errors.ts";
+import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
+import { MemoryImageStores } from "../../packages/server/src/memory/memory-image-stores.ts";
+import { LevelImageStores } from "../../packages/server/src/storage/level-image-store.ts";
+import { NodeFiles } from "../../packages/server/src/storage/node-files.ts";
+import { tempDirectory } from "../support/temp-directory.ts";
+import { imageStoresSuite } from "./image-stores.suite.ts";
+
+imageStoresSuite("LevelDB", async () => {
+  const directory = await tempDirectory();
+  const images = new LevelImageStores(new NodeFiles());
+  return { images, root: directory.path, release: () => directory.remove() };
+});
+
+imageStoresSuite("in memory", async () => {
+  const files = new MemoryFiles();
+  await files.makeDirectory("/data");
+  return { images: new MemoryImageStores(files), root: "/data", release: async () => {} };
+});
+
+describe("LevelDB images, damaged", () => {
+  async function damaged(change: (path: string) => Promise<void>) {
+    const directory = await tempDirectory();
+    const images = new LevelImageStores(new NodeFiles());
+    const path = join(directory.path, "image");
+    const store = await images.open(path, { create: true });
+    const batch = store.batch();
+    for (let at = 0; at < 200; at += 1) {
+      batch.put(`key ${at}`, new Uint8Array(500).fill(at));
+    }
+    await batch.write();
+    await store.close();
+    // Opening moves the batch from LevelDB's log into a table.
+    await (await images.open(path, { create: false })).close();
+    await change(path);
+    return { images, path, remove: () => directory.remove() };
+  }
+
+  async function tableOf(path: string): Promise<string> {
+    const name = (await readdir(path)).find((each) => each.endsWith(".ldb"));
+    return join(path, name!);
+  }
+
+  test("a changed value is never given out", async () => {
+    const { images, path, remove } = await damaged(async (at) => {
+      const table = await tableOf(at);
+      const bytes = await readFile(table);
+      const value = bytes.indexOf(Buffer.alloc(100, 77));
+      bytes[value + 50]! ^= 4;
+      await writeFile(table, bytes);
+    });
+    const store = await images.open(path, { create: false });
+    expect(await store.get("key 76")).toEqual(new Uint8Array(500).fill(76));
+    await expect(store.get("key 77")).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+    // The first error of a store is its last.
+    await expect(store.get("key 76")).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+    await store.close();
+    const again = await images.open(path, { create: false });
+    const view = again.view();
+    await expect(view.next(1_000, 10_000_000)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+    await view.close();
+    await again.close();
+    await remove();
+  });
+
+  test("without its CURRENT file an image is not taken for an empty one", async () => {
+    const { images, path, remove } = await damaged((at) => rm(join(at, "CURRENT")));
+    await expect(images.open(path, { create: false })).rejects.toMatchObject({
+      code: "IMAGE_CORRUPT",
+    });
+    expect(await tableOf(path)).toContain(".ldb");
+    await remove();
+  });
+});
+
+describe("images in memory, crashing", () => {
+  test("a batch is there as a whole or not at all", async () => {
+    const found = new Set<string>();
+    for (let seed = 1; seed <= 12; seed += 1) {
+      const files = new MemoryFiles({ seed });
+      const images = new MemoryImageStores(files);
+      const store = await images.open("/image", { create: true });
+      const first = store.batch();
+      first.put("a", Uint8Array.of(1));
+      await first.write();
+      const held = files.holdNext("write");
+      const second = store.batch();
+      second.put("a", Uint8Array.of(2));
+      second.put("b", Uint8Array.of(2));
+      void second.write();
+      await held.reached;
+      const after = images.afterCrash(files.crash());
+      const again = await after.open("/image", { create: false });
+      found.add(`${String(await again.get("a"))} ${String(await again.get("b"))}`);
+    }
+    expect([...found].sort()).toEqual(["1 null", "2 2"]);
+  });
+
+  test("a failed write is the store's last", async () => {
+    const files = new MemoryFiles();
+    const store = await new MemoryImageStores(files).open("/image", { create: true });
+    files.failNext("write", new ServerError("STORAGE_FULL", "planned"));
+    const batch = store.batch();
+    batch.put("a", Uint8Array.of(1));
+    await expect(batch.write()).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    await expect(store.get("a")).rejects.toMatchObject({ code: "STORAGE_FULL" });
+  });
+});

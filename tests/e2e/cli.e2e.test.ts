@@ -1,0 +1,125 @@
+import { freePorts } from "@quorate/cli";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { RunningCommand, quorate } from "./command.ts";
+import { startEnsemble } from "./ensemble.ts";
+import { poll } from "./poll.ts";
+
+const TIMED_OUT = 124;
+const LOST = 125;
+
+test("quorate dev serves, shows a node that dies, keeps its data and resumes", async () => {
+  const directory = temporaryDirectory();
+  const [ports] = await freePorts(1);
+  const dev = ["dev", "--data", directory, "--port", String(ports?.client)];
+  const first = new RunningCommand(dev);
+  const [, servers = ""] = await first.says(/connect to +(\S+)\n/);
+  await first.says(/leads in term/);
+  expect(await quorate("create", "/kept", "yes", "-s", servers)).toMatchObject({ exit: 0 });
+  expect((await quorate("status", "-s", servers)).output).toMatch(/leader/);
+  first.signal("SIGINT");
+  expect(await first.ended()).toBe(0);
+  expect(await quorate("wal", "verify", join(directory, "node-1"))).toMatchObject({
+    exit: 0,
+    output: expect.stringContaining("no damage"),
+  });
+
+  const second = new RunningCommand(["dev", "--data", directory]);
+  await second.says(/leads in term/);
+  expect(await quorate("get", "/kept", "-s", servers)).toEqual({ exit: 0, output: "yes\n" });
+  const [, processId] = await second.says(/node 2 +process (\d+)/);
+  process.kill(Number(processId), "SIGKILL");
+  await second.says(/node 2 ended: signal SIGKILL \(9\); it is not started again/);
+  expect(await quorate("get", "/kept", "-s", servers)).toEqual({ exit: 0, output: "yes\n" });
+  expect((await quorate("status", "-s", servers)).exit).toBe(5);
+  second.signal("SIGTERM");
+  expect(await second.ended()).toBe(0);
+});
+
+test("quorate lock runs one command at a time, and stops one that lost its lock", async () => {
+  const ensemble = await startEnsemble();
+  const servers = ensemble.servers.join(",");
+  const options = ["-s", servers, "--session-timeout", "2", "--kill-after", "1"];
+  const forever = `process.stdout.write("token " + process.env.QUORATE_LOCK_TOKEN + "\\n"); setInterval(() => {}, 1000);`;
+  const holder = new RunningCommand([
+    "lock",
+    ...options,
+    "job",
+    "--",
+    process.execPath,
+    "-e",
+    forever,
+  ]);
+  const [, firstToken = ""] = await holder.says(/token (\d+)/);
+
+  const impatient = await quorate("lock", ...options, "--wait", "0.5", "job", "--", "true");
+  expect(impatient.exit).toBe(TIMED_OUT);
+
+  const next = new RunningCommand([
+    "lock",
+    ...options,
+    "job",
+    "--",
+    process.execPath,
+    "-e",
+    forever,
+  ]);
+  holder.signal("SIGSTOP");
+  const [, secondToken = ""] = await next.says(/token (\d+)/);
+  expect(Number(secondToken)).toBeGreaterThan(Number(firstToken));
+  holder.signal("SIGCONT");
+  expect(await holder.ended()).toBe(LOST);
+  expect(holder.output).toContain("LOCK_LOST");
+
+  next.signal("SIGTERM");
+  expect(await next.ended()).toBe(128 + 15);
+  const after = await quorate(
+    "elect",
+    ...options,
+    "job",
+    "--",
+    process.execPath,
+    "-e",
+    "process.exit(3)",
+  );
+  expect(after.exit).toBe(3);
+  const listed = await quorate("ls", "/locks/job", "-s", servers);
+  expect(listed).toEqual({ exit: 0, output: "" });
+});
+
+test("quorate watch prints what changes and ends when it is told to", async () => {
+  const ensemble = await startEnsemble({ nodes: 1 });
+  const servers = ensemble.servers.join(",");
+  await quorate("create", "/a", "-s", servers);
+  const watch = new RunningCommand([
+    "watch",
+    "/",
+    "--recursive",
+    "--data",
+    "-n",
+    "2",
+    "-s",
+    servers,
+  ]);
+  // It watches from some moment on: changes are made until it has seen its two.
+  let change = 0;
+  await poll("the watch to end", 40_000, async () => {
+    change += 1;
+    await quorate("set", "/a", `change ${change}`, "-s", servers);
+    return watch.exit;
+  });
+  expect(watch.exit).toBe(0);
+  expect(watch.output.trim().split("\n")).toEqual([
+    expect.stringMatching(/^zxid \d+ dataChanged \/a "change \d+"$/),
+    expect.stringMatching(/^zxid \d+ dataChanged \/a "change \d+"$/),
+  ]);
+});
+
+function temporaryDirectory(): string {
+  const root = process.env["QUORATE_TEST_DIR"] ?? tmpdir();
+  const directory = mkdtempSync(join(root, "quorate-cli-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
