@@ -51,6 +51,15 @@ describe("histories that a register explains", () => {
     expect(checkHistory(late.slice(0, 3), { initial: () => START }).kind).toBe("ok");
   });
 
+  test("unknown writes may have happened in the opposite order of their calls", () => {
+    const operations = [
+      set([1, 0, 0], "a", UNKNOWN),
+      set([2, 1, 0], "b", UNKNOWN),
+      get([3, 10, 20], saw("a", 2)),
+    ];
+    expect(checkHistory(operations, { initial: () => START }).kind).toBe("ok");
+  });
+
   test("an unknown compare-and-set happens only where its version stands", () => {
     const operations = [
       compareAndSet([1, 0, 0], 0, "a", UNKNOWN),

@@ -24,6 +24,10 @@ describe("the witness check", () => {
   test.each([
     ["stale read", [set([1, 0, 10], "a", saw("a", 1, 11)), get([2, 11, 20], saw("0", 0, 1))]],
     [
+      "read from the future",
+      [get([2, 0, 10], saw("a", 1, 11)), set([1, 11, 20], "a", saw("a", 1, 11))],
+    ],
+    [
       "write behind",
       [set([1, 0, 10], "a", saw("a", 2, 12)), set([2, 11, 20], "b", saw("b", 1, 11))],
     ],

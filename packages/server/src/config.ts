@@ -301,7 +301,7 @@ function sessionsOf(settings: ServerSettings): SessionConfig {
 }
 
 function limitsOf(settings: ServerSettings): ServerLimits {
-  const { tree, raft, client, disk } = SERVER_LIMITS;
+  const { tree, raft, client, disk, storage } = SERVER_LIMITS;
   return {
     ...SERVER_LIMITS,
     tree: {
@@ -314,6 +314,10 @@ function limitsOf(settings: ServerSettings): ServerLimits {
     disk: {
       freeBytesMin: settings.diskFreeBytesMin ?? disk.freeBytesMin,
       reserveBytes: settings.diskReserveBytes ?? disk.reserveBytes,
+    },
+    storage: {
+      segmentBytes: settings.logSegmentBytes ?? storage.segmentBytes,
+      checkpointBytes: settings.checkpointBytes ?? storage.checkpointBytes,
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { DiskReserve } from "./disk-reserve.ts";
 import type { Files } from "./ports.ts";
 
 export interface DiskWatchLimits {
@@ -15,15 +16,23 @@ export class DiskWatch {
   readonly #files: Files;
   readonly #directory: string;
   readonly #limits: DiskWatchLimits;
+  readonly #reserve: DiskReserve | null;
   #sinceMs = INTERVAL_MS;
   #asking = false;
   #full = false;
   #freeBytes = Number.MAX_SAFE_INTEGER;
 
-  constructor(files: Files, directory: string, limits: DiskWatchLimits) {
+  /** `reserve`: told what is seen; null where none is kept. */
+  constructor(
+    files: Files,
+    directory: string,
+    limits: DiskWatchLimits,
+    reserve: DiskReserve | null = null,
+  ) {
     this.#files = files;
     this.#directory = directory;
     this.#limits = limits;
+    this.#reserve = reserve;
   }
 
   get isFull(): boolean {
@@ -46,6 +55,7 @@ export class DiskWatch {
         this.#freeBytes = freeBytes;
         const watermark = this.#limits.freeBytesMin * (this.#full ? RECOVERY_FACTOR : 1);
         this.#full = freeBytes < watermark;
+        this.#reserve?.update(freeBytes);
       },
       () => {
         // Not knowing is no reason to refuse work: a disk that is really full or gone fails the next write.

@@ -63,8 +63,9 @@ export async function startEnsemble(options: EnsembleOptions = {}): Promise<Ense
         name,
         members,
         dataDirectory: `${options.directory ?? "/memory"}/${name}`,
-        diskFreeBytesMin: 1_048_577,
-        diskReserveBytes: 1_048_576,
+        diskFreeBytesMin: 1_048_576,
+        diskReserveBytes: 65_536,
+        logSegmentBytes: options.directory === undefined ? 262_144 : 4_194_304,
         ...TIMING,
       });
       const logger = options.logger?.child({ node: name }) ?? SILENT_LOGGER;

@@ -51,6 +51,14 @@ export interface DiskLimits {
   readonly reserveBytes: number;
 }
 
+/** Sizes of what stands on disk. */
+export interface StorageLimits {
+  /** Of one file of the log. */
+  readonly segmentBytes: number;
+  /** Bytes of applied commands after which the image is brought up to date. */
+  readonly checkpointBytes: number;
+}
+
 /** Every bound of one server. */
 export interface ServerLimits {
   /** Decide what a command does, so they must be the same on every node of an ensemble. */
@@ -62,6 +70,7 @@ export interface ServerLimits {
   readonly client: ClientLimits;
   readonly peer: PeerLimits;
   readonly disk: DiskLimits;
+  readonly storage: StorageLimits;
 }
 
 const KIB = 1024;
@@ -107,7 +116,8 @@ export const SERVER_LIMITS: ServerLimits = {
     linksMax: 64,
     greetingMax: 64,
   },
-  disk: { freeBytesMin: 256 * MIB, reserveBytes: 64 * MIB },
+  disk: { freeBytesMin: 256 * MIB, reserveBytes: 16 * MIB },
+  storage: { segmentBytes: 16 * MIB, checkpointBytes: 32 * MIB },
 };
 
 /**

@@ -119,12 +119,16 @@ export class NodeStorage implements LoopLog {
     ports: ServerPorts,
     directory: string,
     identity: IdentityFile,
-    options: { readonly formation: SnapshotMeta; readonly limits: TreeLimits },
+    options: {
+      readonly formation: SnapshotMeta;
+      readonly limits: TreeLimits;
+      readonly segmentBytes: number;
+    },
   ): Promise<OpenedStorage> {
     const { image, imageName } = await openImage(ports, directory, identity);
     let log: WriteAheadLog | null = null;
     try {
-      const opened = await openLog(ports, directory, identity);
+      const opened = await openLog(ports, directory, identity, options.segmentBytes);
       ({ log } = opened);
       const { recovered } = opened;
       refuseDamage(recovered);
@@ -329,6 +333,7 @@ async function openLog(
   ports: ServerPorts,
   directory: string,
   identity: IdentityFile,
+  segmentBytes: number,
 ): Promise<{ readonly log: WriteAheadLog; readonly recovered: RecoveredLog }> {
   const path = `${directory}/${LOG_DIRECTORY}`;
   const { logStarted, logTag, nodeId, logSequence } = identity.current;
@@ -339,6 +344,7 @@ async function openLog(
     random: ports.random,
     create: !logStarted,
     sequenceAtLeast: logSequence,
+    segmentBytes,
   });
   if (!logStarted) await identity.update({ logStarted: true });
   return opened;

@@ -1,6 +1,7 @@
 import type { Member, Membership, NodeId } from "@quorate/raft";
 import { Admission, type Belonging } from "./admission.ts";
 import type { ServerConfig } from "./config.ts";
+import { DiskReserve } from "./disk-reserve.ts";
 import { ServerError } from "./errors.ts";
 import { Formation } from "./formation.ts";
 import { decodeImageMeta, encodeImageMeta } from "./image/image-meta.ts";
@@ -232,9 +233,12 @@ export class QuorateServer implements AsyncDisposable {
 
   async #startNode(belonging: Belonging): Promise<void> {
     const { config, ports, logger } = this.#options;
+    const reserve = new DiskReserve(ports.files, config.dataDirectory, config.limits.disk);
+    await reserve.open();
     const opened = await NodeStorage.open(ports, config.dataDirectory, this.#identity, {
       formation: belonging.formation,
       limits: config.limits.tree,
+      segmentBytes: config.limits.storage.segmentBytes,
     });
     const { recovered, initial } = opened;
     const { records, torn } = recovered;
@@ -254,6 +258,7 @@ export class QuorateServer implements AsyncDisposable {
       self: this.#self,
       belonging,
       opened,
+      reserve,
       peers: {
         send: (to, envelope) => this.#network.send(to, envelope),
         flush: () => this.#network.flush(),

@@ -1,6 +1,7 @@
 import type { Member, NodeId } from "@quorate/raft";
 import type { Belonging } from "./admission.ts";
 import type { ServerConfig } from "./config.ts";
+import type { DiskReserve } from "./disk-reserve.ts";
 import type { OpenedStorage } from "./node-storage.ts";
 import type { Logger } from "./observe/logger.ts";
 import type { Metrics } from "./observe/metrics.ts";
@@ -24,6 +25,7 @@ export interface RunningNodeOptions {
   readonly self: Member;
   readonly belonging: Belonging;
   readonly opened: OpenedStorage;
+  readonly reserve: DiskReserve;
   readonly peers: NodePeers;
   /** The node cannot go on; called once. */
   readonly onFatal: (error: unknown) => void;

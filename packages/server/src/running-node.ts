@@ -99,7 +99,8 @@ export class RunningNode implements LoopHooks {
       onMembership,
     });
     this.#snapshots = this.#createSnapshots();
-    this.#disk = new DiskWatch(ports.files, config.dataDirectory, limits.disk);
+    const { reserve } = options;
+    this.#disk = new DiskWatch(ports.files, config.dataDirectory, limits.disk, reserve);
     this.#loop = new NodeLoop(
       {
         raft: this.#raft,
@@ -189,6 +190,7 @@ export class RunningNode implements LoopHooks {
     this.#loop.stop();
     await this.#snapshots.stop();
     await this.#loop.settled();
+    await this.#options.reserve.close();
     await this.#storage.close();
   }
 
@@ -460,6 +462,7 @@ export class RunningNode implements LoopHooks {
       clusterId: belonging.clusterId,
       historyId: belonging.historyId,
       firstTransfer: nonce(ports),
+      checkpointBytes: config.limits.storage.checkpointBytes,
       checkpointIndex: opened.initial.snapshot.index,
       applier: () => this.#applier,
       membership: () => this.#membership,

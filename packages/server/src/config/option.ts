@@ -35,6 +35,8 @@ export interface ServerSettings {
   readonly memoryLogBytesMax?: number;
   readonly diskFreeBytesMin?: number;
   readonly diskReserveBytes?: number;
+  readonly logSegmentBytes?: number;
+  readonly checkpointBytes?: number;
 }
 
 /** What is logged: this level and everything after it. */
@@ -170,7 +172,14 @@ export const OPTIONS: readonly Option[] = [
     "diskReserveBytes",
     "bytes",
     "BYTES",
-    "Part of it that only the log and recovery use. Default: 64MiB",
+    "Size of a file that is given up when the disk is as good as full. Default: 16MiB",
+  ),
+  option("logSegmentBytes", "bytes", "BYTES", "Size of one file of the log. Default: 16MiB"),
+  option(
+    "checkpointBytes",
+    "bytes",
+    "BYTES",
+    "The image is brought up to date after this much was applied. Default: 32MiB",
   ),
 ];
 

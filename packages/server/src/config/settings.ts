@@ -73,6 +73,8 @@ const SCHEMAS: Readonly<Record<keyof ServerSettings, v.GenericSchema>> = {
   memoryLogBytesMax: bytes,
   diskFreeBytesMin: bytes,
   diskReserveBytes: bytes,
+  logSegmentBytes: bytes,
+  checkpointBytes: bytes,
 };
 
 const UNITS: Readonly<Record<string, number>> = {

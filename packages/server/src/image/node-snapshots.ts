@@ -21,6 +21,8 @@ export interface NodeSnapshotsOptions {
   readonly historyId: string;
   /** A number that no earlier process of this node has used. */
   readonly firstTransfer: number;
+  /** Bytes of applied commands after which the image is brought up to date. */
+  readonly checkpointBytes: number;
   /** Revision at which the image stands at the start. */
   readonly checkpointIndex: number;
   applier(): Applier;
@@ -33,8 +35,6 @@ export interface NodeSnapshotsOptions {
   fatal(error: unknown): void;
 }
 
-/** Bytes of applied commands after which the image is brought up to date. */
-const CHECKPOINT_BYTES = 33_554_432;
 /** A received snapshot that the core has not taken by then is of no use to it. */
 const INSTALL_TIMEOUT_MS = 1_000;
 
@@ -102,7 +102,7 @@ export class NodeSnapshots {
 
   /** Entries were applied: brings the image up to date when it is worth it. */
   onApplied(): void {
-    if (this.#options.applier().bytesSinceCheckpoint > CHECKPOINT_BYTES) this.#checkpoint();
+    if (this.#options.applier().bytesSinceCheckpoint > this.#options.checkpointBytes) this.#checkpoint();
   }
 
   /** The core puts the snapshot in force that was received. */

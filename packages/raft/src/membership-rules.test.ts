@@ -1,0 +1,104 @@
+import { describe, expect, test } from "vitest";
+import { nodeId } from "./ids.ts";
+import {
+  findMember,
+  isLearner,
+  isMember,
+  isVoter,
+  memberIds,
+  validateChange,
+  validateMembership,
+} from "./membership-rules.ts";
+import type { Membership } from "./membership.ts";
+
+function membershipOf(
+  voters: readonly number[],
+  learners: readonly number[] = [],
+  outgoing: readonly number[] = [],
+): Membership {
+  const ids = [...new Set([...voters, ...learners, ...outgoing])].sort(
+    (left, right) => left - right,
+  );
+  return {
+    voters: voters.map(nodeId),
+    outgoingVoters: outgoing.map(nodeId),
+    learners: learners.map(nodeId),
+    members: ids.map((id) => ({
+      id: nodeId(id),
+      name: `n${id}`,
+      peerAddress: `p${id}`,
+      clientAddress: `c${id}`,
+    })),
+  };
+}
+
+describe("who is what", () => {
+  const membership = membershipOf([3, 1], [4], [1, 2]);
+
+  test.each([
+    [1, true, false, true],
+    [2, true, false, true],
+    [3, true, false, true],
+    [4, false, true, true],
+    [5, false, false, false],
+  ])("%i votes: %s, learns: %s, belongs: %s", (id, votes, learns, belongs) => {
+    expect(isVoter(membership, nodeId(id))).toBe(votes);
+    expect(isLearner(membership, nodeId(id))).toBe(learns);
+    expect(isMember(membership, nodeId(id))).toBe(belongs);
+  });
+
+  test("ids come once and in order; members are found by id", () => {
+    expect(memberIds(membership)).toEqual([1, 2, 3, 4]);
+    expect(findMember(membership, nodeId(4))?.name).toBe("n4");
+    expect(findMember(membership, nodeId(5))).toBeNull();
+  });
+});
+
+describe("what a membership must be", () => {
+  const sound = membershipOf([1, 2, 3], [4]);
+  const first = sound.members[0]!;
+
+  test("a sound one passes", () => {
+    expect(validateMembership(sound)).toBeNull();
+    expect(validateMembership(membershipOf([1, 2], [], [2, 3]))).toBeNull();
+  });
+
+  test.each<[string, Membership]>([
+    ["no voters", { ...sound, voters: [] }],
+    ["an id occurs twice", membershipOf([1, 1, 2])],
+    ["a learner is a voter", membershipOf([1, 2], [2])],
+    ["members and ids differ", { ...sound, members: sound.members.slice(1) }],
+    ["members and ids differ", { ...sound, members: sound.members.toReversed() }],
+    ["a name is empty", { ...sound, members: [{ ...first, name: "" }, ...sound.members.slice(1)] }],
+    [
+      "a name occurs twice",
+      { ...sound, members: [{ ...first, name: "n2" }, ...sound.members.slice(1)] },
+    ],
+    ["more than 32 members", membershipOf(Array.from({ length: 33 }, (_, at) => at + 1))],
+  ])("%s", (problem, membership) => {
+    expect(validateMembership(membership)).toBe(problem);
+  });
+});
+
+describe("one step from 1,2,3 with learner 4", () => {
+  const current = membershipOf([1, 2, 3], [4]);
+
+  test.each<[string, Membership, string | null]>([
+    ["nothing", current, null],
+    ["a voter more", membershipOf([1, 2, 3, 5], [4]), null],
+    ["a voter less", membershipOf([1, 2], [4]), null],
+    ["a promotion", membershipOf([1, 2, 3, 4]), null],
+    ["a demotion", membershipOf([1, 2], [3, 4]), null],
+    ["other learners", membershipOf([1, 2, 3], [5, 6]), null],
+    ["a replacement", membershipOf([1, 2, 5], [4]), "more than one voter changes"],
+    ["two voters more", membershipOf([1, 2, 3, 4, 5]), "more than one voter changes"],
+    ["nobody left", { ...current, voters: [] }, "no voters"],
+    [
+      "a joint membership",
+      membershipOf([1, 2, 3], [], [1, 2]),
+      "joint memberships are not entered or left this way",
+    ],
+  ])("%s", (_what, next, problem) => {
+    expect(validateChange(current, next)).toBe(problem);
+  });
+});

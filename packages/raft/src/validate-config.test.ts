@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import type { RaftConfig } from "./config.ts";
+import { nodeId } from "./ids.ts";
+import { validateConfig } from "./validate-config.ts";
+
+const sound: RaftConfig = {
+  id: nodeId(1),
+  heartbeatTicks: 1,
+  electionTicks: 6,
+  appendEntriesMax: 100,
+  appendBytesMax: 1_000,
+  inflightEntriesMax: 200,
+  inflightBytesMax: 2_000,
+  memoryLogBytesMax: 1,
+  uncommittedBytesMax: 1_000,
+  entryBytesMax: 500,
+  applyBytesMax: 1,
+  seed: 0,
+};
+
+test("sound settings pass", () => {
+  expect(() => validateConfig(sound)).not.toThrow();
+});
+
+test.each<[string, Partial<RaftConfig>]>([
+  ["config_heartbeat_ticks", { heartbeatTicks: 0 }],
+  ["config_election_ticks", { electionTicks: 1.5 }],
+  ["config_apply_bytes_max", { applyBytesMax: Number.NaN }],
+  ["config_seed", { seed: 0.5 }],
+  ["config_election_two_heartbeats", { heartbeatTicks: 4 }],
+  ["config_entry_fits_append", { appendBytesMax: 499 }],
+  ["config_append_fits_window", { inflightBytesMax: 999 }],
+  ["config_append_count_fits_window", { inflightEntriesMax: 99 }],
+  ["config_entry_fits_uncommitted", { uncommittedBytesMax: 499 }],
+])("%s", (invariant, change) => {
+  expect(() => validateConfig({ ...sound, ...change })).toThrow(invariant);
+});

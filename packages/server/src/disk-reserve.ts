@@ -1,0 +1,89 @@
+import { RESERVE_FILE } from "./storage/data-directory.ts";
+import type { Files } from "./ports.ts";
+
+export interface DiskReserveLimits {
+  /** Free bytes below which growing writes are refused. */
+  readonly freeBytesMin: number;
+  /** Size of the reserve. */
+  readonly reserveBytes: number;
+}
+
+const PIECE_BYTES = 1_048_576;
+
+/**
+ * A file that only takes up space. When the disk is as good as full it is given up, so that the log can still take in the
+ * deletes that make room, and a node can still start; it is made again once there is room.
+ */
+export class DiskReserve {
+  readonly #files: Files;
+  readonly #directory: string;
+  readonly #limits: DiskReserveLimits;
+  #present = false;
+  #working: Promise<void> | null = null;
+
+  constructor(files: Files, directory: string, limits: DiskReserveLimits) {
+    this.#files = files;
+    this.#directory = directory;
+    this.#limits = limits;
+  }
+
+  get isPresent(): boolean {
+    return this.#present;
+  }
+
+  /** Looks at what is there, and gives it up if there is no room to start otherwise. */
+  async open(): Promise<void> {
+    const { freeBytes } = await this.#files.space(this.#directory);
+    const names = await this.#files.list(this.#directory);
+    this.#present = names.includes(RESERVE_FILE);
+    if (this.#present && freeBytes < this.#limits.reserveBytes) await this.#release();
+  }
+
+  /** Told how much is free, now and then. */
+  update(freeBytes: number): void {
+    if (this.#working !== null) return;
+    const { freeBytesMin, reserveBytes } = this.#limits;
+    let work: Promise<void> | null = null;
+    if (this.#present && freeBytes < reserveBytes) work = this.#release();
+    else if (!this.#present && freeBytes > freeBytesMin + 2 * reserveBytes) work = this.#make();
+    if (work === null) return;
+    this.#working = work.then(
+      () => {
+        this.#working = null;
+      },
+      () => {
+        // A reserve that cannot be made or given up is no reason to stop: it is tried again later.
+        this.#working = null;
+      },
+    );
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    await this.#working;
+  }
+
+  async #release(): Promise<void> {
+    this.#present = false;
+    await this.#files.remove(this.#path);
+  }
+
+  async #make(): Promise<void> {
+    await this.#files.remove(this.#path);
+    const file = await this.#files.open(this.#path, { create: true, durable: false });
+    const piece = new Uint8Array(Math.min(PIECE_BYTES, this.#limits.reserveBytes)).fill(0xff);
+    try {
+      for (let at = 0; at < this.#limits.reserveBytes; at += piece.length) {
+        await file.write(at, piece);
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    this.#present = true;
+  }
+
+  get #path(): string {
+    return `${this.#directory}/${RESERVE_FILE}`;
+  }
+}

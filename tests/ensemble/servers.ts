@@ -1,0 +1,129 @@
+import { createServerConfig, QuorateServer, systemPorts } from "@quorate/server";
+import type { ServerPorts } from "@quorate/server";
+import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
+import { MemoryImageStores } from "../../packages/server/src/memory/memory-image-stores.ts";
+import { SILENT_LOGGER } from "../../packages/server/src/observe/logger.ts";
+
+type Settings = Parameters<typeof createServerConfig>[0];
+
+/** Three servers in this process whose disks, in memory, outlive them: they can be stopped and started one by one. */
+export class Servers implements AsyncDisposable {
+  readonly clients: readonly string[];
+  readonly #members: NonNullable<Settings["members"]>;
+  readonly #settings: Settings;
+  readonly #ports: readonly ServerPorts[];
+  readonly #running = new Map<number, QuorateServer>();
+
+  private constructor(addresses: readonly number[], settings: Settings, ports: readonly ServerPorts[]) {
+    this.#members = [0, 1, 2].map((at) => ({
+      name: `${at + 1}`,
+      peer: `127.0.0.1:${addresses[at * 2]}`,
+      client: `127.0.0.1:${addresses[at * 2 + 1]}`,
+    }));
+    this.clients = this.#members.map((member) => member.client);
+    this.#settings = settings;
+    this.#ports = ports;
+  }
+
+  static async start(
+    settings: Settings = {},
+    adapt: (ports: ServerPorts, at: number) => ServerPorts = (ports) => ports,
+  ): Promise<Servers> {
+    const ports = [0, 1, 2].map((at) => {
+      const files = new MemoryFiles();
+      return adapt({ ...systemPorts(), files, images: new MemoryImageStores(files) }, at);
+    });
+    const servers = new Servers(await freePorts(6), settings, ports);
+    await Promise.all([0, 1, 2].map((at) => servers.startNode(at)));
+    await servers.ready();
+    return servers;
+  }
+
+  node(at: number): QuorateServer {
+    const node = this.#running.get(at);
+    if (node === undefined) throw new Error(`node ${at + 1} does not run`);
+    return node;
+  }
+
+  get running(): readonly QuorateServer[] {
+    return [...this.#running.values()];
+  }
+
+  /** Position of the leader; -1 while there is none. */
+  get leader(): number {
+    for (const [at, node] of this.#running) if (node.status().role === "leader") return at;
+    return -1;
+  }
+
+  async startNode(at: number): Promise<QuorateServer> {
+    const config = createServerConfig({
+      members: this.#members,
+      name: `${at + 1}`,
+      dataDirectory: "/data",
+      tickMs: 10,
+      heartbeatMs: 50,
+      electionTimeoutMs: 300,
+      diskFreeBytesMin: 1_048_576,
+      diskReserveBytes: 65_536,
+      logSegmentBytes: 65_536,
+      ...this.#settings,
+    });
+    const ports = this.#ports[at];
+    if (ports === undefined) throw new Error(`no node ${at + 1}`);
+    const node = await QuorateServer.start({ config, ports, logger: SILENT_LOGGER, ownsProcess: false });
+    this.#running.set(at, node);
+    return node;
+  }
+
+  async stopNode(at: number): Promise<void> {
+    await this.node(at).stop();
+    this.#running.delete(at);
+  }
+
+  /** Until every running node serves. */
+  async ready(): Promise<void> {
+    await until(() => this.running.every((node) => node.notReady().length === 0));
+  }
+
+  /** Until every running node is at the same revision; fails if their digests differ there. */
+  async agree(): Promise<void> {
+    const seen = (): readonly string[] =>
+      this.running.map((node) => `${node.status().zxid} ${node.status().digest}`);
+    await until(() => new Set(seen()).size === 1);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.running.map((node) => node.stop()));
+  }
+}
+
+/** Polls, because what is waited for happens in other parts of this process; gives up after 20 s. */
+export async function until(holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error("waited 20 s in vain");
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
+  }
+}
+
+async function freePorts(count: number): Promise<readonly number[]> {
+  const { transport } = systemPorts();
+  const listeners = await Promise.all(
+    Array.from({ length: count }, () =>
+      transport.listen({
+        host: "127.0.0.1",
+        port: 0,
+        frameBytesMax: 1_024,
+        connectionsMax: 1,
+        allowedOrigins: [],
+        http: null,
+        accept: (connection) => connection.destroy(),
+      }),
+    ),
+  );
+  const ports = listeners.map((listener) => listener.port);
+  await Promise.all(listeners.map((listener) => listener.close()));
+  return ports;
+}

@@ -1,0 +1,529 @@
+import { logIndex, nodeId, term } from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import { LoneCore, membershipOf } from "./lone-core.ts";
+
+const hello = new TextEncoder().encode("hello");
+
+describe("Raft paper, section 5.1: terms", () => {
+  test.each(["follower", "candidate", "leader"])(
+    "a %s takes a newer term over and follows",
+    (role) => {
+      const node = new LoneCore({ terms: [1] });
+      if (role === "candidate") {
+        node.awaitCampaign();
+        node.vote(2, true, { preVote: true });
+        node.persistAll();
+      }
+      if (role === "leader") node.lead();
+      node.append({ from: 2, term: 9 }, [1, 1], []);
+      expect(node.role).toBe("follower");
+      expect(node.term).toBe(9);
+      expect(node.core.status().leader).toBe(2);
+    },
+  );
+
+  test("an append of an older term is refused with the newer one", () => {
+    const node = new LoneCore({ terms: [3] });
+    node.append({ from: 2, term: 2 }, [0, 0], [2]);
+    expect(node.take("appendEntriesReply")).toMatchObject([{ to: 2, term: 3, ok: false }]);
+    expect(node.logTerms).toEqual([3]);
+    expect(node.core.status().leader).toBeNull();
+  });
+
+  test("a vote of an older term is refused with the newer one", () => {
+    const node = new LoneCore({ terms: [3] });
+    node.askVote({ from: 2, term: 2 }, [9, 3]);
+    expect(node.take("requestVoteReply")).toMatchObject([{ term: 3, granted: false }]);
+  });
+});
+
+describe("Raft paper, section 5.2: elections", () => {
+  test("a node starts as follower", () => {
+    expect(new LoneCore().role).toBe("follower");
+  });
+
+  test("a follower that hears a leader stays one", () => {
+    const node = new LoneCore({ terms: [1] });
+    for (let at = 0; at < 30; at += 1) {
+      node.tick();
+      const content = { commitIndex: logIndex(0), round: at + 1 };
+      node.receive("heartbeat", { from: 2, term: 1 }, content);
+    }
+    expect(node.role).toBe("follower");
+    expect(node.term).toBe(1);
+  });
+
+  test("a follower that hears nothing asks around between one and two election timeouts", () => {
+    for (let seed = 0; seed < 20; seed += 1) {
+      const node = new LoneCore({ config: { seed } });
+      node.tick(4);
+      expect(node.role).toBe("follower");
+      node.tick(6);
+      expect(node.role).toBe("preCandidate");
+    }
+  });
+
+  test("timeouts differ between nodes of equal seed, and between rounds", () => {
+    const seen = new Set<number>();
+    for (let seed = 0; seed < 40; seed += 1) {
+      const node = new LoneCore({ config: { seed } });
+      let ticks = 0;
+      while (node.role === "follower") {
+        node.tick();
+        ticks += 1;
+      }
+      seen.add(ticks);
+    }
+    expect([...seen].sort()).toEqual([5, 6, 7, 8, 9]);
+  });
+
+  test("a candidate raises the term, votes for itself and asks all others", () => {
+    const node = new LoneCore({ voters: [1, 2, 3, 4, 5], terms: [2] });
+    node.awaitCampaign();
+    node.vote(2, true, { preVote: true });
+    node.take();
+    node.vote(3, true, { preVote: true });
+    expect(node.core.status()).toMatchObject({ role: "candidate", term: 3, votedFor: 1 });
+    node.persist();
+    const asked = node.take("requestVote");
+    expect(asked.map((message) => message.to)).toEqual([2, 3, 4, 5]);
+    expect(asked[0]).toMatchObject({ term: 3, preVote: false, lastIndex: 1, lastTerm: 2 });
+  });
+
+  test.each([
+    [1, [], "leader"],
+    [3, [true], "leader"],
+    [3, [false], "candidate"],
+    [3, [false, false], "follower"],
+    [4, [true], "candidate"],
+    [4, [true, true], "leader"],
+    [4, [false, false], "follower"],
+    [5, [true], "candidate"],
+    [5, [true, true], "leader"],
+    [5, [true, false, false, true], "leader"],
+    [5, [false, false, false], "follower"],
+  ])("of %i voters, the answers %j make it a %s", (count, answers, role) => {
+    const node = new LoneCore({ voters: Array.from({ length: count }, (_, at) => at + 1) });
+    node.awaitCampaign();
+    for (let peer = 2; peer <= count && node.role === "preCandidate"; peer += 1) {
+      node.vote(peer, true, { preVote: true });
+    }
+    node.persistAll();
+    answers.forEach((granted, at) => node.vote(at + 2, granted));
+    expect(node.role).toBe(role);
+  });
+
+  test("a voter gives its vote of a term to the first who asks, and again to the same", () => {
+    const node = new LoneCore();
+    node.askVote({ from: 2, term: 1 }, [0, 0]);
+    node.persist();
+    node.askVote({ from: 3, term: 1 }, [0, 0]);
+    node.askVote({ from: 2, term: 1 }, [0, 0]);
+    expect(node.take("requestVoteReply")).toMatchObject([
+      { to: 2, granted: true },
+      { to: 3, granted: false },
+      { to: 2, granted: true },
+    ]);
+  });
+
+  test("a candidate that meets the leader of its term follows, and its vote stays given", () => {
+    const node = new LoneCore();
+    node.awaitCampaign();
+    node.vote(2, true, { preVote: true });
+    node.persistAll();
+    node.append({ from: 3, term: 1 }, [0, 0], []);
+    expect(node.core.status()).toMatchObject({ role: "follower", leader: 3, votedFor: 1 });
+    node.take();
+    node.askVote({ from: 2, term: 1 }, [5, 1]);
+    expect(node.take("requestVoteReply")).toMatchObject([{ granted: false }]);
+  });
+
+  test("a leader sends heartbeats", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.tick();
+    expect(node.take("heartbeat").map((message) => message.to)).toEqual([2, 3]);
+  });
+});
+
+describe("Raft paper, section 5.3: replication", () => {
+  test("a leader sends a proposal at once and commits it once a majority has it on disk", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.acknowledge(2, 1);
+    node.take();
+    expect(node.step({ kind: "propose", commands: [hello] })).toEqual({ ok: true, index: 2 });
+    expect(node.take("appendEntries")).toMatchObject([
+      { to: 2, prevIndex: 1, entries: [{ index: 2 }] },
+    ]);
+    node.acknowledge(2, 2);
+    expect(node.commitIndex).toBe(1);
+    node.persist();
+    expect(node.commitIndex).toBe(2);
+  });
+
+  test("a commit takes everything before it along and is pushed to followers at once", () => {
+    const node = new LoneCore({ terms: [1, 1, 2] });
+    node.lead();
+    node.acknowledge(2, 4);
+    expect(node.commitIndex).toBe(4);
+    expect(node.take("appendEntries")).toMatchObject([{ to: 2, entries: [], commitIndex: 4 }]);
+    const applied = node.takeReadies().flatMap((ready) => ready.committed);
+    expect(applied.map((entry) => entry.index)).toEqual([1, 2, 3, 4]);
+  });
+
+  test("a follower acknowledges only what its disk has", () => {
+    const node = new LoneCore();
+    node.append({ from: 2, term: 1 }, [0, 0], [1, 1]);
+    expect(node.take("appendEntriesReply")).toEqual([]);
+    node.persist();
+    expect(node.take("appendEntriesReply")).toMatchObject([{ ok: true, matchIndex: 2 }]);
+  });
+
+  test("a follower acknowledges nothing before the term is on disk", () => {
+    const node = new LoneCore({ terms: [1] });
+    node.append({ from: 2, term: 4 }, [1, 1], []);
+    expect(node.take("appendEntriesReply")).toEqual([]);
+    node.persist();
+    expect(node.take("appendEntriesReply")).toMatchObject([{ ok: true, matchIndex: 1, term: 4 }]);
+  });
+
+  test.each([
+    [[1], [3, 3], "lacks entries", 1, 1],
+    [[1, 1, 1, 1], [3, 3], "has another term there", 3, 1],
+    [[1, 1, 2, 2], [4, 1], "has newer terms there", 2, 1],
+    [[1, 4, 4], [3, 3], "has only newer terms", 1, 1],
+  ])("log %j refuses an append after %j: it %s", (terms, prev, _why, hintIndex, hintTerm) => {
+    const node = new LoneCore({ terms, term: 5 });
+    node.append({ from: 2, term: 5 }, [prev[0]!, prev[1]!], [5]);
+    expect(node.take("appendEntriesReply")).toMatchObject([
+      { ok: false, rejectedIndex: prev[0], hintIndex, hintTerm },
+    ]);
+    expect(node.logTerms).toEqual(terms);
+  });
+
+  test.each([
+    [[1, 1], [2, 1], [2], [1, 1, 2]],
+    [[1, 1, 1], [1, 1], [2], [1, 2]],
+    [
+      [1, 1, 1],
+      [0, 0],
+      [1, 1],
+      [1, 1, 1],
+    ],
+    [[1, 1, 1], [1, 1], [], [1, 1, 1]],
+    [
+      [1, 1, 1],
+      [1, 1],
+      [1, 2, 2],
+      [1, 1, 2, 2],
+    ],
+  ])("log %j after an append at %j of %j is %j", (terms, prev, sent, result) => {
+    const node = new LoneCore({ terms });
+    node.append({ from: 2, term: 2 }, [prev[0]!, prev[1]!], sent);
+    expect(node.logTerms).toEqual(result);
+  });
+
+  test("a leader goes back to where the logs agree and sends from there", () => {
+    const node = new LoneCore({ terms: [1, 1, 3, 3, 3], term: 3 });
+    node.lead();
+    node.receive(
+      "appendEntriesReply",
+      { from: 2, term: 4 },
+      {
+        ok: false,
+        matchIndex: logIndex(0),
+        rejectedIndex: logIndex(5),
+        hintIndex: logIndex(4),
+        hintTerm: term(2),
+      },
+    );
+    expect(node.take("appendEntries")).toMatchObject([{ to: 2, prevIndex: 2, prevTerm: 1 }]);
+  });
+
+  test("a refusal that comes again changes nothing", () => {
+    const node = new LoneCore({ terms: [1, 1, 1] });
+    node.lead();
+    const refuse = (): void =>
+      node.receive(
+        "appendEntriesReply",
+        { from: 2, term: 2 },
+        {
+          ok: false,
+          matchIndex: logIndex(0),
+          rejectedIndex: logIndex(3),
+          hintIndex: logIndex(1),
+          hintTerm: term(1),
+        },
+      );
+    refuse();
+    expect(node.take("appendEntries")).toHaveLength(1);
+    refuse();
+    expect(node.take("appendEntries")).toHaveLength(0);
+  });
+
+  test("commitIndex never exceeds what is known to be the leader's", () => {
+    const node = new LoneCore({ terms: [1, 1, 1] });
+    node.append({ from: 2, term: 2 }, [1, 1], [], 3);
+    expect(node.commitIndex).toBe(1);
+    expect(node.logTerms).toEqual([1, 1, 1]);
+  });
+});
+
+describe("Raft paper, section 5.4: safety", () => {
+  test.each([
+    [[1], [1, 1], true],
+    [[1], [2, 1], true],
+    [[1, 1], [1, 1], false],
+    [[2], [1, 1], false],
+    [[2], [5, 1], false],
+    [[1, 1, 1], [1, 2], true],
+    [[], [0, 0], true],
+  ])("a voter with log %j asked with %j grants: %s", (terms, last, granted) => {
+    const node = new LoneCore({ terms });
+    node.askVote({ from: 2, term: 7 }, [last[0]!, last[1]!]);
+    node.persistAll();
+    expect(node.take("requestVoteReply")).toMatchObject([{ granted }]);
+  });
+
+  test("entries of earlier terms are not committed by counting (figure 8)", () => {
+    const node = new LoneCore({ terms: [1, 2], term: 2 });
+    node.lead();
+    node.acknowledge(2, 2);
+    expect(node.commitIndex).toBe(0);
+    node.acknowledge(2, 3);
+    expect(node.commitIndex).toBe(3);
+  });
+});
+
+describe("Raft paper, section 5.5 and thesis, section 3.8: durability", () => {
+  test("a vote leaves only when it is on disk", () => {
+    const node = new LoneCore();
+    node.askVote({ from: 2, term: 1 }, [0, 0]);
+    expect(node.take("requestVoteReply")).toEqual([]);
+    node.persist();
+    expect(node.take("requestVoteReply")).toMatchObject([{ granted: true }]);
+  });
+
+  test("a candidate asks only when its own vote is on disk", () => {
+    const node = new LoneCore();
+    node.awaitCampaign();
+    node.take();
+    node.vote(2, true, { preVote: true });
+    expect(node.take("requestVote")).toEqual([]);
+    node.persist();
+    expect(node.take("requestVote")).toHaveLength(2);
+  });
+
+  test("at most one write is under way", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.step({ kind: "propose", commands: [hello] });
+    node.step({ kind: "propose", commands: [hello, hello] });
+    const writes = (): readonly number[] =>
+      node
+        .takeReadies()
+        .flatMap(({ persist }) => (persist === null ? [] : [persist.entries.length]));
+    expect(writes().at(-1)).toBe(1);
+    node.persist();
+    expect(writes()).toEqual([2]);
+  });
+});
+
+describe("thesis, section 3.10: leadership transfer", () => {
+  test("the successor stands at once, and others skip stickiness for it", () => {
+    const node = new LoneCore({ terms: [1] });
+    node.append({ from: 2, term: 1 }, [1, 1], []);
+    node.receive("timeoutNow", { from: 2, term: 1 }, {});
+    expect(node.role).toBe("candidate");
+    node.persist();
+    expect(node.take("requestVote")).toMatchObject([{ transfer: true }, { transfer: true }]);
+  });
+
+  test("only the leader can order it", () => {
+    const node = new LoneCore({ terms: [1] });
+    node.append({ from: 2, term: 1 }, [1, 1], []);
+    node.receive("timeoutNow", { from: 3, term: 1 }, {});
+    expect(node.role).toBe("follower");
+  });
+});
+
+describe("thesis, section 4: membership", () => {
+  test("a learner that is asked votes by the rules (etcd, issue 10998)", () => {
+    const node = new LoneCore({ voters: [2, 3], learners: [1] });
+    node.askVote({ from: 2, term: 1 }, [0, 0]);
+    node.persist();
+    expect(node.take("requestVoteReply")).toMatchObject([{ granted: true }]);
+  });
+
+  test("a candidate that this node has not heard of gets its vote by the rules (section 4.1)", () => {
+    const node = new LoneCore();
+    node.askVote({ from: 9, term: 1 }, [0, 0]);
+    node.persist();
+    expect(node.take("requestVoteReply")).toMatchObject([{ to: 9, granted: true }]);
+  });
+
+  test("a stranger's replies of a newer term depose nobody (section 4.2.3)", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.receive("heartbeatReply", { from: 9, term: 8 }, { round: 1 });
+    expect(node.role).toBe("leader");
+    node.receive("heartbeatReply", { from: 2, term: 8 }, { round: 1 });
+    expect(node.role).toBe("follower");
+  });
+
+  test("a learner's acknowledgement commits nothing", () => {
+    const node = new LoneCore({ voters: [1, 2, 3], learners: [4] });
+    node.lead();
+    node.acknowledge(4, 1);
+    expect(node.commitIndex).toBe(0);
+  });
+
+  test("a change of one voter is accepted once the term is open, a second one waits", () => {
+    const node = new LoneCore();
+    node.lead();
+    const propose = (voters: readonly number[]) =>
+      node.step({ kind: "proposeMembership", membership: membershipOf(voters) });
+    expect(propose([1, 2, 3, 4])).toMatchObject({ reason: "membershipPending" });
+    node.acknowledge(2, 1);
+    expect(propose([1, 2, 3, 4, 5])).toMatchObject({ reason: "membershipInvalid" });
+    expect(propose([1, 2, 3, 4])).toEqual({ ok: true, index: 2 });
+    expect(propose([1, 2, 3])).toMatchObject({ reason: "membershipPending" });
+    expect(node.core.status().membership.voters).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("thesis, section 4.2.3: leader stickiness", () => {
+  function followerOf2(): LoneCore {
+    const node = new LoneCore({ terms: [1] });
+    node.append({ from: 2, term: 1 }, [1, 1], []);
+    node.take();
+    return node;
+  }
+
+  test("who hears a leader neither votes nor takes the term over", () => {
+    const node = followerOf2();
+    node.askVote({ from: 3, term: 5 }, [9, 4]);
+    expect(node.take()).toEqual([]);
+    expect(node.term).toBe(1);
+    node.askVote({ from: 3, term: 5 }, [9, 4], { preVote: true });
+    expect(node.take("requestVoteReply")).toMatchObject([{ granted: false, term: 1 }]);
+  });
+
+  test.each([
+    ["the leader itself asks", (): void => undefined, 2, false],
+    ["the leader hands over", (): void => undefined, 3, true],
+    ["the link to the leader broke", breakLink, 3, false],
+    ["an election timeout has passed", (node: LoneCore) => node.tick(5), 3, false],
+  ])("lifted when %s", (_when, prepare, from, transfer) => {
+    const node = followerOf2();
+    prepare(node);
+    node.askVote({ from, term: 5 }, [9, 4], { transfer });
+    expect(node.term).toBe(5);
+    node.persistAll();
+    expect(node.take("requestVoteReply")).toMatchObject([{ to: from, granted: true }]);
+  });
+
+  function breakLink(node: LoneCore): void {
+    node.step({ kind: "peerUnreachable", peer: nodeId(2) });
+  }
+});
+
+describe("thesis, section 9.6: pre-vote", () => {
+  test("asking around changes neither term nor vote", () => {
+    const node = new LoneCore({ terms: [2] });
+    node.awaitCampaign();
+    expect(node.core.status()).toMatchObject({ role: "preCandidate", term: 2, votedFor: null });
+    expect(node.isWriting).toBe(false);
+    expect(node.take("requestVote")).toMatchObject([
+      { term: 3, preVote: true },
+      { term: 3, preVote: true },
+    ]);
+  });
+
+  test("a grant carries the campaign's term and promises nothing", () => {
+    const node = new LoneCore({ terms: [2] });
+    node.askVote({ from: 2, term: 6 }, [1, 2], { preVote: true });
+    node.askVote({ from: 3, term: 6 }, [1, 2], { preVote: true });
+    expect(node.take("requestVoteReply")).toMatchObject([
+      { to: 2, term: 6, granted: true },
+      { to: 3, term: 6, granted: true },
+    ]);
+    expect(node.core.status()).toMatchObject({ term: 2, votedFor: null });
+  });
+
+  test("a refusal with a newer term takes the asker there; one with an older term still counts", () => {
+    const ahead = new LoneCore({ terms: [2] });
+    ahead.awaitCampaign();
+    ahead.receive("requestVoteReply", { from: 2, term: 7 }, { preVote: true, granted: false });
+    expect(ahead.core.status()).toMatchObject({ role: "follower", term: 7 });
+    const behind = new LoneCore({ terms: [2] });
+    behind.awaitCampaign();
+    for (const from of [2, 3]) {
+      behind.receive("requestVoteReply", { from, term: 1 }, { preVote: true, granted: false });
+    }
+    expect(behind.core.status()).toMatchObject({ role: "follower", term: 2 });
+  });
+});
+
+describe("thesis, section 6.2: a leader without a quorum", () => {
+  test("steps down after an election timeout without contact", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.tick(4);
+    expect(node.role).toBe("leader");
+    node.tick(1);
+    expect(node.role).toBe("follower");
+  });
+
+  test("steps down when nothing gets committed although a quorum answers", () => {
+    const node = new LoneCore();
+    node.lead();
+    for (let at = 0; at < 15; at += 1) {
+      node.receive("heartbeatReply", { from: 2, term: node.term }, { round: 1 });
+      node.tick();
+    }
+    expect(node.role).toBe("follower");
+  });
+});
+
+describe("a node that may not vote", () => {
+  test("follows and stores, and promises nothing", () => {
+    const node = new LoneCore({ terms: [1], mayVote: false });
+    node.append({ from: 2, term: 2 }, [1, 1], [2]);
+    node.persistAll();
+    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(0), round: 1 });
+    expect(node.take()).toEqual([]);
+    expect(node.logTerms).toEqual([1, 2]);
+    node.tick(30);
+    expect(node.role).toBe("follower");
+    node.askVote({ from: 3, term: 9 }, [9, 8]);
+    node.persistAll();
+    expect(node.take("requestVoteReply")).toMatchObject([{ granted: false }]);
+  });
+});
+
+describe("limits of proposals", () => {
+  test("an entry above its limit, more than fits uncommitted, and a follower refuse; nothing changes", () => {
+    const node = new LoneCore();
+    expect(node.step({ kind: "propose", commands: [hello] })).toMatchObject({
+      reason: "notLeader",
+    });
+    node.lead();
+    const large = new Uint8Array(1_025);
+    expect(node.step({ kind: "propose", commands: [hello, large] })).toMatchObject({
+      reason: "entryTooLarge",
+    });
+    const half = new Uint8Array(1_000);
+    expect(node.step({ kind: "propose", commands: [half, half, half] })).toMatchObject({
+      ok: true,
+    });
+    expect(node.step({ kind: "propose", commands: [half] })).toMatchObject({
+      reason: "uncommittedLimit",
+    });
+    node.persistAll();
+    node.acknowledge(2, 4);
+    expect(node.core.status().uncommittedBytes).toBe(0);
+    expect(node.step({ kind: "propose", commands: [half] })).toMatchObject({ ok: true, index: 5 });
+  });
+});
