@@ -119,7 +119,10 @@ async function connectAll(ensemble: LocalEnsemble, count: number): Promise<Quora
 async function createPaths(client: QuorateClient | undefined): Promise<readonly string[]> {
   if (client === undefined) throw new Error("a workload needs at least one session");
   await client.create("/bench");
-  const paths = Array.from({ length: PATHS }, (_, at) => `/bench/item-${String(at).padStart(6, "0")}`);
+  const paths = Array.from(
+    { length: PATHS },
+    (_, at) => `/bench/item-${String(at).padStart(6, "0")}`,
+  );
   for (let at = 0; at < paths.length; at += 500) {
     await Promise.all(paths.slice(at, at + 500).map((path) => client.create(path, value())));
   }

@@ -24,6 +24,8 @@ export class Samples {
   percentiles(shares: readonly number[]): readonly number[] {
     const kept = Math.min(this.#count, this.#values.length);
     const sorted = this.#values.slice(0, kept).sort();
-    return shares.map((share) => sorted[Math.min(kept - 1, Math.floor(share * kept))] ?? Number.NaN);
+    return shares.map(
+      (share) => sorted[Math.min(kept - 1, Math.floor(share * kept))] ?? Number.NaN,
+    );
   }
 }

@@ -23,7 +23,7 @@ export const SERVER_MAIN: string = fileURLToPath(
   new URL("../../packages/server/bin/quorate-server.cjs", import.meta.url),
 );
 
-/** What a test's ensemble is like. */
+/** What a test's ensemble is like. Its data lie below QUORATE_TEST_DIR, else below the system's folder for such. */
 export interface TestEnsembleOptions {
   /** Default 3. */
   readonly nodes?: number;
@@ -33,8 +33,8 @@ export interface TestEnsembleOptions {
   readonly flags?: readonly string[];
 }
 
-const START_MS = 30_000;
-const LEADER_MS = 20_000;
+const START_MS = 60_000;
+const LEADER_MS = 30_000;
 
 /**
  * Starts an ensemble of real processes and waits until it serves. It is stopped and its data removed when the test ends;

@@ -6,14 +6,19 @@ import { Servers, until } from "./servers.ts";
 describe("a full disk", () => {
   it("refuses what grows, serves reads and deletes, and recovers by itself", async () => {
     let freeBytes = 1_000_000_000;
-    await using servers = await Servers.start({}, withSpace(() => freeBytes));
+    await using servers = await Servers.start(
+      {},
+      withSpace(() => freeBytes),
+    );
     await using client = await connect({ servers: servers.clients });
     await client.create("/a", "1");
     await client.create("/b", "1");
     freeBytes = 1_000;
     await until(() => servers.running.every((node) => node.notReady().join().includes("disk")));
     const growing = client.set("/a", "2", { timeoutMs: 1_000 });
-    await expect(growing).rejects.toMatchObject({ code: expect.stringMatching(/DISK_FULL|TIMEOUT/) });
+    await expect(growing).rejects.toMatchObject({
+      code: expect.stringMatching(/DISK_FULL|TIMEOUT/),
+    });
     expect(new TextDecoder().decode((await client.get("/a")).data)).toBe("1");
     freeBytes = 1_000_000_000;
     await servers.ready();
@@ -25,7 +30,10 @@ describe("a full disk", () => {
 
   it("lets deletes pass while it is full", async () => {
     let freeBytes = 1_000_000_000;
-    await using servers = await Servers.start({}, withSpace(() => freeBytes));
+    await using servers = await Servers.start(
+      {},
+      withSpace(() => freeBytes),
+    );
     await using client = await connect({ servers: servers.clients });
     await client.create("/a", "1");
     freeBytes = 1_000;

@@ -14,7 +14,11 @@ export class Servers implements AsyncDisposable {
   readonly #ports: readonly ServerPorts[];
   readonly #running = new Map<number, QuorateServer>();
 
-  private constructor(addresses: readonly number[], settings: Settings, ports: readonly ServerPorts[]) {
+  private constructor(
+    addresses: readonly number[],
+    settings: Settings,
+    ports: readonly ServerPorts[],
+  ) {
     this.#members = [0, 1, 2].map((at) => ({
       name: `${at + 1}`,
       peer: `127.0.0.1:${addresses[at * 2]}`,
@@ -70,7 +74,12 @@ export class Servers implements AsyncDisposable {
     });
     const ports = this.#ports[at];
     if (ports === undefined) throw new Error(`no node ${at + 1}`);
-    const node = await QuorateServer.start({ config, ports, logger: SILENT_LOGGER, ownsProcess: false });
+    const node = await QuorateServer.start({
+      config,
+      ports,
+      logger: SILENT_LOGGER,
+      ownsProcess: false,
+    });
     this.#running.set(at, node);
     return node;
   }

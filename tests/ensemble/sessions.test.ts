@@ -87,7 +87,12 @@ describe("sessions, watches, locks and elections", () => {
     await first.release();
     const second = await waiting;
     expect(second.token).toBeGreaterThan(first.token);
-    const write = { kind: "set", path: "/guarded", data: new Uint8Array([1]), version: null } as const;
+    const write = {
+      kind: "set",
+      path: "/guarded",
+      data: new Uint8Array([1]),
+      version: null,
+    } as const;
     await expect(client.multi([stale, write])).rejects.toMatchObject({ code: "FENCED" });
     await other.multi([second.guard(), write]);
     await second.release();

@@ -411,7 +411,7 @@ export class InteractionEnv {
     host.disk.addImage({ meta, digest: 0 });
     host.disk.forgetThrough(index - keep);
     this.#core(String(host.id)).step({ kind: "compact", snapshot: meta });
-    this.#say(`${host.disk.describe(host.id)}`);
+    this.#say(host.disk.describe(host.id));
   }
 
   #status(core: RaftNode): void {

@@ -25,7 +25,7 @@ const eventsMax = 2_000_000;
 /** Lines of the trace that a failure shows. */
 const traceLines = 60;
 /** How long a healed ensemble may take to come to rest: some tens of election timeouts. */
-const calmUs = 400 * tickUs;
+const calmUs = 300 * tickUs;
 
 /** What a run came to. */
 export interface RunResult {

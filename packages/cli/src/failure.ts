@@ -38,7 +38,7 @@ interface Advice {
 const UNADVISED: Advice = { exitCode: EXIT_CODES.failed, hint: "" };
 
 const advice = (exitCode: ExitCode, hint: string): Advice => ({ exitCode, hint });
-const { conflict, failed, lost, notFound, timedOut, unavailable, usage } = EXIT_CODES;
+const { conflict, failed, interrupted, lost, notFound, timedOut, unavailable, usage } = EXIT_CODES;
 
 const AGAIN = "try again in a moment";
 const OTHER_VERSION_OF_SOFTWARE =
@@ -89,7 +89,7 @@ const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
     failed,
     "the ensemble was restored: start anew, nothing seen before counts",
   ),
-  ABORTED: advice(failed, ""),
+  ABORTED: advice(interrupted, ""),
   TIMEOUT: advice(timedOut, "look at `quorate status`, or allow more with --timeout"),
   CONNECTION_FAILED: advice(
     unavailable,

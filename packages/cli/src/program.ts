@@ -5,6 +5,7 @@ import { addReadCommands } from "./commands/read-commands.ts";
 import { addServerCommand } from "./commands/server-command.ts";
 import { addSessionsCommand } from "./commands/sessions-command.ts";
 import { addStatusCommand } from "./commands/status-command.ts";
+import { addImageCommands } from "./commands/image-command.ts";
 import { addWalCommands } from "./commands/wal-command.ts";
 import { addWatchCommand } from "./commands/watch-command.ts";
 import { addWriteCommands } from "./commands/write-commands.ts";
@@ -32,6 +33,7 @@ export function createProgram(context: CliContext, report: ReportExit): Command 
   addStatusCommand(program, context);
   addSessionsCommand(program, context);
   addWalCommands(program, context);
+  addImageCommands(program, context);
   program.commandsGroup("Work with the tree:");
   addReadCommands(program, context);
   addWriteCommands(program, context);

@@ -26,7 +26,10 @@ export type RaftInput =
   | { readonly kind: "persisted"; readonly ticket: PersistTicket }
   /** Entries up to and including `index` are in the state machine. */
   | { readonly kind: "applied"; readonly index: LogIndex }
-  /** Answer to a `Ready.fetches` item: entries from disk, `prevTerm` being that of `from - 1`; null = compacted. */
+  /**
+   * Answer to a `Ready.fetches` item: one or more entries from disk, without a gap, at most as much as was asked for (the
+   * first in any case); `prevTerm` is the term of `from - 1`. Null: the disk has forgotten `from`, or the entry before it.
+   */
   | {
       readonly kind: "fetched";
       readonly peer: NodeId;
@@ -36,9 +39,12 @@ export type RaftInput =
     }
   /** The link to a peer closed or could not carry a message: probe again, and if it led us, ask around at once. */
   | { readonly kind: "peerUnreachable"; readonly peer: NodeId }
-  /** A snapshot transfer to a peer ended. */
+  /** A snapshot transfer to a peer ended. Every `installSnapshot` message that was handed out ends in exactly one of these. */
   | { readonly kind: "snapshotSent"; readonly to: NodeId; readonly ok: boolean }
-  /** The log up to `snapshot.index` is covered by a durable image; the log may forget it on disk. */
+  /**
+   * The log up to `snapshot.index` is covered by a durable image, which peers may be sent from now on. The disk need not
+   * have forgotten the entries: laggards are served from it until a fetch says that they are gone.
+   */
   | { readonly kind: "compact"; readonly snapshot: SnapshotMeta };
 
 /** Why an input was refused. Nothing changed. */

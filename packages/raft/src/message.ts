@@ -91,7 +91,8 @@ export interface SnapshotMeta {
 /**
  * The leader's order to replace the log by a snapshot. The host carries the bytes outside the core: on the sender it
  * turns this message into a transfer, on the receiver it steps the message in only once the bytes are complete,
- * verified and durable.
+ * verified and durable. The receiver's core installs it (`Ready.installSnapshot`) only where its own log does not hold the
+ * snapshot's last entry already; otherwise nothing comes of it but an acknowledgement.
  */
 export interface InstallSnapshot extends Envelope {
   readonly kind: "installSnapshot";

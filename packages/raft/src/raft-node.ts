@@ -196,7 +196,8 @@ export class RaftNode {
 
   #applied(index: LogIndex): void {
     const state = this.#state;
-    if (index <= state.appliedIndex || index > state.handedIndex) return;
+    const isNews = index > state.appliedIndex && index <= state.handedIndex;
+    if (!isNews) return;
     state.appliedIndex = index;
     this.#trim();
   }

@@ -33,7 +33,10 @@ export interface PersistWork {
   readonly snapshot: SnapshotMeta | null;
 }
 
-/** Entries that the core no longer holds in memory, wanted for a peer. Answered by a `fetched` input. */
+/**
+ * Entries that the core no longer holds in memory, wanted for a peer. Answered by a `fetched` input; one without an answer
+ * is repeated after `electionTicks`.
+ */
 export interface FetchWork {
   readonly peer: NodeId;
   readonly from: LogIndex;
@@ -56,9 +59,13 @@ export interface Ready {
   readonly persist: PersistWork | null;
   /** May leave at once, in this order. */
   readonly messages: readonly Message[];
-  /** Apply in order; never handed out twice. */
+  /** Apply in order; never handed out twice, and never before the own disk has them. */
   readonly committed: readonly Entry[];
-  /** Replace the state machine by this snapshot before applying `committed`. */
+  /**
+   * Replace the state machine by this snapshot before applying `committed`, then step `applied` with its index. Handed out
+   * once, after the write that made the log start behind it: whoever restarts between the two finds a log that stands on the
+   * received image. So a received image is kept until this or a later one is installed.
+   */
   readonly installSnapshot: SnapshotMeta | null;
   readonly reads: readonly ReadState[];
   readonly fetches: readonly FetchWork[];

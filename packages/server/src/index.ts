@@ -6,6 +6,7 @@ export {
 } from "./config.ts";
 export { startEnsemble, type Ensemble, type EnsembleOptions } from "./ensemble.ts";
 export { ServerError, type ServerErrorCode } from "./errors.ts";
+export { verifyImage, type ImageSummary } from "./image/verify-image.ts";
 export type { NodeStatus } from "./observe/admin-http.ts";
 export {
   SILENT_LOGGER,

@@ -71,7 +71,10 @@ describe("the keeper of the membership", () => {
     const keeper = asked();
     keeper.next(view());
     expect(keeper.next(view({ membership: withLearner }))).toBeNull();
-    const third = { ...withLearner, members: [...withLearner.members.slice(0, 2), member("c", 12)] };
+    const third = {
+      ...withLearner,
+      members: [...withLearner.members.slice(0, 2), member("c", 12)],
+    };
     const stale = asked();
     expect(stale.next(view({ membership: third }))).toBeNull();
     expect(stale.next(view())).toBeNull();

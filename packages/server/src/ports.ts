@@ -41,7 +41,10 @@ export interface Files {
   /** Null when there is no such file. */
   readWhole(path: string): Promise<Uint8Array | null>;
   /** `create`: fails if the file exists; otherwise fails if it does not. With `durable`, `write` returns once on disk. */
-  open(path: string, options: { readonly create: boolean; readonly durable: boolean }): Promise<OpenFile>;
+  open(
+    path: string,
+    options: { readonly create: boolean; readonly durable: boolean },
+  ): Promise<OpenFile>;
   rename(from: string, to: string): Promise<void>;
   /** Removing what is not there is no error. Directories go with their content. */
   remove(path: string): Promise<void>;
@@ -87,7 +90,10 @@ export interface ImageBatch {
 
 export interface ImageView {
   /** Next entries in order, at most `countMax` and about `bytesMax`; empty at the end. */
-  next(countMax: number, bytesMax: number): Promise<readonly (readonly [key: string, value: Uint8Array])[]>;
+  next(
+    countMax: number,
+    bytesMax: number,
+  ): Promise<readonly (readonly [key: string, value: Uint8Array])[]>;
   close(): Promise<void>;
 }
 

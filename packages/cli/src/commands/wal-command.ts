@@ -152,6 +152,6 @@ async function isFolder(path: string): Promise<boolean> {
 function damaged(what: string): CliError {
   return new CliError(`the log is damaged: ${what}`, {
     exitCode: EXIT_CODES.damaged,
-    hint: "start the node: it repairs itself from its peers, without a vote until it has",
+    hint: "move the data directory away and start the node with --rejoin: it comes back as a new member",
   });
 }

@@ -12,7 +12,7 @@ import { playElection } from "./election-act.ts";
 import { Stage, ms } from "./stage.ts";
 
 const SERVERS = 3;
-const START_MS = 20_000;
+const START_MS = 30_000;
 
 /** Plays the demo from beginning to end; true if everything held. All that it starts has ended when it returns. */
 export async function playDemo(out: TextSink, protection: Protection): Promise<boolean> {

@@ -16,6 +16,8 @@ export interface FlagSource extends SettingsSource {
 
 /** Variables with this prefix are ours; an unknown one is an error. */
 const VARIABLE_PREFIX = "QUORATE_";
+/** Variables of the command line and of the tests, which may be set where a server is started. */
+const FOREIGN_VARIABLES = /^QUORATE_(SERVERS|TEST_DIR|LOCK_[A-Z]+)$/;
 const CONFIG_FLAG = "--config";
 const CONFIG_VARIABLE = `${VARIABLE_PREFIX}CONFIG`;
 /** A configuration is written by hand: more than this is something else. */
@@ -83,7 +85,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   const values = new Map<keyof ServerSettings, unknown>();
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith(VARIABLE_PREFIX) || variable === CONFIG_VARIABLE) continue;
-    if (value === undefined) continue;
+    if (value === undefined || FOREIGN_VARIABLES.test(variable)) continue;
     const option = optionNamed("variable", variable);
     if (option === undefined) {
       const known = [CONFIG_VARIABLE, ...OPTIONS.map(variableOf)];

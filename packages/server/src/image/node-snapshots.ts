@@ -102,7 +102,8 @@ export class NodeSnapshots {
 
   /** Entries were applied: brings the image up to date when it is worth it. */
   onApplied(): void {
-    if (this.#options.applier().bytesSinceCheckpoint > this.#options.checkpointBytes) this.#checkpoint();
+    if (this.#options.applier().bytesSinceCheckpoint > this.#options.checkpointBytes)
+      this.#checkpoint();
   }
 
   /** The core puts the snapshot in force that was received. */

@@ -1,11 +1,13 @@
-import { crc32 } from "node:zlib";
+import { checksum } from "../storage/checksum.ts";
 
-/** crc32 over keys and values in order, continuing from `start`. */
+const encoder = new TextEncoder();
+
+/** Checksum over keys and values in order, continuing from `start`. */
 export function recordsChecksum(
   records: readonly (readonly [key: string, value: Uint8Array])[],
   start: number,
 ): number {
   let sum = start;
-  for (const [key, value] of records) sum = crc32(value, crc32(key, sum));
+  for (const [key, value] of records) sum = checksum(value, checksum(encoder.encode(key), sum));
   return sum;
 }

@@ -1,0 +1,233 @@
+import { logIndex, nodeId } from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import { LoneCore, membershipOf } from "./lone-core.ts";
+
+const hello = new TextEncoder().encode("hello");
+
+describe("thesis, section 3.10: leadership transfer", () => {
+  test("the successor stands at once, and others skip stickiness for it", () => {
+    const node = new LoneCore({ terms: [1] });
+    node.append({ from: 2, term: 1 }, [1, 1], []);
+    node.receive("timeoutNow", { from: 2, term: 1 }, {});
+    expect(node.role).toBe("candidate");
+    node.persist();
+    expect(node.take("requestVote")).toMatchObject([{ transfer: true }, { transfer: true }]);
+  });
+
+  test("only the leader can order it", () => {
+    const node = new LoneCore({ terms: [1] });
+    node.append({ from: 2, term: 1 }, [1, 1], []);
+    node.receive("timeoutNow", { from: 3, term: 1 }, {});
+    expect(node.role).toBe("follower");
+  });
+});
+
+describe("thesis, section 4: membership", () => {
+  test("a learner that is asked votes by the rules (etcd, issue 10998)", () => {
+    const node = new LoneCore({ voters: [2, 3], learners: [1] });
+    node.askVote({ from: 2, term: 1 }, [0, 0]);
+    node.persist();
+    expect(node.take("requestVoteReply")).toMatchObject([{ granted: true }]);
+  });
+
+  test("a candidate that this node has not heard of gets its vote by the rules (section 4.1)", () => {
+    const node = new LoneCore();
+    node.askVote({ from: 9, term: 1 }, [0, 0]);
+    node.persist();
+    expect(node.take("requestVoteReply")).toMatchObject([{ to: 9, granted: true }]);
+  });
+
+  test("a stranger's replies of a newer term depose nobody (section 4.2.3)", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.receive("heartbeatReply", { from: 9, term: 8 }, { round: 1 });
+    expect(node.role).toBe("leader");
+    node.receive("heartbeatReply", { from: 2, term: 8 }, { round: 1 });
+    expect(node.role).toBe("follower");
+  });
+
+  test("a learner's acknowledgement commits nothing", () => {
+    const node = new LoneCore({ voters: [1, 2, 3], learners: [4] });
+    node.lead();
+    node.acknowledge(4, 1);
+    expect(node.commitIndex).toBe(0);
+  });
+
+  test("a change of one voter is accepted once the term is open, a second one waits", () => {
+    const node = new LoneCore();
+    node.lead();
+    const propose = (voters: readonly number[]) =>
+      node.step({ kind: "proposeMembership", membership: membershipOf(voters) });
+    expect(propose([1, 2, 3, 4])).toMatchObject({ reason: "membershipPending" });
+    node.acknowledge(2, 1);
+    expect(propose([1, 2, 3, 4, 5])).toMatchObject({ reason: "membershipInvalid" });
+    expect(propose([1, 2, 3, 4])).toEqual({ ok: true, index: 2 });
+    expect(propose([1, 2, 3])).toMatchObject({ reason: "membershipPending" });
+    expect(node.core.status().membership.voters).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("thesis, section 4.2.3: leader stickiness", () => {
+  function followerOf2(): LoneCore {
+    const node = new LoneCore({ terms: [1] });
+    node.append({ from: 2, term: 1 }, [1, 1], []);
+    node.take();
+    return node;
+  }
+
+  test("who hears a leader neither votes nor takes the term over", () => {
+    const node = followerOf2();
+    node.askVote({ from: 3, term: 5 }, [9, 4]);
+    expect(node.take()).toEqual([]);
+    expect(node.term).toBe(1);
+    node.askVote({ from: 3, term: 5 }, [9, 4], { preVote: true });
+    expect(node.take("requestVoteReply")).toMatchObject([{ granted: false, term: 1 }]);
+  });
+
+  test.each([
+    ["the leader itself asks", (): void => undefined, 2, false],
+    ["the leader hands over", (): void => undefined, 3, true],
+    ["the link to the leader broke", breakLink, 3, false],
+    ["an election timeout has passed", (node: LoneCore) => node.tick(5), 3, false],
+  ])("lifted when %s", (_when, prepare, from, transfer) => {
+    const node = followerOf2();
+    prepare(node);
+    node.askVote({ from, term: 5 }, [9, 4], { transfer });
+    expect(node.term).toBe(5);
+    node.persistAll();
+    expect(node.take("requestVoteReply")).toMatchObject([{ to: from, granted: true }]);
+  });
+
+  function breakLink(node: LoneCore): void {
+    node.step({ kind: "peerUnreachable", peer: nodeId(2) });
+  }
+});
+
+describe("thesis, section 9.6: pre-vote", () => {
+  test("asking around changes neither term nor vote", () => {
+    const node = new LoneCore({ terms: [2] });
+    node.awaitCampaign();
+    expect(node.core.status()).toMatchObject({ role: "preCandidate", term: 2, votedFor: null });
+    expect(node.isWriting).toBe(false);
+    expect(node.take("requestVote")).toMatchObject([
+      { term: 3, preVote: true },
+      { term: 3, preVote: true },
+    ]);
+  });
+
+  test("a grant carries the campaign's term and promises nothing", () => {
+    const node = new LoneCore({ terms: [2] });
+    node.askVote({ from: 2, term: 6 }, [1, 2], { preVote: true });
+    node.askVote({ from: 3, term: 6 }, [1, 2], { preVote: true });
+    expect(node.take("requestVoteReply")).toMatchObject([
+      { to: 2, term: 6, granted: true },
+      { to: 3, term: 6, granted: true },
+    ]);
+    expect(node.core.status()).toMatchObject({ term: 2, votedFor: null });
+  });
+
+  test("a refusal with a newer term takes the asker there; one with an older term still counts", () => {
+    const ahead = new LoneCore({ terms: [2] });
+    ahead.awaitCampaign();
+    ahead.receive("requestVoteReply", { from: 2, term: 7 }, { preVote: true, granted: false });
+    expect(ahead.core.status()).toMatchObject({ role: "follower", term: 7 });
+    const behind = new LoneCore({ terms: [2] });
+    behind.awaitCampaign();
+    for (const from of [2, 3]) {
+      behind.receive("requestVoteReply", { from, term: 1 }, { preVote: true, granted: false });
+    }
+    expect(behind.core.status()).toMatchObject({ role: "follower", term: 2 });
+  });
+});
+
+describe("thesis, section 6.2: a leader without a quorum", () => {
+  test("steps down after an election timeout without contact", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.tick(4);
+    expect(node.role).toBe("leader");
+    node.tick(1);
+    expect(node.role).toBe("follower");
+  });
+
+  test("steps down when nothing gets committed although a quorum answers", () => {
+    const node = new LoneCore();
+    node.lead();
+    for (let at = 0; at < 15; at += 1) {
+      node.receive("heartbeatReply", { from: 2, term: node.term }, { round: 1 });
+      node.tick();
+    }
+    expect(node.role).toBe("follower");
+  });
+});
+
+describe("a disk that does not answer (hashicorp/raft, issues 503 and 614)", () => {
+  test("its node asks for no votes, also when the pre-vote was won meanwhile", () => {
+    const node = new LoneCore({ terms: [1] });
+    node.append({ from: 2, term: 1 }, [1, 1], [1]);
+    expect(node.isWriting).toBe(true);
+    node.tick(5);
+    expect(node.core.status().isDiskStuck).toBe(true);
+    node.tick(20);
+    expect(node.role).toBe("follower");
+    node.persist();
+    node.awaitCampaign();
+    expect(node.role).toBe("preCandidate");
+  });
+
+  test("a pre-vote that is won with a disk that got stuck leads nowhere", () => {
+    const node = new LoneCore({ terms: [1] });
+    node.append({ from: 2, term: 1 }, [1, 1], []);
+    node.step({ kind: "peerUnreachable", peer: nodeId(2) });
+    node.append({ from: 2, term: 1 }, [1, 1], [1]);
+    node.step({ kind: "peerUnreachable", peer: nodeId(2) });
+    node.awaitCampaign();
+    expect(node.role).toBe("preCandidate");
+    node.tick(4);
+    expect(node.role).toBe("preCandidate");
+    node.vote(3, true, { preVote: true });
+    expect(node.core.status().isDiskStuck).toBe(true);
+    expect(node.core.status()).toMatchObject({ role: "follower", term: 1 });
+  });
+});
+
+describe("a node that may not vote", () => {
+  test("follows and stores, and promises nothing", () => {
+    const node = new LoneCore({ terms: [1], mayVote: false });
+    node.append({ from: 2, term: 2 }, [1, 1], [2]);
+    node.persistAll();
+    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(0), round: 1 });
+    expect(node.take()).toEqual([]);
+    expect(node.logTerms).toEqual([1, 2]);
+    node.tick(30);
+    expect(node.role).toBe("follower");
+    node.askVote({ from: 3, term: 9 }, [9, 8]);
+    node.persistAll();
+    expect(node.take("requestVoteReply")).toMatchObject([{ granted: false }]);
+  });
+});
+
+describe("limits of proposals", () => {
+  test("an entry above its limit, more than fits uncommitted, and a follower refuse; nothing changes", () => {
+    const node = new LoneCore();
+    expect(node.step({ kind: "propose", commands: [hello] })).toMatchObject({
+      reason: "notLeader",
+    });
+    node.lead();
+    const large = new Uint8Array(1_025);
+    expect(node.step({ kind: "propose", commands: [hello, large] })).toMatchObject({
+      reason: "entryTooLarge",
+    });
+    const half = new Uint8Array(1_000);
+    expect(node.step({ kind: "propose", commands: [half, half, half] })).toMatchObject({
+      ok: true,
+    });
+    expect(node.step({ kind: "propose", commands: [half] })).toMatchObject({
+      reason: "uncommittedLimit",
+    });
+    node.persistAll();
+    node.acknowledge(2, 4);
+    expect(node.core.status().uncommittedBytes).toBe(0);
+    expect(node.step({ kind: "propose", commands: [half] })).toMatchObject({ ok: true, index: 5 });
+  });
+});
