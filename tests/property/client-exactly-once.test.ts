@@ -27,8 +27,8 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 4, arbitrary: fc.constantFrom("write" as const, "turn" as const) },
     { weight: 8, arbitrary: fc.constantFrom("receive" as const, "deliver" as const) },
     { weight: 4, arbitrary: fc.constant("apply" as const) },
-    { weight: 1, arbitrary: fc.constantFrom("abort" as const, "cut" as const) },
-    { weight: 1, arbitrary: fc.constantFrom("time" as const, "overload" as const) },
+    { weight: 2, arbitrary: fc.constantFrom("abort" as const, "cut" as const) },
+    { weight: 2, arbitrary: fc.constantFrom("time" as const, "overload" as const) },
     { weight: 1, arbitrary: fc.constant("read" as const) },
   ),
   pick: fc.nat(1_000),
@@ -102,6 +102,7 @@ class Run {
         return;
       case "overload":
         this.model.isOverloaded = pick % 2 === 0;
+        this.model.isLeaking = pick % 4 === 0;
         return;
     }
   }

@@ -1,8 +1,16 @@
 import { drawProfile } from "./raft-core-profile.ts";
 import { RunFailure, Simulator } from "./raft-core-simulator.ts";
+import { measureThroughput } from "./raft-core-throughput.ts";
 
-/** Runs seeds `--seed N` and the `--runs K` - 1 after it, and ends with one line. Exit code 1 if a run broke a promise. */
+/**
+ * Runs seed `--seed N` and the next ones, `--runs K` in all, and ends with one line; stops after `--failures F` (default 1).
+ * With `--trace` a failure tells its last steps; `--throughput` measures the core instead. Exit code 1 if a run failed.
+ */
 function main(args: readonly string[]): number {
+  if (args.includes("--throughput")) {
+    for (const line of measureThroughput()) console.log(line);
+    return 0;
+  }
   const numberAfter = (name: string, fallback: number): number => {
     const at = args.indexOf(name);
     return at === -1 ? fallback : Number(args[at + 1]);

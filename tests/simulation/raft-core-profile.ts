@@ -30,6 +30,8 @@ export interface RunProfile {
   readonly meanHealUs: number;
   /** Strikes the winner this long after each election, and some voters right after their vote; 0 = never. */
   readonly hunterUs: number;
+  /** Share of winners that nobody hears from the moment they win: their no-op stays with them. */
+  readonly mute: number;
   readonly meanProposalUs: number;
   readonly meanReadUs: number;
   readonly meanMembershipUs: number;
@@ -50,7 +52,10 @@ const kinds = [
   "elections",
   "elections",
   "prior-term",
+  "prior-term",
+  "prior-term",
   "reads",
+  "churn",
   "churn",
 ] as const;
 
@@ -81,6 +86,7 @@ function drawGeneral(seed: number, random: SimRandom): RunProfile {
     meanCutUs: sometimes(0.6, () => random.pick([100_000, 400_000, 2_000_000])),
     meanHealUs: random.pick([4_000, 50_000, 300_000, 1_000_000]),
     hunterUs: sometimes(0.4, () => random.pick([1_000, 3_000, 15_000, 120_000])),
+    mute: sometimes(0.2, () => random.next() * 0.5),
     // One entry at a time takes a round trip each: what piles up has to be caught up with in the end.
     meanProposalUs: random.pick(isTiny ? [10_000, 20_000, 40_000] : [500, 2_000, 10_000]),
     meanReadUs: sometimes(0.7, () => random.pick([3_000, 15_000])),
@@ -126,9 +132,10 @@ function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
         straggler: 0,
         loss: random.next() * 0.3,
         skew: 0,
-        meanCrashUs: 0,
-        meanCutUs: 0,
-        hunterUs: random.pick([1_000, 3_000, 8_000]),
+        meanCrashUs: random.pick([100_000, 300_000]),
+        meanCutUs: random.pick([0, 200_000]),
+        hunterUs: random.pick([3_000, 8_000, 30_000]),
+        mute: 0.5,
         meanHealUs: random.pick([50_000, 150_000, 300_000]),
         meanProposalUs: 20_000,
         meanReadUs: 0,
@@ -141,6 +148,7 @@ function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
       return {
         voters: random.pick([3, 3, 5]),
         spares: 0,
+        durationUs: random.between(2, 4) * 1_000_000,
         isTiny: false,
         writeUs: random.pick([100, 1_000]),
         slowWrite: 0,
@@ -151,13 +159,13 @@ function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
         stragglerUs: random.pick([30_000, 100_000]),
         skew: 0,
         meanCrashUs: 0,
-        meanCutUs: 0,
+        meanCutUs: random.pick([100_000, 300_000]),
         hunterUs: random.pick([15_000, 60_000]),
         meanHealUs: random.pick([50_000, 300_000]),
         meanProposalUs: 2_000,
         meanReadUs: random.pick([500, 2_000]),
         meanMembershipUs: 0,
-        meanTransferUs: 0,
+        meanTransferUs: random.pick([0, 100_000]),
         turnUs: 0,
       };
     case "churn":

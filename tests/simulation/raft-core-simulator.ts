@@ -258,8 +258,10 @@ export class Simulator {
 
   #onRole(id: NodeId, role: Role): void {
     this.#note(() => `${id} becomes ${role}`);
-    const { hunterUs } = this.#profile;
-    if (role !== "leader" || this.#isCalm || hunterUs === 0) return;
+    const { hunterUs, mute } = this.#profile;
+    if (role !== "leader" || this.#isCalm) return;
+    if (mute > 0 && this.#faults.chance(mute)) this.#isolate(id, "out");
+    if (hunterUs === 0) return;
     this.#schedule.after(this.#faults.around(hunterUs), () => {
       if (this.#isCalm) return;
       if (this.#faults.chance(0.5)) this.#crash(id);

@@ -100,4 +100,7 @@ function measure(batch: number): string {
   return `batch ${batch}: ${perSecond} entries per CPU second, ${Math.round((turns * 1e6) / spent)} turns`;
 }
 
-for (const batch of batchSizes) console.log(measure(batch));
+/** One line for each size of proposals. */
+export function measureThroughput(): readonly string[] {
+  return batchSizes.map(measure);
+}

@@ -23,7 +23,7 @@ describe("cores alone, under faults", () => {
       totals.reads += result.reads;
       totals.crashes += result.crashes;
     });
-    fc.assert(property, { numRuns: 30, seed: 20_261, endOnFailure: true });
+    fc.assert(property, { numRuns: 60, seed: 20_261, endOnFailure: true });
     expect(totals.elections).toBeGreaterThan(100);
     expect(totals.reads).toBeGreaterThan(100);
     expect(totals.crashes).toBeGreaterThan(100);

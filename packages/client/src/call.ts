@@ -7,6 +7,7 @@ import type {
   Zxid,
 } from "@quorate/kv-store/protocol";
 import type { CancellationTicket } from "./cancellations.ts";
+import { answerBytes } from "./checked-op.ts";
 import type { QuorateError } from "./errors.ts";
 
 /** What the request table knows of any call; the types of its result stay with whoever made it. */
@@ -22,6 +23,8 @@ interface CallRecord {
 export interface PendingWrite extends CallRecord {
   readonly kind: "write";
   readonly ops: readonly WriteOp[];
+  /** Bytes it counts with until it is answered: its own or its answer's, whichever are more. */
+  readonly windowBytes: number;
   /** 0 until the number is taken. */
   writeSeq: WriteSeq | 0;
   isAnswered: boolean;
@@ -57,8 +60,9 @@ const UNSET = (): void => undefined;
 /** One write: its ops, its promise, and where it stands. */
 export class WriteCall<T> implements PendingWrite {
   readonly kind = "write";
-  ops: readonly WriteOp[];
+  readonly ops: readonly WriteOp[];
   readonly bytes: number;
+  readonly windowBytes: number;
   readonly promise: Promise<T>;
   writeSeq: WriteSeq | 0 = 0;
   isSettled = false;
@@ -73,6 +77,7 @@ export class WriteCall<T> implements PendingWrite {
   constructor(ops: readonly WriteOp[], bytes: number, result: WriteResult<T>) {
     this.ops = ops;
     this.bytes = bytes;
+    this.windowBytes = Math.max(bytes, answerBytes(ops));
     this.#result = result;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;

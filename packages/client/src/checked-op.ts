@@ -14,6 +14,11 @@ import { QuorateError } from "./errors.ts";
 const MESSAGE_BYTES = 64;
 const OP_BYTES = 64;
 
+/** What an answer, and each op's part in it, is counted with. */
+const ANSWER_BYTES = 200;
+/** UTF-16 units that the service may add to a path: a sequence number, or the name of a contender. */
+const NAME_UNITS_ADDED = 64;
+
 /** Largest estimate of one message: a frame must hold it. */
 const MESSAGE_BYTES_MAX = PROTOCOL_LIMITS.frameBytesMax - 1024;
 
@@ -90,6 +95,22 @@ export function writeBytes(ops: readonly WriteOp[]): number {
   for (const op of ops) {
     bytes += OP_BYTES + textBytes(op.path);
     if (op.kind === "create" || op.kind === "set" || op.kind === "acquire") bytes += op.data.length;
+  }
+  return bytes;
+}
+
+/**
+ * What the service keeps of a write's answer until it is acknowledged, bytes, at most. It stops taking writes of a session
+ * whose unacknowledged answers exceed `outstandingBytesMax`, so they count against that bound here too: a list of many
+ * small ops has an answer far larger than itself.
+ */
+export function answerBytes(ops: readonly WriteOp[]): number {
+  let bytes = ANSWER_BYTES;
+  for (const op of ops) {
+    bytes += ANSWER_BYTES;
+    if (op.kind === "create" || op.kind === "acquire") {
+      bytes += 2 * (op.path.length + NAME_UNITS_ADDED);
+    }
   }
   return bytes;
 }

@@ -63,7 +63,6 @@ export class Liveness {
     this.#deadlineMs = Liveness.deadlineOf(helloSentMs, timeoutMs);
     this.#silentMs = now + timeoutMs * SILENT_PART;
     this.#isAttached = true;
-    this.#pings.clear();
     this.#ping(now);
     this.#arm();
   }

@@ -7,25 +7,11 @@ import {
   zxid,
   type Query,
   type QueryReply,
-  type Stat,
   type WriteOp,
 } from "@quorate/kv-store/protocol";
 import type { FakeConnection } from "../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient } from "../../../tests/support/client/open-client.ts";
-
-const STAT: Stat = {
-  czxid: zxid(1),
-  mzxid: zxid(2),
-  pzxid: zxid(1),
-  ctimeMs: 5,
-  mtimeMs: 6,
-  version: 3,
-  cversion: 0,
-  aversion: 0,
-  ephemeralOwner: 0,
-  dataBytes: 1,
-  childCount: 0,
-};
+import { STAT, only } from "../../../tests/support/client/fixtures.ts";
 
 /** Answers every read there is. */
 function answer(connection: FakeConnection, make: (query: Query) => QueryReply): Query[] {
@@ -168,7 +154,7 @@ describe("reads", () => {
     expect(await none).toBeNull();
     const failure = errorOf(client.get("/a"));
     await net.clock.settle();
-    const [{ cxid }] = connection.takeKind("read") as [{ cxid: number }];
+    const { cxid } = only(connection.takeKind("read"));
     const reply = { ok: false, code: "NO_NODE" } as const;
     connection.send({ kind: "readReply", cxid, zxid: zxid(140), reply });
     expect(await failure).toMatchObject({ code: "NO_NODE", path: "/a" });

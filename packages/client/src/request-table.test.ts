@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { PROTOCOL_LIMITS, writeSeq, zxid, type ClientMessage } from "@quorate/kv-store/protocol";
 import { QUEUE_COUNT_MAX } from "./request-table.ts";
 import { errorOf, openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
+import { STAT, only } from "../../../tests/support/client/fixtures.ts";
 
 function numbersOf(messages: readonly ClientMessage[]): number[] {
   return messages.flatMap((message) => (message.kind === "write" ? [message.writeSeq] : []));
@@ -73,6 +74,19 @@ describe("sending", () => {
     expect(numbersOf(connection.take())).toHaveLength(8);
   });
 
+  test("answers count too: many small ops may not fill what the service keeps of them", async () => {
+    const { net, client, connection } = await openClient();
+    const ops = Array.from({ length: 1_024 }, () => {
+      return { kind: "check", path: "/a", version: null } as const;
+    });
+    for (let i = 0; i < 100; i += 1) void client.multi(ops);
+    await net.clock.settle();
+    const answerBytes = 200 * (1 + ops.length);
+    const fitting = Math.floor(PROTOCOL_LIMITS.outstandingBytesMax / answerBytes);
+    expect(numbersOf(connection.take())).toHaveLength(fitting);
+    expect(fitting).toBeLessThan(100);
+  });
+
   test("bytes are the caller's again once the call returns", async () => {
     const { net, client, connection } = await openClient();
     const data = Uint8Array.of(1, 2, 3);
@@ -135,10 +149,7 @@ describe("resending", () => {
     const created = client.create("/a");
     await net.clock.settle();
     const reply = (path: string) => {
-      const stat = {
-        ...{ czxid: zxid(1), mzxid: zxid(1), pzxid: zxid(1), ctimeMs: 0, mtimeMs: 0, version: 0 },
-        ...{ cversion: 0, aversion: 0, ephemeralOwner: 0, dataBytes: 0, childCount: 0 },
-      } as const;
+      const stat = STAT;
       connection.reply(1, 101, { kind: "create", path, stat });
     };
     reply("/a");
@@ -264,7 +275,7 @@ describe("refusals", () => {
     expect(write.state).toBe("pending");
   });
 
-  test("a write given up while refused is skipped and certainly did not happen", async () => {
+  test("a write given up while refused is skipped, and its error says why it had to wait", async () => {
     const { net, client, connection } = await openClient();
     const failure = errorOf(client.set("/a", "x", { timeoutMs: 20 }));
     const next = outcomeOf(client.delete("/b"));
@@ -274,8 +285,8 @@ describe("refusals", () => {
     await net.clock.advance(20);
     expect(await failure).toMatchObject({
       code: "TIMEOUT",
-      outcomeUnknown: false,
-      retryable: true,
+      outcomeUnknown: true,
+      retryable: false,
       cause: { code: "DISK_FULL" },
     });
     await net.clock.advance(60);
@@ -340,7 +351,7 @@ describe("refusals", () => {
     const read = client.exists("/a");
     const readState = outcomeOf(read);
     await net.clock.settle();
-    const [{ cxid }] = connection.takeKind("read") as [{ cxid: number }];
+    const { cxid } = only(connection.takeKind("read"));
     connection.send(refused(1));
     const value = { kind: "exists", stat: null } as const;
     connection.send({ kind: "readReply", cxid, zxid: zxid(100), reply: { ok: true, value } });

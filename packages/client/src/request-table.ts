@@ -201,10 +201,7 @@ export class RequestTable {
   /** The session is over: every call fails with its end. */
   failAll(end: QuorateError): void {
     this.#endHold();
-    for (const call of this.#writes.unanswered()) {
-      const outcomeUnknown = call.isExposed || !this.#writes.isUnsent(call.writeSeq);
-      this.#fail(call, endOf(end, outcomeUnknown));
-    }
+    for (const call of this.#writes.unanswered()) this.#fail(call, endOf(end, true));
     const reads = [...this.#reads.values(), ...this.#readsAgain, ...this.#urgent.drain()];
     this.#reads.clear();
     this.#readsAgain = [];
@@ -212,19 +209,17 @@ export class RequestTable {
   }
 
   /**
-   * A call that was not sent is forgotten. A write that was only ever refused has its number skipped and certainly does
-   * not happen; any other write stays until it is answered, and its outcome is unknown.
+   * A call that was not sent is forgotten. A write that stands refused has its number skipped, any other stays until it is
+   * answered. Either way the outcome of a write with a number is unknown: a refusal may be overtaken by a copy that an
+   * earlier leader had taken into its log, and only the answer to the skip would tell.
    */
   #abandon(call: PendingWrite | PendingRead, code: "ABORTED" | "TIMEOUT", cause: unknown): void {
     if (call.isSettled) return;
     call.ticket = null;
     const isWrite = call.kind === "write";
-    const isNumbered = isWrite && call.writeSeq !== 0;
-    const isHeld = isNumbered && !call.isExposed && this.#writes.isUnsent(call.writeSeq);
-    const error = abandonment(code, {
-      outcomeUnknown: isNumbered && !isHeld,
-      cause: cause ?? this.#refusalError(),
-    });
+    const outcomeUnknown = isWrite && call.writeSeq !== 0;
+    const isHeld = outcomeUnknown && !call.isExposed && this.#writes.isUnsent(call.writeSeq);
+    const error = abandonment(code, { outcomeUnknown, cause: cause ?? this.#refusalError() });
     if (isHeld) call.giveUp ??= error;
     call.fail(error);
     const isQueued = isWrite ? call.writeSeq === 0 : call.cxid === 0;
@@ -270,7 +265,7 @@ export class RequestTable {
 
   #flushQueue(send: Send): void {
     for (let call = this.#queue.peek(); call !== null; call = this.#queue.peek()) {
-      if (!this.#hasRoom(call.bytes)) return;
+      if (!this.#hasRoom(call.kind === "write" ? call.windowBytes : call.bytes)) return;
       this.#queue.shift(call);
       if (call.kind === "read") {
         this.#sendRead(call, this.#writes.sentSeq, send);

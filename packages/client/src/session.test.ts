@@ -3,20 +3,7 @@ import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
 import { connect } from "./connect.ts";
 import { FakeNetwork } from "../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
-
-const STAT = {
-  czxid: zxid(1),
-  mzxid: zxid(1),
-  pzxid: zxid(1),
-  ctimeMs: 0,
-  mtimeMs: 0,
-  version: 0,
-  cversion: 0,
-  aversion: 0,
-  ephemeralOwner: 0,
-  dataBytes: 0,
-  childCount: 0,
-} as const;
+import { STAT } from "../../../tests/support/client/fixtures.ts";
 
 describe("connecting", () => {
   test("the first hello asks for a new session and the welcome names it", async () => {
@@ -286,14 +273,22 @@ describe("liveness", () => {
     expect(client.state).toMatchObject({ kind: "suspended", until: 1_000 + 9_500 });
   });
 
-  test("a pong of an earlier connection vouches for nothing", async () => {
+  test("a pong for a ping of an earlier connection vouches for nothing", async () => {
     const { net, client, connection } = await openClient();
+    await net.clock.advance(2_500);
+    const [ping] = connection.takeKind("ping");
     connection.cut();
-    await net.clock.advance(10);
+    await net.clock.settle();
     net.last.welcome();
-    net.last.send({ kind: "pong", pingId: 1, zxid: zxid(100) });
+    net.last.send({ kind: "pong", pingId: ping!.pingId, zxid: zxid(100) });
     net.answer = () => "refuse";
-    await net.clock.advance(20_000);
+    net.last.cut();
+    // The hello of the second connection was sent at 2,500: that is all there is.
+    expect(client.state).toMatchObject({ kind: "suspended", until: 1_000 + 2_500 + 9_500 });
+    const pauseAfterUnproven = net.dialled.length;
+    await net.clock.settle();
+    expect(net.dialled).toHaveLength(pauseAfterUnproven);
+    await net.clock.advance(9_500);
     expect(client.state.kind).toBe("expired");
   });
 

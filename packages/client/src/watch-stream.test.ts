@@ -8,6 +8,7 @@ import {
   outcomeOf,
   type OpenClient,
 } from "../../../tests/support/client/open-client.ts";
+import { STAT, only } from "../../../tests/support/client/fixtures.ts";
 
 type EventsMessage = Extract<ServerMessage, { readonly kind: "events" }>;
 
@@ -65,9 +66,7 @@ describe("watch", () => {
     const { net, client, connection } = await openClient();
     const failure = errorOf(client.watch("/a"));
     await net.clock.settle();
-    const [{ cxid, watchId }] = connection.takeKind("addWatch") as [
-      { cxid: number; watchId: number },
-    ];
+    const { cxid, watchId } = only(connection.takeKind("addWatch"));
     connection.send({ kind: "watchRefused", cxid, watchId, code: "OVERLOADED" });
     expect(await failure).toMatchObject({ code: "OVERLOADED", path: "/a", retryable: true });
   });
@@ -95,10 +94,7 @@ describe("watch", () => {
 
   test("delivers events in order; data only where it was asked for, in bytes of its own", async () => {
     const { connection, watch } = await openWatch({ withData: true });
-    const stat = {
-      ...{ czxid: zxid(1), mzxid: zxid(1), pzxid: zxid(1), ctimeMs: 0, mtimeMs: 0, version: 0 },
-      ...{ cversion: 0, aversion: 0, ephemeralOwner: 0, dataBytes: 0, childCount: 0 },
-    } as const;
+    const stat = STAT;
     const data = Uint8Array.of(1, 2);
     const event = { zxid: zxid(101), kind: "created", path: "/a", data, stat } as const;
     connection.send({ kind: "events", zxid: zxid(101), events: [{ watchIds: [1], event }] });
@@ -209,7 +205,7 @@ describe("resuming", () => {
     await net.clock.settle();
     net.last.welcome();
     await net.clock.settle();
-    const [{ cxid }] = net.last.takeKind("addWatch") as [{ cxid: number }];
+    const { cxid } = only(net.last.takeKind("addWatch"));
     const lost = { kind: "watchLost", oldestZxid: zxid(150), zxid: zxid(200) } as const;
     net.last.send({ ...lost, cxid, watchId: 1 }, changed(190), changed(201));
     expect(await waitingIn(watch)).toEqual(["lost 200", "201 /a"]);
@@ -219,7 +215,7 @@ describe("resuming", () => {
     const { net, client, connection } = await openClient();
     const adding = client.watch("/a", { sinceZxid: zxid(3) });
     await net.clock.settle();
-    const [{ cxid }] = connection.takeKind("addWatch") as [{ cxid: number }];
+    const { cxid } = only(connection.takeKind("addWatch"));
     const oldestZxid = zxid(50);
     connection.send({ kind: "watchLost", cxid, watchId: 1, oldestZxid, zxid: zxid(100) });
     expect(await waitingIn(await adding)).toEqual(["lost 100"]);

@@ -45,7 +45,7 @@ export class WriteWindow {
     call.writeSeq = writeSeq(this.#next);
     this.#slots[this.#next & MASK] = call;
     this.#next += 1;
-    this.#bytes += call.bytes;
+    this.#bytes += call.windowBytes;
   }
 
   /** The write that has to be sent next, as of now sent; null if there is none below `endSeq`. */
@@ -102,7 +102,7 @@ export class WriteWindow {
       const call = this.#slots[at];
       if (call === undefined || !call.isAnswered) return;
       this.#slots[at] = undefined;
-      this.#bytes -= call.bytes;
+      this.#bytes -= call.windowBytes;
       this.#acked = writeSeq(this.#acked + 1);
     }
   }

@@ -1,8 +1,9 @@
 import { assert, unreachable } from "./assert.ts";
+import { ByteSlab } from "./byte-slab.ts";
 import { EXPIRED_MAX } from "./apply-session.ts";
 import type { AttachInfo, Command, CommandStamp } from "./command.ts";
 import { VERIFIER_BYTES_MAX } from "./image-codec.ts";
-import { packValue, unpackValue } from "./protocol/codec-bytes.ts";
+import { packValue, readFloat64, unpackValue } from "./protocol/codec-bytes.ts";
 import { readAckedSeq } from "./protocol/codec-client.ts";
 import { packOps, readOps, readText, TEXT_UNITS_MAX } from "./protocol/codec-op.ts";
 import {
@@ -46,12 +47,16 @@ const TIME_AT = 2;
 const CLOCK_AT = 10;
 const BODY_AT = 18;
 
+/** Entries of the log live and go in the order in which they were made, so that a slab of them goes as one. */
+const COMMAND_SLAB_BYTES = 65_536;
+const commandBytes = new ByteSlab(COMMAND_SLAB_BYTES);
+
 const KINDS = ["write", "openSession", "attach", "closeSession", "expireSessions"] as const;
 
 /** Bytes of a command with room for the stamp, which is zero until {@link stampCommand}. */
 export function encodeCommand(command: Command): Uint8Array {
   const body = packValue(packBody(command));
-  const bytes = new Uint8Array(BODY_AT + body.length);
+  const bytes = commandBytes.take(BODY_AT + body.length);
   bytes[0] = COMMAND_VERSION;
   bytes[KIND_AT] = KINDS.indexOf(command.kind) + 1;
   bytes.set(body, BODY_AT);
@@ -74,10 +79,9 @@ export function decodeCommand(bytes: Uint8Array): StampedCommand {
   if (bytes.length <= BODY_AT) throw new CommandError("MALFORMED", "too short");
   const kind = KINDS[(bytes[KIND_AT] ?? 0) - 1];
   if (kind === undefined) throw new CommandError("UNKNOWN_KIND", String(bytes[KIND_AT]));
-  const view = new DataView(bytes.buffer, bytes.byteOffset, BODY_AT);
   try {
-    const timeMs = readInteger(view.getFloat64(TIME_AT));
-    const clockMs = readInteger(view.getFloat64(CLOCK_AT));
+    const timeMs = readInteger(readFloat64(bytes, TIME_AT));
+    const clockMs = readInteger(readFloat64(bytes, CLOCK_AT));
     return { stamp: { timeMs, clockMs }, command: readBody(kind, unpackValue(bytes, BODY_AT)) };
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;

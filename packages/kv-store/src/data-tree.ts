@@ -133,7 +133,7 @@ export class DataTree {
 
   #advance(zxid: Zxid): void {
     assert(Number.isSafeInteger(zxid), "zxid_safe_integer");
-    assert(zxid > this.#state.lastZxid, "zxid_rises", () => `${this.#state.lastZxid}, ${zxid}`);
+    assert(zxid > this.#state.lastZxid, "zxid_rises");
     this.#state.lastZxid = zxid;
   }
 

@@ -3,6 +3,8 @@ export const ITEM = { znode: 1, session: 2, attach: 3, reply: 4, base: 5, meta: 
 
 const FIRST = 0x9e3779b1;
 const SECOND = 0x85ebca6b;
+const THIRD = 0xc2b2ae35;
+const FOURTH = 0x27d4eb2f;
 
 /** Hashes one item of the state into two independent 32-bit lanes. Not linear: sums of items do not cancel out. */
 export class Hasher {
@@ -33,8 +35,11 @@ export class Hasher {
   /** A safe integer. */
   number(value: number): void {
     const low = value | 0;
-    this.word(low);
-    this.word(low === value ? low >> 31 : Math.floor(value / 4_294_967_296) | 0);
+    const high = low === value ? low >> 31 : Math.floor(value / 4_294_967_296) | 0;
+    const a = Math.imul(this.#a ^ low ^ Math.imul(high, THIRD), FIRST);
+    this.#a = a ^ (a >>> 15);
+    const b = Math.imul((this.#b + low + Math.imul(high, FOURTH)) | 0, SECOND);
+    this.#b = (((b << 13) | (b >>> 19)) + 0x38b34ae5) | 0;
   }
 
   string(value: string): void {

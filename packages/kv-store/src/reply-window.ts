@@ -28,11 +28,8 @@ export class ReplyWindow {
 
   push(reply: RememberedReply): void {
     const last = this.#replies.at(-1);
-    assert(
-      this.count === 0 || last?.writeSeq === reply.writeSeq - 1,
-      "reply_window_consecutive",
-      () => `${last?.writeSeq} then ${reply.writeSeq}`,
-    );
+    const isNext = this.count === 0 || last?.writeSeq === reply.writeSeq - 1;
+    assert(isNext, "reply_window_consecutive");
     this.#replies.push(reply);
     this.#bytes += reply.bytes;
   }

@@ -15,6 +15,7 @@ import {
 } from "@quorate/raft";
 import { Applier } from "./applier.ts";
 import { ClientGateway } from "./client/client-gateway.ts";
+import { coreSettings } from "./core-settings.ts";
 import { DigestExchange } from "./digest-exchange.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import { ServerError } from "./errors.ts";
@@ -24,9 +25,9 @@ import { LeaderDuties } from "./leader-duties.ts";
 import { Liveness } from "./liveness.ts";
 import { MembershipKeeper } from "./membership-keeper.ts";
 import { NodeLoop, type LoopHooks } from "./node-loop.ts";
+import { drawNonce } from "./nonce.ts";
 import type { NodeStorage } from "./node-storage.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
-import type { ServerPorts } from "./ports.ts";
 import { ProposalExchange } from "./proposal-exchange.ts";
 import { ProposalIntake } from "./proposal-intake.ts";
 import { Proposals } from "./proposals.ts";
@@ -71,9 +72,12 @@ export class RunningNode implements LoopHooks {
     this.#storage = opened.storage;
     this.#membership = opened.initial.snapshot.membership;
     this.#soft = { role: "follower", leader: null, term: opened.initial.hardState.term };
-    this.#raft = new RaftNode(raftConfig(options), opened.initial);
+    this.#raft = new RaftNode(
+      coreSettings(config, self.id, drawNonce(ports.random)),
+      opened.initial,
+    );
     this.#intake = new ProposalIntake(limits.intake);
-    this.#reads = new ReadIndexes(nonce(ports), {
+    this.#reads = new ReadIndexes(drawNonce(ports.random), {
       requestIndex: (context) => void this.#loop.step({ kind: "readIndex", context }),
     });
     this.#proposals = new Proposals(limits.proposals, {
@@ -461,7 +465,7 @@ export class RunningNode implements LoopHooks {
       metrics,
       clusterId: belonging.clusterId,
       historyId: belonging.historyId,
-      firstTransfer: nonce(ports),
+      firstTransfer: drawNonce(ports.random),
       checkpointBytes: config.limits.storage.checkpointBytes,
       checkpointIndex: opened.initial.snapshot.index,
       applier: () => this.#applier,
@@ -480,23 +484,4 @@ export class RunningNode implements LoopHooks {
 /** The core has put its log behind the snapshot at `index`, and the state machine has yet to follow. */
 function isInstalling(status: RaftStatus, index: number): boolean {
   return status.firstIndex === index + 1 && status.appliedIndex < index;
-}
-
-/** A number that no earlier process of this node has used. */
-function nonce(ports: ServerPorts): number {
-  let value = 0;
-  for (const byte of ports.random.bytes(6)) value = value * 256 + byte;
-  return value;
-}
-
-function raftConfig(options: RunningNodeOptions): ConstructorParameters<typeof RaftNode>[0] {
-  const { config, ports, self } = options;
-  const { tickMs, heartbeatMs, electionTimeoutMs } = config.timing;
-  return {
-    ...config.limits.raft,
-    id: self.id,
-    heartbeatTicks: heartbeatMs / tickMs,
-    electionTicks: electionTimeoutMs / tickMs,
-    seed: nonce(ports) % 0xffff_ffff,
-  };
 }

@@ -8,11 +8,11 @@ import {
   type Query,
   type QueryReply,
   type ServerMessage,
-  type Stat,
   type WriteOp,
   type WriteOutcome,
   type WriteReply,
 } from "@quorate/kv-store/protocol";
+import { STAT } from "./fixtures.ts";
 import type { FakeConnection, FakeNetwork } from "./fake-network.ts";
 
 type Write = Extract<ClientMessage, { readonly kind: "write" | "skip" }>;
@@ -60,20 +60,6 @@ class Link {
   }
 }
 
-const NODE: Stat = {
-  czxid: zxid(1),
-  mzxid: zxid(1),
-  pzxid: zxid(1),
-  ctimeMs: 0,
-  mtimeMs: 0,
-  version: 0,
-  cversion: 0,
-  aversion: 0,
-  ephemeralOwner: 0,
-  dataBytes: 0,
-  childCount: 0,
-};
-
 /**
  * A whole ensemble in one object, small enough to be seen to be right: numbered writes take effect once and in order,
  * watches tell every change, a lock belongs to the first in line. Messages and proposals move one at a time, when the
@@ -89,6 +75,8 @@ export class ModelService {
   #zxid = 100;
   /** Writes that arrive are refused as long as it is set. */
   isOverloaded = false;
+  /** What is refused has reached the log all the same, by way of a leader that is none any more. */
+  isLeaking = false;
 
   constructor(nets: readonly FakeNetwork[]) {
     for (const net of nets) {
@@ -216,6 +204,7 @@ export class ModelService {
     if (write.ackedSeq > session.lastWriteSeq) throw new Error("acknowledged the future");
     link.nextSeq = seq + 1;
     if (this.isOverloaded) {
+      if (this.isLeaking) this.#proposals.push({ session, write });
       link.refusedFrom = seq;
       link.nextSeq = seq;
       const refused = { kind: "refused", fromSeq: seq, code: "OVERLOADED" } as const;
@@ -259,7 +248,7 @@ export class ModelService {
   #runOp(session: ModelSession, op: WriteOp): WriteReply | null {
     if (op.kind === "create") {
       this.#change(session, op.path);
-      return { kind: "create", path: op.path, stat: NODE };
+      return { kind: "create", path: op.path, stat: STAT };
     }
     if (op.kind === "acquire") {
       const token = this.#zxid;
@@ -328,7 +317,7 @@ export class ModelService {
       return { kind: "contender", state: at === -1 ? "gone" : at === 0 ? "held" : "waiting" };
     }
     // How much has happened: enough to tell what a read has seen.
-    return { kind: "exists", stat: { ...NODE, version: this.effects.length } };
+    return { kind: "exists", stat: { ...STAT, version: this.effects.length } };
   }
 }
 

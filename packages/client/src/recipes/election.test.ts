@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { fencingToken, sessionId, zxid } from "@quorate/kv-store/protocol";
 import type { FakeConnection } from "../../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient } from "../../../../tests/support/client/open-client.ts";
+import { only } from "../../../../tests/support/client/fixtures.ts";
 
 /** Answers the questions who leads. */
 function lead(connection: FakeConnection, token: number | null): number {
@@ -59,7 +60,7 @@ describe("election", () => {
     expect(await second).toBeNull();
     const third = election.leader();
     await net.clock.settle();
-    const [{ cxid }] = connection.takeKind("read") as [{ cxid: number }];
+    const { cxid } = only(connection.takeKind("read"));
     const reply = { ok: false, code: "NO_NODE" } as const;
     connection.send({ kind: "readReply", cxid, zxid: zxid(200), reply });
     expect(await third).toBeNull();
@@ -77,9 +78,7 @@ describe("election", () => {
       })(),
     );
     await net.clock.settle();
-    const [{ cxid, watchId }] = connection.takeKind("addWatch") as [
-      { cxid: number; watchId: number },
-    ];
+    const { cxid, watchId } = only(connection.takeKind("addWatch"));
     connection.send({ kind: "watchAdded", cxid, watchId, zxid: zxid(100) });
     await net.clock.settle();
     for (const [at, token] of [

@@ -15,6 +15,7 @@ import {
   outcomeOf,
   type OpenClient,
 } from "../../../../tests/support/client/open-client.ts";
+import { only } from "../../../../tests/support/client/fixtures.ts";
 
 const CONTENDER = "/locks/a/c-0000000001";
 const TOKEN = fencingToken(101);
@@ -333,9 +334,7 @@ describe("holding", () => {
   test("it is asked where it stands when its watch has lost events", async () => {
     const opened = await held();
     const connection = await reconnect(opened);
-    const [{ cxid, watchId }] = connection.takeKind("addWatch") as [
-      { cxid: number; watchId: number },
-    ];
+    const { cxid, watchId } = only(connection.takeKind("addWatch"));
     const oldestZxid = zxid(150);
     connection.send({ kind: "watchLost", cxid, watchId, oldestZxid, zxid: zxid(200) });
     await opened.net.clock.settle();
