@@ -1,5 +1,5 @@
 import { assert } from "./assert.ts";
-import { type FencingToken, joinPath } from "./protocol/index.ts";
+import type { FencingToken } from "./protocol/index.ts";
 import type { TreeState } from "./tree-state.ts";
 import type { Znode } from "./znode.ts";
 
@@ -7,9 +7,9 @@ import type { Znode } from "./znode.ts";
 export function holderOf(state: TreeState, path: string): Znode | undefined {
   const directory = state.nodes.get(path);
   if (directory === undefined || directory.contenderFormat === null) return undefined;
-  const name = directory.children?.first;
-  if (name === undefined) return undefined;
-  const holder = state.nodes.get(joinPath(path, name));
+  const first = directory.children?.first;
+  if (first === undefined) return undefined;
+  const holder = state.nodes.get(first);
   assert(holder !== undefined, "holder_exists", () => path);
   return holder;
 }
@@ -22,10 +22,10 @@ export function contenderOf(
 ): Znode | undefined {
   const directory = state.nodes.get(path);
   if (directory === undefined || directory.contenderFormat === null) return undefined;
-  const name = directory.children?.find((candidate) => {
-    const node = state.nodes.get(joinPath(path, candidate));
+  const found = directory.children?.find((candidate) => {
+    const node = state.nodes.get(candidate);
     assert(node !== undefined, "contender_exists", () => candidate);
     return node.stat.czxid - token;
   });
-  return name === undefined ? undefined : state.nodes.get(joinPath(path, name));
+  return found === undefined ? undefined : state.nodes.get(found);
 }

@@ -31,6 +31,15 @@ export class PathMap<V> {
     this.#size += shard.size - before;
   }
 
+  /** False, and nothing changes, if the key is taken. */
+  add(key: string, value: V): boolean {
+    const shard = this.#shard(key);
+    if (shard.has(key)) return false;
+    shard.set(key, value);
+    this.#size += 1;
+    return true;
+  }
+
   delete(key: string): boolean {
     const wasThere = this.#shard(key).delete(key);
     if (wasThere) this.#size -= 1;

@@ -5,6 +5,8 @@ import {
   type FencingToken,
   fencingToken,
   isReserved,
+  joinPath,
+  nameOf,
   PROTOCOL_LIMITS,
   type Query,
   type QueryReply,
@@ -70,10 +72,11 @@ function children(
 ): Result<QueryReply> {
   const node = state.nodes.get(query.path);
   if (node === undefined) return failure(whyUnreadable(query.path));
-  const page = node.children?.page(query.after, pageLimit(query.limit));
+  const after = query.after === null ? null : joinPath(query.path, query.after);
+  const page = node.children?.page(after, pageLimit(query.limit));
   return success({
     kind: "children",
-    names: page?.names ?? NO_NAMES,
+    names: page?.names.map(nameOf) ?? NO_NAMES,
     more: page?.more ?? false,
     stat: node.stat,
   });

@@ -28,6 +28,14 @@ export class SortedNames implements Iterable<string> {
 
   /** False if it was there. */
   add(name: string): boolean {
+    const last = this.#chunks.at(-1);
+    if (last !== undefined && name > (last.at(-1) ?? "")) {
+      // Ascending names, the common case, need no search and leave full chunks behind.
+      if (last.length < CHUNK_MAX) last.push(name);
+      else this.#chunks.push([name]);
+      this.#size += 1;
+      return true;
+    }
     const at = this.#chunkFor(name);
     const chunk = this.#chunks[at];
     if (chunk === undefined) {
@@ -38,14 +46,8 @@ export class SortedNames implements Iterable<string> {
     const index = lowerBound(chunk, name);
     if (chunk[index] === name) return false;
     this.#size += 1;
-    if (chunk.length < CHUNK_MAX) {
-      insertAt(chunk, index, name);
-    } else if (index === chunk.length && at === this.#chunks.length - 1) {
-      // Ascending names, the common case, leave full chunks behind.
-      this.#chunks.push([name]);
-    } else {
-      this.#split(at, index, name);
-    }
+    if (chunk.length < CHUNK_MAX) insertAt(chunk, index, name);
+    else this.#split(at, index, name);
     return true;
   }
 

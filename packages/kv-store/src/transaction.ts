@@ -1,14 +1,6 @@
 import type { Change, Grant } from "./apply-outcome.ts";
 import { assert } from "./assert.ts";
-import {
-  fencingToken,
-  joinPath,
-  nameOf,
-  type SessionId,
-  type Stat,
-  type Zxid,
-  zxid,
-} from "./protocol/index.ts";
+import { fencingToken, type SessionId, type Stat, type Zxid, zxid } from "./protocol/index.ts";
 import { SortedNames } from "./sorted-names.ts";
 import type { TreeState } from "./tree-state.ts";
 import {
@@ -108,8 +100,8 @@ export class Transaction {
     return this.#state.bytes + bytes <= this.#state.limits.bytesMax;
   }
 
-  /** A new znode `name` below `parent`; `data` is copied. The caller has checked everything. */
-  create(parent: Znode, name: string, data: Uint8Array, owner: SessionId | 0): Znode {
+  /** A new znode at `path`, below `parent`; `data` is copied. The caller has checked everything. */
+  create(parent: Znode, path: string, data: Uint8Array, owner: SessionId | 0): Znode {
     const state = this.#state;
     const { zxid, timeMs } = this.#head;
     assert(parent.stat.ephemeralOwner === 0, "ephemerals_have_no_children");
@@ -132,7 +124,7 @@ export class Transaction {
       created: 0,
       contenderFormat: null,
     };
-    const node = makeZnode(joinPath(parent.path, name), parent, image);
+    const node = makeZnode(path, parent, image);
     hashPath(state.hasher, node);
     hashData(state.hasher, node);
     node.isTouched = true;
@@ -141,13 +133,13 @@ export class Transaction {
     this.#prepare(parent);
     parent.stat = withChildren(parent.stat, zxid, 1);
     parent.created += 1;
-    this.#link(node, parent, name);
-    state.bytes += znodeBytes(node.path, data.length);
+    this.#link(node, parent);
+    state.bytes += znodeBytes(path, data.length);
     this.#undo?.push({ kind: "create", node });
     this.#record({
       zxid,
       kind: "created",
-      path: node.path,
+      path,
       data: node.data,
       stat,
       before: null,
@@ -169,7 +161,7 @@ export class Transaction {
     this.#prepare(node);
     this.#prepare(parent);
     node.isRemoved = true;
-    this.#unlink(node, parent, nameOf(node.path));
+    this.#unlink(node, parent);
     parent.stat = withChildren(parent.stat, zxid, -1);
     state.bytes -= znodeBytes(node.path, node.data.length);
     this.#undo?.push({ kind: "remove", node });
@@ -288,12 +280,12 @@ export class Transaction {
       case "create":
         assert(node.parent !== null, "created_below_parent");
         node.isRemoved = true;
-        this.#unlink(node, node.parent, nameOf(node.path));
+        this.#unlink(node, node.parent);
         return;
       case "remove":
         assert(node.parent !== null, "removed_below_parent");
         node.isRemoved = false;
-        this.#link(node, node.parent, nameOf(node.path));
+        this.#link(node, node.parent);
     }
   }
 
@@ -312,17 +304,17 @@ export class Transaction {
     else this.#changes.push(change);
   }
 
-  #link(node: Znode, parent: Znode, name: string): void {
+  #link(node: Znode, parent: Znode): void {
     this.#state.nodes.set(node.path, node);
     parent.children ??= new SortedNames();
-    parent.children.add(name);
+    parent.children.add(node.path);
     const owner = node.stat.ephemeralOwner;
     if (owner !== 0) this.#state.sessions.get(owner)?.ephemerals.add(node.path);
   }
 
-  #unlink(node: Znode, parent: Znode, name: string): void {
+  #unlink(node: Znode, parent: Znode): void {
     this.#state.nodes.delete(node.path);
-    const wasThere = parent.children?.delete(name) ?? false;
+    const wasThere = parent.children?.delete(node.path) ?? false;
     assert(wasThere, "children_complete");
     if (parent.children?.size === 0) parent.children = null;
     const owner = node.stat.ephemeralOwner;
@@ -333,9 +325,9 @@ export class Transaction {
   #grants(): readonly Grant[] {
     const grants: Grant[] = [];
     for (const [directory, before] of this.#handOvers) {
-      const name = directory.isRemoved ? undefined : directory.children?.first;
-      if (name === undefined || name === before) continue;
-      const holder = this.#state.nodes.get(joinPath(directory.path, name));
+      const first = directory.isRemoved ? undefined : directory.children?.first;
+      if (first === undefined || first === before) continue;
+      const holder = this.#state.nodes.get(first);
       assert(holder !== undefined, "holder_exists");
       const acquired = this.#acquired.get(directory.path);
       if (acquired?.contender === holder && acquired.held) continue;

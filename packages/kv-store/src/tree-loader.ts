@@ -15,7 +15,7 @@ import { ImageError, type ImageErrorCode } from "./image-error.ts";
 import { type ImageKey, parseImageKey } from "./image-keys.ts";
 import type { TreeLimits } from "./limits.ts";
 import { ProtocolError } from "./protocol/protocol-error.ts";
-import { nameOf, parentOf, type SessionId, type WriteSeq, type Zxid } from "./protocol/index.ts";
+import { checkPath, parentOf, type SessionId, type WriteSeq, type Zxid } from "./protocol/index.ts";
 import { rememberedReply, type RememberedReply } from "./reply-window.ts";
 import { hashAttach, makeSession, sessionBytes, sumSession } from "./session.ts";
 import { SortedNames } from "./sorted-names.ts";
@@ -26,6 +26,8 @@ interface LoadedZnode {
   readonly path: string;
   readonly image: ZnodeImage;
 }
+
+const NO_ORPHANS: readonly LoadedZnode[] = [];
 
 interface LoadedChange {
   readonly index: number;
@@ -123,12 +125,13 @@ export class TreeLoader {
   }
 
   #addZnode(path: string, value: Uint8Array): void {
+    if (checkPath(path) !== null) fail("BAD_RECORD", "a znode at no path");
     const decoded = decodeZnode(value);
     const image = { ...decoded, data: this.#state.createdBytes.copy(decoded.data) };
-    if (this.#state.nodes.has(path)) fail("BAD_RECORD", `two znodes ${path}`);
     const parentPath = parentOf(path);
-    if (path === "/" || this.#state.nodes.has(parentPath)) {
-      this.#enter({ path, image });
+    const parent = path === "/" ? null : this.#state.nodes.get(parentPath);
+    if (parent !== undefined) {
+      this.#enter(path, parent, image);
       return;
     }
     const waiting = this.#orphans.get(parentPath);
@@ -136,29 +139,23 @@ export class TreeLoader {
     else waiting.push({ path, image });
   }
 
-  /** Enters a znode whose parent is there, and every orphan below it. */
-  #enter(loaded: LoadedZnode): void {
-    const pending = [loaded];
-    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      const { path, image } = next;
-      const parent = path === "/" ? null : (this.#state.nodes.get(parentOf(path)) ?? null);
-      const node = makeZnode(path, parent, image);
-      if (this.#state.nodes.has(path)) fail("BAD_RECORD", `two znodes ${path}`);
-      enterZnode(this.#state, node);
-      if (parent !== null) {
-        this.#linkChild(parent, nameOf(path));
-      }
-      if (image.stat.childCount > 0) this.#incomplete += 1;
-      if (image.stat.ephemeralOwner !== 0) this.#ephemerals.push(node);
-      const orphans = this.#orphans.get(path);
-      for (const orphan of orphans ?? []) pending.push(orphan);
-      this.#orphans.delete(path);
-    }
+  /** Enters a znode whose parent is there (null: the root), and every orphan below it. */
+  #enter(path: string, parent: Znode | null, image: ZnodeImage): void {
+    const node = makeZnode(path, parent, image);
+    if (!enterZnode(this.#state, node)) fail("BAD_RECORD", `two znodes ${path}`);
+    if (parent !== null) this.#linkChild(parent, path);
+    if (image.stat.childCount > 0) this.#incomplete += 1;
+    if (image.stat.ephemeralOwner !== 0) this.#ephemerals.push(node);
+    if (this.#orphans.size === 0) return;
+    const orphans = this.#orphans.get(path) ?? NO_ORPHANS;
+    this.#orphans.delete(path);
+    // As deep as paths may be at most.
+    for (const orphan of orphans) this.#enter(orphan.path, node, orphan.image);
   }
 
-  #linkChild(parent: Znode, name: string): void {
+  #linkChild(parent: Znode, path: string): void {
     parent.children ??= new SortedNames();
-    parent.children.add(name);
+    parent.children.add(path);
     const missing = parent.stat.childCount - parent.children.size;
     if (missing < 0) fail("INCOMPLETE", `too many children of ${parent.path}`);
     if (missing === 0) this.#incomplete -= 1;

@@ -92,15 +92,16 @@ export function newState(limits: TreeLimits): TreeState {
   return state;
 }
 
-/** Puts a complete znode into map, sum and count; its parent learns of it elsewhere. */
-export function enterZnode(state: TreeState, node: Znode): void {
-  assert(!state.nodes.has(node.path), "znode_path_unused", () => node.path);
-  state.nodes.set(node.path, node);
+/** Puts a complete znode into map, sum and count; its parent learns of it elsewhere. False if its path is taken. */
+export function enterZnode(state: TreeState, node: Znode): boolean {
+  assert(node.mark === null, "entered_znodes_are_clean");
+  if (!state.nodes.add(node.path, node)) return false;
   hashPath(state.hasher, node);
   hashData(state.hasher, node);
   sumZnode(state.hasher, node);
   state.digest.add(node.sumA, node.sumB);
   state.bytes += znodeBytes(node.path, node.data.length);
+  return true;
 }
 
 /** Why there is no znode at `path`. */

@@ -23,6 +23,7 @@ export interface Znode {
   stat: Stat;
   /** Children ever created: the number of the next sequential one. */
   created: number;
+  /** Paths of the direct children: whole ones, which exist anyway, where names would be a million more strings. */
   children: SortedNames | null;
   /** Of a lock directory, else null. Its children are contenders, so ascending names are ascending czxids. */
   contenderFormat: ContenderFormat | null;

@@ -4,7 +4,6 @@ import {
   type ErrorCode,
   fencingToken,
   joinPath,
-  nameOf,
   parentOf,
   type WriteOp,
   type WriteReply,
@@ -77,14 +76,14 @@ function findDirectory(transaction: Transaction, path: string): Directory {
 function lineUp(transaction: Transaction, op: AcquireOp, where: Directory): WriteReply {
   let directory = where.nearest;
   for (const path of where.missing) {
-    directory = transaction.create(directory, nameOf(path), NO_DATA, 0);
+    directory = transaction.create(directory, path, NO_DATA, 0);
   }
   assert(directory.path === op.path, "lock_directory_created");
   transaction.setContenderFormat(directory, "quorate");
-  const name = sequentialName(CONTENDER_PREFIX, directory.created);
-  const contender = transaction.create(directory, name, op.data, transaction.author);
-  const held = directory.children?.first === name;
+  const path = sequentialName(joinPath(op.path, CONTENDER_PREFIX), directory.created);
+  const contender = transaction.create(directory, path, op.data, transaction.author);
+  const held = directory.children?.first === path;
   transaction.noteAcquired(contender, held);
   const token = fencingToken(transaction.zxid);
-  return { kind: "acquire", contender: contender.path, token, held };
+  return { kind: "acquire", contender: path, token, held };
 }

@@ -3,7 +3,6 @@ import {
   checkPath,
   type ErrorCode,
   isReserved,
-  nameOf,
   PROTOCOL_LIMITS,
   type WriteOp,
   type WriteReply,
@@ -39,8 +38,8 @@ export function applyCreate(
   if (refusal !== null) return refusal;
   if (!transaction.hasRoom(znodeBytes(path, op.data.length))) return "TREE_FULL";
   const owner = isEphemeral ? transaction.author : 0;
-  const node = transaction.create(parent, nameOf(path), op.data, owner);
-  assert(node.path === path, "created_where_checked");
+  const node = transaction.create(parent, path, op.data, owner);
+  assert(node.parent === parent, "created_where_checked");
   return { kind: "create", path, stat: node.stat };
 }
 

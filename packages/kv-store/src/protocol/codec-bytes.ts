@@ -1,4 +1,4 @@
-import { Packr } from "msgpackr/pack";
+import { Packr } from "msgpackr";
 
 import { ProtocolError } from "./protocol-error.ts";
 
@@ -12,7 +12,6 @@ const NO_BYTES = new Uint8Array(0);
  * for each of them takes a third of the time of reading one.
  */
 class ValueCodec {
-  // The build without native code: one decoder everywhere, so that replicas cannot differ in what they read.
   readonly #packr = new Packr({ useRecords: false, moreTypes: false, variableMapSize: true });
   #whole: Uint8Array = NO_BYTES;
   #view: DataView = new DataView(NO_BYTES.buffer);

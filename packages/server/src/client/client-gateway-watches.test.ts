@@ -1,0 +1,174 @@
+import { DataTree, TREE_LIMITS, decodeCommand, encodeCommand } from "@quorate/kv-store";
+import {
+  PROTOCOL_LIMITS,
+  sessionId,
+  writeSeq,
+  zxid,
+  type WriteOp,
+} from "@quorate/kv-store/protocol";
+import { logIndex } from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import {
+  MIB,
+  Node,
+  write,
+  create,
+  remove,
+  set,
+  watch,
+} from "../../../../tests/support/gateway-lab.ts";
+
+describe("watches", () => {
+  test("deliver events before the reply that shows the new state", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    client.says(watch("/"), write(1, create("/a")));
+    node.turn();
+    expect(client.kinds()).toEqual(["watchAdded", "events", "writeReply"]);
+  });
+
+  test("deliver events before a read that shows the new state", () => {
+    const node = new Node();
+    const { client } = node.attached(1);
+    const { client: other } = node.attached(2);
+    client.says(watch("/"), {
+      kind: "read",
+      cxid: 2,
+      consistency: "linearizable",
+      query: { kind: "exists", path: "/a" },
+    });
+    node.reads.flush();
+    other.says(write(1, create("/a")));
+    node.reads.onReadState({ context: node.asked[0]!, index: logIndex(node.index + 1) });
+    node.gateway.flush();
+    expect(client.kinds()).toEqual(["watchAdded"]);
+    node.turn();
+    const [events, reply] = client.take();
+    expect(events).toMatchObject({ kind: "events", events: [{ watchIds: [1] }] });
+    expect(reply).toMatchObject({ kind: "readReply", reply: { value: { stat: { czxid: 3 } } } });
+  });
+
+  test("resume with everything missed, a revision a message, then go on", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    client.says(write(1, create("/a")));
+    client.says(write(2, create("/a/x"), create("/b"), create("/a/y")));
+    client.says(write(3, create("/a/z")));
+    node.turn();
+    client.take();
+    client.says(watch("/a", { sinceZxid: zxid(2) }));
+    client.says(write(4, remove("/a/x")));
+    node.turn();
+    const paths = client
+      .take()
+      .map((message) =>
+        message.kind === "events" ? message.events.map(({ event }) => event.path) : message.kind,
+      );
+    expect(paths).toEqual(["watchAdded", ["/a/x", "/a/y"], ["/a/z"], ["/a/x"], "writeReply"]);
+  });
+
+  test("that reach back further than the change log are told what they lost, and stand", () => {
+    const node = new Node();
+    node.tree = new DataTree({ ...TREE_LIMITS, changeLogCountMax: 2 });
+    const { client } = node.attached();
+    for (let seq = 1; seq <= 4; seq += 1) client.says(write(seq, create(`/${seq}`)));
+    node.turn();
+    client.take();
+    client.says(watch("/", { sinceZxid: zxid(1) }), write(5, create("/5")));
+    node.turn();
+    const [lost, ...rest] = client.take();
+    expect(lost).toMatchObject({ kind: "watchLost", watchId: 1, zxid: 5 });
+    expect(rest.map(({ kind }) => kind)).toEqual(["events", "writeReply"]);
+  });
+
+  test("that missed more than the client can take in are told so instead of ending it", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    const data = new Uint8Array(MIB);
+    client.says(write(1, create("/a")));
+    for (let seq = 2; seq <= 12; seq += 1) {
+      client.says(write(seq, set("/a", data)));
+      node.turn();
+    }
+    client.take();
+    client.says(watch("/", { sinceZxid: zxid(1), withData: true }));
+    node.gateway.flush();
+    expect(client.take()).toMatchObject([{ kind: "watchLost", oldestZxid: 13, zxid: 13 }]);
+    expect(client.state).toBe("open");
+  });
+
+  test("get the events of one revision even if one message cannot hold them all", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    const ops = Array.from({ length: 4 }, (_, at) => create(`/${at}`, new Uint8Array(1_040_000)));
+    client.says(
+      watch("/", { watchId: 1 }),
+      watch("/", { watchId: 2, withData: true }),
+      watch("/1", { watchId: 3, withData: true }),
+    );
+    for (const bytes of [
+      encodeWrite(1, ops),
+      encodeWrite(
+        2,
+        ops.map((_, at) => set(`/${at}`, new Uint8Array(1_048_000))),
+      ),
+    ]) {
+      node.apply(decodeCommand(bytes).command);
+    }
+    node.gateway.flush();
+    const heard = client.take();
+    expect(client.state).toBe("open");
+    const eventsFor = (watchId: number) =>
+      heard
+        .flatMap((message) => (message.kind === "events" ? message.events : []))
+        .filter(({ watchIds }) => watchIds.includes(watchId)).length;
+    const lostFor = (watchId: number) =>
+      heard.filter((message) => message.kind === "watchLost" && message.watchId === watchId).length;
+    expect(eventsFor(1) + 4 * lostFor(1)).toBe(8);
+    expect(eventsFor(2) + 4 * lostFor(2)).toBe(8);
+    expect(eventsFor(3)).toBe(2);
+    expect(lostFor(2)).toBe(1);
+  });
+
+  test.each([
+    ["a path that none can have", { path: "nothing" }, "BAD_PATH"],
+    ["a number in use", { watchId: 1 }, "BAD_ARGUMENTS"],
+  ])("are refused for %s", (_what, changes, code) => {
+    const node = new Node();
+    const { client } = node.attached();
+    client.says(watch("/"));
+    client.says(watch("/a", { cxid: 2, watchId: 2, ...changes }));
+    node.gateway.flush();
+    expect(client.take()).toMatchObject([
+      { kind: "watchAdded" },
+      { kind: "watchRefused", cxid: 2, code },
+    ]);
+  });
+
+  test("are bounded, and go with their connection", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    for (let at = 1; at <= PROTOCOL_LIMITS.watchesMax; at += 1)
+      client.says(watch("/", { watchId: at }));
+    client.says(watch("/", { watchId: PROTOCOL_LIMITS.watchesMax + 1 }));
+    node.gateway.flush();
+    expect(client.take().at(-1)).toMatchObject({ kind: "watchRefused", code: "OVERLOADED" });
+    client.drops();
+    expect(node.gateway.watchCount).toBe(0);
+  });
+
+  test("that were removed deliver nothing more", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    client.says(watch("/"), { kind: "removeWatch", cxid: 2, watchId: 1 }, write(1, create("/a")));
+    node.turn();
+    expect(client.kinds()).toEqual(["watchAdded", "watchRemoved", "writeReply"]);
+  });
+
+  function encodeWrite(seq: number, ops: readonly WriteOp[]): Uint8Array {
+    return encodeCommand({
+      ...{ kind: "write", session: sessionId(1), writeSeq: writeSeq(seq), ackedSeq: 0 },
+      ...{ epoch: 0, ops },
+    });
+  }
+});
