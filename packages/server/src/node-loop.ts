@@ -182,7 +182,8 @@ export class NodeLoop {
     for (const input of inputs) this.#raft.step(input);
     this.#hooks.gather();
     this.#propose();
-    for (;;) {
+    // What is found on the way may end the node: then nothing more is begun.
+    while (!this.#stopped) {
       const ready = this.#raft.takeReady();
       if (ready === null) break;
       this.#work(ready);

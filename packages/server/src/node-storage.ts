@@ -246,6 +246,7 @@ export class NodeStorage implements LoopLog {
     this.#image = staged.image;
     this.#imageName = staged.directory;
     this.#checkpoints = [index];
+    await this.#ports.files.syncDirectory(this.#directory);
     await this.#identity.update({ image: staged.directory });
   }
 

@@ -84,9 +84,9 @@ export class SnapshotReceiver {
   }
 
   async #take(from: NodeId, chunk: SnapshotChunk): Promise<void> {
-    if (chunk.header !== null) await this.#begin(from, chunk);
+    if (chunk.header !== null && !this.#isOf(from, chunk)) await this.#begin(from, chunk);
     const receipt = this.#receipt;
-    if (receipt === null || receipt.from !== from || receipt.transfer !== chunk.transfer) return;
+    if (receipt === null || !this.#isOf(from, chunk)) return;
     if (chunk.sequence !== receipt.sequence + 1) return;
     receipt.checksum = recordsChecksum(chunk.records, receipt.checksum);
     if (receipt.checksum !== chunk.checksum)
@@ -95,6 +95,10 @@ export class SnapshotReceiver {
     if (chunk.records.length > 0) await this.#store(receipt, chunk);
     if (chunk.last) await this.#complete(receipt);
     this.#ports.ack(from, chunk.transfer, chunk.sequence, true);
+  }
+
+  #isOf(from: NodeId, chunk: SnapshotChunk): boolean {
+    return this.#receipt?.from === from && this.#receipt.transfer === chunk.transfer;
   }
 
   async #begin(from: NodeId, chunk: SnapshotChunk): Promise<void> {

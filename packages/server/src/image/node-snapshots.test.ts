@@ -1,0 +1,205 @@
+import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
+import { zxid } from "@quorate/kv-store/protocol";
+import { logIndex, nodeId, term, type RaftInput, type SnapshotMeta } from "@quorate/raft";
+import { describe, expect, test, vi } from "vitest";
+import type { Applier } from "../applier.ts";
+import { ManualClock } from "../memory/manual-clock.ts";
+import { MemoryFiles } from "../memory/memory-files.ts";
+import { MemoryImageStores } from "../memory/memory-image-stores.ts";
+import type { NodeStorage } from "../node-storage.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { PeerEnvelope } from "../peer/envelope.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { NodeSnapshots } from "./node-snapshots.ts";
+import { recordsChecksum } from "./records-checksum.ts";
+
+const LEADER = nodeId(1);
+const INDEX = logIndex(50);
+const META: SnapshotMeta = {
+  index: INDEX,
+  term: term(1),
+  membership: {
+    ...{ voters: [LEADER], outgoingVoters: [], learners: [] },
+    members: [{ id: LEADER, name: "one", peerAddress: "one:1", clientAddress: "one:2" }],
+  },
+};
+
+async function setUp() {
+  const files = new MemoryFiles();
+  await files.makeDirectory("/data");
+  const stores = new MemoryImageStores(files);
+  const clock = new ManualClock();
+  const own = await stores.open("/data/own", { create: true });
+  const storage = {
+    image: own,
+    createImage: async () => {
+      return { image: await stores.open("/data/new", { create: true }), directory: "new" };
+    },
+    discardImage: vi.fn(async () => undefined),
+    stage: vi.fn(),
+    unstage: vi.fn(async () => undefined),
+    install: vi.fn(),
+    trim: vi.fn(async () => undefined),
+  };
+  const tree = new DataTree(TREE_LIMITS);
+  tree.skipTo(zxid(9));
+  const applier = {
+    tree,
+    appliedIndex: logIndex(9),
+    appliedTerm: term(1),
+    bytesSinceCheckpoint: 0,
+    resetBytes: vi.fn(),
+    install: vi.fn(),
+  };
+  const counters = { checkpoints: 0, snapshotsReceived: 0, snapshotsSent: 0 };
+  const state = { isInstalling: false };
+  const pushed: RaftInput[] = [];
+  const acks: boolean[] = [];
+  const fatal = vi.fn();
+  const snapshots = new NodeSnapshots({
+    ...{ clock, limits: TREE_LIMITS, clusterId: "c", historyId: "h" },
+    ...{ firstTransfer: 1, checkpointBytes: 1000, checkpointIndex: 0 },
+    storage: storage as unknown as NodeStorage,
+    metrics: { counters } as unknown as Metrics,
+    applier: () => applier as unknown as Applier,
+    isInstalling: (index) => state.isInstalling && index === INDEX,
+    membership: () => META.membership,
+    send: (_to, envelope) => {
+      if (envelope.kind === "snapshotAck") acks.push(envelope.ok);
+    },
+    push: (input) => void pushed.push(input),
+    fatal,
+  });
+  return { clock, storage, applier, counters, state, pushed, acks, fatal, snapshots };
+}
+
+/** A whole small snapshot at {@link INDEX}. */
+async function chunks(): Promise<readonly Extract<PeerEnvelope, { kind: "snapshotChunk" }>[]> {
+  const files = new MemoryFiles();
+  await files.makeDirectory("/data");
+  const image = await new MemoryImageStores(files).open("/data/x", { create: true });
+  const tree = new DataTree(TREE_LIMITS);
+  tree.skipTo(zxid(INDEX));
+  const clock = new ManualClock();
+  await new Checkpointer({ clock, clusterId: "c", historyId: "h" }).run(tree, image, META);
+  const records = await image.view().next(1000, 1_000_000);
+  const message = {
+    kind: "installSnapshot",
+    from: LEADER,
+    to: nodeId(2),
+    term: term(1),
+    snapshot: META,
+  } as const;
+  const checksum = recordsChecksum(records, 0);
+  const common = { kind: "snapshotChunk", transfer: 1, checksum } as const;
+  return [
+    { ...common, sequence: 1, header: { meta: META, message }, records, last: false },
+    { ...common, sequence: 2, header: null, records: [], last: true },
+  ];
+}
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 300; turn += 1) await Promise.resolve();
+}
+
+async function received() {
+  const made = await setUp();
+  for (const chunk of await chunks()) made.snapshots.onEnvelope(LEADER, chunk);
+  await settled();
+  return made;
+}
+
+describe("a received snapshot", () => {
+  test("is staged before the core hears of it, and acknowledged once it is in force", async () => {
+    const { snapshots, storage, pushed, acks, applier, clock, fatal } = await received();
+    expect(pushed).toMatchObject([{ kind: "message", message: { kind: "installSnapshot" } }]);
+    expect(storage.stage).toHaveBeenCalledOnce();
+    expect(acks).toEqual([true]);
+    snapshots.install(META);
+    await settled();
+    expect(acks).toEqual([true, true]);
+    expect(applier.install).toHaveBeenCalledWith(expect.any(DataTree), INDEX, META.term);
+    expect(storage.install).toHaveBeenCalledOnce();
+    expect(snapshots.checkpointIndex).toBe(INDEX);
+    expect(clock.nextDueMs()).toBeNull();
+    expect(fatal).not.toHaveBeenCalled();
+  });
+
+  test("is given up in time when the core has no use for it", async () => {
+    const { clock, storage, acks } = await received();
+    clock.advance(999);
+    await settled();
+    expect(storage.unstage).not.toHaveBeenCalled();
+    clock.advance(1);
+    await settled();
+    expect(storage.unstage).toHaveBeenCalledOnce();
+    expect(acks).toEqual([true, true]);
+  });
+
+  test("is kept as long as the core waits for a slow disk", async () => {
+    const { clock, storage, state, snapshots, fatal } = await received();
+    state.isInstalling = true;
+    clock.advance(30_000);
+    await settled();
+    expect(storage.unstage).not.toHaveBeenCalled();
+    snapshots.install(META);
+    await settled();
+    expect(storage.install).toHaveBeenCalledOnce();
+    expect(fatal).not.toHaveBeenCalled();
+  });
+
+  test("does not hold up a stop, and leaves no timer", async () => {
+    const { snapshots, storage, clock } = await received();
+    await snapshots.stop();
+    expect(storage.unstage).toHaveBeenCalledOnce();
+    expect(clock.nextDueMs()).toBeNull();
+  });
+
+  test("other than the one in hand cannot be installed", async () => {
+    const { snapshots } = await received();
+    expect(() => snapshots.install({ ...META, index: logIndex(51) })).toThrow("IMAGE_CORRUPT");
+  });
+});
+
+describe("the checkpoints of a node", () => {
+  test("follow the bytes applied, and let the log be trimmed once they stand", async () => {
+    const { snapshots, applier, storage, pushed } = await setUp();
+    applier.bytesSinceCheckpoint = 1000;
+    snapshots.onApplied();
+    await settled();
+    expect(pushed).toEqual([]);
+    applier.bytesSinceCheckpoint = 1001;
+    snapshots.onApplied();
+    snapshots.onApplied();
+    await settled();
+    expect(pushed).toEqual([
+      {
+        kind: "compact",
+        snapshot: { index: 9, term: 1, membership: META.membership },
+      },
+    ]);
+    expect(storage.trim).toHaveBeenCalledWith(9);
+    expect(applier.resetBytes).toHaveBeenCalledOnce();
+    expect(snapshots.checkpointIndex).toBe(9);
+  });
+
+  test("of an image that was replaced meanwhile are nobody's business", async () => {
+    const { snapshots, applier, storage, pushed, fatal } = await setUp();
+    applier.bytesSinceCheckpoint = 2000;
+    snapshots.onApplied();
+    storage.image = null as never;
+    await settled();
+    expect(pushed).toEqual([]);
+    expect(storage.trim).not.toHaveBeenCalled();
+    expect(fatal).not.toHaveBeenCalled();
+  });
+
+  test("that fail end the node", async () => {
+    const { snapshots, applier, storage, fatal } = await setUp();
+    await storage.image.close();
+    applier.bytesSinceCheckpoint = 2000;
+    snapshots.onApplied();
+    await settled();
+    expect(fatal).toHaveBeenCalledOnce();
+  });
+});

@@ -1,0 +1,348 @@
+import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
+import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
+import { logIndex, nodeId, term, type Message, type SnapshotMeta } from "@quorate/raft";
+import { describe, expect, test, vi } from "vitest";
+import { ManualClock } from "../memory/manual-clock.ts";
+import { MemoryFiles } from "../memory/memory-files.ts";
+import { MemoryImageStores } from "../memory/memory-image-stores.ts";
+import type { PeerEnvelope } from "../peer/envelope.ts";
+import type { ImageStore } from "../ports.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { loadImage } from "./image-loader.ts";
+import { SnapshotReceiver, type ReceivedSnapshot } from "./snapshot-receiver.ts";
+import { SnapshotSender } from "./snapshot-sender.ts";
+
+type Chunk = Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>;
+type InstallSnapshot = Extract<Message, { readonly kind: "installSnapshot" }>;
+
+const LEADER = nodeId(1);
+const PEER = nodeId(2);
+const NODES = 5000;
+
+class Clock extends ManualClock {
+  override endOfTurn(callback: () => void): void {
+    queueMicrotask(callback);
+  }
+}
+
+function builtTree(): DataTree {
+  const tree = new DataTree(TREE_LIMITS);
+  const stamp = { timeMs: 1, clockMs: 1 };
+  const attach = { node: 1, address: "", principal: "", clientName: "" };
+  tree.apply(zxid(1), 1, stamp, {
+    ...{ kind: "openSession", verifier: new Uint8Array(16), timeoutMs: 5000, attach },
+  });
+  for (let at = 1; at <= NODES; at += 1) {
+    tree.apply(zxid(1 + at), 1, stamp, {
+      ...{ kind: "write", session: sessionId(1), writeSeq: writeSeq(at) },
+      ...{ ackedSeq: at === 1 ? 0 : writeSeq(at - 1), epoch: 0 },
+      ops: [{ kind: "create", path: `/${at}`, data: new Uint8Array(300), mode: "persistent" }],
+    });
+  }
+  return tree;
+}
+
+function metaAt(index: number): SnapshotMeta {
+  const id = LEADER;
+  const member = { id, name: "one", peerAddress: "one:1", clientAddress: "one:2" };
+  return {
+    index: logIndex(index),
+    term: term(1),
+    membership: { voters: [id], outgoingVoters: [], learners: [], members: [member] },
+  };
+}
+
+/** A leader and a peer; everything between them passes `wire`, which may lose or alter it. */
+async function setUp() {
+  const files = new MemoryFiles();
+  await files.makeDirectory("/data");
+  const stores = new MemoryImageStores(files);
+  const image = await stores.open("/data/leader", { create: true });
+  const clock = new Clock();
+  const tree = builtTree();
+  const meta = metaAt(tree.lastZxid);
+  await new Checkpointer({ clock, clusterId: "c", historyId: "h" }).run(tree, image, meta);
+  const wire: { alter: (chunk: Chunk) => Chunk | null; loseAcks: boolean } = {
+    alter: (chunk) => chunk,
+    loseAcks: false,
+  };
+  const sent: Chunk[] = [];
+  const inFlight = { now: 0, most: 0 };
+  const ended: boolean[] = [];
+  const received: ReceivedSnapshot[] = [];
+  const discarded: string[] = [];
+  const fatal = vi.fn();
+  let images = 0;
+  const receiver = new SnapshotReceiver({
+    limits: TREE_LIMITS,
+    createImage: async () => {
+      images += 1;
+      const directory = `peer-${images}`;
+      return { image: await stores.open(`/data/${directory}`, { create: true }), directory };
+    },
+    discardImage: async (image, directory) => {
+      discarded.push(directory);
+      await image.close();
+    },
+    ack: (_to, transfer, sequence, ok) => {
+      inFlight.now -= 1;
+      if (!wire.loseAcks) sender.onAck(PEER, transfer, sequence, ok);
+    },
+    received: async (_from, snapshot) => void received.push(snapshot),
+    fatal,
+  });
+  const sender: SnapshotSender = new SnapshotSender(100, {
+    clock,
+    image: () => image,
+    send: (_to, envelope) => {
+      if (envelope.kind !== "snapshotChunk") return;
+      sent.push(envelope);
+      inFlight.now += 1;
+      inFlight.most = Math.max(inFlight.most, inFlight.now);
+      const chunk = wire.alter(envelope);
+      if (chunk !== null) receiver.onChunk(LEADER, chunk);
+    },
+    done: (_to, ok) => void ended.push(ok),
+  });
+  /** The leader's core knows an older image than the one that is sent. */
+  const order: InstallSnapshot = {
+    kind: "installSnapshot",
+    from: LEADER,
+    to: PEER,
+    term: term(3),
+    snapshot: metaAt(10),
+  };
+  return {
+    ...{ clock, tree, meta, image, wire, sent, inFlight, ended, received, discarded, fatal },
+    ...{ receiver, sender, order },
+  };
+}
+
+/** Until nothing moves any more: everything between the two is made of promises. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5000; turn += 1) await Promise.resolve();
+}
+
+describe("a snapshot", () => {
+  test("arrives whole, durable and verified, as what it stands for", async () => {
+    const { sender, order, ended, received, tree, meta, inFlight, sent, fatal } = await setUp();
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([true]);
+    expect(fatal).not.toHaveBeenCalled();
+    expect(received).toHaveLength(1);
+    const [snapshot] = received;
+    expect(snapshot!.meta).toEqual(meta);
+    expect(snapshot!.message).toEqual({ ...order, snapshot: meta });
+    expect(snapshot!.tree.digest()).toBe(tree.digest());
+    const loaded = await loadImage(snapshot!.image, TREE_LIMITS, new Clock());
+    expect(loaded.tree.digest()).toBe(tree.digest());
+    expect(loaded.meta?.snapshot).toEqual(meta);
+    expect(sent.length).toBeGreaterThan(10);
+    expect(inFlight.most).toBeLessThanOrEqual(8);
+    expect(sender.activeCount).toBe(0);
+  });
+
+  test("is of one revision, whatever the image becomes meanwhile", async () => {
+    const { sender, order, received, tree, image, wire } = await setUp();
+    const digest = tree.digest();
+    const held: Promise<void>[] = [];
+    wire.alter = (chunk) => {
+      if (chunk.sequence === 3) {
+        const batch = image.batch();
+        for (const [key] of chunk.records) batch.delete(key);
+        held.push(batch.write());
+      }
+      return chunk;
+    };
+    sender.start(order);
+    await settled();
+    await Promise.all(held);
+    expect(received[0]?.tree.digest()).toBe(digest);
+  });
+
+  test.each<[string, (chunk: Chunk) => Chunk]>([
+    [
+      "an altered value",
+      (chunk) => ({
+        ...chunk,
+        records: chunk.records.map(([key, value], at) => [
+          key,
+          at === 0 ? Uint8Array.from(value, (byte) => byte ^ 1) : value,
+        ]),
+      }),
+    ],
+    ["a record too few", (chunk) => ({ ...chunk, records: chunk.records.slice(1) })],
+    ["another checksum", (chunk) => ({ ...chunk, checksum: chunk.checksum + 1 })],
+  ])("with %s in a piece is refused, and nothing of it stays", async (_what, alter) => {
+    const { sender, order, wire, ended, received, discarded, fatal } = await setUp();
+    wire.alter = (chunk) => (chunk.sequence === 4 ? alter(chunk) : chunk);
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false]);
+    expect(received).toEqual([]);
+    expect(discarded).toEqual(["peer-1"]);
+    expect(fatal).not.toHaveBeenCalled();
+    wire.alter = (chunk) => chunk;
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false, true]);
+    expect(received).toHaveLength(1);
+  });
+
+  test("that lost a piece is never put together, and is given up in time", async () => {
+    const { sender, order, wire, ended, received, clock } = await setUp();
+    wire.alter = (chunk) => (chunk.sequence === 4 ? null : chunk);
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([]);
+    clock.advance(5001);
+    sender.onTick();
+    expect(ended).toEqual([false]);
+    expect(received).toEqual([]);
+    wire.alter = (chunk) => chunk;
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false, true]);
+  });
+
+  test("whose pieces come twice is still the same", async () => {
+    const { sender, order, wire, received, receiver, tree, ended } = await setUp();
+    wire.alter = (chunk) => {
+      receiver.onChunk(LEADER, chunk);
+      return chunk;
+    };
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([true]);
+    expect(received).toHaveLength(1);
+    expect(received[0]?.tree.digest()).toBe(tree.digest());
+  });
+
+  test("that does not give the digest it claims is refused", async () => {
+    const { sender, order, wire, ended, received, discarded } = await setUp();
+    // Whole and with a right checksum, but not all that the state consists of.
+    const { crc32 } = await import("node:zlib");
+    let checksum = 0;
+    wire.alter = (chunk) => {
+      const records = chunk.records.filter(([key]) => !key.endsWith("/77"));
+      for (const [key, value] of records) checksum = crc32(value, crc32(key, checksum));
+      return { ...chunk, records, checksum };
+    };
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false]);
+    expect(received).toEqual([]);
+    expect(discarded).toEqual(["peer-1"]);
+  });
+
+  test("starts again from a new header, without what came before", async () => {
+    const { sender, order, wire, received, discarded, tree } = await setUp();
+    wire.loseAcks = true;
+    sender.start(order);
+    await settled();
+    sender.onLinkDown(PEER);
+    wire.loseAcks = false;
+    sender.start(order);
+    await settled();
+    expect(discarded).toEqual(["peer-1"]);
+    expect(received).toHaveLength(1);
+    expect(received[0]?.tree.digest()).toBe(tree.digest());
+  });
+
+  test("is sent once at a time to each peer", async () => {
+    const { sender, order, ended, received } = await setUp();
+    sender.start(order);
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([true]);
+    expect(received).toHaveLength(1);
+  });
+});
+
+describe("a sender", () => {
+  test("hears no answers to other transfers or of other peers", async () => {
+    const { sender, order, ended, wire } = await setUp();
+    wire.alter = () => null;
+    sender.start(order);
+    await settled();
+    sender.onAck(PEER, 99, 1, false);
+    sender.onAck(nodeId(9), 100, 1, false);
+    expect(ended).toEqual([]);
+    sender.onAck(PEER, 100, 1, false);
+    expect(ended).toEqual([false]);
+  });
+
+  test("ends everything when it stops, and tells of each transfer once", async () => {
+    const { sender, order, ended, sent } = await setUp();
+    sender.start(order);
+    sender.stop();
+    await settled();
+    sender.onLinkDown(PEER);
+    expect(ended).toEqual([false]);
+    expect(sent).toEqual([]);
+    expect(sender.activeCount).toBe(0);
+  });
+
+  test("of an image that cannot be read gives up", async () => {
+    const { clock } = await setUp();
+    const ended: boolean[] = [];
+    const view = {
+      next: () => Promise.reject(new Error("EIO")),
+      close: () => Promise.reject(new Error("closed")),
+    };
+    const sender = new SnapshotSender(1, {
+      clock,
+      image: () => ({ view: () => view }) as unknown as ImageStore,
+      send: () => undefined,
+      done: (_to, ok) => void ended.push(ok),
+    });
+    const { order } = await setUp();
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false]);
+  });
+});
+
+describe("a receiver", () => {
+  test("drops what is incomplete when it stops", async () => {
+    const { sender, order, wire, receiver, discarded } = await setUp();
+    wire.alter = (chunk) => (chunk.sequence > 3 ? null : chunk);
+    sender.start(order);
+    await settled();
+    expect(receiver.isReceiving).toBe(true);
+    await receiver.stop();
+    expect(discarded).toEqual(["peer-1"]);
+    expect(receiver.isReceiving).toBe(false);
+  });
+
+  test("blames itself for its own disk only", async () => {
+    const { sender, order, fatal, ended } = await setUp();
+    const failing = vi.spyOn(MemoryImageStores.prototype, "open");
+    failing.mockRejectedValueOnce(new Error("EIO"));
+    sender.start(order);
+    await settled();
+    failing.mockRestore();
+    expect(fatal).toHaveBeenCalledOnce();
+    expect(ended).toEqual([false]);
+  });
+
+  test("takes a meta record that it cannot read for the sender's fault", async () => {
+    const { sender, order, wire, fatal, ended, discarded } = await setUp();
+    const { crc32 } = await import("node:zlib");
+    wire.alter = (chunk) => {
+      if (chunk.sequence !== 1) return chunk;
+      const records = chunk.records.map(
+        ([key, value]) => [key, key === "@image" ? Uint8Array.of(1) : value] as const,
+      );
+      let checksum = 0;
+      for (const [key, value] of records) checksum = crc32(value, crc32(key, checksum));
+      return { ...chunk, records, checksum };
+    };
+    sender.start(order);
+    await settled();
+    expect(fatal).not.toHaveBeenCalled();
+    expect(ended).toEqual([false]);
+    expect(discarded).toEqual(["peer-1"]);
+  });
+});

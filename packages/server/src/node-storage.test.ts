@@ -1,0 +1,322 @@
+import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
+import { zxid } from "@quorate/kv-store/protocol";
+import {
+  logIndex,
+  nodeId,
+  term,
+  type Entry,
+  type HardState,
+  type SnapshotMeta,
+} from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import { Checkpointer } from "./image/checkpointer.ts";
+import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
+import { ManualClock } from "./memory/manual-clock.ts";
+import { ManualWallClock } from "./memory/manual-wall-clock.ts";
+import { MemoryFiles } from "./memory/memory-files.ts";
+import { MemoryImageStores } from "./memory/memory-image-stores.ts";
+import { SeededRandom } from "./memory/seeded-random.ts";
+import { NodeStorage, openIdentity } from "./node-storage.ts";
+import type { ServerPorts, Transport } from "./ports.ts";
+import { encodeEntries } from "./storage/entry-codec.ts";
+import type { IdentityFile } from "./storage/identity.ts";
+
+const DIRECTORY = "/data/one";
+const SNAPSHOT_INDEX = 50;
+const HARD_STATE: HardState = { term: term(2), votedFor: null };
+
+class Clock extends ManualClock {
+  override endOfTurn(callback: () => void): void {
+    queueMicrotask(callback);
+  }
+}
+
+function metaAt(index: number): SnapshotMeta {
+  const id = nodeId(5);
+  const member = { id, name: "one", peerAddress: "one:1", clientAddress: "one:2" };
+  return {
+    index: logIndex(index),
+    term: term(index === 0 ? 0 : 2),
+    membership: { voters: [id], outgoingVoters: [], learners: [], members: [member] },
+  };
+}
+
+interface Disk {
+  readonly files: MemoryFiles;
+  readonly images: MemoryImageStores;
+}
+
+function newDisk(seed = 1): Disk {
+  const files = new MemoryFiles({ seed });
+  return { files, images: new MemoryImageStores(files) };
+}
+
+function portsOf(disk: Disk): ServerPorts {
+  return {
+    ...disk,
+    clock: new Clock(),
+    wallClock: new ManualWallClock(0),
+    random: new SeededRandom(7),
+    transport: null as unknown as Transport,
+  };
+}
+
+interface Opened extends Awaited<ReturnType<typeof NodeStorage.open>> {
+  readonly identity: IdentityFile;
+}
+
+async function open(disk: Disk): Promise<Opened> {
+  const ports = portsOf(disk);
+  const identity = await openIdentity(ports, DIRECTORY, "one");
+  try {
+    const opened = await NodeStorage.open(ports, DIRECTORY, identity, {
+      formation: metaAt(0),
+      limits: TREE_LIMITS,
+      segmentBytes: 65_536,
+    });
+    return { ...opened, identity };
+  } catch (error) {
+    await identity.close();
+    throw error;
+  }
+}
+
+async function close({ storage, identity }: Opened): Promise<void> {
+  await storage.close();
+  await identity.close();
+}
+
+const entries = (from: number, to: number): readonly Entry[] =>
+  Array.from({ length: to - from + 1 }, (_, at) => ({
+    kind: "noop",
+    term: term(2),
+    index: logIndex(from + at),
+  }));
+
+let seq = 0;
+
+function persist(
+  storage: NodeStorage,
+  list: readonly Entry[],
+  snapshot: SnapshotMeta | null = null,
+): Promise<void> {
+  seq += 1;
+  const work = { ticket: { seq }, hardState: HARD_STATE, entries: list, snapshot };
+  return storage.persist(work, encodeEntries(list));
+}
+
+/** A snapshot as the receiver hands it over: durable, not in force. */
+async function receive(storage: NodeStorage, index = SNAPSHOT_INDEX): Promise<ReceivedSnapshot> {
+  const meta = metaAt(index);
+  const { image, directory } = await storage.createImage();
+  const tree = new DataTree(TREE_LIMITS);
+  tree.skipTo(zxid(index));
+  const options = { clock: new Clock(), clusterId: "c", historyId: "h" };
+  await new Checkpointer(options).run(tree, image, meta);
+  const message = {
+    kind: "installSnapshot",
+    from: nodeId(6),
+    to: nodeId(5),
+    term: term(2),
+    snapshot: meta,
+  } as const;
+  return { meta, message, tree, image, directory };
+}
+
+describe("a node's storage", () => {
+  test("starts from the formation, and again from what was made durable", async () => {
+    const disk = newDisk();
+    const first = await open(disk);
+    expect(first.initial).toMatchObject({ snapshot: metaAt(0), entries: [], mayVote: true });
+    await first.storage.recordVote(HARD_STATE);
+    await persist(first.storage, entries(1, 3));
+    await close(first);
+    const second = await open(disk);
+    expect(second.initial.entries).toEqual(entries(1, 3));
+    expect(second.initial.hardState).toEqual(HARD_STATE);
+    await close(second);
+  });
+
+  test("trusts the later of its two copies of the vote", async () => {
+    const disk = newDisk();
+    const first = await open(disk);
+    await persist(first.storage, entries(1, 1));
+    const vote = { term: term(9), votedFor: nodeId(6) };
+    await first.storage.recordVote(vote);
+    await close(first);
+    const second = await open(disk);
+    expect(second.initial.hardState).toEqual(vote);
+    await close(second);
+  });
+
+  test("puts a received image in force before the log says that it starts there", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    const { storage, identity } = opened;
+    await persist(storage, entries(1, 3));
+    const snapshot = await receive(storage);
+    storage.stage(snapshot);
+    const seen: string[] = [];
+    disk.files.setOnStep(({ operation, path, phase }) => {
+      if (phase !== "before" || operation === "read") return null;
+      if (path.includes("/log/") && operation === "write")
+        seen.push(`log ${identity.current.image}`);
+      if (operation === "syncDirectory" && path === DIRECTORY) seen.push("directory");
+      return null;
+    });
+    await persist(storage, entries(51, 52), snapshot.meta);
+    disk.files.setOnStep(null);
+    expect(seen).toEqual(["directory", `log ${snapshot.directory}`]);
+    storage.install(Promise.resolve());
+    await close(opened);
+    const again = await open(disk);
+    expect(again.initial.snapshot).toEqual(snapshot.meta);
+    expect(again.initial.entries).toEqual(entries(51, 52));
+    expect((await disk.files.list(DIRECTORY)).filter((name) => name.startsWith("image"))).toEqual([
+      snapshot.directory,
+    ]);
+    await close(again);
+  });
+
+  test("writes nothing for a snapshot that it does not hold", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    await persist(opened.storage, entries(1, 3));
+    await expect(persist(opened.storage, [], metaAt(50))).rejects.toMatchObject({
+      code: "IMAGE_CORRUPT",
+    });
+    await close(opened);
+    const again = await open(disk);
+    expect(again.initial.entries).toEqual(entries(1, 3));
+    await close(again);
+  });
+
+  test("goes on behind a snapshot that was in force when the log could not say so any more", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    await persist(opened.storage, entries(1, 3));
+    const snapshot = await receive(opened.storage);
+    await opened.identity.update({ image: snapshot.directory });
+    await snapshot.image.close();
+    await close(opened);
+    for (let start = 0; start < 2; start += 1) {
+      const again = await open(disk);
+      expect(again.initial).toMatchObject({ snapshot: snapshot.meta, entries: [], firstIndex: 51 });
+      await close(again);
+    }
+  });
+
+  test("takes a staged image away that nobody wants, and never one in force", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    const { storage } = opened;
+    const unwanted = await receive(storage);
+    storage.stage(unwanted);
+    await storage.unstage();
+    expect(await disk.files.list(DIRECTORY)).not.toContain(unwanted.directory);
+    const wanted = await receive(storage);
+    storage.stage(wanted);
+    await persist(storage, [], wanted.meta);
+    await storage.unstage();
+    expect(storage.image).toBe(wanted.image);
+    expect(await disk.files.list(DIRECTORY)).toContain(wanted.directory);
+    await close(opened);
+    await close(await open(disk));
+  });
+
+  test("keeps the old image until nothing uses it any more", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    const { storage } = opened;
+    const old = storage.image;
+    const snapshot = await receive(storage);
+    storage.stage(snapshot);
+    await persist(storage, [], snapshot.meta);
+    let settle = (): void => {};
+    storage.install(
+      new Promise<void>((resolve) => {
+        settle = resolve;
+      }),
+    );
+    for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
+    await expect(old.get("@image")).resolves.toBeNull();
+    settle();
+    await close(opened);
+    await expect(old.get("@image")).rejects.toMatchObject({ code: "STOPPED" });
+  });
+
+  test("leaves nothing open when it cannot be opened", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    const batch = opened.storage.image.batch();
+    batch.put("@image", Uint8Array.of(1));
+    await batch.write();
+    await close(opened);
+    await expect(open(disk)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+    await expect(open(disk)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+  });
+
+  test("trims the log behind the third last checkpoint", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    const { storage } = opened;
+    for (let at = 1; at <= 400; at += 1) {
+      const data = new Uint8Array(1000);
+      const list: readonly Entry[] = [
+        { kind: "command", term: term(2), index: logIndex(at), data },
+      ];
+      await persist(storage, list);
+    }
+    await storage.trim(logIndex(200));
+    await storage.trim(logIndex(300));
+    expect(storage.logFirstIndex).toBe(1);
+    await storage.trim(logIndex(400));
+    expect(storage.logFirstIndex).toBeGreaterThan(1);
+    expect(storage.logFirstIndex).toBeLessThanOrEqual(201);
+    await close(opened);
+  });
+
+  test("starts after a power cut at any step of an install, from the old state or the new one", async () => {
+    const outcomes = new Set<number>();
+    for (let cutAt = 1; cutAt < 60; cutAt += 1) {
+      const disk = newDisk(cutAt);
+      const opened = await open(disk);
+      const { storage } = opened;
+      await storage.recordVote(HARD_STATE);
+      await persist(storage, entries(1, 3));
+      const snapshot = await receive(storage);
+      storage.stage(snapshot);
+      const crashed = await crashDuring(disk, cutAt, async () => {
+        await persist(storage, [], snapshot.meta);
+        storage.install(Promise.resolve());
+        await storage.close();
+      });
+      const again = await open(crashed);
+      const { index } = again.initial.snapshot;
+      outcomes.add(index);
+      if (index === 0) expect(again.initial.entries).toEqual(entries(1, 3));
+      else expect(again.initial.entries).toEqual([]);
+      await close(again);
+    }
+    expect([...outcomes].sort()).toEqual([0, SNAPSHOT_INDEX]);
+  }, 60_000);
+});
+
+/** Runs `work` until the step with this number, then cuts the power; the disk as it is found afterwards. */
+async function crashDuring(disk: Disk, cutAt: number, work: () => Promise<void>): Promise<Disk> {
+  let steps = 0;
+  const cut = new Promise<MemoryFiles>((resolve) => {
+    disk.files.setOnStep(() => {
+      steps += 1;
+      if (steps === cutAt) resolve(disk.files.crash());
+      return null;
+    });
+    void work().then(
+      () => resolve(disk.files.crash()),
+      () => resolve(disk.files.crash()),
+    );
+  });
+  const files = await cut;
+  files.setOnStep(null);
+  return { files, images: disk.images.afterCrash(files) };
+}
