@@ -62,6 +62,17 @@ describe("the session tracker", () => {
     expect(tracker.touch(B)).toBe(false);
   });
 
+  test("counts the timeout from the last touch, whenever that was", () => {
+    for (let at = 0; at < 1000; at += 30) {
+      const tracker = started({ id: A, timeoutMs: 1000 });
+      sweepFor(tracker, at);
+      tracker.touch(A);
+      const after = sweepFor(tracker, 3000).get(A);
+      expect(after, `touched after ${at}`).toBeGreaterThanOrEqual(1000);
+      expect(after, `touched after ${at}`).toBeLessThanOrEqual(1210);
+    }
+  });
+
   test("refuses touches of sessions that it does not know or that are on their way out", () => {
     const tracker = started({ id: A, timeoutMs: 1000 });
     expect(tracker.touch(B)).toBe(false);

@@ -207,7 +207,7 @@ describe("a snapshot", () => {
   });
 
   test("whose pieces come twice is still the same", async () => {
-    const { sender, order, wire, received, receiver, tree, ended } = await setUp();
+    const { sender, order, wire, received, receiver, tree, ended, discarded } = await setUp();
     wire.alter = (chunk) => {
       receiver.onChunk(LEADER, chunk);
       return chunk;
@@ -217,6 +217,7 @@ describe("a snapshot", () => {
     expect(ended).toEqual([true]);
     expect(received).toHaveLength(1);
     expect(received[0]?.tree.digest()).toBe(tree.digest());
+    expect(discarded).toEqual([]);
   });
 
   test("that does not give the digest it claims is refused", async () => {
