@@ -16,7 +16,7 @@ import { MemoryImage, openCommand } from "../support/kv-store/tree-driver.ts";
 
 const TERM = 3;
 /** So small that the change log drops revisions all the time. */
-const LIMITS = { ...TREE_LIMITS, changeLogCountMax: 12 };
+const LIMITS = { ...TREE_LIMITS, changeLogCountMax: 12, changeLogImagedMax: 12 };
 
 const steps = fc.array(step, { minLength: 1, maxLength: 60, size: "max" });
 

@@ -38,7 +38,7 @@ function since(log: ChangeLog, at: number): readonly string[] | number {
 
 describe("ChangeLog", () => {
   it("gives everything after a revision, in order", () => {
-    const log = new ChangeLog({ bytesMax: 1e6, countMax: 100 });
+    const log = new ChangeLog({ bytesMax: 1e6, countMax: 100, imagedCountMax: 100 });
     for (const changes of [revision(2), revision(5, 3), revision(9)]) log.append(changes);
     expect(since(log, 0)).toEqual(["/2.0", "/5.0", "/5.1", "/5.2", "/9.0"]);
     expect(since(log, 2)).toEqual(["/5.0", "/5.1", "/5.2", "/9.0"]);
@@ -49,7 +49,7 @@ describe("ChangeLog", () => {
   });
 
   it("drops whole revisions beyond its count and says how far back it reaches", () => {
-    const log = new ChangeLog({ bytesMax: 1e6, countMax: 4 });
+    const log = new ChangeLog({ bytesMax: 1e6, countMax: 4, imagedCountMax: 4 });
     for (const changes of [revision(2, 2), revision(5, 2), revision(9)]) log.append(changes);
     expect(log.oldestZxid).toBe(2);
     expect(since(log, 1)).toBe(2);
@@ -61,7 +61,7 @@ describe("ChangeLog", () => {
   });
 
   it("drops what is beyond its bytes, even all of it", () => {
-    const log = new ChangeLog({ bytesMax: 3000, countMax: 100 });
+    const log = new ChangeLog({ bytesMax: 3000, countMax: 100, imagedCountMax: 100 });
     log.append(revision(1));
     log.append(revision(2, 1, 1500));
     expect(log.oldestZxid).toBe(0);
@@ -76,13 +76,13 @@ describe("ChangeLog", () => {
   });
 
   it("stops at revisions that do not rise", () => {
-    const log = new ChangeLog({ bytesMax: 3000, countMax: 100 });
+    const log = new ChangeLog({ bytesMax: 3000, countMax: 100, imagedCountMax: 100 });
     log.append(revision(2));
     expect(() => log.append(revision(2))).toThrow(InvariantError);
   });
 
   it("tells checkpoints what came and what fell off, once", () => {
-    const log = new ChangeLog({ bytesMax: 1e6, countMax: 2 });
+    const log = new ChangeLog({ bytesMax: 1e6, countMax: 2, imagedCountMax: 2 });
     const delta = () => {
       const { added, fallen } = log.freeze();
       return { added: added.map((changes) => changes[0]?.zxid), fallen };
@@ -105,5 +105,21 @@ describe("ChangeLog", () => {
     });
     log.complete();
     expect(delta()).toEqual({ added: [], fallen: [] });
+  });
+
+  it("lets the image hold only the newest", () => {
+    const log = new ChangeLog({ bytesMax: 1e6, countMax: 100, imagedCountMax: 3 });
+    for (const changes of [revision(1), revision(2, 2), revision(5)]) log.append(changes);
+    const first = log.freeze();
+    expect(first.added.map((changes) => changes[0]?.zxid)).toEqual([2, 5]);
+    expect(first).toMatchObject({ oldestZxid: 1, count: 3, fallen: [] });
+    log.complete();
+    log.append(revision(6));
+    log.append(revision(7));
+    const second = log.freeze();
+    expect(second.added.map((changes) => changes[0]?.zxid)).toEqual([6, 7]);
+    expect(second).toMatchObject({ oldestZxid: 2, count: 3, fallen: [{ zxid: 2, count: 2 }] });
+    log.complete();
+    expect(since(log, 1)).toEqual(["/2.0", "/2.1", "/5.0", "/6.0", "/7.0"]);
   });
 });

@@ -12,19 +12,25 @@ export type ChangesSince =
 export interface ChangeLogLimits {
   readonly bytesMax: number;
   readonly countMax: number;
+  /** Newest changes that the image holds too. */
+  readonly imagedCountMax: number;
 }
 
-/** The changes of one revision whose records are to leave the image. */
-export interface FallenChanges {
+/** The changes of one revision, as the image holds them. */
+export interface ImagedChanges {
   readonly zxid: Zxid;
   readonly count: number;
 }
 
 /** What a checkpoint writes of the log. */
 export interface ChangeLogDelta {
+  /** Oldest revision after which the image will know every change. */
   readonly oldestZxid: Zxid | 0;
+  /** Changes that the image will hold. */
+  readonly count: number;
   readonly added: readonly (readonly Change[])[];
-  readonly fallen: readonly FallenChanges[];
+  /** Revisions whose records are to leave the image. */
+  readonly fallen: readonly ImagedChanges[];
 }
 
 const CHANGE_BYTES = 400;
@@ -32,7 +38,8 @@ const NOTHING: readonly Change[] = [];
 
 /**
  * Byte- and count-bounded ring of committed changes, whole revisions at a time. What falls off raises `oldestZxid`.
- * It also knows which of its revisions the image holds, for checkpoints.
+ * It also knows which of its revisions the image holds, for checkpoints: only the newest, because writing every change
+ * once more would cost a checkpoint more than the znodes themselves do. What changed since is in the log.
  */
 export class ChangeLog {
   readonly #limits: ChangeLogLimits;
@@ -45,10 +52,11 @@ export class ChangeLog {
   #bytes = 0;
   #count = 0;
   #oldestZxid: Zxid | 0;
+  /** Last revision that a completed checkpoint wrote. */
   #imagedZxid: Zxid | 0 = 0;
-  #frozenZxid: Zxid | 0 = 0;
-  #fallen: FallenChanges[] = [];
-  #frozenFallen: readonly FallenChanges[] = [];
+  /** Revisions whose records the image may hold, ascending. */
+  #imaged: readonly ImagedChanges[] = [];
+  #frozen: readonly ImagedChanges[] = [];
 
   /** `oldestZxid`: of the image the log continues; 0 for a new history. */
   constructor(limits: ChangeLogLimits, oldestZxid: Zxid | 0 = 0) {
@@ -90,9 +98,14 @@ export class ChangeLog {
   /** Takes back what an image holds of it, ascending; before anything is appended. */
   restore(revisions: readonly (readonly Change[])[]): void {
     assert(this.#revisions.length === 0, "restored_when_empty");
-    const last = revisions.at(-1)?.[0];
-    if (last !== undefined) this.#imagedZxid = last.zxid;
-    for (const changes of revisions) this.append(changes);
+    const imaged: ImagedChanges[] = [];
+    for (const changes of revisions) {
+      const first = changes[0];
+      if (first !== undefined) imaged.push({ zxid: first.zxid, count: changes.length });
+      this.append(changes);
+    }
+    this.#imaged = imaged;
+    this.#imagedZxid = imaged.at(-1)?.zxid ?? 0;
   }
 
   /** Every change of a revision above `zxid`, in order; the iterable is only good until the next apply. */
@@ -102,24 +115,35 @@ export class ChangeLog {
   }
 
   freeze(): ChangeLogDelta {
-    const from = this.#indexAfter(this.#imagedZxid);
-    const added = this.#revisions.slice(from);
-    this.#frozenZxid = added.at(-1)?.[0]?.zxid ?? this.#imagedZxid;
-    this.#frozenFallen = this.#fallen;
-    this.#fallen = [];
-    assert(this.#frozenZxid >= this.#imagedZxid, "frozen_after_imaged");
-    return { oldestZxid: this.#oldestZxid, added, fallen: this.#frozenFallen };
+    let from = this.#revisions.length;
+    let count = 0;
+    while (from > this.#head) {
+      const more = this.#revisions[from - 1]?.length ?? 0;
+      if (count + more > this.#limits.imagedCountMax) break;
+      count += more;
+      from -= 1;
+    }
+    const oldestZxid = from === this.#head ? this.#oldestZxid : (this.#zxids[from - 1] ?? 0);
+    this.#frozen = this.#revisions
+      .slice(from)
+      .map((changes, at) => imagedOf(this.#zxids[from + at], changes));
+    const added = this.#revisions.slice(Math.max(from, this.#indexAfter(this.#imagedZxid)));
+    const fallen = this.#imaged.filter(({ zxid }) => zxid <= oldestZxid);
+    assert(oldestZxid >= this.#oldestZxid, "image_reaches_back_no_further");
+    return { oldestZxid, count, added, fallen };
   }
 
   complete(): void {
-    this.#imagedZxid = this.#frozenZxid;
-    this.#frozenFallen = [];
+    this.#imagedZxid = this.#frozen.at(-1)?.zxid ?? this.#imagedZxid;
+    this.#imaged = this.#frozen;
+    this.#frozen = [];
   }
 
+  /** What was drained may have reached the image all the same. */
   abandon(): void {
-    this.#fallen = this.#frozenFallen.concat(this.#fallen);
-    this.#frozenZxid = this.#imagedZxid;
-    this.#frozenFallen = [];
+    const last = this.#imaged.at(-1)?.zxid ?? 0;
+    this.#imaged = this.#imaged.concat(this.#frozen.filter(({ zxid }) => zxid > last));
+    this.#frozen = [];
   }
 
   *#from(start: number): IterableIterator<Change> {
@@ -147,13 +171,17 @@ export class ChangeLog {
     this.#revisions[this.#head] = NOTHING;
     this.#head += 1;
     this.#oldestZxid = zxid;
-    if (zxid <= this.#imagedZxid || zxid <= this.#frozenZxid) this.#fallen.push({ zxid, count });
     if (this.#head <= 1024 || this.#head * 2 <= this.#revisions.length) return;
     this.#revisions = this.#revisions.slice(this.#head);
     this.#zxids = this.#zxids.slice(this.#head);
     this.#sizes = this.#sizes.slice(this.#head);
     this.#head = 0;
   }
+}
+
+function imagedOf(zxid: Zxid | undefined, changes: readonly Change[]): ImagedChanges {
+  assert(zxid !== undefined && changes.length > 0, "imaged_revision_not_empty");
+  return { zxid, count: changes.length };
 }
 
 function bytesOf(changes: readonly Change[]): number {

@@ -65,7 +65,7 @@ class StateCheckpoint implements Checkpoint {
     this.#log = state.changeLog.freeze();
     this.zxid = state.lastZxid;
     this.digest = renderDigest(state, state.digest);
-    this.#records = this.#drain(metaOf(state, this.digest));
+    this.#records = this.#drain(metaOf(state, this.digest, this.#log));
   }
 
   next(countMax: number, bytesMax: number): readonly ImageRecord[] {
@@ -153,7 +153,7 @@ function* changeRecords(log: ChangeLogDelta): IterableIterator<ImageRecord> {
   }
 }
 
-function metaOf(state: TreeState, digest: string): ImageMeta {
+function metaOf(state: TreeState, digest: string, log: ChangeLogDelta): ImageMeta {
   const { limits } = state;
   return {
     zxid: state.lastZxid,
@@ -162,9 +162,9 @@ function metaOf(state: TreeState, digest: string): ImageMeta {
     nodeCount: state.nodes.size,
     sessionCount: state.sessions.size,
     replyCount: state.replyCount,
-    changeCount: state.changeLog.count,
+    changeCount: log.count,
     bytes: state.bytes,
-    oldestZxid: state.changeLog.oldestZxid,
+    oldestZxid: log.oldestZxid,
     bytesMax: limits.bytesMax,
     sessionsMax: limits.sessionsMax,
     sessionEphemeralsMax: limits.sessionEphemeralsMax,

@@ -10,11 +10,14 @@ export interface TreeLimits {
   readonly changeLogBytesMax: number;
   /** Changes in the change log. Not part of the digest. */
   readonly changeLogCountMax: number;
+  /** Newest changes that a checkpoint keeps on disk. Not part of the digest. */
+  readonly changeLogImagedMax: number;
 }
 
 /**
  * Defaults: 1 GiB of counted state, which stays well below half of a 4 GiB heap; 64 MiB and 131,072 changes of history, about
- * a second of writes at full load.
+ * a second of writes at full load. The newest 8,192 of them are on disk too, as of the last checkpoint; a restart replays the
+ * log from there on, so what it can resume from reaches back further still.
  */
 export const TREE_LIMITS: TreeLimits = {
   bytesMax: 1_073_741_824,
@@ -22,4 +25,5 @@ export const TREE_LIMITS: TreeLimits = {
   sessionEphemeralsMax: 10_000,
   changeLogBytesMax: 67_108_864,
   changeLogCountMax: 131_072,
+  changeLogImagedMax: 8_192,
 };

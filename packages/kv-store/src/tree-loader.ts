@@ -53,7 +53,7 @@ export class TreeLoader {
   readonly #changes: LoadedChange[] = [];
 
   constructor(limits: TreeLimits) {
-    const changeLog = new ChangeLog({ bytesMax: 1, countMax: 1 });
+    const changeLog = new ChangeLog({ bytesMax: 1, countMax: 1, imagedCountMax: 1 });
     this.#state = blankState(limits, changeLog);
   }
 
@@ -221,8 +221,12 @@ export class TreeLoader {
 
   /** Revisions in order and complete, under this build's own bounds. */
   #restoreChangeLog(meta: ImageMeta): ChangeLog {
-    const { changeLogBytesMax: bytesMax, changeLogCountMax: countMax } = this.#state.limits;
-    const log = new ChangeLog({ bytesMax, countMax }, meta.oldestZxid);
+    const { limits } = this.#state;
+    const countMax = limits.changeLogCountMax;
+    const log = new ChangeLog(
+      { bytesMax: limits.changeLogBytesMax, countMax, imagedCountMax: limits.changeLogImagedMax },
+      meta.oldestZxid,
+    );
     this.#changes.sort((a, b) => a.change.zxid - b.change.zxid || a.index - b.index);
     const revisions: Change[][] = [];
     for (const { index, change } of this.#changes) {

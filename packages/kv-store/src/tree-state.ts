@@ -83,6 +83,7 @@ export function newState(limits: TreeLimits): TreeState {
   const changeLog = new ChangeLog({
     bytesMax: limits.changeLogBytesMax,
     countMax: limits.changeLogCountMax,
+    imagedCountMax: limits.changeLogImagedMax,
   });
   const state = blankState(limits, changeLog);
   const image = { data: NO_DATA, stat: ROOT_STAT, created: 0, contenderFormat: null };
