@@ -1,6 +1,7 @@
 import type { Change } from "./apply-outcome.ts";
 import { assert } from "./assert.ts";
 import type { Zxid } from "./protocol/index.ts";
+import { RevisionQueue } from "./revision-queue.ts";
 
 /** Changes after a revision, or how far back they reach. */
 export type ChangesSince =
@@ -34,7 +35,6 @@ export interface ChangeLogDelta {
 }
 
 const CHANGE_BYTES = 400;
-const NOTHING: readonly Change[] = [];
 
 /**
  * Byte- and count-bounded ring of committed changes, whole revisions at a time. What falls off raises `oldestZxid`.
@@ -43,12 +43,8 @@ const NOTHING: readonly Change[] = [];
  */
 export class ChangeLog {
   readonly #limits: ChangeLogLimits;
-  /** One array for each revision that changed something, ascending; those before `#head` fell off. */
-  #revisions: (readonly Change[])[] = [];
-  /** Zxid and bytes of each revision, so that dropping one, long after it was last looked at, need not look at it. */
-  #zxids: Zxid[] = [];
-  #sizes: number[] = [];
-  #head = 0;
+  readonly #revisions = new RevisionQueue();
+  #newestZxid: Zxid | 0 = 0;
   #bytes = 0;
   #count = 0;
   #oldestZxid: Zxid | 0;
@@ -82,12 +78,10 @@ export class ChangeLog {
   append(changes: readonly Change[]): void {
     const first = changes[0];
     if (first === undefined) return;
-    const last = this.#zxids.at(-1) ?? 0;
-    assert(last < first.zxid, "change_log_ascending");
+    assert(this.#newestZxid < first.zxid, "change_log_ascending");
     const bytes = bytesOf(changes);
-    this.#revisions.push(changes);
-    this.#zxids.push(first.zxid);
-    this.#sizes.push(bytes);
+    this.#revisions.push(changes, first.zxid, bytes);
+    this.#newestZxid = first.zxid;
     this.#count += changes.length;
     this.#bytes += bytes;
     while (this.#bytes > this.#limits.bytesMax || this.#count > this.#limits.countMax) {
@@ -115,19 +109,26 @@ export class ChangeLog {
   }
 
   freeze(): ChangeLogDelta {
-    let from = this.#revisions.length;
+    const { length } = this.#revisions;
+    let from = length;
     let count = 0;
-    while (from > this.#head) {
-      const more = this.#revisions[from - 1]?.length ?? 0;
+    while (from > 0) {
+      const more = this.#revisions.changesAt(from - 1).length;
       if (count + more > this.#limits.imagedCountMax) break;
       count += more;
       from -= 1;
     }
-    const oldestZxid = from === this.#head ? this.#oldestZxid : (this.#zxids[from - 1] ?? 0);
-    this.#frozen = this.#revisions
-      .slice(from)
-      .map((changes, at) => imagedOf(this.#zxids[from + at], changes));
-    const added = this.#revisions.slice(Math.max(from, this.#indexAfter(this.#imagedZxid)));
+    const oldestZxid = from === 0 ? this.#oldestZxid : this.#revisions.zxidAt(from - 1);
+    const frozen: ImagedChanges[] = [];
+    const added: (readonly Change[])[] = [];
+    for (let i = from; i < length; i += 1) {
+      const changes = this.#revisions.changesAt(i);
+      const zxid = this.#revisions.zxidAt(i);
+      assert(changes.length > 0, "imaged_revision_not_empty");
+      frozen.push({ zxid, count: changes.length });
+      if (zxid > this.#imagedZxid) added.push(changes);
+    }
+    this.#frozen = frozen;
     const fallen = this.#imaged.filter(({ zxid }) => zxid <= oldestZxid);
     assert(oldestZxid >= this.#oldestZxid, "image_reaches_back_no_further");
     return { oldestZxid, count, added, fallen };
@@ -147,41 +148,29 @@ export class ChangeLog {
   }
 
   *#from(start: number): IterableIterator<Change> {
-    for (let i = start; i < this.#revisions.length; i += 1) yield* this.#revisions[i] ?? NOTHING;
+    for (let i = start; i < this.#revisions.length; i += 1) yield* this.#revisions.changesAt(i);
   }
 
   /** Index of the first revision above `zxid`. */
   #indexAfter(zxid: Zxid | 0): number {
-    let low = this.#head;
+    let low = 0;
     let high = this.#revisions.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#zxids[middle] ?? 0) <= zxid) low = middle + 1;
+      if (this.#revisions.zxidAt(middle) <= zxid) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
   #dropFirst(): void {
-    const count = this.#revisions[this.#head]?.length ?? 0;
-    const zxid = this.#zxids[this.#head];
-    assert(zxid !== undefined && count > 0, "dropped_revision_not_empty");
-    this.#bytes -= this.#sizes[this.#head] ?? 0;
+    const count = this.#revisions.changesAt(0).length;
+    const zxid = this.#revisions.zxidAt(0);
+    assert(count > 0, "dropped_revision_not_empty");
+    this.#bytes -= this.#revisions.shift();
     this.#count -= count;
-    this.#revisions[this.#head] = NOTHING;
-    this.#head += 1;
     this.#oldestZxid = zxid;
-    if (this.#head <= 1024 || this.#head * 2 <= this.#revisions.length) return;
-    this.#revisions = this.#revisions.slice(this.#head);
-    this.#zxids = this.#zxids.slice(this.#head);
-    this.#sizes = this.#sizes.slice(this.#head);
-    this.#head = 0;
   }
-}
-
-function imagedOf(zxid: Zxid | undefined, changes: readonly Change[]): ImagedChanges {
-  assert(zxid !== undefined && changes.length > 0, "imaged_revision_not_empty");
-  return { zxid, count: changes.length };
 }
 
 function bytesOf(changes: readonly Change[]): number {

@@ -1,22 +1,13 @@
 import { assert, unreachable } from "./assert.ts";
-import { ByteSlab } from "./byte-slab.ts";
 import { EXPIRED_MAX } from "./apply-session.ts";
 import type { AttachInfo, Command, CommandStamp } from "./command.ts";
 import { VERIFIER_BYTES_MAX } from "./image-codec.ts";
-import { packValue, readFloat64, unpackValue } from "./protocol/codec-bytes.ts";
-import { readAckedSeq } from "./protocol/codec-client.ts";
-import { packOps, readOps, readText, TEXT_UNITS_MAX } from "./protocol/codec-op.ts";
-import {
-  readBytes,
-  readInteger,
-  readList,
-  readSessionId,
-  readTuple,
-  readWriteSeq,
-  readZxid,
-  wellFormed,
-} from "./protocol/codec-value.ts";
+import { readOps, TEXT_UNITS_MAX, writeOps } from "./protocol/codec-op.ts";
+import { malformed } from "./protocol/codec-value.ts";
+import type { SessionId } from "./protocol/index.ts";
 import { ProtocolError } from "./protocol/protocol-error.ts";
+import { ValueReader } from "./protocol/value-reader.ts";
+import { ValueWriter } from "./protocol/value-writer.ts";
 
 /** Version of the commands in the log. History: 1 = first. */
 export const COMMAND_VERSION = 1;
@@ -47,29 +38,37 @@ const TIME_AT = 2;
 const CLOCK_AT = 10;
 const BODY_AT = 18;
 
-/** Entries of the log live and go in the order in which they were made, so that a slab of them goes as one. */
-const COMMAND_SLAB_BYTES = 65_536;
-const commandBytes = new ByteSlab(COMMAND_SLAB_BYTES);
+/** Of its own: entries of the log live and go in the order in which they were made, so that a chunk of them goes as one. */
+const commandWriter = new ValueWriter();
+const commandReader = new ValueReader();
 
 const KINDS = ["write", "openSession", "attach", "closeSession", "expireSessions"] as const;
 
+/** The stamp last written, as it stands in a command. */
+const stampBytes = new Uint8Array(BODY_AT - TIME_AT);
+const stampView = new DataView(stampBytes.buffer);
+let stamped: CommandStamp = { timeMs: 0, clockMs: 0 };
+
 /** Bytes of a command with room for the stamp, which is zero until {@link stampCommand}. */
 export function encodeCommand(command: Command): Uint8Array {
-  const body = packValue(packBody(command));
-  const bytes = commandBytes.take(BODY_AT + body.length);
+  commandWriter.begin(BODY_AT);
+  writeBody(commandWriter, command);
+  const bytes = commandWriter.finish();
   bytes[0] = COMMAND_VERSION;
   bytes[KIND_AT] = KINDS.indexOf(command.kind) + 1;
-  bytes.set(body, BODY_AT);
   return bytes;
 }
 
 /** Writes the leader's stamp in place; fractions of a millisecond are cut off. */
 export function stampCommand(bytes: Uint8Array, stamp: CommandStamp): void {
   assert(bytes.length > BODY_AT, "stamped_command_has_a_body");
-  assert(stamp.timeMs >= 0 && stamp.clockMs >= 0, "stamp_not_negative");
-  const view = new DataView(bytes.buffer, bytes.byteOffset, BODY_AT);
-  view.setFloat64(TIME_AT, Math.floor(stamp.timeMs));
-  view.setFloat64(CLOCK_AT, Math.floor(stamp.clockMs));
+  if (stamp !== stamped) {
+    assert(stamp.timeMs >= 0 && stamp.clockMs >= 0, "stamp_not_negative");
+    stampView.setFloat64(0, Math.floor(stamp.timeMs));
+    stampView.setFloat64(CLOCK_AT - TIME_AT, Math.floor(stamp.clockMs));
+    stamped = stamp;
+  }
+  bytes.set(stampBytes, TIME_AT);
 }
 
 /** Throws {@link CommandError} and nothing else. Binary fields alias `bytes`. */
@@ -80,9 +79,10 @@ export function decodeCommand(bytes: Uint8Array): StampedCommand {
   const kind = KINDS[(bytes[KIND_AT] ?? 0) - 1];
   if (kind === undefined) throw new CommandError("UNKNOWN_KIND", String(bytes[KIND_AT]));
   try {
-    const timeMs = readInteger(readFloat64(bytes, TIME_AT));
-    const clockMs = readInteger(readFloat64(bytes, CLOCK_AT));
-    return { stamp: { timeMs, clockMs }, command: readBody(kind, unpackValue(bytes, BODY_AT)) };
+    commandReader.open(bytes, BODY_AT);
+    const command = readBody(kind, commandReader);
+    commandReader.close();
+    return { stamp: readStamp(bytes), command };
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     const code = error.code === "UNKNOWN_OPERATION" ? "UNKNOWN_KIND" : "MALFORMED";
@@ -90,89 +90,143 @@ export function decodeCommand(bytes: Uint8Array): StampedCommand {
   }
 }
 
-function packBody(command: Command): readonly unknown[] {
+/** The stamp of the entry before, which most entries of a batch share. */
+let lastStamp: CommandStamp = { timeMs: 0, clockMs: 0 };
+const lastStampBytes = new Uint8Array(BODY_AT - TIME_AT);
+const lastStampView = new DataView(lastStampBytes.buffer);
+
+function readStamp(bytes: Uint8Array): CommandStamp {
+  let isSame = true;
+  for (let i = 0; i < lastStampBytes.length; i += 1) {
+    const byte = bytes[TIME_AT + i] ?? 0;
+    if (lastStampBytes[i] === byte) continue;
+    lastStampBytes[i] = byte;
+    isSame = false;
+  }
+  if (isSame) return lastStamp;
+  const timeMs = lastStampView.getFloat64(0);
+  const clockMs = lastStampView.getFloat64(CLOCK_AT - TIME_AT);
+  if (!isTime(timeMs) || !isTime(clockMs)) {
+    // So that what is remembered is a stamp whatever was read.
+    lastStampBytes.fill(0);
+    lastStamp = { timeMs: 0, clockMs: 0 };
+    malformed("no stamp");
+  }
+  lastStamp = { timeMs, clockMs };
+  return lastStamp;
+}
+
+function isTime(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0);
+}
+
+function writeBody(writer: ValueWriter, command: Command): void {
   switch (command.kind) {
-    case "write": {
-      const { session, writeSeq, ackedSeq, epoch } = command;
-      return [session, writeSeq, ackedSeq, epoch, packOps(command.ops)];
-    }
+    case "write":
+      writer.list(5);
+      writer.integer(command.session);
+      writer.integer(command.writeSeq);
+      writer.integer(command.ackedSeq);
+      writer.integer(command.epoch);
+      writeOps(writer, command.ops);
+      return;
     case "openSession":
-      return [command.verifier, command.timeoutMs, packAttach(command.attach)];
-    case "attach": {
-      const { session, verifier, timeoutMs } = command;
-      return [session, verifier, timeoutMs, packAttach(command.attach)];
-    }
+      writer.list(3);
+      writer.bytes(command.verifier);
+      writer.integer(command.timeoutMs);
+      writeAttach(writer, command.attach);
+      return;
+    case "attach":
+      writer.list(4);
+      writer.integer(command.session);
+      writer.bytes(command.verifier);
+      writer.integer(command.timeoutMs);
+      writeAttach(writer, command.attach);
+      return;
     case "closeSession":
-      return [command.session];
+      writer.list(1);
+      writer.integer(command.session);
+      return;
     case "expireSessions":
       assert(command.sessions.length <= EXPIRED_MAX, "expired_sessions_bounded");
-      return [command.term, command.basis, command.sessions];
+      writer.list(3);
+      writer.integer(command.term);
+      writer.integer(command.basis);
+      writer.list(command.sessions.length);
+      for (const session of command.sessions) writer.integer(session);
+      return;
     default:
-      return unreachable(command);
+      unreachable(command);
   }
 }
 
-function readBody(kind: Command["kind"], value: unknown): Command {
+function readBody(kind: Command["kind"], reader: ValueReader): Command {
   switch (kind) {
-    case "write": {
-      // By index: destructuring walks an iterator, which this path, taken for every entry, would feel.
-      const fields = readTuple(value, 5);
+    case "write":
+      reader.tuple(5);
       return {
         kind,
-        session: readSessionId(fields[0]),
-        writeSeq: readWriteSeq(fields[1]),
-        ackedSeq: readAckedSeq(fields[2]),
-        epoch: readInteger(fields[3]),
-        ops: readOps(fields[4]),
+        session: reader.sessionId(),
+        writeSeq: reader.writeSeq(),
+        ackedSeq: reader.ackedSeq(),
+        epoch: reader.integer(),
+        ops: readOps(reader),
       };
-    }
-    case "openSession": {
-      const [verifier, timeoutMs, attach] = readTuple(value, 3);
+    case "openSession":
+      reader.tuple(3);
       return {
         kind,
-        verifier: readBytes(verifier, VERIFIER_BYTES_MAX),
-        timeoutMs: readInteger(timeoutMs),
-        attach: readAttach(attach),
+        verifier: reader.bytes(VERIFIER_BYTES_MAX),
+        timeoutMs: reader.integer(),
+        attach: readAttach(reader),
       };
-    }
-    case "attach": {
-      const [session, verifier, timeoutMs, attach] = readTuple(value, 4);
+    case "attach":
+      reader.tuple(4);
       return {
         kind,
-        session: readSessionId(session),
-        verifier: readBytes(verifier, VERIFIER_BYTES_MAX),
-        timeoutMs: readInteger(timeoutMs),
-        attach: readAttach(attach),
+        session: reader.sessionId(),
+        verifier: reader.bytes(VERIFIER_BYTES_MAX),
+        timeoutMs: reader.integer(),
+        attach: readAttach(reader),
       };
-    }
     case "closeSession":
-      return { kind, session: readSessionId(readTuple(value, 1)[0]) };
-    case "expireSessions": {
-      const [term, basis, sessions] = readTuple(value, 3);
+      reader.tuple(1);
+      return { kind, session: reader.sessionId() };
+    case "expireSessions":
+      reader.tuple(3);
       return {
         kind,
-        term: readInteger(term),
-        basis: readZxid(basis),
-        sessions: readList(sessions, EXPIRED_MAX).map(readSessionId),
+        term: reader.integer(),
+        basis: reader.zxid(),
+        sessions: readSessionIds(reader),
       };
-    }
     default:
       return unreachable(kind);
   }
 }
 
-/** Texts beyond the bound, which only describe, are cut: an attach must not fail for them. */
-function packAttach(attach: AttachInfo): readonly unknown[] {
-  const texts = [attach.address, attach.principal, attach.clientName];
-  return [attach.node, ...texts.map((text) => wellFormed(text.slice(0, TEXT_UNITS_MAX)))];
+function readSessionIds(reader: ValueReader): readonly SessionId[] {
+  const count = reader.list(EXPIRED_MAX);
+  const sessions: SessionId[] = [];
+  for (let i = 0; i < count; i += 1) sessions.push(reader.sessionId());
+  return sessions;
 }
 
-function readAttach(value: unknown): AttachInfo {
-  const [node, address, principal, clientName] = readTuple(value, 4);
+/** Texts beyond the bound, which only describe, are cut: an attach must not fail for them. */
+function writeAttach(writer: ValueWriter, attach: AttachInfo): void {
+  writer.list(4);
+  writer.integer(attach.node);
+  writer.text(attach.address.slice(0, TEXT_UNITS_MAX));
+  writer.text(attach.principal.slice(0, TEXT_UNITS_MAX));
+  writer.text(attach.clientName.slice(0, TEXT_UNITS_MAX));
+}
+
+function readAttach(reader: ValueReader): AttachInfo {
+  reader.tuple(4);
   return {
-    node: readInteger(node),
-    address: readText(address),
-    principal: readText(principal),
-    clientName: readText(clientName),
+    node: reader.integer(),
+    address: reader.text(TEXT_UNITS_MAX),
+    principal: reader.text(TEXT_UNITS_MAX),
+    clientName: reader.text(TEXT_UNITS_MAX),
   };
 }

@@ -51,14 +51,22 @@ export class Hasher {
     const length = value.length;
     this.word(length);
     const whole = length & ~3;
+    // In variables: the lanes in fields would be read and written for every word.
+    let a = this.#a;
+    let b = this.#b;
     for (let i = 0; i < whole; i += 4) {
-      this.word(
+      const word =
         (value[i] ?? 0) |
-          ((value[i + 1] ?? 0) << 8) |
-          ((value[i + 2] ?? 0) << 16) |
-          ((value[i + 3] ?? 0) << 24),
-      );
+        ((value[i + 1] ?? 0) << 8) |
+        ((value[i + 2] ?? 0) << 16) |
+        ((value[i + 3] ?? 0) << 24);
+      a = Math.imul(a ^ word, FIRST);
+      a ^= a >>> 15;
+      b = Math.imul((b + word) | 0, SECOND);
+      b = (((b << 13) | (b >>> 19)) + 0x38b34ae5) | 0;
     }
+    this.#a = a;
+    this.#b = b;
     for (let i = whole; i < length; i += 1) this.word(value[i] ?? 0);
   }
 

@@ -1,19 +1,19 @@
 import type { Change } from "./apply-outcome.ts";
 import { DigestSum, Hasher, ITEM } from "./digest.ts";
-import { packStat, readOutcome, readStat, packOutcome, readText } from "./protocol/codec-op.ts";
+import { readOutcome, readStat, readText, writeOutcome, writeStat } from "./protocol/codec-op.ts";
 import { packValue, unpackValue } from "./protocol/codec-bytes.ts";
 import { readAckedSeq } from "./protocol/codec-client.ts";
 import {
   malformed,
   readBytes,
-  readChoice,
   readInteger,
-  readSessionId,
   readString,
   readTuple,
   readZxid,
 } from "./protocol/codec-value.ts";
 import { PROTOCOL_LIMITS, type WriteOutcome, type Zxid } from "./protocol/index.ts";
+import { ValueReader } from "./protocol/value-reader.ts";
+import { ValueWriter } from "./protocol/value-writer.ts";
 import type { SessionRecord } from "./session.ts";
 import type { ContenderFormat, ZnodeImage } from "./znode.ts";
 
@@ -100,19 +100,29 @@ function sealOf(meta: ImageMeta): string {
   return new DigestSum().render(hasher.a, hasher.b);
 }
 
+const writer = new ValueWriter();
+const reader = new ValueReader();
+
 export function encodeZnode(image: ZnodeImage): Uint8Array {
-  const format = CONTENDER_FORMATS.indexOf(image.contenderFormat);
-  return packValue([image.data, packStat(image.stat), image.created, format]);
+  writer.begin();
+  writer.list(4);
+  writer.bytes(image.data);
+  writeStat(writer, image.stat);
+  writer.integer(image.created);
+  writer.integer(CONTENDER_FORMATS.indexOf(image.contenderFormat));
+  return writer.finish();
 }
 
 export function decodeZnode(bytes: Uint8Array): ZnodeImage {
-  const [data, stat, created, format] = readTuple(unpackValue(bytes, 0), 4);
+  reader.open(bytes, 0);
+  reader.tuple(4);
   const image = {
-    data: readBytes(data, PROTOCOL_LIMITS.dataBytesMax),
-    stat: readStat(stat),
-    created: readInteger(created),
-    contenderFormat: readChoice(format, CONTENDER_FORMATS),
+    data: reader.bytes(PROTOCOL_LIMITS.dataBytesMax),
+    stat: readStat(reader),
+    created: reader.integer(),
+    contenderFormat: reader.choice(CONTENDER_FORMATS),
   };
+  reader.close();
   if (image.data.length !== image.stat.dataBytes) malformed("data of another length");
   return image;
 }
@@ -152,26 +162,36 @@ export function decodeSession(bytes: Uint8Array): SessionRecord {
 }
 
 export function encodeReply(outcome: WriteOutcome): Uint8Array {
-  return packValue(packOutcome(outcome));
+  writer.begin();
+  writeOutcome(writer, outcome);
+  return writer.finish();
 }
 
 export function decodeReply(bytes: Uint8Array): WriteOutcome {
-  return readOutcome(unpackValue(bytes, 0));
+  reader.open(bytes, 0);
+  const outcome = readOutcome(reader);
+  reader.close();
+  return outcome;
 }
 
 /** Revision and index stand in the key. Data and stat of a deleted znode are what was before, and stand once. */
 export function encodeChange(change: Change): Uint8Array {
-  const isDeleted = change.kind === "deleted";
-  const before = isDeleted ? null : change.before;
-  return packValue([
-    CHANGE_KINDS.indexOf(change.kind),
-    change.path,
-    change.data,
-    packStat(change.stat),
-    before === null ? null : before.data,
-    before === null ? null : packStat(before.stat),
-    change.author,
-  ]);
+  const before = change.kind === "deleted" ? null : change.before;
+  writer.begin();
+  writer.list(7);
+  writer.integer(CHANGE_KINDS.indexOf(change.kind));
+  writer.text(change.path);
+  writer.bytes(change.data);
+  writeStat(writer, change.stat);
+  if (before === null) {
+    writer.nil();
+    writer.nil();
+  } else {
+    writer.bytes(before.data);
+    writeStat(writer, before.stat);
+  }
+  writer.integer(change.author);
+  return writer.finish();
 }
 
 /** `copy` keeps bytes that outlive the record. */
@@ -180,22 +200,27 @@ export function decodeChange(
   zxid: Zxid,
   copy: (data: Uint8Array) => Uint8Array,
 ): Change {
-  const fields = readTuple(unpackValue(bytes, 0), 7);
-  const kind = readChoice(fields[0], CHANGE_KINDS);
-  const data = copy(readBytes(fields[2], PROTOCOL_LIMITS.dataBytesMax));
-  const stat = readStat(fields[3]);
-  let before: Change["before"] = kind === "deleted" ? { data, stat } : null;
+  reader.open(bytes, 0);
+  reader.tuple(7);
+  const kind = reader.choice(CHANGE_KINDS);
+  const path = reader.text(PROTOCOL_LIMITS.pathBytesMax);
+  const data = copy(reader.bytes(PROTOCOL_LIMITS.dataBytesMax));
+  const stat = readStat(reader);
+  const before = readBefore(kind, { data, stat }, copy);
+  const author = reader.owner();
+  reader.close();
+  return { zxid, kind, path, data, stat, before, author };
+}
+
+function readBefore(
+  kind: Change["kind"],
+  after: NonNullable<Change["before"]>,
+  copy: (data: Uint8Array) => Uint8Array,
+): Change["before"] {
   if (kind === "dataChanged") {
-    const dataBefore = copy(readBytes(fields[4], PROTOCOL_LIMITS.dataBytesMax));
-    before = { data: dataBefore, stat: readStat(fields[5]) };
+    const data = copy(reader.bytes(PROTOCOL_LIMITS.dataBytesMax));
+    return { data, stat: readStat(reader) };
   }
-  return {
-    zxid,
-    kind,
-    path: readString(fields[1], PROTOCOL_LIMITS.pathBytesMax),
-    data,
-    stat,
-    before,
-    author: fields[6] === 0 ? 0 : readSessionId(fields[6]),
-  };
+  if (!reader.nil() || !reader.nil()) malformed("a state before where there is none");
+  return kind === "deleted" ? after : null;
 }

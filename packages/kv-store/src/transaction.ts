@@ -53,7 +53,9 @@ export class Transaction {
   #author: SessionId | 0 = 0;
   /** Null: nothing of this transaction can fail after its first change. */
   #undo: Undo[] | null = null;
-  #touched: Znode[] = [];
+  /** The first `#touchedCount` items; to cut the list for every write would cost more than the rest of its book-keeping. */
+  readonly #touched: Znode[] = [];
+  #touchedCount = 0;
   #changes: Change[] | null = null;
   #bytesBefore = 0;
   #isOpen = false;
@@ -127,9 +129,8 @@ export class Transaction {
     const node = makeZnode(path, parent, image);
     hashPath(state.hasher, node);
     hashData(state.hasher, node);
-    node.isTouched = true;
     node.isFresh = true;
-    this.#touched.push(node);
+    this.#noteTouched(node);
     this.#prepare(parent);
     parent.stat = withChildren(parent.stat, zxid, 1);
     parent.created += 1;
@@ -230,7 +231,9 @@ export class Transaction {
   commit(): Committed {
     assert(this.#isOpen, "committed_open_transaction");
     const { digest, hasher, dirtyNodes } = this.#state;
-    for (const node of this.#touched) {
+    for (let i = 0; i < this.#touchedCount; i += 1) {
+      const node = this.#touched[i];
+      assert(node !== undefined, "touched_without_holes");
       const wasFresh = node.isFresh;
       node.isTouched = false;
       node.isFresh = false;
@@ -252,12 +255,14 @@ export class Transaction {
   rollBack(): void {
     assert(this.#isOpen, "rolled_back_open_transaction");
     const undo = this.#undo ?? [];
-    assert(this.#undo !== null || this.#touched.length === 0, "unfailing_transactions_commit");
+    assert(this.#undo !== null || this.#touchedCount === 0, "unfailing_transactions_commit");
     for (let i = undo.length - 1; i >= 0; i -= 1) {
       const step = undo[i];
       if (step !== undefined) this.#revert(step);
     }
-    for (const node of this.#touched) {
+    for (let i = 0; i < this.#touchedCount; i += 1) {
+      const node = this.#touched[i];
+      assert(node !== undefined, "touched_without_holes");
       node.isTouched = false;
       node.isFresh = false;
     }
@@ -293,9 +298,15 @@ export class Transaction {
   #prepare(node: Znode): void {
     this.#undo?.push({ kind: "restore", node, image: znodeImage(node) });
     if (node.isTouched) return;
-    node.isTouched = true;
-    this.#touched.push(node);
+    this.#noteTouched(node);
     this.#state.dirtyNodes.touch(node);
+  }
+
+  #noteTouched(node: Znode): void {
+    assert(!node.isTouched, "touched_once");
+    node.isTouched = true;
+    this.#touched[this.#touchedCount] = node;
+    this.#touchedCount += 1;
   }
 
   #record(change: Change): void {
@@ -342,7 +353,9 @@ export class Transaction {
   #end(): void {
     this.#isOpen = false;
     this.#undo = null;
-    this.#touched.length = 0;
+    // What a large write touched must not be held by it.
+    if (this.#touchedCount > 64) this.#touched.length = 0;
+    this.#touchedCount = 0;
     if (this.#acquired.size > 0) this.#acquired.clear();
     if (this.#handOvers.size > 0) this.#handOvers.clear();
   }

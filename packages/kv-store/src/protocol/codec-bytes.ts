@@ -14,7 +14,6 @@ const NO_BYTES = new Uint8Array(0);
 class ValueCodec {
   readonly #packr = new Packr({ useRecords: false, moreTypes: false, variableMapSize: true });
   #whole: Uint8Array = NO_BYTES;
-  #view: DataView = new DataView(NO_BYTES.buffer);
   #end = 0;
 
   pack(value: readonly unknown[]): Uint8Array {
@@ -22,13 +21,9 @@ class ValueCodec {
   }
 
   unpack(bytes: Uint8Array, from: number): unknown {
-    this.#wrap(bytes);
     const start = bytes.byteOffset + from;
     const end = bytes.byteOffset + bytes.byteLength;
-    this.#end = end;
-    if (start >= end || this.#skipValue(start, 0) !== end) {
-      throw new ProtocolError("PROTOCOL_ERROR", "not one well-formed value");
-    }
+    if (this.endOf(bytes, from) !== bytes.byteLength) notOneValue();
     try {
       return this.#packr.unpack(this.#whole, { start, end });
     } catch (error) {
@@ -36,15 +31,17 @@ class ValueCodec {
     }
   }
 
-  float64(bytes: Uint8Array, at: number): number {
+  /** Position in `bytes` after the value at `from`. */
+  endOf(bytes: Uint8Array, from: number): number {
     this.#wrap(bytes);
-    return this.#view.getFloat64(bytes.byteOffset + at);
+    this.#end = bytes.byteOffset + bytes.byteLength;
+    const end = this.#skipValue(bytes.byteOffset + from, 0);
+    return end === -1 ? notOneValue() : end - bytes.byteOffset;
   }
 
   #wrap(bytes: Uint8Array): void {
     if (bytes.buffer === this.#whole.buffer) return;
     this.#whole = new Uint8Array(bytes.buffer);
-    this.#view = new DataView(bytes.buffer);
   }
 
   /** Position after the value at `position`, or -1 where the bytes are none of ours. */
@@ -133,7 +130,11 @@ export function unpackValue(bytes: Uint8Array, start: number): unknown {
   return codec.unpack(bytes, start);
 }
 
-/** The big-endian float64 at `at`, which must lie within `bytes`. */
-export function readFloat64(bytes: Uint8Array, at: number): number {
-  return codec.float64(bytes, at);
+/** Position after the value at `from`; throws {@link ProtocolError} if none of ours stands there. */
+export function valueEnd(bytes: Uint8Array, from: number): number {
+  return codec.endOf(bytes, from);
+}
+
+function notOneValue(): never {
+  throw new ProtocolError("PROTOCOL_ERROR", "not one well-formed value");
 }

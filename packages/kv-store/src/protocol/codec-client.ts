@@ -1,13 +1,13 @@
 import {
+  expectFields,
   type Packed,
-  packOps,
   readOps,
   readSecret,
-  readTag,
   readText,
   unknownTag,
+  writeOps,
 } from "./codec-op.ts";
-import { packQuery, readQuery } from "./codec-query.ts";
+import { readQuery, writeQuery } from "./codec-query.ts";
 import {
   readBoolean,
   readChoice,
@@ -26,6 +26,8 @@ import { WATCH_MODES } from "./event.ts";
 import type { ClientMessage, Hello } from "./frame.ts";
 import type { WriteSeq } from "./ids.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
+import type { ValueReader } from "./value-reader.ts";
+import type { ValueWriter } from "./value-writer.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
 const HELLO = 1;
@@ -42,70 +44,82 @@ const TUPLE_ITEMS_MAX = 64;
 
 const CONSISTENCIES = ["linearizable", "local"] as const;
 
-export function packClientMessage(message: ClientMessage): Packed {
+export function writeClientMessage(writer: ValueWriter, message: ClientMessage): void {
   switch (message.kind) {
     case "hello":
-      return packHello(message);
+      writer.value(packHello(message));
+      return;
     case "write":
-      return [WRITE, message.writeSeq, message.ackedSeq, packOps(message.ops)];
+      writer.list(4);
+      writer.integer(WRITE);
+      writer.integer(message.writeSeq);
+      writer.integer(message.ackedSeq);
+      writeOps(writer, message.ops);
+      return;
     case "skip":
-      return [SKIP, message.writeSeq, message.ackedSeq];
-    case "read": {
-      const consistency = CONSISTENCIES.indexOf(message.consistency);
-      return [READ, message.cxid, consistency, packQuery(message.query)];
-    }
+      writer.list(3);
+      writer.integer(SKIP);
+      writer.integer(message.writeSeq);
+      writer.integer(message.ackedSeq);
+      return;
+    case "read":
+      writer.list(4);
+      writer.integer(READ);
+      writer.integer(message.cxid);
+      writer.integer(CONSISTENCIES.indexOf(message.consistency));
+      writeQuery(writer, message.query);
+      return;
     case "addWatch":
-      return [
-        ADD_WATCH,
-        message.cxid,
-        message.watchId,
-        wellFormed(message.path),
-        WATCH_MODES.indexOf(message.mode),
-        message.withData,
-        message.sinceZxid,
-      ];
+      writer.value(packAddWatch(message));
+      return;
     case "removeWatch":
-      return [REMOVE_WATCH, message.cxid, message.watchId];
+      writer.value([REMOVE_WATCH, message.cxid, message.watchId]);
+      return;
     case "ping":
-      return [PING, message.pingId];
+      writer.value([PING, message.pingId]);
+      return;
     case "closeSession":
-      return [CLOSE_SESSION, message.cxid];
+      writer.value([CLOSE_SESSION, message.cxid]);
+      return;
     default:
-      return unencodable(message);
+      unencodable(message);
   }
 }
 
-export function readClientMessage(value: unknown): ClientMessage {
-  const tag = readTag(value);
+export function readClientMessage(reader: ValueReader): ClientMessage {
+  const start = reader.position;
+  const count = reader.list(TUPLE_ITEMS_MAX);
+  const tag = reader.integer();
+  switch (tag) {
+    case WRITE:
+      expectFields(count, 4);
+      return {
+        kind: "write",
+        writeSeq: reader.writeSeq(),
+        ackedSeq: reader.ackedSeq(),
+        ops: readOps(reader),
+      };
+    case SKIP:
+      expectFields(count, 3);
+      return { kind: "skip", writeSeq: reader.writeSeq(), ackedSeq: reader.ackedSeq() };
+    case READ:
+      expectFields(count, 4);
+      return {
+        kind: "read",
+        cxid: reader.integer(),
+        consistency: reader.choice(CONSISTENCIES),
+        query: readQuery(reader),
+      };
+    default:
+      reader.rewind(start);
+      return readRareMessage(tag, reader.value());
+  }
+}
+
+function readRareMessage(tag: number, value: unknown): ClientMessage {
   switch (tag) {
     case HELLO:
       return readHello(value);
-    case WRITE: {
-      const [, writeSeq, ackedSeq, ops] = readTuple(value, 4);
-      return {
-        kind: "write",
-        writeSeq: readWriteSeq(writeSeq),
-        ackedSeq: readAckedSeq(ackedSeq),
-        ops: readOps(ops),
-      };
-    }
-    case SKIP: {
-      const [, writeSeq, ackedSeq] = readTuple(value, 3);
-      return {
-        kind: "skip",
-        writeSeq: readWriteSeq(writeSeq),
-        ackedSeq: readAckedSeq(ackedSeq),
-      };
-    }
-    case READ: {
-      const [, cxid, consistency, query] = readTuple(value, 4);
-      return {
-        kind: "read",
-        cxid: readInteger(cxid),
-        consistency: readChoice(consistency, CONSISTENCIES),
-        query: readQuery(query),
-      };
-    }
     case ADD_WATCH:
       return readAddWatch(value);
     case REMOVE_WATCH: {
@@ -168,6 +182,18 @@ function foreignHello(protocolVersion: number): Hello {
     historyId: "",
     clientName: "",
   };
+}
+
+function packAddWatch(message: Extract<ClientMessage, { readonly kind: "addWatch" }>): Packed {
+  return [
+    ADD_WATCH,
+    message.cxid,
+    message.watchId,
+    wellFormed(message.path),
+    WATCH_MODES.indexOf(message.mode),
+    message.withData,
+    message.sinceZxid,
+  ];
 }
 
 function readAddWatch(value: unknown): ClientMessage {

@@ -1,28 +1,12 @@
-import {
-  malformed,
-  readBoolean,
-  readBytes,
-  readChoice,
-  readData,
-  readErrorCode,
-  readInteger,
-  readList,
-  readPath,
-  readSessionId,
-  readString,
-  readToken,
-  readTuple,
-  unencodable,
-  readVersion,
-  readZxid,
-  wellFormed,
-} from "./codec-value.ts";
+import { malformed, readBytes, readInteger, readString, unencodable } from "./codec-value.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
 import { CREATE_MODES, type WriteOp, type WriteOutcome, type WriteReply } from "./op.ts";
 import { ProtocolError } from "./protocol-error.ts";
 import type { Stat } from "./stat.ts";
+import type { ValueReader } from "./value-reader.ts";
+import type { ValueWriter } from "./value-writer.ts";
 
-/** What a value is made of on its way to and from bytes. */
+/** What a value is made of on its way to and from bytes, where it is not read and written piece by piece. */
 export type Packed = readonly unknown[];
 
 const CREATE = 1;
@@ -32,6 +16,9 @@ const CHECK = 4;
 const GUARD = 5;
 const ACQUIRE = 6;
 const RELEASE = 7;
+
+/** Items of the longest tuple that begins with a tag. */
+const TAGGED_MAX = 8;
 
 /** First item of a tagged tuple. */
 export function readTag(value: unknown): number {
@@ -43,193 +30,254 @@ export function unknownTag(what: string, tag: number): never {
   throw new ProtocolError("UNKNOWN_OPERATION", `${what} ${tag}`);
 }
 
-export function packOp(op: WriteOp): Packed {
-  const path = wellFormed(op.path);
+/** A tuple whose items, the tag among them, are not as many as its tag asks for is malformed. */
+export function expectFields(count: number, expected: number): void {
+  if (count !== expected) malformed(`expected ${expected} fields`);
+}
+
+export function writeOp(writer: ValueWriter, op: WriteOp): void {
   switch (op.kind) {
     case "create":
-      return [CREATE, path, op.data, CREATE_MODES.indexOf(op.mode)];
+      beginOp(writer, 4, CREATE, op.path);
+      writer.bytes(op.data);
+      writer.integer(CREATE_MODES.indexOf(op.mode));
+      return;
     case "set":
-      return [SET, path, op.data, op.version];
+      beginOp(writer, 4, SET, op.path);
+      writer.bytes(op.data);
+      writeVersion(writer, op.version);
+      return;
     case "delete":
-      return [DELETE, path, op.version];
+      beginOp(writer, 3, DELETE, op.path);
+      writeVersion(writer, op.version);
+      return;
     case "check":
-      return [CHECK, path, op.version];
+      beginOp(writer, 3, CHECK, op.path);
+      writeVersion(writer, op.version);
+      return;
     case "guard":
-      return [GUARD, path, op.token];
+      beginOp(writer, 3, GUARD, op.path);
+      writer.integer(op.token);
+      return;
     case "acquire":
-      return [ACQUIRE, path, op.data, op.wait];
+      beginOp(writer, 4, ACQUIRE, op.path);
+      writer.bytes(op.data);
+      writer.boolean(op.wait);
+      return;
     case "release":
-      return [RELEASE, path, op.token];
+      beginOp(writer, 3, RELEASE, op.path);
+      writer.integer(op.token);
+      return;
     default:
-      return unencodable(op);
+      unencodable(op);
   }
 }
 
-export function readOp(value: unknown): WriteOp {
-  const tag = readTag(value);
+function beginOp(writer: ValueWriter, fields: number, tag: number, path: string): void {
+  writer.list(fields);
+  writer.integer(tag);
+  writer.text(path);
+}
+
+function writeVersion(writer: ValueWriter, version: number | null): void {
+  if (version === null) writer.nil();
+  else writer.integer(version);
+}
+
+export function readOp(reader: ValueReader): WriteOp {
+  const count = reader.list(TAGGED_MAX);
+  const tag = reader.integer();
   switch (tag) {
-    case CREATE: {
-      const fields = readTuple(value, 4);
+    case CREATE:
+      expectFields(count, 4);
       return {
         kind: "create",
-        path: readPath(fields[1]),
-        data: readData(fields[2]),
-        mode: readChoice(fields[3], CREATE_MODES),
+        path: reader.path(),
+        data: reader.data(),
+        mode: reader.choice(CREATE_MODES),
       };
-    }
-    case SET: {
-      const fields = readTuple(value, 4);
-      return {
-        kind: "set",
-        path: readPath(fields[1]),
-        data: readData(fields[2]),
-        version: readVersion(fields[3]),
-      };
-    }
+    case SET:
+      expectFields(count, 4);
+      return { kind: "set", path: reader.path(), data: reader.data(), version: reader.version() };
     case DELETE:
-    case CHECK: {
-      const [, path, version] = readTuple(value, 3);
-      const kind = tag === DELETE ? "delete" : "check";
-      return { kind, path: readPath(path), version: readVersion(version) };
-    }
+      expectFields(count, 3);
+      return { kind: "delete", path: reader.path(), version: reader.version() };
+    case CHECK:
+      expectFields(count, 3);
+      return { kind: "check", path: reader.path(), version: reader.version() };
     case GUARD:
-    case RELEASE: {
-      const [, path, token] = readTuple(value, 3);
-      const kind = tag === GUARD ? "guard" : "release";
-      return { kind, path: readPath(path), token: readToken(token) };
-    }
-    case ACQUIRE: {
-      const fields = readTuple(value, 4);
+      expectFields(count, 3);
+      return { kind: "guard", path: reader.path(), token: reader.token() };
+    case ACQUIRE:
+      expectFields(count, 4);
       return {
         kind: "acquire",
-        path: readPath(fields[1]),
-        data: readData(fields[2]),
-        wait: readBoolean(fields[3]),
+        path: reader.path(),
+        data: reader.data(),
+        wait: reader.boolean(),
       };
-    }
+    case RELEASE:
+      expectFields(count, 3);
+      return { kind: "release", path: reader.path(), token: reader.token() };
     default:
       return unknownTag("op", tag);
   }
 }
 
-export function packOps(ops: readonly WriteOp[]): Packed {
-  return ops.map(packOp);
+export function writeOps(writer: ValueWriter, ops: readonly WriteOp[]): void {
+  writer.list(ops.length);
+  for (const op of ops) writeOp(writer, op);
 }
 
-export function readOps(value: unknown): readonly WriteOp[] {
-  return readList(value, PROTOCOL_LIMITS.opsMax).map(readOp);
+export function readOps(reader: ValueReader): readonly WriteOp[] {
+  const count = reader.list(PROTOCOL_LIMITS.opsMax);
+  // A list that begins as a literal takes a fraction of the memory of one that is pushed to; most have one item.
+  if (count === 1) return [readOp(reader)];
+  const ops: WriteOp[] = [];
+  for (let i = 0; i < count; i += 1) ops.push(readOp(reader));
+  return ops;
 }
 
-export function packStat(stat: Stat): Packed {
-  return [
-    stat.czxid,
-    stat.mzxid,
-    stat.pzxid,
-    stat.ctimeMs,
-    stat.mtimeMs,
-    stat.version,
-    stat.cversion,
-    stat.aversion,
-    stat.ephemeralOwner,
-    stat.dataBytes,
-    stat.childCount,
-  ];
+export function writeStat(writer: ValueWriter, stat: Stat): void {
+  writer.list(11);
+  writer.integer(stat.czxid);
+  writer.integer(stat.mzxid);
+  writer.integer(stat.pzxid);
+  writer.integer(stat.ctimeMs);
+  writer.integer(stat.mtimeMs);
+  writer.integer(stat.version);
+  writer.integer(stat.cversion);
+  writer.integer(stat.aversion);
+  writer.integer(stat.ephemeralOwner);
+  writer.integer(stat.dataBytes);
+  writer.integer(stat.childCount);
 }
 
-export function readStat(value: unknown): Stat {
-  const fields = readTuple(value, 11);
+export function readStat(reader: ValueReader): Stat {
+  reader.tuple(11);
   return {
-    czxid: readZxid(fields[0]),
-    mzxid: readZxid(fields[1]),
-    pzxid: readZxid(fields[2]),
-    ctimeMs: readInteger(fields[3]),
-    mtimeMs: readInteger(fields[4]),
-    version: readInteger(fields[5]),
-    cversion: readInteger(fields[6]),
-    aversion: readInteger(fields[7]),
-    ephemeralOwner: fields[8] === 0 ? 0 : readSessionId(fields[8]),
-    dataBytes: readInteger(fields[9]),
-    childCount: readInteger(fields[10]),
+    czxid: reader.zxid(),
+    mzxid: reader.zxid(),
+    pzxid: reader.zxid(),
+    ctimeMs: reader.integer(),
+    mtimeMs: reader.integer(),
+    version: reader.integer(),
+    cversion: reader.integer(),
+    aversion: reader.integer(),
+    ephemeralOwner: reader.owner(),
+    dataBytes: reader.integer(),
+    childCount: reader.integer(),
   };
 }
 
-function packReply(reply: WriteReply): Packed {
+function writeReply(writer: ValueWriter, reply: WriteReply): void {
   switch (reply.kind) {
     case "create":
-      return [CREATE, reply.path, packStat(reply.stat)];
+      writer.list(3);
+      writer.integer(CREATE);
+      writer.text(reply.path);
+      writeStat(writer, reply.stat);
+      return;
     case "set":
-      return [SET, packStat(reply.stat)];
-    case "delete":
-      return [DELETE];
+      writer.list(2);
+      writer.integer(SET);
+      writeStat(writer, reply.stat);
+      return;
     case "check":
-      return [CHECK, packStat(reply.stat)];
-    case "guard":
-      return [GUARD];
+      writer.list(2);
+      writer.integer(CHECK);
+      writeStat(writer, reply.stat);
+      return;
     case "acquire":
-      return [ACQUIRE, reply.contender, reply.token, reply.held];
+      writer.list(4);
+      writer.integer(ACQUIRE);
+      writer.text(reply.contender);
+      writer.integer(reply.token);
+      writer.boolean(reply.held);
+      return;
+    case "delete":
+      writeBareReply(writer, DELETE);
+      return;
+    case "guard":
+      writeBareReply(writer, GUARD);
+      return;
     case "release":
-      return [RELEASE];
+      writeBareReply(writer, RELEASE);
+      return;
     default:
-      return unencodable(reply);
+      unencodable(reply);
   }
 }
 
-function readReply(value: unknown): WriteReply {
-  const tag = readTag(value);
+function writeBareReply(writer: ValueWriter, tag: number): void {
+  writer.list(1);
+  writer.integer(tag);
+}
+
+function readReply(reader: ValueReader): WriteReply {
+  const count = reader.list(TAGGED_MAX);
+  const tag = reader.integer();
   switch (tag) {
-    case CREATE: {
-      const [, path, stat] = readTuple(value, 3);
-      return { kind: "create", path: readPath(path), stat: readStat(stat) };
-    }
+    case CREATE:
+      expectFields(count, 3);
+      return { kind: "create", path: reader.path(), stat: readStat(reader) };
     case SET:
-      return { kind: "set", stat: readStat(readTuple(value, 2)[1]) };
+      expectFields(count, 2);
+      return { kind: "set", stat: readStat(reader) };
     case CHECK:
-      return { kind: "check", stat: readStat(readTuple(value, 2)[1]) };
-    case ACQUIRE: {
-      const [, contender, token, held] = readTuple(value, 4);
+      expectFields(count, 2);
+      return { kind: "check", stat: readStat(reader) };
+    case ACQUIRE:
+      expectFields(count, 4);
       return {
         kind: "acquire",
-        contender: readPath(contender),
-        token: readToken(token),
-        held: readBoolean(held),
+        contender: reader.path(),
+        token: reader.token(),
+        held: reader.boolean(),
       };
-    }
     case DELETE:
-      readTuple(value, 1);
+      expectFields(count, 1);
       return { kind: "delete" };
     case GUARD:
-      readTuple(value, 1);
+      expectFields(count, 1);
       return { kind: "guard" };
     case RELEASE:
-      readTuple(value, 1);
+      expectFields(count, 1);
       return { kind: "release" };
     default:
       return unknownTag("reply", tag);
   }
 }
 
-export function packOutcome(outcome: WriteOutcome): Packed {
-  return outcome.ok
-    ? [outcome.zxid, outcome.replies.map(packReply)]
-    : [outcome.zxid, outcome.code, outcome.opIndex];
+export function writeOutcome(writer: ValueWriter, outcome: WriteOutcome): void {
+  if (outcome.ok) {
+    writer.list(2);
+    writer.integer(outcome.zxid);
+    writer.list(outcome.replies.length);
+    for (const reply of outcome.replies) writeReply(writer, reply);
+  } else {
+    writer.list(3);
+    writer.integer(outcome.zxid);
+    writer.text(outcome.code);
+    writer.integer(outcome.opIndex);
+  }
 }
 
-export function readOutcome(value: unknown): WriteOutcome {
-  if (Array.isArray(value) && value.length === 2) {
-    const [zxid, replies] = value as Packed;
-    return {
-      ok: true,
-      zxid: readZxid(zxid),
-      replies: readList(replies, PROTOCOL_LIMITS.opsMax).map(readReply),
-    };
-  }
-  const [zxid, code, opIndex] = readTuple(value, 3);
-  return {
-    ok: false,
-    zxid: readZxid(zxid),
-    code: readErrorCode(code),
-    opIndex: readInteger(opIndex, -1, PROTOCOL_LIMITS.opsMax),
-  };
+export function readOutcome(reader: ValueReader): WriteOutcome {
+  const count = reader.list(3);
+  const zxid = reader.zxid();
+  if (count === 2) return { ok: true, zxid, replies: readReplies(reader) };
+  expectFields(count, 3);
+  const code = reader.errorCode();
+  return { ok: false, zxid, code, opIndex: reader.integer(-1, PROTOCOL_LIMITS.opsMax) };
+}
+
+function readReplies(reader: ValueReader): readonly WriteReply[] {
+  const count = reader.list(PROTOCOL_LIMITS.opsMax);
+  if (count === 1) return [readReply(reader)];
+  const replies: WriteReply[] = [];
+  for (let i = 0; i < count; i += 1) replies.push(readReply(reader));
+  return replies;
 }
 
 /** Text of people and addresses. */

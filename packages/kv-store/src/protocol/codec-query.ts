@@ -1,22 +1,10 @@
-import { type Packed, readStat, readTag, readText, packStat, unknownTag } from "./codec-op.ts";
-import {
-  readBoolean,
-  readData,
-  readErrorCode,
-  readInteger,
-  readList,
-  readPath,
-  readSessionId,
-  readString,
-  readToken,
-  readTuple,
-  unencodable,
-  readZxid,
-  wellFormed,
-} from "./codec-value.ts";
+import { expectFields, readStat, TEXT_UNITS_MAX, unknownTag, writeStat } from "./codec-op.ts";
+import { malformed, unencodable } from "./codec-value.ts";
 import type { ErrorCode } from "./error-code.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
 import type { Query, QueryReply, SessionInfo } from "./op.ts";
+import type { ValueReader } from "./value-reader.ts";
+import type { ValueWriter } from "./value-writer.ts";
 
 const GET = 1;
 const EXISTS = 2;
@@ -33,194 +21,252 @@ export type QueryResult =
   | { readonly ok: true; readonly value: QueryReply }
   | { readonly ok: false; readonly code: ErrorCode };
 
-export function packQuery(query: Query): Packed {
+/** Items of the longest tuple that begins with a tag. */
+const TAGGED_MAX = 8;
+
+export function writeQuery(writer: ValueWriter, query: Query): void {
   switch (query.kind) {
     case "get":
-      return [GET, wellFormed(query.path)];
+      beginPathQuery(writer, 2, GET, query.path);
+      return;
     case "exists":
-      return [EXISTS, wellFormed(query.path)];
-    case "children": {
-      const after = query.after === null ? null : wellFormed(query.after);
-      return [CHILDREN, wellFormed(query.path), after, query.limit];
-    }
+      beginPathQuery(writer, 2, EXISTS, query.path);
+      return;
+    case "children":
+      beginPathQuery(writer, 4, CHILDREN, query.path);
+      if (query.after === null) writer.nil();
+      else writer.text(query.after);
+      writer.integer(query.limit);
+      return;
     case "holder":
-      return [HOLDER, wellFormed(query.path)];
+      beginPathQuery(writer, 2, HOLDER, query.path);
+      return;
     case "contender":
-      return [CONTENDER, wellFormed(query.path), query.token];
+      beginPathQuery(writer, 3, CONTENDER, query.path);
+      writer.integer(query.token);
+      return;
     case "sessions":
-      return [SESSIONS, query.after, query.limit];
+      writer.list(3);
+      writer.integer(SESSIONS);
+      writer.integer(query.after);
+      writer.integer(query.limit);
+      return;
     case "sync":
-      return [SYNC];
+      writer.list(1);
+      writer.integer(SYNC);
+      return;
     default:
-      return unencodable(query);
+      unencodable(query);
   }
 }
 
-export function readQuery(value: unknown): Query {
-  const tag = readTag(value);
+function beginPathQuery(writer: ValueWriter, fields: number, tag: number, path: string): void {
+  writer.list(fields);
+  writer.integer(tag);
+  writer.text(path);
+}
+
+export function readQuery(reader: ValueReader): Query {
+  const count = reader.list(TAGGED_MAX);
+  const tag = reader.integer();
   switch (tag) {
     case GET:
-      return { kind: "get", path: readPath(readTuple(value, 2)[1]) };
+      expectFields(count, 2);
+      return { kind: "get", path: reader.path() };
     case EXISTS:
-      return { kind: "exists", path: readPath(readTuple(value, 2)[1]) };
-    case CHILDREN: {
-      const [, path, after, limit] = readTuple(value, 4);
+      expectFields(count, 2);
+      return { kind: "exists", path: reader.path() };
+    case CHILDREN:
+      expectFields(count, 4);
       return {
         kind: "children",
-        path: readPath(path),
-        after: after === null ? null : readPath(after),
-        limit: readLimit(limit),
+        path: reader.path(),
+        after: reader.nil() ? null : reader.path(),
+        limit: readLimit(reader),
       };
-    }
     case HOLDER:
-      return { kind: "holder", path: readPath(readTuple(value, 2)[1]) };
-    case CONTENDER: {
-      const [, path, token] = readTuple(value, 3);
-      return { kind: "contender", path: readPath(path), token: readToken(token) };
-    }
-    case SESSIONS: {
-      const [, after, limit] = readTuple(value, 3);
-      return {
-        kind: "sessions",
-        after: after === 0 ? 0 : readSessionId(after),
-        limit: readLimit(limit),
-      };
-    }
+      expectFields(count, 2);
+      return { kind: "holder", path: reader.path() };
+    case CONTENDER:
+      expectFields(count, 3);
+      return { kind: "contender", path: reader.path(), token: reader.token() };
+    case SESSIONS:
+      expectFields(count, 3);
+      return { kind: "sessions", after: reader.owner(), limit: readLimit(reader) };
     case SYNC:
-      readTuple(value, 1);
+      expectFields(count, 1);
       return { kind: "sync" };
     default:
       return unknownTag("query", tag);
   }
 }
 
-function readLimit(value: unknown): number {
-  return readInteger(value, 1, PROTOCOL_LIMITS.pageMax);
+function readLimit(reader: ValueReader): number {
+  return reader.integer(1, PROTOCOL_LIMITS.pageMax);
 }
 
-export function packQueryResult(result: QueryResult): Packed {
-  return result.ok ? [packQueryReply(result.value)] : [null, result.code];
-}
-
-export function readQueryResult(value: unknown): QueryResult {
-  if (Array.isArray(value) && value.length === 1) {
-    return { ok: true, value: readQueryReply((value as Packed)[0]) };
+export function writeQueryResult(writer: ValueWriter, result: QueryResult): void {
+  if (result.ok) {
+    writer.list(1);
+    writeQueryReply(writer, result.value);
+  } else {
+    writer.list(2);
+    writer.nil();
+    writer.text(result.code);
   }
-  const [nothing, code] = readTuple(value, 2);
-  return nothing === null
-    ? { ok: false, code: readErrorCode(code) }
-    : unknownTag("query result", -1);
 }
 
-function packQueryReply(reply: QueryReply): Packed {
+export function readQueryResult(reader: ValueReader): QueryResult {
+  const count = reader.list(2);
+  if (count === 1) return { ok: true, value: readQueryReply(reader) };
+  expectFields(count, 2);
+  if (!reader.nil()) malformed("expected null");
+  return { ok: false, code: reader.errorCode() };
+}
+
+function writeQueryReply(writer: ValueWriter, reply: QueryReply): void {
   switch (reply.kind) {
     case "get":
-      return [GET, reply.data, packStat(reply.stat)];
+      writer.list(3);
+      writer.integer(GET);
+      writer.bytes(reply.data);
+      writeStat(writer, reply.stat);
+      return;
     case "exists":
-      return [EXISTS, reply.stat === null ? null : packStat(reply.stat)];
+      writer.list(2);
+      writer.integer(EXISTS);
+      if (reply.stat === null) writer.nil();
+      else writeStat(writer, reply.stat);
+      return;
     case "children":
-      return [CHILDREN, reply.names, reply.more, packStat(reply.stat)];
-    case "holder": {
-      const holder = reply.holder;
-      const packed =
-        holder === null ? null : [holder.contender, holder.token, holder.session, holder.data];
-      return [HOLDER, packed, reply.waiting];
-    }
+      writer.list(4);
+      writer.integer(CHILDREN);
+      writer.list(reply.names.length);
+      for (const name of reply.names) writer.text(name);
+      writer.boolean(reply.more);
+      writeStat(writer, reply.stat);
+      return;
+    case "holder":
+      writeHolder(writer, reply);
+      return;
     case "contender":
-      return [CONTENDER, CONTENDER_STATES.indexOf(reply.state)];
+      writer.list(2);
+      writer.integer(CONTENDER);
+      writer.integer(CONTENDER_STATES.indexOf(reply.state));
+      return;
     case "sessions":
-      return [SESSIONS, reply.sessions.map(packSessionInfo), reply.more];
+      writer.list(3);
+      writer.integer(SESSIONS);
+      writer.list(reply.sessions.length);
+      for (const session of reply.sessions) writeSessionInfo(writer, session);
+      writer.boolean(reply.more);
+      return;
     case "sync":
-      return [SYNC];
+      writer.list(1);
+      writer.integer(SYNC);
+      return;
     default:
-      return unencodable(reply);
+      unencodable(reply);
   }
 }
 
-function readQueryReply(value: unknown): QueryReply {
-  const tag = readTag(value);
+function readQueryReply(reader: ValueReader): QueryReply {
+  const count = reader.list(TAGGED_MAX);
+  const tag = reader.integer();
   switch (tag) {
-    case GET: {
-      const [, data, stat] = readTuple(value, 3);
-      return { kind: "get", data: readData(data), stat: readStat(stat) };
-    }
-    case EXISTS: {
-      const stat = readTuple(value, 2)[1];
-      return { kind: "exists", stat: stat === null ? null : readStat(stat) };
-    }
-    case CHILDREN: {
-      const [, names, more, stat] = readTuple(value, 4);
+    case GET:
+      expectFields(count, 3);
+      return { kind: "get", data: reader.data(), stat: readStat(reader) };
+    case EXISTS:
+      expectFields(count, 2);
+      return { kind: "exists", stat: reader.nil() ? null : readStat(reader) };
+    case CHILDREN:
+      expectFields(count, 4);
       return {
         kind: "children",
-        names: readList(names, PROTOCOL_LIMITS.pageMax).map(readName),
-        more: readBoolean(more),
-        stat: readStat(stat),
+        names: readNames(reader),
+        more: reader.boolean(),
+        stat: readStat(reader),
       };
-    }
     case HOLDER:
-      return readHolder(value);
-    case CONTENDER: {
-      const state = CONTENDER_STATES[readInteger(readTuple(value, 2)[1], 0, 2)];
-      return { kind: "contender", state: state ?? "gone" };
-    }
-    case SESSIONS: {
-      const [, sessions, more] = readTuple(value, 3);
-      return {
-        kind: "sessions",
-        sessions: readList(sessions, PROTOCOL_LIMITS.pageMax).map(readSessionInfo),
-        more: readBoolean(more),
-      };
-    }
+      expectFields(count, 3);
+      return { kind: "holder", holder: readHolder(reader), waiting: reader.integer() };
+    case CONTENDER:
+      expectFields(count, 2);
+      return { kind: "contender", state: reader.choice(CONTENDER_STATES) };
+    case SESSIONS:
+      expectFields(count, 3);
+      return { kind: "sessions", sessions: readSessions(reader), more: reader.boolean() };
     case SYNC:
-      readTuple(value, 1);
+      expectFields(count, 1);
       return { kind: "sync" };
     default:
       return unknownTag("query reply", tag);
   }
 }
 
-function readName(value: unknown): string {
-  return readString(value, PROTOCOL_LIMITS.nameBytesMax);
+function readNames(reader: ValueReader): readonly string[] {
+  const count = reader.list(PROTOCOL_LIMITS.pageMax);
+  const names: string[] = [];
+  for (let i = 0; i < count; i += 1) names.push(reader.text(PROTOCOL_LIMITS.nameBytesMax));
+  return names;
 }
 
-function readHolder(value: unknown): QueryReply {
-  const [, holder, waitingField] = readTuple(value, 3);
-  const waiting = readInteger(waitingField);
-  if (holder === null) return { kind: "holder", holder: null, waiting };
-  const [contender, token, session, data] = readTuple(holder, 4);
+type HolderReply = Extract<QueryReply, { readonly kind: "holder" }>;
+
+function writeHolder(writer: ValueWriter, { holder, waiting }: HolderReply): void {
+  writer.list(3);
+  writer.integer(HOLDER);
+  if (holder === null) {
+    writer.nil();
+  } else {
+    writer.list(4);
+    writer.text(holder.contender);
+    writer.integer(holder.token);
+    writer.integer(holder.session);
+    writer.bytes(holder.data);
+  }
+  writer.integer(waiting);
+}
+
+function readHolder(reader: ValueReader): HolderReply["holder"] {
+  if (reader.nil()) return null;
+  reader.tuple(4);
   return {
-    kind: "holder",
-    holder: {
-      contender: readPath(contender),
-      token: readToken(token),
-      session: readSessionId(session),
-      data: readData(data),
-    },
-    waiting,
+    contender: reader.path(),
+    token: reader.token(),
+    session: reader.sessionId(),
+    data: reader.data(),
   };
 }
 
-function packSessionInfo(info: SessionInfo): Packed {
-  return [
-    info.id,
-    info.timeoutMs,
-    info.ephemeralCount,
-    wellFormed(info.address),
-    wellFormed(info.clientName),
-    info.attachedTo,
-    info.attachZxid,
-  ];
+function writeSessionInfo(writer: ValueWriter, info: SessionInfo): void {
+  writer.list(7);
+  writer.integer(info.id);
+  writer.integer(info.timeoutMs);
+  writer.integer(info.ephemeralCount);
+  writer.text(info.address);
+  writer.text(info.clientName);
+  writer.integer(info.attachedTo);
+  writer.integer(info.attachZxid);
 }
 
-function readSessionInfo(value: unknown): SessionInfo {
-  const fields = readTuple(value, 7);
+function readSessions(reader: ValueReader): readonly SessionInfo[] {
+  const count = reader.list(PROTOCOL_LIMITS.pageMax);
+  const sessions: SessionInfo[] = [];
+  for (let i = 0; i < count; i += 1) sessions.push(readSessionInfo(reader));
+  return sessions;
+}
+
+function readSessionInfo(reader: ValueReader): SessionInfo {
+  reader.tuple(7);
   return {
-    id: readSessionId(fields[0]),
-    timeoutMs: readInteger(fields[1]),
-    ephemeralCount: readInteger(fields[2]),
-    address: readText(fields[3]),
-    clientName: readText(fields[4]),
-    attachedTo: readInteger(fields[5]),
-    attachZxid: readZxid(fields[6]),
+    id: reader.sessionId(),
+    timeoutMs: reader.integer(),
+    ephemeralCount: reader.integer(),
+    address: reader.text(TEXT_UNITS_MAX),
+    clientName: reader.text(TEXT_UNITS_MAX),
+    attachedTo: reader.integer(),
+    attachZxid: reader.zxid(),
   };
 }

@@ -1,19 +1,17 @@
 import {
+  expectFields,
   type Packed,
-  packOutcome,
-  packStat,
   readOutcome,
   readStat,
-  readTag,
   readText,
   unknownTag,
+  writeOutcome,
+  writeStat,
 } from "./codec-op.ts";
-import { packQueryResult, readQueryResult } from "./codec-query.ts";
+import { readQueryResult, writeQueryResult } from "./codec-query.ts";
 import {
   malformed,
   readBoolean,
-  readChoice,
-  readData,
   readErrorCode,
   readInteger,
   readList,
@@ -31,6 +29,8 @@ import { readAckedSeq } from "./codec-client.ts";
 import { EVENT_KINDS, type WatchEvent } from "./event.ts";
 import type { ServerMessage } from "./frame.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
+import type { ValueReader } from "./value-reader.ts";
+import type { ValueWriter } from "./value-writer.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
 const WELCOME = 1;
@@ -56,14 +56,39 @@ const TUPLE_ITEMS_MAX = 64;
 
 type Message<K extends ServerMessage["kind"]> = Extract<ServerMessage, { readonly kind: K }>;
 
-export function packServerMessage(message: ServerMessage): Packed {
+export function writeServerMessage(writer: ValueWriter, message: ServerMessage): void {
+  switch (message.kind) {
+    case "writeReply":
+      writer.list(3);
+      writer.integer(WRITE_REPLY);
+      writer.integer(message.writeSeq);
+      writeOutcome(writer, message.outcome);
+      return;
+    case "readReply":
+      writer.list(4);
+      writer.integer(READ_REPLY);
+      writer.integer(message.cxid);
+      writer.integer(message.zxid);
+      writeQueryResult(writer, message.reply);
+      return;
+    case "events":
+      writer.list(3);
+      writer.integer(EVENTS);
+      writer.integer(message.zxid);
+      writer.list(message.events.length);
+      for (const item of message.events) writeEventItem(writer, item);
+      return;
+    default:
+      writer.value(packRareMessage(message));
+  }
+}
+
+function packRareMessage(
+  message: Exclude<ServerMessage, { readonly kind: "writeReply" | "readReply" | "events" }>,
+): Packed {
   switch (message.kind) {
     case "welcome":
       return packWelcome(message);
-    case "writeReply":
-      return [WRITE_REPLY, message.writeSeq, packOutcome(message.outcome)];
-    case "readReply":
-      return [READ_REPLY, message.cxid, message.zxid, packQueryResult(message.reply)];
     case "watchAdded":
       return [WATCH_ADDED, message.cxid, message.watchId, message.zxid];
     case "watchRemoved":
@@ -72,8 +97,6 @@ export function packServerMessage(message: ServerMessage): Packed {
       return [WATCH_REFUSED, message.cxid, message.watchId, message.code];
     case "watchLost":
       return [WATCH_LOST, message.cxid, message.watchId, message.oldestZxid, message.zxid];
-    case "events":
-      return [EVENTS, message.zxid, message.events.map(packEventItem)];
     case "granted":
       return [GRANTED, message.zxid, message.path, message.contender, message.token];
     case "pong":
@@ -91,17 +114,17 @@ export function packServerMessage(message: ServerMessage): Packed {
 
 type Reader = (value: unknown) => ServerMessage;
 
-/** Indexed by tag. */
+/** Of the rare messages, indexed by tag. */
 const READERS: readonly (Reader | undefined)[] = [
   undefined,
   readWelcome,
-  readWriteReply,
-  readReadReply,
+  undefined,
+  undefined,
   readWatchAdded,
   readWatchRemoved,
   readWatchRefused,
   readWatchLost,
-  readEvents,
+  undefined,
   readGranted,
   readPong,
   readRefused,
@@ -109,10 +132,31 @@ const READERS: readonly (Reader | undefined)[] = [
   readGoodbye,
 ];
 
-export function readServerMessage(value: unknown): ServerMessage {
-  const tag = readTag(value);
-  const reader = READERS[tag];
-  return reader === undefined ? unknownTag("server message", tag) : reader(value);
+export function readServerMessage(reader: ValueReader): ServerMessage {
+  const start = reader.position;
+  const count = reader.list(TUPLE_ITEMS_MAX);
+  const tag = reader.integer();
+  switch (tag) {
+    case WRITE_REPLY:
+      expectFields(count, 3);
+      return { kind: "writeReply", writeSeq: reader.writeSeq(), outcome: readOutcome(reader) };
+    case READ_REPLY:
+      expectFields(count, 4);
+      return {
+        kind: "readReply",
+        cxid: reader.integer(),
+        zxid: reader.zxid(),
+        reply: readQueryResult(reader),
+      };
+    case EVENTS:
+      expectFields(count, 3);
+      return readEvents(reader);
+    default: {
+      const read = READERS[tag] ?? unknownTag("server message", tag);
+      reader.rewind(start);
+      return read(reader.value());
+    }
+  }
 }
 
 function packWelcome(message: Message<"welcome">): Packed {
@@ -143,21 +187,6 @@ function readWelcome(value: unknown): ServerMessage {
     historyId: readText(fields[7]),
     node: readText(fields[8]),
     servers: readList(fields[9], SERVERS_MAX).map(readText),
-  };
-}
-
-function readWriteReply(value: unknown): ServerMessage {
-  const [, writeSeq, outcome] = readTuple(value, 3);
-  return { kind: "writeReply", writeSeq: readWriteSeq(writeSeq), outcome: readOutcome(outcome) };
-}
-
-function readReadReply(value: unknown): ServerMessage {
-  const [, cxid, zxid, reply] = readTuple(value, 4);
-  return {
-    kind: "readReply",
-    cxid: readInteger(cxid),
-    zxid: readZxid(zxid),
-    reply: readQueryResult(reply),
   };
 }
 
@@ -200,26 +229,38 @@ function readWatchLost(value: unknown): ServerMessage {
 type EventItem = Message<"events">["events"][number];
 
 /** The revision stands in the message, not in each event. */
-function packEventItem(item: EventItem): Packed {
+function writeEventItem(writer: ValueWriter, item: EventItem): void {
   const { kind, path, data, stat } = item.event;
-  const tag = EVENT_KINDS.indexOf(kind);
-  if (data === undefined || stat === undefined) return [item.watchIds, tag, path];
-  return [item.watchIds, tag, path, data, packStat(stat)];
+  const isBare = data === undefined || stat === undefined;
+  writer.list(isBare ? 3 : 5);
+  writer.list(item.watchIds.length);
+  for (const watchId of item.watchIds) writer.integer(watchId);
+  writer.integer(EVENT_KINDS.indexOf(kind));
+  writer.text(path);
+  if (isBare) return;
+  writer.bytes(data);
+  writeStat(writer, stat);
 }
 
-function readEvents(value: unknown): ServerMessage {
-  const [, zxidField, items] = readTuple(value, 3);
-  const zxid = readZxid(zxidField);
-  const events = readList(items, EVENTS_MAX).map((item): EventItem => {
-    const isBare = Array.isArray(item) && item.length === 3;
-    const [watchIds, kind, path, data, stat] = readTuple(item, isBare ? 3 : 5);
-    const ids = readList(watchIds, PROTOCOL_LIMITS.watchesMax).map((id) => readInteger(id));
-    if (ids.length === 0) malformed("an event for no watch");
-    const event: WatchEvent = { zxid, kind: readChoice(kind, EVENT_KINDS), path: readPath(path) };
-    if (isBare) return { watchIds: ids, event };
-    return { watchIds: ids, event: { ...event, data: readData(data), stat: readStat(stat) } };
-  });
+function readEvents(reader: ValueReader): ServerMessage {
+  const zxid = reader.zxid();
+  const count = reader.list(EVENTS_MAX);
+  const events: EventItem[] = [];
+  for (let i = 0; i < count; i += 1) events.push(readEventItem(reader, zxid));
   return { kind: "events", zxid, events };
+}
+
+function readEventItem(reader: ValueReader, zxid: WatchEvent["zxid"]): EventItem {
+  const count = reader.list(5);
+  const watchIds: number[] = [];
+  const watches = reader.list(PROTOCOL_LIMITS.watchesMax);
+  if (watches === 0) malformed("an event for no watch");
+  for (let i = 0; i < watches; i += 1) watchIds.push(reader.integer());
+  const kind = reader.choice(EVENT_KINDS);
+  const path = reader.path();
+  if (count === 3) return { watchIds, event: { zxid, kind, path } };
+  expectFields(count, 5);
+  return { watchIds, event: { zxid, kind, path, data: reader.data(), stat: readStat(reader) } };
 }
 
 function readGranted(value: unknown): ServerMessage {

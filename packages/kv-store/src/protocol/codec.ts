@@ -1,17 +1,21 @@
-import { packValue, unpackValue } from "./codec-bytes.ts";
-import { packClientMessage, readClientMessage } from "./codec-client.ts";
-import { packServerMessage, readServerMessage } from "./codec-server.ts";
-import { malformed, readList } from "./codec-value.ts";
+import { readClientMessage, writeClientMessage } from "./codec-client.ts";
+import { readServerMessage, writeServerMessage } from "./codec-server.ts";
+import { malformed } from "./codec-value.ts";
 import type { ClientMessage, ServerMessage } from "./frame.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
 import { ProtocolError } from "./protocol-error.ts";
+import { ValueReader } from "./value-reader.ts";
+import { ValueWriter } from "./value-writer.ts";
+
+const frameReader = new ValueReader();
+const frameWriter = new ValueWriter();
 
 /**
  * One frame out of many messages: one MessagePack array of positional arrays. Throws {@link ProtocolError}
  * FRAME_TOO_LARGE, and nothing else, where the other side would have to refuse it.
  */
 export function encodeClientFrame(messages: readonly ClientMessage[]): Uint8Array {
-  return encodeFrame(messages, packClientMessage);
+  return encodeFrame(messages, writeClientMessage);
 }
 
 /** Throws {@link ProtocolError} and nothing else. Binary fields alias `bytes`. */
@@ -21,7 +25,7 @@ export function decodeClientFrame(bytes: Uint8Array): readonly ClientMessage[] {
 
 /** As {@link encodeClientFrame}, for the other direction. */
 export function encodeServerFrame(messages: readonly ServerMessage[]): Uint8Array {
-  return encodeFrame(messages, packServerMessage);
+  return encodeFrame(messages, writeServerMessage);
 }
 
 /** Throws {@link ProtocolError} and nothing else. Binary fields alias `bytes`. */
@@ -31,19 +35,25 @@ export function decodeServerFrame(bytes: Uint8Array): readonly ServerMessage[] {
 
 function encodeFrame<T>(
   messages: readonly T[],
-  pack: (message: T) => readonly unknown[],
+  write: (writer: ValueWriter, message: T) => void,
 ): Uint8Array {
   if (messages.length > PROTOCOL_LIMITS.frameMessagesMax) tooLarge(messages.length, "messages");
-  const bytes = packValue(messages.map(pack));
-  if (bytes.length > PROTOCOL_LIMITS.frameBytesMax) tooLarge(bytes.length, "bytes");
-  return bytes;
+  frameWriter.begin();
+  frameWriter.list(messages.length);
+  for (const message of messages) write(frameWriter, message);
+  if (frameWriter.length > PROTOCOL_LIMITS.frameBytesMax) tooLarge(frameWriter.length, "bytes");
+  return frameWriter.finish();
 }
 
-function decodeFrame<T>(bytes: Uint8Array, read: (value: unknown) => T): readonly T[] {
+function decodeFrame<T>(bytes: Uint8Array, read: (reader: ValueReader) => T): readonly T[] {
   if (bytes.length > PROTOCOL_LIMITS.frameBytesMax) tooLarge(bytes.length, "bytes");
-  const values = readList(unpackValue(bytes, 0), PROTOCOL_LIMITS.frameMessagesMax);
-  if (values.length === 0) malformed("an empty frame");
-  return values.map(read);
+  frameReader.open(bytes, 0);
+  const count = frameReader.list(PROTOCOL_LIMITS.frameMessagesMax);
+  if (count === 0) malformed("an empty frame");
+  const messages: T[] = [];
+  for (let i = 0; i < count; i += 1) messages.push(read(frameReader));
+  frameReader.close();
+  return messages;
 }
 
 function tooLarge(amount: number, unit: string): never {
