@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { Change } from "./apply-outcome.ts";
 import { InvariantError } from "./assert.ts";
 import { ChangeLog } from "./change-log.ts";
+import { decodePiece, encodePiece } from "./change-piece.ts";
+import { ProtocolError } from "./protocol/protocol-error.ts";
 import { type Stat, zxid } from "./protocol/index.ts";
 
 const STAT: Stat = {
@@ -81,45 +83,101 @@ describe("ChangeLog", () => {
     expect(() => log.append(revision(2))).toThrow(InvariantError);
   });
 
-  it("tells checkpoints what came and what fell off, once", () => {
-    const log = new ChangeLog({ bytesMax: 1e6, countMax: 2, imagedCountMax: 2 });
-    const delta = () => {
-      const { added, fallen } = log.freeze();
-      return { added: added.map((changes) => changes[0]?.zxid), fallen };
-    };
-    log.append(revision(1));
-    log.append(revision(2));
-    log.append(revision(3));
-    expect(delta()).toEqual({ added: [2, 3], fallen: [] });
-    log.append(revision(4));
-    log.abandon();
-    expect(delta()).toEqual({ added: [3, 4], fallen: [{ zxid: 2, count: 1 }] });
-    log.complete();
-    log.append(revision(5, 2));
-    expect(delta()).toEqual({
-      added: [5],
-      fallen: [
-        { zxid: 3, count: 1 },
-        { zxid: 4, count: 1 },
-      ],
-    });
-    log.complete();
-    expect(delta()).toEqual({ added: [], fallen: [] });
+  it("gives back what it was given, whatever the kind and size", () => {
+    const log = new ChangeLog({ bytesMax: 1e7, countMax: 10_000, imagedCountMax: 100 });
+    const before = { data: new Uint8Array([7]), stat: { ...STAT, version: 3 } };
+    const changes: Change[] = [
+      { ...revision(1)[0]!, data: new Uint8Array([1, 2]), author: 5 as Change["author"] },
+      { ...revision(1)[0]!, kind: "dataChanged", path: "/é", before },
+      { ...revision(1)[0]!, kind: "deleted", data: before.data, stat: before.stat, before },
+    ];
+    log.append(changes);
+    const large: Change[][] = [];
+    for (let at = 2; at < 40; at += 1) large.push([...revision(at, 1, 30_000)]);
+    for (const one of large) log.append(one);
+    const result = log.since(zxid(0));
+    expect(result.ok ? [...result.changes] : null).toEqual([...changes, ...large.flat()]);
   });
 
-  it("lets the image hold only the newest", () => {
+  const delta = (log: ChangeLog) => {
+    const { added, fallen, count, oldestZxid } = log.freeze();
+    return {
+      added: added.map(({ firstZxid, lastZxid }) => [firstZxid, lastZxid]),
+      fallen: fallen.map(({ firstZxid }) => firstZxid),
+      count,
+      oldestZxid,
+    };
+  };
+
+  it("tells checkpoints what came and what fell off, once", () => {
+    const log = new ChangeLog({ bytesMax: 1e6, countMax: 2, imagedCountMax: 2 });
+    for (const at of [1, 2, 3]) log.append(revision(at));
+    expect(delta(log)).toEqual({ added: [[2, 3]], fallen: [], count: 2, oldestZxid: 1 });
+    log.append(revision(4));
+    log.abandon();
+    // The record may be there, and another one takes its place.
+    expect(delta(log)).toEqual({ added: [[3, 4]], fallen: [2], count: 2, oldestZxid: 2 });
+    log.complete();
+    log.append(revision(5));
+    expect(delta(log)).toEqual({ added: [[5, 5]], fallen: [], count: 3, oldestZxid: 2 });
+    log.complete();
+    log.append(revision(6, 2));
+    expect(delta(log)).toEqual({ added: [[6, 6]], fallen: [3, 5], count: 2, oldestZxid: 5 });
+    log.complete();
+    expect(delta(log)).toEqual({ added: [], fallen: [], count: 2, oldestZxid: 5 });
+    log.complete();
+  });
+
+  it("lets the image hold only the newest, and the rest of the record they begin in", () => {
     const log = new ChangeLog({ bytesMax: 1e6, countMax: 100, imagedCountMax: 3 });
     for (const changes of [revision(1), revision(2, 2), revision(5)]) log.append(changes);
-    const first = log.freeze();
-    expect(first.added.map((changes) => changes[0]?.zxid)).toEqual([2, 5]);
-    expect(first).toMatchObject({ oldestZxid: 1, count: 3, fallen: [] });
+    expect(delta(log)).toEqual({ added: [[2, 5]], fallen: [], count: 3, oldestZxid: 1 });
     log.complete();
-    log.append(revision(6));
-    log.append(revision(7));
-    const second = log.freeze();
-    expect(second.added.map((changes) => changes[0]?.zxid)).toEqual([6, 7]);
-    expect(second).toMatchObject({ oldestZxid: 2, count: 3, fallen: [{ zxid: 2, count: 2 }] });
+    for (const at of [6, 7]) log.append(revision(at));
+    expect(delta(log)).toEqual({ added: [[6, 7]], fallen: [], count: 5, oldestZxid: 1 });
     log.complete();
-    expect(since(log, 1)).toEqual(["/2.0", "/2.1", "/5.0", "/6.0", "/7.0"]);
+    log.append(revision(8));
+    expect(delta(log)).toEqual({ added: [[8, 8]], fallen: [2], count: 3, oldestZxid: 5 });
+    log.complete();
+    expect(since(log, 1)).toEqual(["/2.0", "/2.1", "/5.0", "/6.0", "/7.0", "/8.0"]);
+  });
+
+  it("comes back from its records, in records of a bounded size", () => {
+    const limits = { bytesMax: 1e7, countMax: 1000, imagedCountMax: 500 };
+    const log = new ChangeLog(limits);
+    for (let at = 1; at <= 600; at += 1) log.append(revision(at, 1, 1000));
+    const { added, oldestZxid, count } = log.freeze();
+    expect(oldestZxid).toBe(100);
+    expect(added.length).toBeGreaterThan(7);
+    const again = new ChangeLog(limits, oldestZxid);
+    for (const piece of added) {
+      const bytes = encodePiece(piece);
+      expect(bytes.length).toBeLessThanOrEqual(65_536);
+      again.restore(decodePiece(bytes, piece, (data) => data.slice()));
+    }
+    expect(again.count).toBe(count);
+    expect(since(again, 99)).toBe(100);
+    expect(since(again, 100)).toEqual(since(log, 100));
+    again.append(revision(601));
+    expect(since(again, 599)).toEqual(["/600.0", "/601.0"]);
+    expect(delta(again)).toEqual({ added: [[601, 601]], fallen: [], count: 501, oldestZxid: 100 });
+  });
+
+  it("refuses records that are none of its own", () => {
+    const log = new ChangeLog({ bytesMax: 1e6, countMax: 100, imagedCountMax: 100 });
+    for (const changes of [revision(3), revision(5)]) log.append(changes);
+    const piece = log.freeze().added[0];
+    const bytes = piece === undefined ? new Uint8Array() : encodePiece(piece);
+    const restore = (first: number, record: Uint8Array, after = 0) => {
+      const place = { firstZxid: zxid(first), afterZxid: zxid(after) };
+      return () => decodePiece(record, place, (data) => data);
+    };
+    expect(restore(3, bytes)()).toEqual(piece);
+    expect(restore(4, bytes)).toThrow(ProtocolError);
+    expect(restore(3, bytes, 3)).toThrow(ProtocolError);
+    expect(restore(3, new Uint8Array())).toThrow(ProtocolError);
+    for (let cut = 1; cut < bytes.length; cut += 1) {
+      expect(restore(3, bytes.subarray(0, cut))).toThrow(ProtocolError);
+    }
   });
 });

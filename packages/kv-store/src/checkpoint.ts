@@ -1,14 +1,14 @@
 import { assert } from "./assert.ts";
 import type { ChangeLogDelta } from "./change-log.ts";
+import { encodePiece } from "./change-piece.ts";
 import {
-  encodeChange,
   encodeMeta,
   encodeReply,
   encodeSession,
   encodeZnode,
   type ImageMeta,
 } from "./image-codec.ts";
-import { changeKey, META_KEY, replyKey, sessionKey, znodeKey } from "./image-keys.ts";
+import { changesKey, META_KEY, replyKey, sessionKey, znodeKey } from "./image-keys.ts";
 import { type WriteSeq, writeSeq, type Zxid } from "./protocol/index.ts";
 import type { Session, SessionImage } from "./session.ts";
 import { renderDigest, type TreeState } from "./tree-state.ts";
@@ -143,13 +143,9 @@ class StateCheckpoint implements Checkpoint {
 }
 
 function* changeRecords(log: ChangeLogDelta): IterableIterator<ImageRecord> {
-  for (const { zxid, count } of log.fallen) {
-    for (let i = 0; i < count; i += 1) yield { key: changeKey(zxid, i), value: null };
-  }
-  for (const changes of log.added) {
-    for (const [i, change] of changes.entries()) {
-      yield { key: changeKey(change.zxid, i), value: encodeChange(change) };
-    }
+  for (const { firstZxid } of log.fallen) yield { key: changesKey(firstZxid), value: null };
+  for (const piece of log.added) {
+    yield { key: changesKey(piece.firstZxid), value: encodePiece(piece) };
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Change } from "./apply-outcome.ts";
 import { DigestSum, Hasher, ITEM } from "./digest.ts";
 import { readOutcome, readStat, readText, writeOutcome, writeStat } from "./protocol/codec-op.ts";
 import { packValue, unpackValue } from "./protocol/codec-bytes.ts";
@@ -41,7 +40,6 @@ export interface ImageMeta {
 
 const DIGEST_DIGITS = 16;
 const CONTENDER_FORMATS: readonly (ContenderFormat | null)[] = [null, "quorate"];
-const CHANGE_KINDS: readonly Change["kind"][] = ["created", "deleted", "dataChanged"];
 
 export function encodeMeta(meta: ImageMeta): Uint8Array {
   return packValue([IMAGE_VERSION, ...metaFields(meta), sealOf(meta)]);
@@ -172,55 +170,4 @@ export function decodeReply(bytes: Uint8Array): WriteOutcome {
   const outcome = readOutcome(reader);
   reader.close();
   return outcome;
-}
-
-/** Revision and index stand in the key. Data and stat of a deleted znode are what was before, and stand once. */
-export function encodeChange(change: Change): Uint8Array {
-  const before = change.kind === "deleted" ? null : change.before;
-  writer.begin();
-  writer.list(7);
-  writer.integer(CHANGE_KINDS.indexOf(change.kind));
-  writer.text(change.path);
-  writer.bytes(change.data);
-  writeStat(writer, change.stat);
-  if (before === null) {
-    writer.nil();
-    writer.nil();
-  } else {
-    writer.bytes(before.data);
-    writeStat(writer, before.stat);
-  }
-  writer.integer(change.author);
-  return writer.finish();
-}
-
-/** `copy` keeps bytes that outlive the record. */
-export function decodeChange(
-  bytes: Uint8Array,
-  zxid: Zxid,
-  copy: (data: Uint8Array) => Uint8Array,
-): Change {
-  reader.open(bytes, 0);
-  reader.tuple(7);
-  const kind = reader.choice(CHANGE_KINDS);
-  const path = reader.text(PROTOCOL_LIMITS.pathBytesMax);
-  const data = copy(reader.bytes(PROTOCOL_LIMITS.dataBytesMax));
-  const stat = readStat(reader);
-  const before = readBefore(kind, { data, stat }, copy);
-  const author = reader.owner();
-  reader.close();
-  return { zxid, kind, path, data, stat, before, author };
-}
-
-function readBefore(
-  kind: Change["kind"],
-  after: NonNullable<Change["before"]>,
-  copy: (data: Uint8Array) => Uint8Array,
-): Change["before"] {
-  if (kind === "dataChanged") {
-    const data = copy(reader.bytes(PROTOCOL_LIMITS.dataBytesMax));
-    return { data, stat: readStat(reader) };
-  }
-  if (!reader.nil() || !reader.nil()) malformed("a state before where there is none");
-  return kind === "deleted" ? after : null;
 }

@@ -15,7 +15,7 @@ import {
  *   n<path>                              a znode
  *   s<session, 16 digits>                a session
  *   r<session, 16 digits>.<writeSeq, 16> a remembered reply
- *   c<zxid, 16 digits>.<index, 8>        a change of the change log
+ *   c<zxid, 16 digits>                   revisions of the change log, from that one on
  *
  * Numbers have a fixed width, so that the order of keys is theirs; a znode comes after its parent.
  */
@@ -23,7 +23,6 @@ import {
 export const META_KEY = "m";
 
 const NUMBER_DIGITS = 16;
-const INDEX_DIGITS = 8;
 
 export function znodeKey(path: string): string {
   assert(path.startsWith("/"), "znode_keys_are_paths");
@@ -38,8 +37,8 @@ export function replyKey(session: SessionId, writeSeq: WriteSeq): string {
   return `r${digits(session, NUMBER_DIGITS)}.${digits(writeSeq, NUMBER_DIGITS)}`;
 }
 
-export function changeKey(zxid: Zxid, index: number): string {
-  return `c${digits(zxid, NUMBER_DIGITS)}.${digits(index, INDEX_DIGITS)}`;
+export function changesKey(firstZxid: Zxid): string {
+  return `c${digits(firstZxid, NUMBER_DIGITS)}`;
 }
 
 /** What a key names; null: nothing of ours. */
@@ -48,33 +47,29 @@ export type ImageKey =
   | { readonly kind: "znode"; readonly path: string }
   | { readonly kind: "session"; readonly session: SessionId }
   | { readonly kind: "reply"; readonly session: SessionId; readonly writeSeq: WriteSeq }
-  | { readonly kind: "change"; readonly zxid: Zxid; readonly index: number };
+  | { readonly kind: "changes"; readonly firstZxid: Zxid };
 
-const SESSION_KEY = /^s(\d{16})$/;
-const PAIR_KEY = /^[rc](\d{16})\.(\d{8}|\d{16})$/;
+const SINGLE_KEY = /^[sc](\d{16})$/;
+const REPLY_KEY = /^r(\d{16})\.(\d{16})$/;
 
 export function parseImageKey(key: string): ImageKey | null {
   if (key === META_KEY) return { kind: "meta" };
   if (key.startsWith("n/")) return { kind: "znode", path: key.slice(1) };
-  const session = SESSION_KEY.exec(key)?.[1];
-  if (session !== undefined) {
-    const id = numberOf(session);
-    return id === null || id === 0 ? null : { kind: "session", session: sessionId(id) };
-  }
-  return parsePairKey(key);
+  const single = SINGLE_KEY.exec(key)?.[1];
+  if (single === undefined) return parseReplyKey(key);
+  const value = numberOf(single);
+  if (value === null || value === 0) return null;
+  return key.startsWith("s")
+    ? { kind: "session", session: sessionId(value) }
+    : { kind: "changes", firstZxid: zxid(value) };
 }
 
-function parsePairKey(key: string): ImageKey | null {
-  const [, first = "", second = ""] = PAIR_KEY.exec(key) ?? [];
-  const major = numberOf(first);
-  const minor = numberOf(second);
-  if (major === null || minor === null || major === 0) return null;
-  if (key.startsWith("c")) {
-    if (second.length !== INDEX_DIGITS) return null;
-    return { kind: "change", zxid: zxid(major), index: minor };
-  }
-  if (second.length !== NUMBER_DIGITS || minor === 0) return null;
-  return { kind: "reply", session: sessionId(major), writeSeq: writeSeq(minor) };
+function parseReplyKey(key: string): ImageKey | null {
+  const [, first = "", second = ""] = REPLY_KEY.exec(key) ?? [];
+  const session = numberOf(first);
+  const seq = numberOf(second);
+  if (session === null || seq === null || session === 0 || seq === 0) return null;
+  return { kind: "reply", session: sessionId(session), writeSeq: writeSeq(seq) };
 }
 
 function numberOf(digits: string): number | null {

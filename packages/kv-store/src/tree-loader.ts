@@ -1,10 +1,9 @@
-import type { Change } from "./apply-outcome.ts";
 import { assert } from "./assert.ts";
 import { ByteSlab } from "./byte-slab.ts";
 import { ChangeLog } from "./change-log.ts";
+import { decodePiece } from "./change-piece.ts";
 import { DataTree } from "./data-tree.ts";
 import {
-  decodeChange,
   decodeMeta,
   decodeReply,
   decodeSession,
@@ -29,9 +28,9 @@ interface LoadedZnode {
 
 const NO_ORPHANS: readonly LoadedZnode[] = [];
 
-interface LoadedChange {
-  readonly index: number;
-  readonly change: Change;
+interface LoadedChanges {
+  readonly firstZxid: Zxid;
+  readonly bytes: Uint8Array;
 }
 
 /**
@@ -50,7 +49,7 @@ export class TreeLoader {
   readonly #ephemerals: Znode[] = [];
   readonly #replies = new Map<SessionId, RememberedReply[]>();
   #replyCount = 0;
-  readonly #changes: LoadedChange[] = [];
+  readonly #changes: LoadedChanges[] = [];
 
   constructor(limits: TreeLimits) {
     const changeLog = new ChangeLog({ bytesMax: 1, countMax: 1, imagedCountMax: 1 });
@@ -83,7 +82,6 @@ export class TreeLoader {
     checkCount("znodes", state.nodes.size, meta.nodeCount);
     checkCount("sessions", state.sessions.size, meta.sessionCount);
     checkCount("replies", state.replyCount, meta.replyCount);
-    checkCount("changes", this.#changes.length, meta.changeCount);
     checkCount("bytes", state.bytes, meta.bytes);
     checkCount("znodes without all children", this.#incomplete, 0);
     const digest = renderDigest(state, state.digest);
@@ -106,8 +104,8 @@ export class TreeLoader {
       case "reply":
         this.#addReply(key.session, key.writeSeq, value);
         return;
-      case "change":
-        this.#addChange(key.zxid, key.index, value);
+      case "changes":
+        this.#changes.push({ firstZxid: key.firstZxid, bytes: value.slice() });
     }
   }
 
@@ -186,11 +184,6 @@ export class TreeLoader {
     else replies.push(reply);
   }
 
-  #addChange(zxid: Zxid, index: number, value: Uint8Array): void {
-    const change = decodeChange(value, zxid, (data) => this.#changeBytes.copy(data));
-    this.#changes.push({ index, change });
-  }
-
   #linkEphemerals(): void {
     for (const node of this.#ephemerals) {
       const owner = node.stat.ephemeralOwner;
@@ -227,18 +220,20 @@ export class TreeLoader {
       { bytesMax: limits.changeLogBytesMax, countMax, imagedCountMax: limits.changeLogImagedMax },
       meta.oldestZxid,
     );
-    this.#changes.sort((a, b) => a.change.zxid - b.change.zxid || a.index - b.index);
-    const revisions: Change[][] = [];
-    for (const { index, change } of this.#changes) {
-      if (index === 0) revisions.push([]);
-      const current = revisions.at(-1);
-      const isNext = current !== undefined && current.length === index;
-      if (!isNext || (index > 0 && current[0]?.zxid !== change.zxid)) {
-        fail("INCOMPLETE", `change ${index} of ${change.zxid}`);
+    this.#changes.sort((a, b) => a.firstZxid - b.firstZxid);
+    let count = 0;
+    for (const { firstZxid, bytes } of this.#changes) {
+      try {
+        const place = { afterZxid: log.newestZxid, firstZxid };
+        const piece = decodePiece(bytes, place, (data) => this.#changeBytes.copy(data));
+        log.restore(piece);
+        count += piece.count;
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        fail("BAD_RECORD", `changes from ${firstZxid} on: ${error.message}`);
       }
-      current.push(change);
     }
-    log.restore(revisions);
+    checkCount("changes", count, meta.changeCount);
     assert(log.count <= countMax, "change_log_bounded");
     return log;
   }
