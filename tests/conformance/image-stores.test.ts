@@ -53,10 +53,10 @@ describe("LevelDB images, damaged", () => {
       await writeFile(table, bytes);
     });
     const store = await images.open(path, { create: false });
-    expect(await store.get("key 76")).toEqual(new Uint8Array(500).fill(76));
-    await expect(store.get("key 77")).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+    expect((await store.getMany(["key 76"]))[0]).toEqual(new Uint8Array(500).fill(76));
+    await expect(store.getMany(["key 77"])).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
     // The first error of a store is its last.
-    await expect(store.get("key 76")).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+    await expect(store.getMany(["key 76"])).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
     await store.close();
     const again = await images.open(path, { create: false });
     const view = again.view();
@@ -94,7 +94,7 @@ describe("images in memory, crashing", () => {
       await held.reached;
       const after = images.afterCrash(files.crash());
       const again = await after.open("/image", { create: false });
-      found.add(`${String(await again.get("a"))} ${String(await again.get("b"))}`);
+      found.add((await again.getMany(["a", "b"])).map(String).join(" "));
     }
     expect([...found].sort()).toEqual(["1 null", "2 2"]);
   });
@@ -106,6 +106,6 @@ describe("images in memory, crashing", () => {
     const batch = store.batch();
     batch.put("a", Uint8Array.of(1));
     await expect(batch.write()).rejects.toMatchObject({ code: "STORAGE_FULL" });
-    await expect(store.get("a")).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    await expect(store.getMany(["a"])).rejects.toMatchObject({ code: "STORAGE_FULL" });
   });
 });

@@ -239,10 +239,10 @@ describe("a node's storage", () => {
       }),
     );
     for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
-    await expect(old.get("@image")).resolves.toBeNull();
+    await expect(old.getMany(["@image"])).resolves.toEqual([null]);
     settle();
     await close(opened);
-    await expect(old.get("@image")).rejects.toMatchObject({ code: "STOPPED" });
+    await expect(old.getMany(["@image"])).rejects.toMatchObject({ code: "STOPPED" });
   });
 
   test("leaves nothing open when it cannot be opened", async () => {

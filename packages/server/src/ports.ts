@@ -73,7 +73,8 @@ export interface ImageStores {
 export interface ImageStore {
   /** One atomic, durable batch, filled piece by piece so that no turn is long. */
   batch(): ImageBatch;
-  get(key: string): Promise<Uint8Array | null>;
+  /** The values of those keys, null where there is none; to be asked for some hundreds at a time. */
+  getMany(keys: readonly string[]): Promise<readonly (Uint8Array | null)[]>;
   /** A consistent view for as long as it is open, ascending by the keys' UTF-8 bytes. */
   view(): ImageView;
   close(): Promise<void>;

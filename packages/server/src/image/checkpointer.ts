@@ -17,6 +17,8 @@ const SLICE_BYTES = 262_144;
 const SLICE_MS_MAX = 4;
 /** Keys of a checkpoint that are read back. */
 const READ_BACK_MAX = 2_000;
+/** Keys that are read back at once. */
+const READ_BACK_PAGE = 250;
 
 /**
  * Writes the state machine's changes since the last checkpoint into the image: frozen at one index, drained in slices
@@ -92,12 +94,17 @@ export class Checkpointer {
     image: ImageStore,
     written: ReadonlyMap<string, Uint8Array | null>,
   ): Promise<void> {
-    for (const [key, value] of written) {
-      if (!sameBytes(await image.get(key), value)) {
+    const keys = [...written.keys()];
+    for (let at = 0; at < keys.length; at += READ_BACK_PAGE) {
+      const page = keys.slice(at, at + READ_BACK_PAGE);
+      const values = await image.getMany(page);
+      for (const [i, key] of page.entries()) {
+        if (sameBytes(values[i] ?? null, written.get(key) ?? null)) continue;
         throw new ServerError("IMAGE_CORRUPT", `the image gave back something else for ${key}`);
       }
     }
-    if ((await image.get(IMAGE_META_KEY)) === null) {
+    const [meta] = await image.getMany([IMAGE_META_KEY]);
+    if (meta === null) {
       throw new ServerError("IMAGE_CORRUPT", "the image lost the meta record just written");
     }
   }

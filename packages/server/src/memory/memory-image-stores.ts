@@ -98,9 +98,9 @@ class MemoryImageStore implements ImageStore {
     };
   }
 
-  async get(key: string): Promise<Uint8Array | null> {
+  async getMany(keys: readonly string[]): Promise<readonly (Uint8Array | null)[]> {
     this.#refuse();
-    return this.#content.values.get(key)?.slice() ?? null;
+    return keys.map((key) => this.#content.values.get(key)?.slice() ?? null);
   }
 
   view(): ImageView {

@@ -83,9 +83,14 @@ class LevelImageStore implements ImageStore {
     };
   }
 
-  async get(key: string): Promise<Uint8Array | null> {
-    const value = await this.#run(`read ${key}`, () => this.#level.get(key));
-    return value === undefined ? null : this.#unframed(key, value);
+  async getMany(keys: readonly string[]): Promise<readonly (Uint8Array | null)[]> {
+    const values = await this.#run(`read ${keys.length} values`, () =>
+      this.#level.getMany([...keys]),
+    );
+    return keys.map((key, at) => {
+      const value = values[at];
+      return value === undefined ? null : this.#unframed(key, value);
+    });
   }
 
   view(): ImageView {
