@@ -59,13 +59,17 @@ export class RevisionQueue {
   changesAt(index: number): readonly Change[] {
     assert(index >= 0 && index < this.#length, "revision_in_queue");
     const slot = this.#head + index;
-    return this.#chunks[Math.floor(slot / CHUNK_REVISIONS)]?.changes[slot % CHUNK_REVISIONS] ?? NOTHING;
+    return (
+      this.#chunks[Math.floor(slot / CHUNK_REVISIONS)]?.changes[slot % CHUNK_REVISIONS] ?? NOTHING
+    );
   }
 
   zxidAt(index: number): Zxid {
     assert(index >= 0 && index < this.#length, "revision_in_queue");
     const slot = this.#head + index;
-    return zxid(this.#chunks[Math.floor(slot / CHUNK_REVISIONS)]?.zxids[slot % CHUNK_REVISIONS] ?? 0);
+    return zxid(
+      this.#chunks[Math.floor(slot / CHUNK_REVISIONS)]?.zxids[slot % CHUNK_REVISIONS] ?? 0,
+    );
   }
 }
 

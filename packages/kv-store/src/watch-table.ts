@@ -63,6 +63,10 @@ export class WatchTable<Owner> {
     return this.#byOwner.get(owner)?.size ?? 0;
   }
 
+  has(owner: Owner, watchId: number): boolean {
+    return this.#byOwner.get(owner)?.has(watchId) ?? false;
+  }
+
   /** False, and nothing changes, if the owner has a watch of this id. */
   add(owner: Owner, watch: WatchSpec): boolean {
     let own = this.#byOwner.get(owner);

@@ -73,6 +73,8 @@ export class ClientConnection {
   #refusedFrom = 0;
   #reads: QueuedRead[] = [];
   #hello: Hello | null = null;
+  /** What was said while it is held; null: it is not. */
+  #held: ClientMessage[] | null = null;
 
   constructor(id: number, connection: Connection, owner: ConnectionOwner) {
     this.id = id;
@@ -182,10 +184,35 @@ export class ClientConnection {
       this.goodbye(error.code, error.message, true);
       return;
     }
+    this.#take(messages);
+  }
+
+  #take(messages: readonly ClientMessage[]): void {
     for (const message of messages) {
-      this.#onMessage(message);
       if (this.isClosed) return;
+      const isHeld = this.#held !== null && (message.kind !== "addWatch" || this.#held.length > 0);
+      if (isHeld) this.#held?.push(message);
+      else this.#onMessage(message);
     }
+  }
+
+  /**
+   * Works on nothing until `release`, but for watches that come one after the other. What is under way is kept, more is
+   * not taken in.
+   */
+  hold(): void {
+    if (this.#held !== null) return;
+    this.#held = [];
+    this.connection.pause();
+  }
+
+  /** Goes on where `hold` stopped it. */
+  release(): void {
+    const held = this.#held;
+    if (held === null) return;
+    this.#held = null;
+    this.connection.resume();
+    this.#take(held);
   }
 
   #onMessage(message: ClientMessage): void {
@@ -282,6 +309,7 @@ export class ClientConnection {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     this.#reads = [];
+    this.#held = null;
     this.#owner.onClosed(this);
   }
 }

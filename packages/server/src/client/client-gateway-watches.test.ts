@@ -7,8 +7,9 @@ import {
   type WriteOp,
 } from "@quorate/kv-store/protocol";
 import { logIndex } from "@quorate/raft";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
+  EMPTY,
   MIB,
   Node,
   write,
@@ -59,6 +60,7 @@ describe("watches", () => {
     client.says(watch("/a", { sinceZxid: zxid(2) }));
     client.says(write(4, remove("/a/x")));
     node.turn();
+    node.turn();
     const paths = client
       .take()
       .map((message) =>
@@ -75,6 +77,7 @@ describe("watches", () => {
     node.turn();
     client.take();
     client.says(watch("/", { sinceZxid: zxid(1) }), write(5, create("/5")));
+    node.turn();
     node.turn();
     const [lost, ...rest] = client.take();
     expect(lost).toMatchObject({ kind: "watchLost", watchId: 1, zxid: 5 });
@@ -95,6 +98,81 @@ describe("watches", () => {
     node.gateway.flush();
     expect(client.take()).toMatchObject([{ kind: "watchLost", oldestZxid: 13, zxid: 13 }]);
     expect(client.state).toBe("open");
+  });
+
+  test("resume in steps, all that came together at once, and nothing is worked on before", () => {
+    const node = new Node();
+    const { client: writer } = node.attached(1);
+    const { client } = node.attached(2);
+    const since = node.index;
+    for (let seq = 1; seq <= 10_000; seq += 1) {
+      const op = seq === 1 ? create("/a") : seq === 9000 ? create("/b") : set("/a", EMPTY);
+      node.apply(decodeCommand(encodeWrite(seq, [op])).command);
+    }
+    node.gateway.flush();
+    writer.take();
+    const walked = vi.spyOn(node.tree, "changesSince");
+    const watches = Array.from({ length: 500 }, (_, at) =>
+      watch(`/${at}`, { cxid: at + 1, watchId: at + 1, sinceZxid: zxid(since) }),
+    );
+    client.says(...watches, watch("/b", { watchId: 501, sinceZxid: zxid(since) }));
+    client.says(write(1, create("/7")));
+    for (let step = 0; step < 2; step += 1) {
+      node.turn();
+      expect(client.take()).toEqual([]);
+    }
+    expect(node.commands()).toEqual([]);
+    node.gateway.flush();
+    const heard = client.take();
+    expect(heard.slice(0, 501).every(({ kind }) => kind === "watchAdded")).toBe(true);
+    expect(heard.slice(501)).toMatchObject([
+      { kind: "events", events: [{ watchIds: [501], event: { kind: "created", path: "/b" } }] },
+    ]);
+    expect(walked.mock.calls.length).toBeLessThan(10);
+    node.turn();
+    const [event, reply] = client.take();
+    expect(event).toMatchObject({ kind: "events", events: [{ watchIds: [8] }] });
+    expect(reply).toMatchObject({ kind: "writeReply" });
+  });
+
+  test("that missed much lose it, not those beside them", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    const data = new Uint8Array(MIB);
+    client.says(write(1, create("/a"), create("/b")));
+    for (let seq = 2; seq <= 12; seq += 1) {
+      client.says(write(seq, set("/a", data), set("/b", EMPTY)));
+      node.turn();
+    }
+    client.take();
+    client.says(
+      watch("/b", { watchId: 1, sinceZxid: zxid(1), withData: true }),
+      watch("/a", { watchId: 2, sinceZxid: zxid(1), withData: true }),
+      watch("/a", { watchId: 3, sinceZxid: zxid(11) }),
+    );
+    node.gateway.flush();
+    const heard = client.take();
+    expect(heard.slice(0, 3)).toMatchObject([
+      { kind: "watchAdded", watchId: 1 },
+      { kind: "watchLost", watchId: 2 },
+      { kind: "watchAdded", watchId: 3 },
+    ]);
+    const events = heard.flatMap((message) => (message.kind === "events" ? message.events : []));
+    const toldTo = (watchId: number) => events.filter(({ watchIds }) => watchIds.includes(watchId));
+    expect([toldTo(1).length, toldTo(2).length, toldTo(3).length]).toEqual([12, 0, 2]);
+  });
+
+  test("that went with their connection while they resumed leave nothing behind", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    client.says(write(1, create("/a")));
+    node.turn();
+    client.take();
+    client.says(watch("/a", { sinceZxid: zxid(1) }));
+    client.drops();
+    node.turn();
+    expect(client.take()).toEqual([]);
+    expect(node.gateway.watchCount).toBe(0);
   });
 
   test("get the events of one revision even if one message cannot hold them all", () => {
@@ -167,8 +245,8 @@ describe("watches", () => {
 
   function encodeWrite(seq: number, ops: readonly WriteOp[]): Uint8Array {
     return encodeCommand({
-      ...{ kind: "write", session: sessionId(1), writeSeq: writeSeq(seq), ackedSeq: 0 },
-      ...{ epoch: 0, ops },
+      ...{ kind: "write", session: sessionId(1), writeSeq: writeSeq(seq), epoch: 0, ops },
+      ackedSeq: seq === 1 ? 0 : writeSeq(seq - 1),
     });
   }
 });

@@ -1,16 +1,12 @@
 import {
-  WatchTable,
   encodeCommand,
   type ApplyOutcome,
   type ApplyResult,
   type AttachInfo,
   type DataTree,
-  type WatchSpec,
 } from "@quorate/kv-store";
 import {
-  PROTOCOL_LIMITS,
   PROTOCOL_VERSION,
-  checkPath,
   zxid as zxidOf,
   type ClientMessage,
   type ErrorCode,
@@ -27,7 +23,7 @@ import type { Proposals, SessionWrites } from "../proposals.ts";
 import type { ReadIndexes, WaitingRead } from "../reads.ts";
 import { Attachments } from "./attachments.ts";
 import { ClientConnection, type ConnectionOwner } from "./client-connection.ts";
-import { missedRevisions, sendEvents } from "./event-delivery.ts";
+import { ClientWatches } from "./client-watches.ts";
 import { outcomeBytes, replyBytes, textBytes } from "./message-bytes.ts";
 import type { OutboxLimits } from "./outbox.ts";
 import { verifierOf } from "./verifier.ts";
@@ -68,7 +64,7 @@ const WINDOW_FULL_RETRY_MS = 10;
 export class ClientGateway implements ConnectionOwner {
   readonly outboxLimits: OutboxLimits;
   readonly #options: GatewayOptions;
-  readonly #watches = new WatchTable<ClientConnection>();
+  readonly #watches: ClientWatches;
   readonly #connections = new Set<ClientConnection>();
   readonly #attachments: Attachments;
   readonly #bySession = new Map<SessionId, ClientConnection>();
@@ -86,6 +82,7 @@ export class ClientGateway implements ConnectionOwner {
     this.#options = options;
     this.outboxLimits = options.outboxLimits;
     this.#attachments = new Attachments(options.clock, options.proposals);
+    this.#watches = new ClientWatches(options.tree);
   }
 
   get connectionCount(): number {
@@ -162,36 +159,8 @@ export class ClientGateway implements ConnectionOwner {
   }
 
   addWatch(connection: ClientConnection, message: AddWatchMessage): void {
-    const { cxid, watchId, path, mode, withData, sinceZxid } = message;
-    const tree = this.#options.tree();
-    const zxid = zxidOf(tree.lastZxid);
-    const watch = { watchId, path, mode, withData };
-    const refusal = this.#registerWatch(connection, watch);
-    if (refusal !== null) {
-      connection.send({ kind: "watchRefused", cxid, watchId, code: refusal });
-      return;
-    }
-    if (sinceZxid === null) {
-      connection.send({ kind: "watchAdded", cxid, watchId, zxid });
-      return;
-    }
-    const missed = tree.changesSince(sinceZxid);
-    const revisions = missed.ok ? missedRevisions(connection, watch, missed.changes) : null;
-    if (revisions === null) {
-      const oldestZxid = missed.ok ? zxid : zxidOf(missed.oldestZxid);
-      connection.send({ kind: "watchLost", cxid, watchId, oldestZxid, zxid });
-      return;
-    }
-    connection.send({ kind: "watchAdded", cxid, watchId, zxid });
-    for (const { hits } of revisions) sendEvents(connection, hits);
-  }
-
-  #registerWatch(connection: ClientConnection, watch: WatchSpec): ErrorCode | null {
-    // Reserved paths may be watched, there is just nothing there.
-    if (checkPath(watch.path) === "BAD_PATH") return "BAD_PATH";
-    const count = this.#watches.ownerCount(connection);
-    if (count >= PROTOCOL_LIMITS.watchesMax) return "OVERLOADED";
-    return this.#watches.add(connection, watch) ? null : "BAD_ARGUMENTS";
+    this.#watches.add(connection, message);
+    this.#options.wake();
   }
 
   removeWatch(connection: ClientConnection, watchId: number): void {
@@ -245,7 +214,7 @@ export class ClientGateway implements ConnectionOwner {
   onClosed(connection: ClientConnection): void {
     this.#connections.delete(connection);
     this.#reading.delete(connection);
-    this.#watches.dropOwner(connection);
+    this.#watches.drop(connection);
     this.#attachments.forget(connection);
     const { session } = connection;
     if (session === null || this.#bySession.get(session) !== connection) return;
@@ -255,11 +224,7 @@ export class ClientGateway implements ConnectionOwner {
 
   /** An entry was applied: events first, then whoever waited for it is answered. */
   onApplied(outcome: ApplyOutcome): void {
-    if (outcome.changes.length > 0 && this.#watches.count > 0) {
-      for (const [connection, hits] of this.#watches.match(outcome.changes)) {
-        sendEvents(connection, hits);
-      }
-    }
+    this.#watches.onApplied(outcome.changes);
     for (const grant of outcome.grants) {
       const { path, contender, token } = grant;
       const connection = this.#bySession.get(grant.session);
@@ -450,6 +415,10 @@ export class ClientGateway implements ConnectionOwner {
 
   /** End of a turn: answers the reads whose time has come, then lets everything leave. */
   flush(): void {
+    if (this.#watches.isResuming) {
+      this.#watches.advance();
+      if (this.#watches.isResuming) this.#options.wake();
+    }
     if (this.#reading.size > 0) this.#drainReads();
     if (this.#dirty.length === 0) return;
     const dirty = this.#dirty;
