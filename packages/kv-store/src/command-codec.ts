@@ -71,6 +71,13 @@ export function stampCommand(bytes: Uint8Array, stamp: CommandStamp): void {
   bytes.set(stampBytes, TIME_AT);
 }
 
+/** Whether this build knows version and kind of a command; what it is made of shows when it is decoded. */
+export function isKnownCommand(bytes: Uint8Array): boolean {
+  const kind = bytes[KIND_AT] ?? 0;
+  const isKnown = bytes[0] === COMMAND_VERSION && kind >= 1 && kind <= KINDS.length;
+  return isKnown && bytes.length > BODY_AT;
+}
+
 /** Throws {@link CommandError} and nothing else. Binary fields alias `bytes`. */
 export function decodeCommand(bytes: Uint8Array): StampedCommand {
   const version = bytes[0];

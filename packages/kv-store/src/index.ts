@@ -8,6 +8,7 @@ export {
   CommandError,
   decodeCommand,
   encodeCommand,
+  isKnownCommand,
   stampCommand,
   type StampedCommand,
 } from "./command-codec.ts";

@@ -1,5 +1,5 @@
 import { DataTree, TREE_LIMITS, decodeCommand } from "@quorate/kv-store";
-import { sessionId, zxid, type SessionId } from "@quorate/kv-store/protocol";
+import { sessionId, writeSeq, zxid, type SessionId } from "@quorate/kv-store/protocol";
 import { logIndex, nodeId, term, type Role } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { LeaderDuties } from "./leader-duties.ts";
@@ -10,6 +10,7 @@ import type { WaitingRead } from "./reads.ts";
 
 const PEER = nodeId(2);
 const MIB = 1_048_576;
+const STAMP = { timeMs: 1, clockMs: 100 };
 
 function setUp(intakeCount = 100) {
   const clock = new ManualClock(5000);
@@ -133,6 +134,29 @@ describe("a leader's expiry", () => {
     expect(proposed()).toEqual([
       { kind: "expireSessions", term: 2, basis: 33, sessions: [session] },
     ]);
+  });
+
+  test("is cut so that the ephemerals of one entry are bounded", () => {
+    const { duties, lead, proposed, tree, session } = setUp();
+    const sessions = [session];
+    let index = 1;
+    for (let count = 2; count <= 4; count += 1) {
+      const other = openSession(tree, (index += 1), 1000);
+      sessions.push(other);
+      const ops = Array.from({ length: 400 }, (_, at) => ({
+        ...{ kind: "create" as const, path: `/${count}-${at}`, data: new Uint8Array(0) },
+        mode: "ephemeral" as const,
+      }));
+      tree.apply(zxid((index += 1)), 1, STAMP, {
+        ...{ kind: "write", session: other, writeSeq: writeSeq(1), ackedSeq: 0, epoch: 0, ops },
+      });
+    }
+    lead(2);
+    duties.onTick(2000);
+    const named = proposed().map((command) =>
+      command.kind === "expireSessions" ? command.sessions : [],
+    );
+    expect(named).toEqual([sessions.slice(0, 3), sessions.slice(3)]);
   });
 
   test("is nobody's before it has applied its own entry", () => {

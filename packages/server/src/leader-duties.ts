@@ -1,6 +1,7 @@
 import {
   encodeCommand,
   type ApplyResult,
+  type Command,
   type CommandStamp,
   type DataTree,
 } from "@quorate/kv-store";
@@ -10,6 +11,9 @@ import type { MonotonicClock, WallClock } from "./ports.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
 import type { WaitingRead } from "./reads.ts";
 import { SessionTracker } from "./session-tracker.ts";
+
+/** Ephemerals that the sessions of one expiry entry own together, unless one session alone owns more. */
+const EPHEMERALS_PER_ENTRY_MAX = 1_000;
 
 export interface LeaderDutiesOptions {
   readonly clock: MonotonicClock;
@@ -111,17 +115,35 @@ export class LeaderDuties {
     const { term, basis } = { term: this.#term, basis: this.#options.lastIndex() };
     if (term === null) return;
     for (const proposal of this.#tracker.sweep(elapsedMs, zxid(basis))) {
-      const { sessions } = proposal;
-      const command = encodeCommand({
-        kind: "expireSessions",
-        term,
-        basis: proposal.basis,
-        sessions,
-      });
-      if (!this.#options.intake.add([command])) {
-        for (const session of sessions) this.#tracker.revive(session);
+      for (const sessions of this.#portions(proposal.sessions)) {
+        this.#expire({ term, basis: proposal.basis, sessions });
       }
     }
+  }
+
+  #expire(expiry: Omit<Extract<Command, { readonly kind: "expireSessions" }>, "kind">): void {
+    const command = encodeCommand({ kind: "expireSessions", ...expiry });
+    if (this.#options.intake.add([command])) return;
+    for (const session of expiry.sessions) this.#tracker.revive(session);
+  }
+
+  /** Sessions that one entry ends: so many ephemerals go with them that applying it stays short. */
+  #portions(sessions: readonly SessionId[]): readonly (readonly SessionId[])[] {
+    const tree = this.#options.tree();
+    const portions: SessionId[][] = [];
+    let room = 0;
+    for (const session of sessions) {
+      const ephemerals = tree.session(session)?.ephemeralCount ?? 0;
+      const portion = portions.at(-1);
+      if (portion === undefined || ephemerals > room) {
+        portions.push([session]);
+        room = EPHEMERALS_PER_ENTRY_MAX;
+      } else {
+        portion.push(session);
+      }
+      room -= ephemerals;
+    }
+    return portions;
   }
 
   /** The log did not confirm the expiry of these sessions: they acted in time. */

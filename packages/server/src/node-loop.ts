@@ -14,6 +14,7 @@ import {
   type StepResult,
 } from "@quorate/raft";
 import type { CommandStamp } from "@quorate/kv-store";
+import { assert } from "./assert.ts";
 import type { MonotonicClock, Timer } from "./ports.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
@@ -201,6 +202,7 @@ export class NodeLoop {
     const result = this.#raft.step({ kind: "propose", commands });
     if (result.ok) this.#intake.drop(commands.length);
     else if (result.reason === "notLeader") this.#intake.clear();
+    else assert(result.reason !== "entryTooLarge", "intake_bounds_commands");
   }
 
   #work(ready: Ready): void {

@@ -49,6 +49,7 @@ function setUp(intakeCount = 100) {
     clock,
     proposals,
     intake,
+    commandBytesMax: 1000,
     isLeader: () => state.isLeader,
     isDiskFull: () => state.isDiskFull,
     send: (_to, envelope) => {
@@ -80,6 +81,21 @@ describe("the exchange of proposals", () => {
       { kind: "proposalsRefused", batch: 1, reason: "overloaded" },
       { kind: "proposalsRefused", batch: 2, reason: "notLeader" },
     ]);
+  });
+
+  test.each([
+    ["of a version it does not know", Uint8Array.of(9, ...create(1).subarray(1))],
+    ["of a kind it does not know", Uint8Array.of(1, 77, ...create(1).subarray(2))],
+    ["without a body", create(1).subarray(0, 18)],
+    [
+      "larger than the log takes",
+      write(1, { kind: "set", path: "/a", data: new Uint8Array(1000), version: null }),
+    ],
+  ])("keeps a command %s out of the log, with what came with it", (_what, command) => {
+    const { exchange, intake, sent } = setUp();
+    exchange.take(PEER, 1, [create(1), command]);
+    expect(intake.count).toBe(0);
+    expect(sent).toMatchObject([{ kind: "proposalsRefused", batch: 1, reason: "notReady" }]);
   });
 
   test("lets deletes pass while the disk is full, whatever they came with", () => {

@@ -1,4 +1,4 @@
-import { decodeCommand } from "@quorate/kv-store";
+import { decodeCommand, isKnownCommand } from "@quorate/kv-store";
 import type { ErrorCode } from "@quorate/kv-store/protocol";
 import type { NodeId } from "@quorate/raft";
 import type { PeerEnvelope } from "./peer/envelope.ts";
@@ -14,6 +14,8 @@ export interface ProposalExchangeOptions {
   readonly clock: MonotonicClock;
   readonly proposals: Proposals;
   readonly intake: ProposalIntake;
+  /** Of the largest command that the log takes. */
+  readonly commandBytesMax: number;
   isLeader(): boolean;
   isDiskFull(): boolean;
   /** False: it did not leave. */
@@ -81,10 +83,16 @@ export class ProposalExchange {
   #takeIn(commands: readonly Uint8Array[]): Refusal["reason"] | null {
     const { intake } = this.#options;
     if (!this.#options.isLeader()) return "notLeader";
+    // In the log, what nobody here understands would end every node that comes to it.
+    if (!commands.every((command) => this.#isAcceptable(command))) return "notReady";
     if (!this.#options.isDiskFull()) return intake.add(commands) ? null : "overloaded";
     const harmless = commands.filter((command) => !growing(command));
     if (!intake.add(harmless)) return "overloaded";
     return harmless.length < commands.length ? "diskFull" : null;
+  }
+
+  #isAcceptable(command: Uint8Array): boolean {
+    return isKnownCommand(command) && command.length <= this.#options.commandBytesMax;
   }
 
   /** Once for however many batches were lost: all that waits goes out again at once. */

@@ -28,6 +28,8 @@ export class SessionWrites {
   readonly batches: number[] = [];
   /** Consumed prefix of `commands` and `batches`. */
   head = 0;
+  /** Of all commands that wait. */
+  bytes = 0;
 
   constructor(session: SessionId) {
     this.session = session;
@@ -100,10 +102,8 @@ export class Proposals {
     const writes = this.#sessions.get(session);
     if (writes === undefined) return;
     this.#sessions.delete(session);
-    for (let at = writes.head; at < writes.commands.length; at += 1) {
-      this.#pendingBytes -= writes.commands[at]?.length ?? 0;
-      this.#pendingCount -= 1;
-    }
+    this.#pendingBytes -= writes.bytes;
+    this.#pendingCount -= writes.count;
   }
 
   sessionWrites(session: SessionId): SessionWrites | undefined {
@@ -115,6 +115,7 @@ export class Proposals {
     if (writes.count === 0) writes.headSeq = writeSeq;
     writes.commands.push(command);
     writes.batches.push(this.#batch + 1);
+    writes.bytes += command.length;
     this.#pendingBytes += command.length;
     this.#pendingCount += 1;
     this.#outgoing.push(command);
@@ -125,7 +126,9 @@ export class Proposals {
    */
   resolve(writes: SessionWrites, writeSeq: number): boolean {
     if (writes.count === 0 || writeSeq !== writes.headSeq) return false;
-    this.#pendingBytes -= writes.commands[writes.head]?.length ?? 0;
+    const bytes = writes.commands[writes.head]?.length ?? 0;
+    writes.bytes -= bytes;
+    this.#pendingBytes -= bytes;
     this.#pendingCount -= 1;
     writes.head += 1;
     writes.headSeq += 1;
@@ -146,6 +149,7 @@ export class Proposals {
     while (writes.count > 0 && writes.headSeq + writes.count - 1 >= fromSeq) {
       const command = writes.commands.pop();
       writes.batches.pop();
+      writes.bytes -= command?.length ?? 0;
       this.#pendingBytes -= command?.length ?? 0;
       this.#pendingCount -= 1;
     }

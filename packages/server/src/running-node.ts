@@ -395,12 +395,13 @@ export class RunningNode implements LoopHooks {
   }
 
   #createExchange(): ProposalExchange {
-    const { self, ports, peers, metrics } = this.#options;
+    const { config, self, ports, peers, metrics } = this.#options;
     return new ProposalExchange({
       self: self.id,
       clock: ports.clock,
       proposals: this.#proposals,
       intake: this.#intake,
+      commandBytesMax: config.limits.raft.entryBytesMax,
       isLeader: () => this.#soft.role === "leader",
       isDiskFull: () => this.#disk.isFull,
       send: (to, envelope) => peers.send(to, envelope),

@@ -267,6 +267,19 @@ describe("writes", () => {
     expect(owner.calls).toEqual(["write 1", "write 2", "write 3", "write 2"]);
   });
 
+  test("are bounded in bytes", () => {
+    const { wire, goodbye, client } = opened();
+    wire.hears(write(1));
+    const { writes } = client;
+    if (writes === null) throw new Error("no writes");
+    writes.bytes = PROTOCOL_LIMITS.outstandingBytesMax;
+    wire.hears(write(2));
+    expect(goodbye()).toBeNull();
+    writes.bytes *= 2;
+    wire.hears(write(3));
+    expect(goodbye()).toMatchObject({ code: "PROTOCOL_ERROR" });
+  });
+
   test("are bounded in number", () => {
     const { owner, wire, goodbye } = opened();
     for (let seq = 1; seq <= PROTOCOL_LIMITS.outstandingMax; seq += 1) wire.hears(write(seq));

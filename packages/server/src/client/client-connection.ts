@@ -56,6 +56,8 @@ interface QueuedRead {
 }
 
 const REFUSED_RETRY_MS = 50;
+/** Commands are a little larger than what the client counts: each by a header and the numbers of its session. */
+const WAITING_BYTES_MAX = PROTOCOL_LIMITS.outstandingBytesMax + 64 * PROTOCOL_LIMITS.outstandingMax;
 
 /**
  * One client connection: hello, then whatever the session does. Malformed input ends this connection and nothing else.
@@ -280,7 +282,7 @@ export class ClientConnection {
       this.goodbye("PROTOCOL_ERROR", text, true);
       return;
     }
-    if (writes.count >= PROTOCOL_LIMITS.outstandingMax) {
+    if (writes.count >= PROTOCOL_LIMITS.outstandingMax || writes.bytes > WAITING_BYTES_MAX) {
       this.goodbye("PROTOCOL_ERROR", "more unanswered writes than the protocol allows", true);
       return;
     }

@@ -82,7 +82,7 @@ export class ClientGateway implements ConnectionOwner {
     this.#options = options;
     this.outboxLimits = options.outboxLimits;
     this.#attachments = new Attachments(options.clock, options.proposals);
-    this.#watches = new ClientWatches(options.tree);
+    this.#watches = new ClientWatches(() => options.tree());
   }
 
   get connectionCount(): number {
