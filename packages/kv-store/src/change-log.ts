@@ -1,8 +1,8 @@
 import type { Change } from "./apply-outcome.ts";
 import { assert } from "./assert.ts";
-import type { ChangePiece, NewChangePiece, Revision } from "./change-piece.ts";
+import type { ChangePiece, NewChangePiece } from "./change-piece.ts";
+import { ChangeStore } from "./change-store.ts";
 import type { Zxid } from "./protocol/index.ts";
-import { RevisionQueue } from "./revision-queue.ts";
 
 /** Changes after a revision, or how far back they reach. */
 export type ChangesSince =
@@ -29,7 +29,8 @@ export interface ChangeLogDelta {
   readonly fallen: readonly ChangePiece[];
 }
 
-const CHANGE_BYTES = 400;
+/** Of a change beside path and data. */
+const CHANGE_BYTES = 300;
 /** Of a record of the image, as the log counts them, unless one revision takes more. */
 const PIECE_BYTES_MAX = 65_536;
 
@@ -40,10 +41,9 @@ const PIECE_BYTES_MAX = 65_536;
  */
 export class ChangeLog {
   readonly #limits: ChangeLogLimits;
-  readonly #revisions = new RevisionQueue();
+  readonly #changes = new ChangeStore();
   #newestZxid: Zxid | 0;
   #bytes = 0;
-  #count = 0;
   #oldestZxid: Zxid | 0;
   /** Records of the image, ascending and without gaps between them. */
   #imaged: readonly ChangePiece[] = [];
@@ -70,7 +70,7 @@ export class ChangeLog {
 
   /** Changes held. */
   get count(): number {
-    return this.#count;
+    return this.#changes.length;
   }
 
   get bytes(): number {
@@ -78,31 +78,41 @@ export class ChangeLog {
   }
 
   /** All changes of one revision, above those before. */
-  append(changes: Revision): void {
+  append(changes: readonly Change[]): void {
     const first = changes[0];
     if (first === undefined) return;
     assert(this.#newestZxid < first.zxid, "change_log_ascending");
-    const bytes = bytesOf(changes);
-    this.#revisions.push(changes, first.zxid, bytes);
     this.#newestZxid = first.zxid;
-    this.#count += changes.length;
-    this.#bytes += bytes;
-    while (this.#bytes > this.#limits.bytesMax || this.#count > this.#limits.countMax) {
-      this.#dropFirst();
+    for (const change of changes) {
+      assert(change.zxid === first.zxid, "revision_of_one_zxid");
+      const bytes = bytesOf(change);
+      this.#changes.push(change, bytes);
+      this.#bytes += bytes;
     }
+    const { bytesMax, countMax } = this.#limits;
+    while (this.#bytes > bytesMax || this.#changes.length > countMax) this.#dropFirst();
   }
 
   /** Takes back a record of the image, ascending, before anything else is appended. */
   restore(piece: NewChangePiece): void {
     assert(piece.afterZxid === this.#newestZxid, "restored_without_gaps");
-    for (const changes of piece.revisions) this.append(changes);
-    this.#imaged = [...this.#imaged, withoutRevisions(piece)];
+    let revision: Change[] = [];
+    for (const change of piece.changes) {
+      if (revision.length > 0 && revision[0]?.zxid !== change.zxid) {
+        this.append(revision);
+        revision = [];
+      }
+      revision.push(change);
+    }
+    this.append(revision);
+    this.#imaged = [...this.#imaged, withoutChanges(piece)];
   }
 
   /** Every change of a revision above `zxid`, in order; the iterable is only good until the next apply. */
   since(zxid: Zxid | 0): ChangesSince {
     if (zxid < this.#oldestZxid) return { ok: false, oldestZxid: this.#oldestZxid };
-    return { ok: true, changes: this.#from(this.#indexAfter(zxid)) };
+    const start = this.#indexAfter(zxid);
+    return { ok: true, changes: this.#changes.range(start, this.#changes.length) };
   }
 
   freeze(): ChangeLogDelta {
@@ -126,7 +136,7 @@ export class ChangeLog {
     assert(delta !== null, "completed_while_frozen");
     const fallen = new Set(delta.fallen);
     const kept = this.#imaged.filter((piece) => !fallen.has(piece));
-    this.#imaged = [...kept, ...delta.added.map(withoutRevisions)];
+    this.#imaged = [...kept, ...delta.added.map(withoutChanges)];
     this.#stale = [];
     this.#frozen = null;
   }
@@ -135,90 +145,81 @@ export class ChangeLog {
   abandon(): void {
     const delta = this.#frozen;
     assert(delta !== null, "abandoned_while_frozen");
-    this.#stale = [...this.#stale, ...this.#imaged, ...delta.added.map(withoutRevisions)];
+    this.#stale = [...this.#stale, ...this.#imaged, ...delta.added.map(withoutChanges)];
     this.#imaged = [];
     this.#frozen = null;
   }
 
-  *#from(start: number): IterableIterator<Change> {
-    for (let i = start; i < this.#revisions.length; i += 1) yield* this.#revisions.changesAt(i);
-  }
-
-  /** Index of the first revision above `zxid`. */
+  /** Index of the first change after `zxid`. */
   #indexAfter(zxid: Zxid | 0): number {
     let low = 0;
-    let high = this.#revisions.length;
+    let high = this.#changes.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#revisions.zxidAt(middle) <= zxid) low = middle + 1;
+      if (this.#changes.zxidAt(middle) <= zxid) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  /** Index of the first of the newest revisions that have at most `countMax` changes together. */
+  /** Index of the first change of the newest revisions that have at most `countMax` together. */
   #newest(countMax: number): number {
-    let from = this.#revisions.length;
-    let count = 0;
-    while (from > 0) {
-      count += this.#revisions.changesAt(from - 1).length;
-      if (count > countMax) break;
-      from -= 1;
-    }
-    return from;
+    const { length } = this.#changes;
+    return length <= countMax ? 0 : this.#indexAfter(this.#changes.zxidAt(length - countMax - 1));
   }
 
   #zxidBefore(index: number): Zxid | 0 {
-    return index === 0 ? this.#oldestZxid : this.#revisions.zxidAt(index - 1);
+    return index === 0 ? this.#oldestZxid : this.#changes.zxidAt(index - 1);
   }
 
   #pieces(from: number): readonly NewChangePiece[] {
     const pieces: NewChangePiece[] = [];
     let at = from;
-    while (at < this.#revisions.length) {
+    while (at < this.#changes.length) {
       const piece = this.#pieceAt(at);
       pieces.push(piece);
-      at += piece.revisions.length;
+      at += piece.count;
     }
     return pieces;
   }
 
   #pieceAt(index: number): NewChangePiece {
-    const revisions: Revision[] = [];
+    const { length } = this.#changes;
+    const firstZxid = this.#changes.zxidAt(index);
+    let end = index;
     let bytes = 0;
-    let count = 0;
-    for (let at = index; at < this.#revisions.length; at += 1) {
-      const changes = this.#revisions.changesAt(at);
-      bytes += bytesOf(changes);
-      if (at > index && bytes > PIECE_BYTES_MAX) break;
-      count += changes.length;
-      revisions.push(changes);
+    while (end < length) {
+      const next = this.#indexAfter(this.#changes.zxidAt(end));
+      for (let at = end; at < next; at += 1) bytes += this.#changes.countedBytesAt(at);
+      if (end > index && bytes > PIECE_BYTES_MAX) break;
+      end = next;
     }
-    const lastZxid = this.#revisions.zxidAt(index + revisions.length - 1);
-    const firstZxid = this.#revisions.zxidAt(index);
-    return { afterZxid: this.#zxidBefore(index), firstZxid, lastZxid, count, revisions };
+    return {
+      afterZxid: this.#zxidBefore(index),
+      firstZxid,
+      lastZxid: this.#changes.zxidAt(end - 1),
+      count: end - index,
+      changes: this.#changes.range(index, end),
+    };
   }
 
   #dropFirst(): void {
-    const count = this.#revisions.changesAt(0).length;
-    const zxid = this.#revisions.zxidAt(0);
-    assert(count > 0, "dropped_revision_not_empty");
-    this.#bytes -= this.#revisions.shift();
-    this.#count -= count;
+    assert(this.#changes.length > 0, "dropped_revision_exists");
+    const zxid = this.#changes.zxidAt(0);
+    while (this.#changes.length > 0 && this.#changes.zxidAt(0) === zxid) {
+      this.#bytes -= this.#changes.countedBytesAt(0);
+      this.#changes.shift();
+    }
     this.#oldestZxid = zxid;
   }
 }
 
-function withoutRevisions(piece: NewChangePiece): ChangePiece {
+function withoutChanges(piece: NewChangePiece): ChangePiece {
   const { afterZxid, firstZxid, lastZxid, count } = piece;
   return { afterZxid, firstZxid, lastZxid, count };
 }
 
-function bytesOf(changes: Revision): number {
-  let bytes = 0;
-  for (const change of changes) {
-    const before = change.kind === "dataChanged" ? (change.before?.data.length ?? 0) : 0;
-    bytes += CHANGE_BYTES + 2 * change.path.length + change.data.length + before;
-  }
-  return bytes;
+function bytesOf(change: Change): number {
+  const before = change.kind === "dataChanged" ? (change.before?.data.length ?? 0) : 0;
+  return CHANGE_BYTES + 2 * change.path.length + change.data.length + before;
 }

@@ -6,9 +6,6 @@ import type { Zxid } from "./protocol/index.ts";
 import { ValueReader } from "./protocol/value-reader.ts";
 import { ValueWriter } from "./protocol/value-writer.ts";
 
-/** The changes of one revision, none of them missing. */
-export type Revision = readonly Change[];
-
 /** A record of the image's change log: some successive revisions. A record for each change would cost several times as much. */
 export interface ChangePiece {
   /** Every change after this revision, up to `lastZxid`, is in it. */
@@ -21,29 +18,28 @@ export interface ChangePiece {
 
 /** A piece with what is in it. */
 export interface NewChangePiece extends ChangePiece {
-  readonly revisions: readonly Revision[];
+  /** In order, none of a revision missing. */
+  readonly changes: Iterable<Change>;
 }
 
-/** Revisions of a record at most: with the bound of its bytes this bounds what is read to load it. */
-const REVISIONS_MAX = 65_536;
+/** Changes of a record at most: with the bound of its bytes this bounds what is read to load it. */
 const CHANGES_MAX = 1_048_576;
 
 const writer = new ValueWriter();
 
-/** One list of revisions, each its zxid and a list of changes. */
+/** One list of changes, each with its zxid before it. */
 export function encodePiece(piece: NewChangePiece): Uint8Array {
-  const { revisions } = piece;
-  assert(revisions.length > 0 && revisions.length <= REVISIONS_MAX, "piece_revisions_bounded");
+  assert(piece.count > 0 && piece.count <= CHANGES_MAX, "piece_changes_bounded");
   writer.begin();
-  writer.list(revisions.length);
-  for (const changes of revisions) {
-    const first = changes[0];
-    assert(first !== undefined, "revision_not_empty");
+  writer.list(piece.count);
+  let count = 0;
+  for (const change of piece.changes) {
     writer.list(2);
-    writer.integer(first.zxid);
-    writer.list(changes.length);
-    for (const change of changes) writeChange(writer, change);
+    writer.integer(change.zxid);
+    writeChange(writer, change);
+    count += 1;
   }
+  assert(count === piece.count, "piece_complete");
   return writer.finish();
 }
 
@@ -58,29 +54,18 @@ export function decodePiece(
 ): NewChangePiece {
   const reader = new ValueReader();
   reader.open(bytes, 0);
-  const length = reader.list(REVISIONS_MAX);
-  const revisions: Revision[] = [];
+  const count = reader.list(CHANGES_MAX);
+  const changes: Change[] = [];
   let lastZxid: Zxid | 0 = place.afterZxid;
-  let count = 0;
-  for (let i = 0; i < length; i += 1) {
+  for (let i = 0; i < count; i += 1) {
     reader.tuple(2);
     const zxid = reader.zxid();
-    if (zxid <= lastZxid) malformed("revisions out of order");
-    if (i === 0 && zxid !== place.firstZxid) malformed("revisions of another record");
-    const changes = readChanges(reader, zxid, copy);
-    revisions.push(changes);
+    const isInOrder = i === 0 ? zxid === place.firstZxid && zxid > lastZxid : zxid >= lastZxid;
+    if (!isInOrder) malformed("changes out of order");
+    changes.push(readChange(reader, zxid, copy));
     lastZxid = zxid;
-    count += changes.length;
   }
   reader.close();
-  if (lastZxid === 0 || length === 0) malformed("no revisions");
-  return { ...place, lastZxid, count, revisions };
-}
-
-function readChanges(reader: ValueReader, zxid: Zxid, copy: CopyBytes): Revision {
-  const count = reader.list(CHANGES_MAX);
-  if (count === 0) malformed("a revision without changes");
-  const changes: Change[] = [];
-  for (let i = 0; i < count; i += 1) changes.push(readChange(reader, zxid, copy));
-  return changes;
+  if (lastZxid === 0 || count === 0) malformed("no changes");
+  return { ...place, lastZxid, count, changes };
 }

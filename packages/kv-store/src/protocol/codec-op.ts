@@ -1,4 +1,4 @@
-import { malformed, readBytes, readInteger, readString, unencodable } from "./codec-value.ts";
+import { malformed, readBytes, readString, unencodable } from "./codec-value.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
 import { CREATE_MODES, type WriteOp, type WriteOutcome, type WriteReply } from "./op.ts";
 import { ProtocolError } from "./protocol-error.ts";
@@ -19,12 +19,6 @@ const RELEASE = 7;
 
 /** Items of the longest tuple that begins with a tag. */
 const TAGGED_MAX = 8;
-
-/** First item of a tagged tuple. */
-export function readTag(value: unknown): number {
-  if (!Array.isArray(value) || value.length === 0) malformed("expected a tagged tuple");
-  return readInteger((value as Packed)[0]);
-}
 
 export function unknownTag(what: string, tag: number): never {
   throw new ProtocolError("UNKNOWN_OPERATION", `${what} ${tag}`);

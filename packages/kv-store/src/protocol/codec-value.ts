@@ -72,11 +72,6 @@ export function readPath(value: unknown): string {
   return readString(value, PATH_UNITS_MAX);
 }
 
-/** Data of a znode; what is too large for one reaches the tree to be refused there. */
-export function readData(value: unknown): Uint8Array {
-  return readBytes(value, PROTOCOL_LIMITS.frameBytesMax);
-}
-
 export function readZxid(value: unknown): Zxid {
   return zxid(readInteger(value));
 }
@@ -91,11 +86,6 @@ export function readSessionId(value: unknown): SessionId {
 
 export function readToken(value: unknown): FencingToken {
   return fencingToken(readInteger(value));
-}
-
-/** Null, or an integer: any safe one may be compared with a version. */
-export function readVersion(value: unknown): number | null {
-  return value === null ? null : readInteger(value, Number.MIN_SAFE_INTEGER);
 }
 
 /** A code; one that this build does not know, of a newer peer, is INTERNAL: not to be retried either. */
