@@ -11,6 +11,8 @@ test("a client cut off for less than its timeout keeps session, ephemerals and l
   await victim.create("/mine", "", { mode: "ephemeral" });
   const lock = await victim.lock("/lock").acquire();
   await other.create("/changing", "0");
+  // A watch begins at what its own server has applied: only a read makes that hold the znode.
+  await victim.get("/changing");
   const watch = await victim.watch("/changing", { withData: true });
   const notices = collect(watch);
   const session = victim.session;

@@ -1,6 +1,7 @@
 import type { QuorateClient } from "@quorate/client";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import type { CliContext } from "./context.ts";
+import { openClient } from "./open-client.ts";
 import { SERVERS_VARIABLE, resolveServers } from "./servers.ts";
 
 /** Options of every command that talks to an ensemble. */
@@ -54,7 +55,7 @@ export async function withClient<T>(
   use: (client: QuorateClient, timeoutMs: number) => Promise<T>,
 ): Promise<T> {
   const timeoutMs = flags.timeout * 1000;
-  const client = await context.connect({
+  const client = await openClient(context, {
     servers: resolveServers(flags.servers, context.env),
     connectTimeoutMs: timeoutMs,
     name: "quorate-cli",

@@ -24,7 +24,7 @@ export async function readData(
 ): Promise<Uint8Array> {
   if (flags.file !== undefined) {
     if (argument !== undefined) throw usageError("give the data or --file, not both");
-    return context.readFile(flags.file);
+    return readFile(context, flags.file);
   }
   if (argument === undefined) {
     if (absent !== null) return absent;
@@ -35,6 +35,14 @@ export async function readData(
   }
   if (flags.base64 === true) return decodeBase64(argument);
   return argument === "-" ? context.readInput() : new TextEncoder().encode(argument);
+}
+
+async function readFile(context: CliContext, file: string): Promise<Uint8Array> {
+  try {
+    return await context.readFile(file);
+  } catch (error) {
+    throw usageError(`--file: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function decodeBase64(text: string): Uint8Array {

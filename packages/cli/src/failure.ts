@@ -93,7 +93,7 @@ const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
   TIMEOUT: advice(timedOut, "look at `quorate status`, or allow more with --timeout"),
   CONNECTION_FAILED: advice(
     unavailable,
-    "is it running? `quorate dev` starts an ensemble; --servers or QUORATE_SERVERS say where one is",
+    "is it running, with more than half of its nodes? `quorate status` asks each; `quorate dev` starts one; --servers or QUORATE_SERVERS say where it is",
   ),
   LOCK_LOST: advice(lost, "it may already be somebody else's: check what the command left behind"),
 };

@@ -25,6 +25,7 @@ export function createProgram(context: CliContext, report: ReportExit): Command 
     })
     .exitOverride()
     .showSuggestionAfterError()
+    .showHelpAfterError("(--help explains it)")
     .addHelpText("after", HELP);
   program.commandsGroup("Run servers:");
   addDevCommand(program, context, report);

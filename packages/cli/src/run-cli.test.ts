@@ -32,6 +32,7 @@ describe("the command line", () => {
     [["set", "/a", "x", "--if-version", "1.5"], EXIT_CODES.usage],
     [["set", "/a", "???", "--base64"], EXIT_CODES.usage],
     [["create", "/a", "x", "--file", "y"], EXIT_CODES.usage],
+    [["create", "/a", "--file", "y"], EXIT_CODES.usage],
     [["lock", "name"], EXIT_CODES.usage],
     [["dev", "--nodes", "4"], EXIT_CODES.usage],
     [["dev", "--port", "0"], EXIT_CODES.usage],
@@ -106,6 +107,23 @@ describe("connecting", () => {
     expect(world.connected?.servers).toEqual(["one:1", "two:2"]);
     await runCli(["ls", "--servers", "wss://three:3,[::1]:4"], world.context);
     expect(world.connected?.servers).toEqual(["wss://three:3", "[::1]:4"]);
+  });
+
+  test.each([
+    ["get", "a"],
+    ["stat", "/a/"],
+    ["ls", "a"],
+    ["create", "//a"],
+    ["set", "/a/../b", "x"],
+    ["delete", "a", "--recursive"],
+    ["watch", "a"],
+    ["lock", "a//b", "--", "true"],
+    ["elect", "a/", "--", "true"],
+  ])("is not tried for what is no path: %s %s", async (...argv) => {
+    const world = new FakeWorld();
+    expect(await runCli(argv, world.context)).toBe(EXIT_CODES.usage);
+    expect(world.err.text).toContain("BAD_PATH");
+    expect(world.connected).toBeNull();
   });
 
   test("ends with the session closed, also after an error", async () => {

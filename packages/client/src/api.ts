@@ -74,7 +74,10 @@ export type WatchNotice =
   | (WatchEvent & { readonly type: "event" })
   | { readonly type: "lost"; readonly oldestZxid: Zxid; readonly zxid: Zxid };
 
-/** What a watch delivers, and from when on. */
+/**
+ * What a watch delivers, and from when on. `timeoutMs` is for the registration; `signal` ends the watch as well, whose loop
+ * then throws ABORTED.
+ */
 export interface WatchOptions extends CallOptions {
   /** Default `persistent`. */
   readonly mode?: WatchMode;
@@ -86,9 +89,33 @@ export interface WatchOptions extends CallOptions {
 
 /** How a contender waits, and what others see of it. */
 export interface LockOptions extends CallOptions {
-  /** Shown to others that look at the lock. Default empty. */
-  readonly data?: Uint8Array;
+  /** Shown to others that look at the lock; text is sent as UTF-8. Default empty. */
+  readonly data?: Uint8Array | string;
 }
+
+/**
+ * One op of a `multi`: a {@link WriteOp}, or the same with text for data (sent as UTF-8) and without what has a default:
+ * no data, mode `persistent`, any version.
+ */
+export type MultiOp =
+  | WriteOp
+  | {
+      readonly kind: "create";
+      readonly path: string;
+      readonly data?: Uint8Array | string;
+      readonly mode?: CreateMode;
+    }
+  | {
+      readonly kind: "set";
+      readonly path: string;
+      readonly data: Uint8Array | string;
+      readonly version?: number | null;
+    }
+  | {
+      readonly kind: "delete" | "check";
+      readonly path: string;
+      readonly version?: number | null;
+    };
 
 /** A lock that is held. Leaving its `await using` scope gives it back. */
 export interface Lock extends AsyncDisposable {
@@ -172,7 +199,7 @@ export interface QuorateClient extends AsyncDisposable {
   ): Promise<Stat>;
   delete(path: string, options?: CallOptions & { readonly version?: number }): Promise<void>;
   /** All or nothing, in order, at one revision. */
-  multi(ops: readonly WriteOp[], options?: CallOptions): Promise<readonly WriteReply[]>;
+  multi(ops: readonly MultiOp[], options?: CallOptions): Promise<readonly WriteReply[]>;
   /** Waits until the connected server has caught up with everything answered before the call. */
   sync(options?: CallOptions): Promise<Zxid>;
   sessions(options?: ReadOptions): Promise<readonly SessionInfo[]>;

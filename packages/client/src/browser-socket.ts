@@ -33,11 +33,18 @@ export const webSocketDialer: Dialer = {
       socket.addEventListener("close", () => {
         signal.removeEventListener("abort", give);
         if (isOpen) handlers.onClose("the connection was closed");
-        else reject(new Error("no connection"));
+        else reject(new Error(noConnection()));
       });
     });
   },
 };
+
+/** A page is never told why: neither that nobody listens, nor that the server answered "403 Forbidden". */
+function noConnection(): string {
+  const origin: unknown = Reflect.get(Object(Reflect.get(globalThis, "location")), "origin");
+  if (typeof origin !== "string") return "no connection";
+  return `no connection: it does not run, or none of its allowed-origins is ${origin}`;
+}
 
 function socketOf(socket: BrowserSocket): Socket {
   return {

@@ -32,8 +32,11 @@ export class CancellationTicket {
 export function checkCallOptions(options: CallOptions | undefined): QuorateError | null {
   if (options === undefined) return null;
   const { timeoutMs, signal } = options;
-  if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
-    return new QuorateError("BAD_ARGUMENTS", `timeoutMs must not be ${timeoutMs}`);
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
+    return new QuorateError("BAD_ARGUMENTS", `timeoutMs must not be ${String(timeoutMs)}`);
+  }
+  if (signal !== undefined && typeof signal.addEventListener !== "function") {
+    return new QuorateError("BAD_ARGUMENTS", "the signal is no AbortSignal");
   }
   if (signal?.aborted === true) {
     return new QuorateError("ABORTED", "the signal had already aborted", { cause: signal.reason });

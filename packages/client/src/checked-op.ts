@@ -5,6 +5,7 @@ import {
   type Query,
   type WriteOp,
 } from "@quorate/kv-store/protocol";
+import type { MultiOp, ReadOptions } from "./api.ts";
 import { QuorateError } from "./errors.ts";
 
 /**
@@ -18,6 +19,8 @@ const OP_BYTES = 64;
 const ANSWER_BYTES = 200;
 /** UTF-16 units that the service may add to a path: a sequence number, or the name of a contender. */
 const NAME_UNITS_ADDED = 64;
+
+const encoder = new TextEncoder();
 
 /** Largest estimate of one message: a frame must hold it. */
 const MESSAGE_BYTES_MAX = PROTOCOL_LIMITS.frameBytesMax - 1024;
@@ -40,6 +43,13 @@ export function checkReadPath(path: string): QuorateError | null {
   // What the ensemble keeps for itself may be looked at where the server allows it.
   if (code === null || code === "RESERVED_PATH") return null;
   return new QuorateError(code, `"${path}" is no path of a znode`, { path });
+}
+
+/** BAD_ARGUMENTS for a consistency that there is none of: the service would take the whole frame for broken. */
+export function checkConsistency(options: ReadOptions | undefined): QuorateError | null {
+  const consistency = options?.consistency ?? "local";
+  if (consistency === "local" || consistency === "linearizable") return null;
+  return new QuorateError("BAD_ARGUMENTS", `unknown consistency ${String(consistency)}`);
 }
 
 /** Codes: BAD_PATH, RESERVED_PATH, BAD_ARGUMENTS, TOO_LARGE. Null: the op may be sent. */
@@ -123,12 +133,30 @@ export function queryBytes(query: Query): number {
   return bytes;
 }
 
-/** The same op with bytes of its own: what is sent, and perhaps sent again, must not change under the caller's hands. */
-export function ownedOp(op: WriteOp): WriteOp {
-  if (op.kind === "create" || op.kind === "set" || op.kind === "acquire") {
-    return { ...op, data: ownedBytes(op.data) };
+/**
+ * The op in full, with bytes of its own: what is sent, and perhaps sent again, must not change under the caller's hands.
+ * What is no op stays as it is, for {@link checkOps} to find.
+ */
+export function ownedOp(op: MultiOp): WriteOp {
+  switch (op.kind) {
+    case "create":
+      return { ...op, data: dataBytes(op.data ?? ""), mode: op.mode ?? "persistent" };
+    case "set":
+      return { ...op, data: dataBytes(op.data), version: op.version ?? null };
+    case "delete":
+    case "check":
+      return { ...op, version: op.version ?? null };
+    case "acquire":
+      return { ...op, data: dataBytes(op.data) };
+    default:
+      return { ...op };
   }
-  return { ...op };
+}
+
+/** Text as UTF-8, bytes as a copy. What is neither stays as it is, for {@link checkOp} to find. */
+export function dataBytes(data: Uint8Array | string): Uint8Array {
+  if (typeof data === "string") return encoder.encode(data);
+  return data instanceof Uint8Array ? ownedBytes(data) : data;
 }
 
 /** A copy of `bytes` that keeps nothing else alive. */
@@ -137,7 +165,8 @@ export function ownedBytes(bytes: Uint8Array): Uint8Array {
 }
 
 function checkData(op: WriteOp, data: Uint8Array, opIndex: number): QuorateError | null {
-  if (!(data instanceof Uint8Array)) return badOp(op, opIndex, "data must be bytes");
+  if (!(data instanceof Uint8Array))
+    return badOp(op, opIndex, "data must be a Uint8Array or a string");
   if (data.length <= PROTOCOL_LIMITS.dataBytesMax) return null;
   const text = `${data.length} bytes of data, at most ${PROTOCOL_LIMITS.dataBytesMax}`;
   return new QuorateError("TOO_LARGE", text, { path: op.path, opIndex });

@@ -41,7 +41,9 @@ export async function connect(
 
 function checkOptions(options: ConnectOptions): QuorateError | null {
   const { servers, sessionTimeoutMs = 1, connectTimeoutMs = 1, name = "" } = options;
-  if (!Array.isArray(servers) || servers.length === 0) return bad("servers must not be empty");
+  if (!Array.isArray(servers) || servers.length === 0) {
+    return bad('servers must be a list of addresses like ["127.0.0.1:7001"]');
+  }
   for (const server of servers) {
     if (typeof server !== "string" || parseServer(server) === null) {
       return bad(

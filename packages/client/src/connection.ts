@@ -114,7 +114,10 @@ export class Connection {
       return;
     }
     this.#socket = socket;
-    this.#setTimer(this.#options.welcomeTimeoutMs, "no welcome in time");
+    this.#setTimer(
+      this.#options.welcomeTimeoutMs,
+      "no welcome in time, perhaps for want of a quorum",
+    );
     this.#helloSentMs = this.#ports.clock.nowMs();
     socket.send(encodeClientFrame([this.#options.hello()]));
   }

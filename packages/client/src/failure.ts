@@ -1,4 +1,4 @@
-import type { ErrorCode, WriteOp } from "@quorate/kv-store/protocol";
+import { parentOf, type ErrorCode, type WriteOp } from "@quorate/kv-store/protocol";
 import { QuorateError } from "./errors.ts";
 
 /** Refusals before the log that pass by themselves: the same request may be taken a moment later. */
@@ -21,29 +21,69 @@ export function writeFailure(
   const retryable = isPassing(code);
   if (op === undefined) return new QuorateError(code, "the write was refused", { retryable });
   const { kind, path } = op;
-  return new QuorateError(code, `${kind} "${path}"`, { path, opIndex, retryable });
+  const reason = reasonOf(code, op);
+  const text = `${kind} "${path}"${reason === null ? "" : `: ${reason}`}`;
+  return new QuorateError(code, text, { path, opIndex, retryable });
 }
 
 /** The error of a read that the service refused. */
 export function readFailure(code: ErrorCode, path: string | undefined): QuorateError {
   const retryable = isPassing(code);
   if (path === undefined) return new QuorateError(code, "the read was refused", { retryable });
-  return new QuorateError(code, `"${path}"`, { path, retryable });
+  const text = code === "NO_NODE" ? `there is no "${path}"` : `"${path}"`;
+  return new QuorateError(code, text, { path, retryable });
+}
+
+/** What an abandoned call was about. */
+export interface AbandonedCall {
+  readonly outcomeUnknown: boolean;
+  /** The signal's reason, or what kept the call waiting. */
+  readonly cause: unknown;
+  readonly path?: string | undefined;
 }
 
 /** The error of a call that its signal or timeout ended. */
-export function abandonment(
-  code: "ABORTED" | "TIMEOUT",
-  details: { readonly outcomeUnknown: boolean; readonly cause: unknown },
-): QuorateError {
-  const text = code === "ABORTED" ? "the call's signal aborted" : "the call's time is up";
-  const { outcomeUnknown, cause } = details;
+export function abandonment(code: "ABORTED" | "TIMEOUT", call: AbandonedCall): QuorateError {
+  const { outcomeUnknown, cause, path } = call;
+  const what = code === "ABORTED" ? "the call's signal aborted" : "the call's time is up";
+  const where = path === undefined ? "" : `, "${path}"`;
+  const why = cause instanceof QuorateError ? ` (${cause.message})` : "";
   const retryable = code === "TIMEOUT" && !outcomeUnknown;
-  return new QuorateError(code, text, { outcomeUnknown, retryable, cause });
+  return new QuorateError(code, `${what}${where}${why}`, {
+    outcomeUnknown,
+    retryable,
+    cause,
+    ...(path !== undefined && { path }),
+  });
 }
 
 /** The error every later or unanswered call of an ended session gets: the session's own end, seen from that call. */
 export function endOf(end: QuorateError, outcomeUnknown: boolean): QuorateError {
   const text = end.message.slice(end.code.length + 2);
   return new QuorateError(end.code, text, { outcomeUnknown, cause: end.cause });
+}
+
+/** In words, where the code alone leaves open what it is about; null where it does not. */
+function reasonOf(code: ErrorCode, op: WriteOp): string | null {
+  switch (code) {
+    case "NO_NODE":
+      if (op.kind === "create") return `its parent "${parentOf(op.path)}" does not exist`;
+      return op.kind === "release" ? "this session is not in line there" : "it does not exist";
+    case "NODE_EXISTS":
+      return "it exists already";
+    case "BAD_VERSION":
+      return "version" in op ? `its version is not ${op.version}` : null;
+    case "NOT_EMPTY":
+      return "it has children";
+    case "NO_CHILDREN_FOR_EPHEMERALS":
+      return `its parent "${parentOf(op.path)}" is ephemeral`;
+    case "FENCED":
+      return "token" in op ? `the lock is not held with token ${op.token}` : null;
+    case "LOCK_HELD":
+      return "somebody else holds it";
+    case "LOCK_DIRECTORY":
+      return "the directory of a lock holds nothing but its contenders";
+    default:
+      return null;
+  }
 }

@@ -83,6 +83,9 @@ export class Liveness {
     }
     this.#deadlineMs = Math.max(this.#deadlineMs, Liveness.deadlineOf(sentMs, this.#timeoutMs));
     this.#silentMs = Math.max(this.#silentMs, sentMs + this.#timeoutMs * SILENT_PART);
+    // Browsers let a hidden page's timer that was set by a timer, set by a timer, and so on, fire once a minute only: set
+    // from here the chain is broken, and the session does not expire because its tab is in the background.
+    this.#arm();
     return true;
   }
 

@@ -5,10 +5,12 @@ import {
   sessionId,
   writeSeq,
   zxid,
+  type ErrorCode,
   type Query,
   type QueryReply,
   type WriteOp,
 } from "@quorate/kv-store/protocol";
+import type { CallOptions, MultiOp, ReadOptions } from "./api.ts";
 import type { FakeConnection } from "../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient } from "../../../tests/support/client/open-client.ts";
 import { STAT, only } from "../../../tests/support/client/fixtures.ts";
@@ -94,14 +96,15 @@ describe("writes", () => {
     ["RESERVED_PATH", { kind: "delete", path: "/quorate/x", version: null }],
     ["BAD_ARGUMENTS", { kind: "delete", path: "/a", version: -1 }],
     ["BAD_ARGUMENTS", { kind: "set", path: "/a", data: new Uint8Array(0), version: 0.5 }],
-    ["BAD_ARGUMENTS", { kind: "set", path: "/a", data: "text", version: null }],
+    ["BAD_ARGUMENTS", { kind: "set", path: "/a", data: 5, version: null }],
+    ["BAD_ARGUMENTS", { kind: "set", path: "/a" }],
     ["BAD_ARGUMENTS", { kind: "create", path: "/a", data: new Uint8Array(0), mode: "other" }],
     ["BAD_ARGUMENTS", { kind: "acquire", path: "/a", data: new Uint8Array(0), wait: 1 }],
     ["BAD_ARGUMENTS", { kind: "guard", path: "/a", token: "x" }],
     ["BAD_ARGUMENTS", { kind: "rename", path: "/a" }],
     ["TOO_LARGE", { kind: "set", path: "/a", data: new Uint8Array(1_048_577), version: null }],
   ];
-  test.each(badOps)("%s before a number is taken: %j", async (code, op) => {
+  test.each(badOps)("%s before a number is taken (%#)", async (code, op) => {
     const { net, client, connection } = await openClient();
     const first: WriteOp = { kind: "check", path: "/ok", version: null };
     const error = await errorOf(client.multi([first, op as WriteOp]));
@@ -109,6 +112,54 @@ describe("writes", () => {
     void client.delete("/a");
     await net.clock.settle();
     expect(connection.take()).toMatchObject([{ writeSeq: 1 }]);
+  });
+
+  test("a multi takes text, and what it is not told has defaults", async () => {
+    const { net, client, connection } = await openClient();
+    const bytes = Uint8Array.of(7);
+    void client.multi([
+      { kind: "create", path: "/a" },
+      { kind: "create", path: "/b", data: "é", mode: "ephemeral" },
+      { kind: "set", path: "/a", data: bytes },
+      { kind: "check", path: "/a" },
+      { kind: "delete", path: "/a", version: 3 },
+    ]);
+    bytes[0] = 8;
+    await net.clock.settle();
+    expect(connection.takeKind("write").map((message) => message.ops)).toEqual([
+      [
+        { kind: "create", path: "/a", data: new Uint8Array(0), mode: "persistent" },
+        { kind: "create", path: "/b", data: new Uint8Array([0xc3, 0xa9]), mode: "ephemeral" },
+        { kind: "set", path: "/a", data: new Uint8Array([7]), version: null },
+        { kind: "check", path: "/a", version: null },
+        { kind: "delete", path: "/a", version: 3 },
+      ],
+    ]);
+  });
+
+  const failures: readonly (readonly [ErrorCode, MultiOp, string])[] = [
+    ["NO_NODE", { kind: "create", path: "/a/b" }, 'create "/a/b": its parent "/a" does not exist'],
+    ["NO_NODE", { kind: "set", path: "/a", data: "" }, 'set "/a": it does not exist'],
+    ["NODE_EXISTS", { kind: "create", path: "/a" }, 'create "/a": it exists already'],
+    ["BAD_VERSION", { kind: "check", path: "/a", version: 7 }, 'check "/a": its version is not 7'],
+    ["NOT_EMPTY", { kind: "delete", path: "/a" }, 'delete "/a": it has children'],
+    ["TREE_FULL", { kind: "create", path: "/a" }, 'create "/a"'],
+    [
+      "FENCED",
+      { kind: "guard", path: "/l", token: fencingToken(5) },
+      'guard "/l": the lock is not held with token 5',
+    ],
+  ];
+  test.each(failures)("%s says what about which znode (%#)", async (code, op, text) => {
+    const { net, client, connection } = await openClient();
+    const failure = errorOf(client.multi([op]));
+    await net.clock.settle();
+    connection.send({
+      kind: "writeReply",
+      writeSeq: writeSeq(1),
+      outcome: { ok: false, zxid: zxid(101), code, opIndex: 0 },
+    });
+    expect(await failure).toMatchObject({ code, message: `${code}: ${text}` });
   });
 
   test("a multi is bounded in ops and bytes", async () => {
@@ -159,6 +210,27 @@ describe("reads", () => {
     connection.send({ kind: "readReply", cxid, zxid: zxid(140), reply });
     expect(await failure).toMatchObject({ code: "NO_NODE", path: "/a" });
     expect(await errorOf(client.get("a"))).toMatchObject({ code: "BAD_PATH", path: "a" });
+  });
+
+  const badOptions: readonly unknown[] = [
+    { consistency: "strong" },
+    { timeoutMs: "5" },
+    { timeoutMs: -1 },
+    { signal: new AbortController() },
+  ];
+  test.each(badOptions)("BAD_ARGUMENTS, and nothing is sent: %j", async (options) => {
+    const { net, client, connection } = await openClient();
+    const failures = [
+      client.get("/a", options as ReadOptions),
+      client.election("/e").leader(options as ReadOptions),
+      client.sync(options as CallOptions),
+    ];
+    for (const failure of failures) {
+      expect(await errorOf(failure)).toMatchObject({ code: "BAD_ARGUMENTS" });
+    }
+    await net.clock.settle();
+    expect(connection.take()).toEqual([]);
+    expect(client.state.kind).toBe("connected");
   });
 
   test("children: page by page until there is no more", async () => {

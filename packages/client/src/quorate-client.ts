@@ -15,6 +15,7 @@ import type {
   Children,
   Election,
   LockHandle,
+  MultiOp,
   QuorateClient,
   ReadOptions,
   SessionState,
@@ -24,29 +25,26 @@ import type {
 import { ReadCall, WriteCall, type ReadResult, type WriteResult } from "./call.ts";
 import { checkCallOptions } from "./cancellations.ts";
 import {
+  checkConsistency,
   checkOp,
   checkOps,
   checkReadPath,
+  dataBytes,
   ownedBytes,
   ownedOp,
   queryBytes,
   writeBytes,
 } from "./checked-op.ts";
 import { QuorateError } from "./errors.ts";
-import { abandonment } from "./failure.ts";
 import { readPages } from "./pages.ts";
 import { LockElection } from "./recipes/election.ts";
 import { LockDirectory } from "./recipes/lock.ts";
 import type { Session } from "./session.ts";
 import { WatchStream } from "./watch-stream.ts";
-import type { WatchRecord } from "./watches.ts";
-
-const NO_DATA = new Uint8Array(0);
 
 /** The public face of a session: checks what is asked, numbers nothing, keeps nothing. */
 export class SessionClient implements QuorateClient {
   readonly #session: Session;
-  readonly #encoder = new TextEncoder();
 
   /** `session` is open. */
   constructor(session: Session) {
@@ -79,11 +77,11 @@ export class SessionClient implements QuorateClient {
 
   create(
     path: string,
-    data: Uint8Array | string = NO_DATA,
+    data: Uint8Array | string = "",
     options?: Parameters<QuorateClient["create"]>[2],
   ): Promise<string> {
     const mode = options?.mode ?? "persistent";
-    return this.#write({ kind: "create", path, data: this.#bytes(data), mode }, pathOf, options);
+    return this.#write({ kind: "create", path, data: dataBytes(data), mode }, pathOf, options);
   }
 
   set(
@@ -92,7 +90,7 @@ export class SessionClient implements QuorateClient {
     options?: Parameters<QuorateClient["set"]>[2],
   ): Promise<Stat> {
     const version = options?.version ?? null;
-    return this.#write({ kind: "set", path, data: this.#bytes(data), version }, statOf, options);
+    return this.#write({ kind: "set", path, data: dataBytes(data), version }, statOf, options);
   }
 
   delete(path: string, options?: Parameters<QuorateClient["delete"]>[1]): Promise<void> {
@@ -100,10 +98,10 @@ export class SessionClient implements QuorateClient {
     return this.#write({ kind: "delete", path, version }, nothing, options);
   }
 
-  multi(ops: readonly WriteOp[], options?: CallOptions): Promise<readonly WriteReply[]> {
-    const error = checkOps(ops);
+  multi(ops: readonly MultiOp[], options?: CallOptions): Promise<readonly WriteReply[]> {
+    const owned = Array.isArray(ops) ? ops.map(ownedOp) : [];
+    const error = checkOps(owned);
     if (error !== null) return Promise.reject(error);
-    const owned = ops.map(ownedOp);
     const call = new WriteCall(owned, writeBytes(owned), repliesOf);
     this.#session.submitWrite(call, options);
     return call.promise;
@@ -157,24 +155,8 @@ export class SessionClient implements QuorateClient {
       checkCallOptions(options) ??
       session.checkEnd();
     if (error !== null) throw error;
-    let record: WatchRecord | null = null;
-    const remove = (): void => {
-      if (record !== null) session.removeWatch(record);
-    };
-    const spec = { path, mode, withData, sinceZxid };
-    const stream = new WatchStream(spec, remove);
-    record = session.addWatch(spec, stream);
-    if (record === null) throw new QuorateError("OVERLOADED", "too many watches", { path });
-    const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
-      remove();
-      stream.onEnd(abandonment(code, { outcomeUnknown: false, cause }));
-    };
-    const ticket = session.cancellations.watch({ onAbandoned }, options);
-    try {
-      await stream.added;
-    } finally {
-      if (ticket !== null) session.cancellations.release(ticket);
-    }
+    const stream = new WatchStream({ path, mode, withData, sinceZxid }, session);
+    await stream.open(options);
     return stream;
   }
 
@@ -204,18 +186,12 @@ export class SessionClient implements QuorateClient {
   }
 
   #read<T>(query: Query, result: ReadResult<T>, options: ReadOptions | undefined): Promise<T> {
-    const error = "path" in query ? checkReadPath(query.path) : null;
+    const error = ("path" in query ? checkReadPath(query.path) : null) ?? checkConsistency(options);
     if (error !== null) return Promise.reject(error);
     const consistency = options?.consistency ?? "linearizable";
     const call = new ReadCall(query, consistency, queryBytes(query), result);
     this.#session.submitRead(call, options);
     return call.promise;
-  }
-
-  /** Bytes of this call's own: they may have to be sent again after the caller has changed his. */
-  #bytes(data: Uint8Array | string): Uint8Array {
-    if (typeof data === "string") return this.#encoder.encode(data);
-    return data instanceof Uint8Array ? ownedBytes(data) : data;
   }
 }
 
@@ -223,9 +199,12 @@ type ChildrenReply = Extract<QueryReply, { readonly kind: "children" }>;
 type SessionsReply = Extract<QueryReply, { readonly kind: "sessions" }>;
 
 function checkWatch(path: string, options: WatchOptions): QuorateError | null {
-  const { mode, sinceZxid } = options;
+  const { mode, withData = false, sinceZxid } = options;
   if (mode !== undefined && !WATCH_MODES.includes(mode)) {
     return new QuorateError("BAD_ARGUMENTS", `unknown watch mode ${mode}`, { path });
+  }
+  if (typeof withData !== "boolean") {
+    return new QuorateError("BAD_ARGUMENTS", "withData must be true or false", { path });
   }
   if (sinceZxid === undefined || (Number.isSafeInteger(sinceZxid) && sinceZxid >= 0)) return null;
   return new QuorateError("BAD_ARGUMENTS", "sinceZxid is no revision", { path });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { PROTOCOL_LIMITS, writeSeq, zxid, type ClientMessage } from "@quorate/kv-store/protocol";
+import type { QuorateError } from "./errors.ts";
 import { QUEUE_COUNT_MAX } from "./request-table.ts";
 import { errorOf, openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
 import { STAT, only } from "../../../tests/support/client/fixtures.ts";
@@ -207,6 +208,26 @@ describe("giving up", () => {
     expect(net.clock.timerCount).toBe(timers);
   });
 
+  test("a call that times out says where it was, and why nobody answered", async () => {
+    const { net, client, connection } = await openClient();
+    const waiting = errorOf(client.set("/a", "x", { timeoutMs: 100 }));
+    await net.clock.advance(100);
+    expect(await waiting).toMatchObject({
+      path: "/a",
+      message: `TIMEOUT: the call's time is up, "/a"`,
+    });
+    net.answer = () => "refuse";
+    connection.cut();
+    const lost = errorOf(client.set("/a", "x", { timeoutMs: 100 }));
+    await net.clock.advance(100);
+    expect(await lost).toMatchObject({
+      message: expect.stringMatching(
+        /^TIMEOUT: .*"\/a" \(CONNECTION_FAILED: no server reached \(.*: refused; .*: refused\)\)$/,
+      ),
+      cause: { code: "CONNECTION_FAILED" },
+    });
+  });
+
   test("calls that time out while there is no connection leave the queue", async () => {
     const { net, client, connection } = await openClient();
     net.answer = () => "refuse";
@@ -217,8 +238,10 @@ describe("giving up", () => {
         failures.push(errorOf(client.exists("/a", { timeoutMs: 1 })));
       }
       await net.clock.advance(1);
-      const codes = new Set((await Promise.all(failures)).map((error) => (error as Error).message));
-      expect([...codes]).toEqual(["TIMEOUT: the call's time is up"]);
+      const errors = await Promise.all(failures);
+      expect(new Set(errors.map((error) => (error as QuorateError).code))).toEqual(
+        new Set(["TIMEOUT"]),
+      );
     }
   });
 

@@ -27,6 +27,8 @@ export interface RequestTablePorts {
   readonly cancellations: Cancellations;
   /** Asks for a `flush` at the end of the turn. */
   readonly wake: () => void;
+  /** Why nothing is answered for now, as far as the session knows. */
+  readonly trouble: () => QuorateError | undefined;
 }
 
 /** Calls that may wait in the client because the session's window at the service is full or there is no connection. */
@@ -219,7 +221,9 @@ export class RequestTable {
     const isWrite = call.kind === "write";
     const outcomeUnknown = isWrite && call.writeSeq !== 0;
     const isHeld = outcomeUnknown && !call.isExposed && this.#writes.isUnsent(call.writeSeq);
-    const error = abandonment(code, { outcomeUnknown, cause: cause ?? this.#refusalError() });
+    const path = isWrite ? call.ops[0]?.path : "path" in call.query ? call.query.path : undefined;
+    const reason = cause ?? this.#refusalError() ?? this.#ports.trouble();
+    const error = abandonment(code, { outcomeUnknown, cause: reason, path });
     if (isHeld) call.giveUp ??= error;
     call.fail(error);
     const isQueued = isWrite ? call.writeSeq === 0 : call.cxid === 0;

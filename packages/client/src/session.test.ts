@@ -61,7 +61,12 @@ describe("connecting", () => {
     await net.clock.advance(1_000);
     expect(net.dialled).toHaveLength(2);
     await net.clock.advance(14_000);
-    expect(await failure).toMatchObject({ code: "CONNECTION_FAILED" });
+    expect(await failure).toMatchObject({
+      code: "CONNECTION_FAILED",
+      message: expect.stringMatching(
+        /within 15000 ms \([ab]:1: no \w+ in time.*; [ab]:1: no \w+ in time.*\)$/,
+      ),
+    });
   });
 
   test("UNSUPPORTED_VERSION ends the attempt at once", async () => {
@@ -103,6 +108,8 @@ describe("connecting", () => {
 
   test.each([
     { servers: [] },
+    { servers: "a:1" as never },
+    { servers: ["a:1"], signal: {} as never },
     { servers: ["nowhere"] },
     { servers: ["a:0"] },
     { servers: ["http://a:1"] },

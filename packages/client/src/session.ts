@@ -10,6 +10,7 @@ import {
 } from "@quorate/kv-store/protocol";
 import type { CallOptions } from "./api.ts";
 import { ReadCall, type PendingRead, type PendingWrite } from "./call.ts";
+import { AttemptFailures } from "./attempt-failures.ts";
 import { Cancellations } from "./cancellations.ts";
 import { queryBytes } from "./checked-op.ts";
 import type { Connection, ConnectionEvents } from "./connection.ts";
@@ -56,7 +57,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   #end: QuorateError | null = null;
   #isFlushDue = false;
   #blames = 0;
-  #lastFailure = "no attempt was made";
+  readonly #failures = new AttemptFailures();
   #closed: Promise<void> | null = null;
 
   constructor(options: SessionOptions, ports: ClientPorts) {
@@ -73,7 +74,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     const { clock, random } = ports;
     const { cancellations } = this;
     const wake = (): void => this.#wake();
-    this.#requests = new RequestTable({ clock, random, cancellations, wake });
+    const trouble = (): QuorateError | undefined => this.#trouble();
+    this.#requests = new RequestTable({ clock, random, cancellations, wake, trouble });
     this.#watches = new Watches(() => this.#requests.nextCxid());
   }
 
@@ -108,11 +110,16 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   async open(signal: AbortSignal | undefined): Promise<void> {
     const timeoutMs = this.#options.connectTimeoutMs;
     const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+      const tried = this.#failures.text();
       this.#finish(
         "closed",
         code === "ABORTED"
-          ? new QuorateError(code, "the signal aborted", { cause })
-          : new QuorateError("CONNECTION_FAILED", this.#lastFailure, { retryable: true }),
+          ? new QuorateError(code, `the signal aborted (${tried})`, { cause })
+          : new QuorateError(
+              "CONNECTION_FAILED",
+              `no server took the session within ${timeoutMs} ms (${tried})`,
+              { retryable: true },
+            ),
       );
     };
     const limits = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
@@ -215,7 +222,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   }
 
   onFailure(server: string, reason: string): void {
-    this.#lastFailure = `${server}: ${reason}`;
+    this.#failures.note(server, reason);
   }
 
   onMessages(connection: Connection, messages: readonly ServerMessage[]): void {
@@ -364,7 +371,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     const { connection } = this.#phase;
     connection.close();
     this.#phase = { kind: "suspended" };
-    this.#lastFailure = `${connection.server}: ${reason}`;
+    this.#failures.note(connection.server, reason);
     this.#requests.detach();
     this.#watches.detach();
     if (this.checkEnd() !== null) return;
@@ -425,6 +432,13 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   #sendClose(connection: Connection): void {
     connection.send({ kind: "closeSession", cxid: this.#requests.nextCxid() }, SMALL_BYTES);
     connection.flush();
+  }
+
+  /** What keeps calls waiting, if it is the want of a connection. */
+  #trouble(): QuorateError | undefined {
+    if (this.#phase.kind === "connected") return undefined;
+    const text = `no server reached (${this.#failures.text()})`;
+    return new QuorateError("CONNECTION_FAILED", text, { retryable: true });
   }
 
   #note(zxid: Zxid): void {

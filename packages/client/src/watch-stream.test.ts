@@ -84,6 +84,7 @@ describe("watch", () => {
     ["no-slash", {}],
     ["/a", { mode: "other" as "recursive" }],
     ["/a", { sinceZxid: -1 as never }],
+    ["/a", { withData: "yes" as never }],
   ] as const)("bad arguments are refused: %s %j", async (path, options) => {
     const { net, client, connection } = await openClient();
     const error = await errorOf(client.watch(path, options));
@@ -102,6 +103,35 @@ describe("watch", () => {
     expect(value).toEqual({ type: "event", ...event, data: new Uint8Array([1, 2]) });
     expect(value.data.buffer.byteLength).toBe(2);
     expect(Buffer.isBuffer(value.data)).toBe(false);
+  });
+
+  test("its signal ends it, after what it has delivered; its timeout is for the registration", async () => {
+    const abort = new AbortController();
+    const { net, connection, watch } = await openWatch({ signal: abort.signal, timeoutMs: 100 });
+    await net.clock.advance(200);
+    connection.send(changed(101));
+    abort.abort(new Error("enough"));
+    connection.send(changed(102));
+    const iterator = watch[Symbol.asyncIterator]();
+    expect((await iterator.next()).value).toMatchObject({ zxid: 101 });
+    expect(await errorOf(iterator.next())).toMatchObject({
+      code: "ABORTED",
+      path: "/a",
+      cause: { message: "enough" },
+    });
+    expect((await iterator.next()).done).toBe(true);
+    await net.clock.settle();
+    expect(connection.takeKind("removeWatch")).toHaveLength(1);
+  });
+
+  test("a closed watch leaves nothing at its signal", async () => {
+    const abort = new AbortController();
+    const { net, connection, watch } = await openWatch({ signal: abort.signal });
+    await watch.close();
+    abort.abort();
+    await net.clock.settle();
+    expect(connection.takeKind("removeWatch")).toHaveLength(1);
+    expect(await watch[Symbol.asyncIterator]().next()).toMatchObject({ done: true });
   });
 
   test("leaving the loop removes the watch", async () => {

@@ -1,4 +1,5 @@
 import { createServerConfig } from "./config.ts";
+import type { MemberSetting } from "./config/option.ts";
 import { ServerError } from "./errors.ts";
 import { MemoryFiles } from "./memory/memory-files.ts";
 import { MemoryImageStores } from "./memory/memory-image-stores.ts";
@@ -55,23 +56,16 @@ export async function startEnsemble(options: EnsembleOptions = {}): Promise<Ense
   }));
   const nodes: QuorateServer[] = [];
   const stop = async (): Promise<void> => {
-    await Promise.all(nodes.map((node) => node.stop()));
+    // All of them go: nobody is left to hand leadership over to.
+    await Promise.all(nodes.map((node) => node.stop({ handOver: false })));
   };
   try {
-    for (const { name } of members) {
-      const config = createServerConfig({
-        name,
-        members,
-        dataDirectory: `${options.directory ?? "/memory"}/${name}`,
-        diskFreeBytesMin: 1_048_576,
-        diskReserveBytes: 65_536,
-        logSegmentBytes: options.directory === undefined ? 262_144 : 4_194_304,
-        ...TIMING,
-      });
-      const logger = options.logger?.child({ node: name }) ?? SILENT_LOGGER;
-      const own = options.directory === undefined ? memoryPorts(ports) : ports;
-      nodes.push(await QuorateServer.start({ config, ports: own, logger, ownsProcess: false }));
+    // At once, so that each listens when the others dial it.
+    const starting = members.map(({ name }) => startNode(name, members, options, ports));
+    for (const result of await Promise.allSettled(starting)) {
+      if (result.status === "fulfilled") nodes.push(result.value);
     }
+    await Promise.all(starting);
     await ready(nodes, ports, options.startTimeoutMs ?? START_TIMEOUT_MS);
   } catch (error) {
     await stop();
@@ -84,6 +78,27 @@ export async function startEnsemble(options: EnsembleOptions = {}): Promise<Ense
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+function startNode(
+  name: string,
+  members: readonly MemberSetting[],
+  options: EnsembleOptions,
+  ports: ServerPorts,
+): Promise<QuorateServer> {
+  const isInMemory = options.directory === undefined;
+  const config = createServerConfig({
+    name,
+    members,
+    dataDirectory: `${options.directory ?? "/memory"}/${name}`,
+    diskFreeBytesMin: 1_048_576,
+    diskReserveBytes: 65_536,
+    logSegmentBytes: isInMemory ? 262_144 : 4_194_304,
+    ...TIMING,
+  });
+  const logger = options.logger?.child({ node: name }) ?? SILENT_LOGGER;
+  const own = isInMemory ? memoryPorts(ports) : ports;
+  return QuorateServer.start({ config, ports: own, logger, ownsProcess: false });
 }
 
 function memoryPorts(ports: ServerPorts): ServerPorts {

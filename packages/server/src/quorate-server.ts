@@ -154,9 +154,9 @@ export class QuorateServer implements AsyncDisposable {
     });
   }
 
-  /** Hands leadership over, says goodbye to clients, closes everything. Idempotent. */
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+  /** Hands leadership over unless told not to, says goodbye to clients, closes everything. Idempotent. */
+  stop({ handOver = true }: { readonly handOver?: boolean } = {}): Promise<void> {
+    this.#stopping ??= this.#stop(handOver);
     return this.#stopping;
   }
 
@@ -164,10 +164,11 @@ export class QuorateServer implements AsyncDisposable {
     return this.stop();
   }
 
-  async #stop(): Promise<void> {
+  async #stop(handOver: boolean): Promise<void> {
     await this.#starting;
+    const isOrderly = handOver && this.#failure === null;
     const steps: readonly (() => Promise<void> | undefined)[] = [
-      () => (this.#failure === null ? this.#node?.handOver(HAND_OVER_MS) : undefined),
+      () => (isOrderly ? this.#node?.handOver(HAND_OVER_MS) : undefined),
       () => this.#node?.stop(),
       () => this.#listener?.close(),
       () => this.#network[Symbol.asyncDispose](),

@@ -6,7 +6,9 @@ import { addClientOptions, parseSeconds, type ClientFlags } from "../client-opti
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES, type ExitCode } from "../exit-code.ts";
 import { heldEnvironment, runWhileHeld } from "../hold/held-command.ts";
+import { openClient } from "../open-client.ts";
 import { resolveServers } from "../servers.ts";
+import { checkZnodePath } from "../znode-path.ts";
 
 interface HoldFlags extends ClientFlags {
   readonly wait?: number;
@@ -88,7 +90,8 @@ const takeLead: Hold["take"] = (client, path, options) => client.election(path).
 
 async function runHold(context: CliContext, flags: HoldFlags, hold: Hold): Promise<ExitCode> {
   const servers = resolveServers(flags.servers, context.env);
-  const client = await context.connect({
+  checkZnodePath(hold.path);
+  const client = await openClient(context, {
     servers,
     connectTimeoutMs: flags.timeout * 1000,
     sessionTimeoutMs: flags.sessionTimeout * 1000,
@@ -121,7 +124,7 @@ async function acquire(
     return await hold.take(client, hold.path, {
       signal: abort.signal,
       ...(flags.wait !== undefined && { timeoutMs: flags.wait * 1000 }),
-      ...(flags.data !== undefined && { data: new TextEncoder().encode(flags.data) }),
+      ...(flags.data !== undefined && { data: flags.data }),
     });
   } catch (error) {
     if (!(error instanceof QuorateError) || error.code !== "TIMEOUT") throw error;

@@ -9,6 +9,7 @@ import { dataText } from "../format/data-text.ts";
 import { jsonLine } from "../format/json.ts";
 import { isoTime, statText } from "../format/stat-text.ts";
 import { formatTable } from "../format/table.ts";
+import { checkZnodePath } from "../znode-path.ts";
 
 interface ReadFlags extends ClientFlags {
   readonly local?: boolean;
@@ -35,7 +36,7 @@ function readCommand(program: Command, usage: string, description: string): Comm
   const command = program.command(usage).description(description);
   return addClientOptions(command).option(
     "--local",
-    "ask the connected server alone; may be a little old, and works without a quorum",
+    "answer from the connected server's own state, which may be a little old",
   );
 }
 
@@ -44,6 +45,7 @@ async function runGet(
   path: string,
   flags: ReadFlags & { readonly raw?: boolean },
 ): Promise<void> {
+  checkZnodePath(path);
   const { data, stat } = await withClient(context, flags, (client, timeoutMs) =>
     client.get(path, readOptions(flags, timeoutMs)),
   );
@@ -61,6 +63,7 @@ async function runGet(
 }
 
 async function runStat(context: CliContext, path: string, flags: ReadFlags): Promise<void> {
+  checkZnodePath(path);
   const stat = await withClient(context, flags, (client, timeoutMs) =>
     client.exists(path, readOptions(flags, timeoutMs)),
   );
@@ -78,6 +81,7 @@ async function runList(
   path: string,
   flags: ReadFlags & { readonly long?: boolean },
 ): Promise<void> {
+  checkZnodePath(path);
   const listed = await withClient(context, flags, async (client, timeoutMs) => {
     const options = readOptions(flags, timeoutMs);
     const { names, stat } = await client.children(path, options);

@@ -63,7 +63,7 @@ function problemOf(
   }
   if (findLeader(statuses) === null) {
     return {
-      message: "no leader: reads with --local work, everything else waits",
+      message: "no leader: clients wait until there is one",
       hint: "more than half of the nodes must run and reach one another; start those that do not answer",
     };
   }

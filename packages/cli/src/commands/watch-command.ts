@@ -8,6 +8,7 @@ import { EXIT_CODES } from "../exit-code.ts";
 import { dataPreview, dataText } from "../format/data-text.ts";
 import { jsonLine } from "../format/json.ts";
 import { untilInterrupted } from "../until-interrupted.ts";
+import { checkZnodePath } from "../znode-path.ts";
 
 interface WatchFlags extends ClientFlags {
   readonly recursive?: boolean;
@@ -26,11 +27,12 @@ export function addWatchCommand(program: Command, context: CliContext): void {
     .option("-d, --data", "with the new data")
     .option("--since <zxid>", "first what changed after this revision", parseCount)
     .option("-n, --count <number>", "end after this many changes", parseCount)
-    .action((path: string, flags: WatchFlags) =>
-      withClient(context, flags, (client, timeoutMs) =>
+    .action(async (path: string, flags: WatchFlags) => {
+      checkZnodePath(path);
+      await withClient(context, flags, (client, timeoutMs) =>
         runWatch(context, client, path, { ...flags, timeout: timeoutMs }),
-      ),
-    );
+      );
+    });
 }
 
 async function runWatch(

@@ -8,6 +8,7 @@ import { addDataOptions, readData, type DataFlags } from "../data-input.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { untilInterrupted } from "../until-interrupted.ts";
+import { checkZnodePath } from "../znode-path.ts";
 import { childPath } from "./read-commands.ts";
 
 interface CreateFlags extends ClientFlags, DataFlags {
@@ -57,6 +58,7 @@ async function runCreate(
   argument: string | undefined,
   flags: CreateFlags,
 ): Promise<void> {
+  checkZnodePath(path);
   const data = await readData(context, argument, flags, new Uint8Array());
   await withClient(context, flags, async (client, timeoutMs) => {
     if (flags.parents === true) await createParents(client, path, timeoutMs);
@@ -103,6 +105,7 @@ async function runSet(
   argument: string | undefined,
   flags: VersionFlags & DataFlags,
 ): Promise<void> {
+  checkZnodePath(path);
   const data = await readData(context, argument, flags, null);
   const stat = await withClient(context, flags, (client, timeoutMs) =>
     client.set(path, data, { timeoutMs, ...versionOption(flags) }),
@@ -115,6 +118,7 @@ async function runDelete(
   path: string,
   flags: VersionFlags & { readonly recursive?: boolean },
 ): Promise<void> {
+  checkZnodePath(path);
   const deleted = await withClient(context, flags, async (client, timeoutMs) => {
     const below = flags.recursive === true ? await deleteBelow(client, path, timeoutMs) : 0;
     await client.delete(path, { timeoutMs, ...versionOption(flags) });

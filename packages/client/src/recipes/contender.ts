@@ -143,7 +143,7 @@ export class Contender {
     this.#ticket = null;
     const state = this.#state;
     // Whatever the acquire did is undone, so nothing stays unknown to the caller.
-    const error = abandonment(code, { outcomeUnknown: false, cause });
+    const error = abandonment(code, { outcomeUnknown: false, cause, path: this.path });
     if (state.kind === "asking") {
       this.#state = { kind: "leaving" };
       if (this.#host.withdraw(state.call, error)) this.#state = { kind: "ended" };

@@ -3,7 +3,7 @@ import type { CallOptions, Election, Leader, Lock, LockOptions, ReadOptions } fr
 import { AsyncQueue } from "../async-queue.ts";
 import { ReadCall } from "../call.ts";
 import { checkCallOptions } from "../cancellations.ts";
-import { checkReadPath, ownedBytes, queryBytes } from "../checked-op.ts";
+import { checkConsistency, checkReadPath, ownedBytes, queryBytes } from "../checked-op.ts";
 import { QuorateError } from "../errors.ts";
 import { abandonment } from "../failure.ts";
 import type { Contenders } from "./contenders.ts";
@@ -31,7 +31,7 @@ export class LockElection implements Election {
   }
 
   async leader(options?: ReadOptions): Promise<Leader | null> {
-    const error = checkReadPath(this.path) ?? this.#host.checkEnd();
+    const error = checkReadPath(this.path) ?? checkConsistency(options) ?? this.#host.checkEnd();
     if (error !== null) throw error;
     const query = { kind: "holder", path: this.path } as const;
     const consistency = options?.consistency ?? "linearizable";
@@ -57,7 +57,7 @@ export class LockElection implements Election {
     const ticket = this.#host.cancellations.watch(
       {
         onAbandoned: (code, cause) => {
-          bell.end(abandonment(code, { outcomeUnknown: false, cause }));
+          bell.end(abandonment(code, { outcomeUnknown: false, cause, path: this.path }));
         },
       },
       options?.signal === undefined ? undefined : { signal: options.signal },

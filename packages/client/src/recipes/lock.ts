@@ -1,12 +1,10 @@
 import type { Lock, LockHandle, LockOptions } from "../api.ts";
 import { checkCallOptions } from "../cancellations.ts";
-import { checkOp, ownedBytes } from "../checked-op.ts";
+import { checkOp, dataBytes } from "../checked-op.ts";
 import { QuorateError } from "../errors.ts";
 import { Contender } from "./contender.ts";
 import type { Contenders } from "./contenders.ts";
 import type { RecipeHost } from "./recipe-host.ts";
-
-const NO_DATA = new Uint8Array(0);
 
 /** Gets in line at the directory `path`; codes of bad arguments, and those of {@link LockHandle}. */
 export async function acquireLock(
@@ -16,11 +14,10 @@ export async function acquireLock(
   contenders: Contenders,
 ): Promise<Lock> {
   const { path, wait } = place;
-  const op = { kind: "acquire", path, data: options?.data ?? NO_DATA, wait } as const;
+  const op = { kind: "acquire", path, data: dataBytes(options?.data ?? ""), wait } as const;
   const error = checkOp(op, 0) ?? checkCallOptions(options) ?? host.checkEnd();
   if (error !== null) throw error;
-  const owned = { ...op, data: ownedBytes(op.data) };
-  return await new Contender(path, host, contenders).acquire(owned, options);
+  return await new Contender(path, host, contenders).acquire(op, options);
 }
 
 /** Locks at one directory. */

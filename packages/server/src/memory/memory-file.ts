@@ -3,6 +3,7 @@ import type { SeededRandom } from "./seeded-random.ts";
 const SECTOR_BYTES = 512;
 const PAGE_BYTES = 4096;
 const SECTORS_PER_PAGE = PAGE_BYTES / SECTOR_BYTES;
+const ZEROS = new Uint8Array(PAGE_BYTES);
 
 /**
  * One file's content, on the disk and above it: for each sector written since the last sync what the disk still holds.
@@ -88,7 +89,8 @@ export class MemoryFile {
       const part = bytes.subarray(done, done + Math.min(room, bytes.length - done));
       const content = this.#pages.get(page);
       if (content !== undefined) content.set(part, offset);
-      else if (part.some((byte) => byte !== 0)) this.#newPage(page).set(part, offset);
+      else if (Buffer.compare(part, ZEROS.subarray(0, part.length)) !== 0)
+        this.#newPage(page).set(part, offset);
       done += part.length;
     }
   }

@@ -1,0 +1,25 @@
+/** Servers named in {@link AttemptFailures.text}; a list of many says no more. */
+const NAMED_MAX = 5;
+
+/** Why each server was of no use when it was last tried: what a person needs to know when none of them is. */
+export class AttemptFailures {
+  readonly #reasons = new Map<string, string>();
+
+  /** Bounded by the servers that there are. */
+  note(server: string, reason: string): void {
+    this.#reasons.delete(server);
+    this.#reasons.set(server, reason);
+  }
+
+  /** The newest first. */
+  text(): string {
+    if (this.#reasons.size === 0) return "no server has been tried to the end";
+    const newest = [...this.#reasons].reverse().slice(0, NAMED_MAX);
+    return newest.map(textOf).join("; ");
+  }
+}
+
+/** The platform's reasons often name the address already. */
+function textOf([server, reason]: readonly [string, string]): string {
+  return reason.includes(server) ? reason : `${server}: ${reason}`;
+}
