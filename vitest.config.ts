@@ -17,6 +17,7 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       project("unit", ["packages/*/src/**/*.test.ts"], 20_000),
+      project("bench", ["bench/**/*.test.ts"], 60_000),
       project("tidy", ["tests/tidy/**/*.test.ts"], 30_000),
       project("interaction", ["tests/interaction/**/*.test.ts"], 30_000),
       project("property", ["tests/property/**/*.test.ts"], 120_000),

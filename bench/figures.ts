@@ -20,7 +20,7 @@ interface Workload {
   readonly id: string;
   readonly sessions: number;
   readonly depth: number;
-  readonly operation: Operation;
+  readonly operation: Operation<QuorateClient>;
 }
 
 const { values } = parseArgs({
@@ -40,10 +40,10 @@ if (values.help) {
 }
 
 const value = randomValues(VALUE_BYTES);
-const set: Operation = (client, path) => client.set(path, value());
-const getLinearizable: Operation = (client, path) => client.get(path);
+const set: Operation<QuorateClient> = (client, path) => client.set(path, value());
+const getLinearizable: Operation<QuorateClient> = (client, path) => client.get(path);
 const LOCAL = { consistency: "local" } as const;
-const getLocal: Operation = (client, path) => client.get(path, LOCAL);
+const getLocal: Operation<QuorateClient> = (client, path) => client.get(path, LOCAL);
 const WORKLOADS: readonly Workload[] = [
   { id: "set-1x1", sessions: 1, depth: 1, operation: set },
   { id: "set-64x4", sessions: 64, depth: 4, operation: set },

@@ -1,0 +1,132 @@
+import { connect as connectSocket, type Socket } from "node:net";
+import { createInterface } from "node:readline";
+import type { Connect, ReadValue, Revision, SessionPort } from "../drivers/session-port.ts";
+import type { FakeReply, FakeRequest, FakeValue, Plant } from "./fake-wire.ts";
+
+const BUSY_MS = 5;
+
+/** Opens sessions of the fake service, with a fault of the driver planted. */
+export function fakeConnect(plant: Plant): Connect {
+  return async (servers) => {
+    const [host = "", port = "0"] = (servers[0] ?? "").split(":");
+    const socket = connectSocket(Number(port), host);
+    await new Promise<void>((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+    });
+    // The test kills the server while sessions are open.
+    socket.on("error", () => undefined);
+    return new FakeSession(socket, servers[0] ?? "", plant);
+  };
+}
+
+/** It reads and writes, and has neither ephemerals nor locks nor watches. */
+class FakeSession implements SessionPort {
+  readonly #socket: Socket;
+  readonly #server: string;
+  readonly #plant: Plant;
+  readonly #waiting: Map<number, (found: FakeValue | null) => void> = new Map();
+  #lastId = 0;
+  #lastRevision = 0;
+
+  constructor(socket: Socket, server: string, plant: Plant) {
+    this.#socket = socket;
+    this.#server = server;
+    this.#plant = plant;
+    createInterface({ input: socket }).on("line", (line) => {
+      const { id, found } = JSON.parse(line) as FakeReply;
+      this.#waiting.get(id)?.(found);
+      this.#waiting.delete(id);
+    });
+  }
+
+  server(): string {
+    return this.#server;
+  }
+
+  hasEnded(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  async ensure(path: string): Promise<void> {
+    await this.create(path, new Uint8Array(0));
+  }
+
+  create(path: string, data: Uint8Array): Promise<unknown> {
+    return this.#ask({ id: this.#nextId(), kind: "create", path, data: base64(data) });
+  }
+
+  async set(path: string, data: Uint8Array): Promise<Revision> {
+    const id = this.#nextId();
+    if (this.#plant === "lying-driver" && id % 10 === 0) return { mzxid: this.#lastRevision + 1 };
+    if (this.#plant === "busy-driver") compute(BUSY_MS);
+    const found = await this.#ask({ id, kind: "set", path, data: base64(data) });
+    if (found === null) throw new Error("no such znode");
+    this.#lastRevision = found.revision;
+    return { mzxid: found.revision };
+  }
+
+  async read(path: string): Promise<ReadValue | null> {
+    const found = await this.#ask({ id: this.#nextId(), kind: "get", path });
+    if (found === null) return null;
+    return { data: new Uint8Array(Buffer.from(found.data, "base64")), revision: found.revision };
+  }
+
+  getLinearizable(path: string): Promise<unknown> {
+    return this.read(path);
+  }
+
+  getLocal(path: string): Promise<unknown> {
+    return this.read(path);
+  }
+
+  createEphemeral(): Promise<unknown> {
+    return Promise.reject(new Error("the fake service has no ephemerals"));
+  }
+
+  createSequential(): Promise<string> {
+    return Promise.reject(new Error("the fake service has no sequences"));
+  }
+
+  delete(): Promise<unknown> {
+    return Promise.reject(new Error("the fake service deletes nothing"));
+  }
+
+  childCount(): Promise<number> {
+    return Promise.reject(new Error("the fake service has no children"));
+  }
+
+  lockCycle(): Promise<void> {
+    return Promise.reject(new Error("the fake service has no locks"));
+  }
+
+  watch(): Promise<void> {
+    return Promise.reject(new Error("the fake service has no watches"));
+  }
+
+  close(): Promise<void> {
+    this.#socket.destroy();
+    return Promise.resolve();
+  }
+
+  #nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  #ask(request: FakeRequest): Promise<FakeValue | null> {
+    return new Promise((resolve) => {
+      this.#waiting.set(request.id, resolve);
+      this.#socket.write(`${JSON.stringify(request)}\n`);
+    });
+  }
+}
+
+function base64(data: Uint8Array): string {
+  return Buffer.from(data).toString("base64");
+}
+
+function compute(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}

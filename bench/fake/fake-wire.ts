@@ -1,0 +1,26 @@
+/** A request to the fake service, one JSON object per line. */
+export type FakeRequest =
+  | { readonly id: number; readonly kind: "create"; readonly path: string; readonly data: string }
+  | { readonly id: number; readonly kind: "set"; readonly path: string; readonly data: string }
+  | { readonly id: number; readonly kind: "get"; readonly path: string };
+
+/** Its answer: a revision and base64 data, or null for what is not there. */
+export interface FakeReply {
+  readonly id: number;
+  readonly found: FakeValue | null;
+}
+
+export interface FakeValue {
+  readonly revision: number;
+  readonly data: string;
+}
+
+/**
+ * A fault planted into the fake service or into its driver.
+ * `slow-set`: the server answers a set after {@link SLOW_SET_MS}. `forgetful`: it keeps nothing on disk. `failing`: it has
+ * no znode for every tenth set. `lying-driver`: every tenth set is never sent, yet reported as acknowledged.
+ * `busy-driver`: the driver computes all the time.
+ */
+export type Plant = "none" | "slow-set" | "forgetful" | "failing" | "lying-driver" | "busy-driver";
+
+export const SLOW_SET_MS = 50;

@@ -1,0 +1,41 @@
+/** What a figure means and which direction is good. */
+export interface Metric {
+  readonly unit: string;
+  readonly better: "higher" | "lower";
+}
+
+export type MetricName =
+  | "throughput"
+  | "p50"
+  | "p99"
+  | "p99.9"
+  | "last delivery"
+  | "gap, leader's client"
+  | "gap, follower's client"
+  | "longest gap"
+  | "load rate"
+  | "memory per server"
+  | "disk per server"
+  | "restart to first read"
+  | "connect all"
+  | "idle CPU of all servers"
+  | "ephemerals gone after timeout";
+
+/** All metrics by name. */
+export const METRICS: Readonly<Record<MetricName, Metric>> = {
+  throughput: { unit: "ops/s", better: "higher" },
+  p50: { unit: "ms", better: "lower" },
+  p99: { unit: "ms", better: "lower" },
+  "p99.9": { unit: "ms", better: "lower" },
+  "last delivery": { unit: "ms", better: "lower" },
+  "gap, leader's client": { unit: "ms", better: "lower" },
+  "gap, follower's client": { unit: "ms", better: "lower" },
+  "longest gap": { unit: "ms", better: "lower" },
+  "load rate": { unit: "znodes/s", better: "higher" },
+  "memory per server": { unit: "MiB", better: "lower" },
+  "disk per server": { unit: "MiB", better: "lower" },
+  "restart to first read": { unit: "ms", better: "lower" },
+  "connect all": { unit: "ms", better: "lower" },
+  "idle CPU of all servers": { unit: "% of a core", better: "lower" },
+  "ephemerals gone after timeout": { unit: "ms", better: "lower" },
+};

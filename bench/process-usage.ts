@@ -1,0 +1,29 @@
+import { readFileSync } from "node:fs";
+
+/** Ticks a second in which Linux counts CPU time for everybody to read, on all of its architectures. */
+const TICKS_PER_SECOND = 100;
+const USER_FIELD = 11;
+const SYSTEM_FIELD = 12;
+
+/** CPU seconds a process has used, all threads; 0 when it is gone. */
+export function cpuSeconds(pid: number): number {
+  const text = readOrEmpty(`/proc/${pid}/stat`);
+  // The second field is the name, in parentheses, and may hold anything.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const ticks = Number(fields[USER_FIELD] ?? 0) + Number(fields[SYSTEM_FIELD] ?? 0);
+  return Number.isFinite(ticks) ? ticks / TICKS_PER_SECOND : 0;
+}
+
+/** Resident memory of a process; 0 when it is gone. */
+export function residentBytes(pid: number): number {
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readOrEmpty(`/proc/${pid}/status`))?.[1];
+  return Number(kibibytes ?? 0) * 1024;
+}
+
+function readOrEmpty(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}

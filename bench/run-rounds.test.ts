@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { fakeSystem } from "./fake/fake-system.ts";
+import { SLOW_SET_MS } from "./fake/fake-wire.ts";
+import { ratiosOf, summarize, type Result } from "./report/report.ts";
+import { formatTable } from "./report/table.ts";
+import { runRounds } from "./run-rounds.ts";
+import type { System } from "./systems/system.ts";
+import type { LoadWorkload } from "./workloads.ts";
+
+const SETS: LoadWorkload = {
+  kind: "load",
+  id: "sets",
+  operation: "set",
+  sessions: 2,
+  depth: 2,
+  paths: 200,
+  bytes: 64,
+  ratePerSecond: 0,
+  nodes: 1,
+};
+
+/** Two systems beside one another; the figures, and what was told on the way. */
+async function measure(
+  systems: readonly System[],
+  workload: LoadWorkload = SETS,
+  { rounds = 1, driverCpuShareMax = Number.POSITIVE_INFINITY } = {},
+): Promise<{ readonly results: readonly Result[]; readonly told: readonly string[] }> {
+  const dataDirectory = mkdtempSync(join(tmpdir(), "quorate-bench-"));
+  onTestFinished(() => rmSync(dataDirectory, { recursive: true, force: true }));
+  const told: string[] = [];
+  const runs = await runRounds({
+    workloads: [workload],
+    systems,
+    rounds,
+    settings: {
+      dataDirectory,
+      warmUpMs: 100,
+      measureMs: 400,
+      repetitionsMax: 1,
+      driverCpuShareMax,
+    },
+    onProgress: (line) => told.push(line),
+  });
+  return { results: summarize(runs), told };
+}
+
+function figure(results: readonly Result[], system: string, metric: string): Result {
+  const found = results.find((result) => result.system === system && result.metric === metric);
+  if (found === undefined) throw new Error(`${system} has no ${metric}`);
+  return found;
+}
+
+test("rounds take turns, and a run without faults is valid and gives ratios", async () => {
+  const systems = [fakeSystem("quorate"), fakeSystem("peer")];
+  const { results, told } = await measure(systems, SETS, { rounds: 2 });
+  expect(told.map((line) => line.split(":")[0])).toEqual([
+    "1/4 round 1 sets quorate",
+    "2/4 round 1 sets peer",
+    "3/4 round 2 sets quorate",
+    "4/4 round 2 sets peer",
+  ]);
+  const throughput = figure(results, "quorate", "throughput");
+  expect(throughput).toMatchObject({ valid: true, unit: "ops/s", note: "" });
+  expect(throughput.rounds).toHaveLength(2);
+  expect(throughput.median).toBeGreaterThan(0);
+  expect(throughput.serverCpuSeconds).toBeGreaterThan(0);
+  expect(throughput.serverRssBytes).toBeGreaterThan(0);
+  expect(ratiosOf(results, "quorate").map(({ metric }) => metric)).toEqual([
+    "throughput",
+    "p50",
+    "p99",
+  ]);
+});
+
+test("a planted slow path shows in throughput, latency and ratio", async () => {
+  const { results } = await measure([fakeSystem("quorate", "slow-set"), fakeSystem("peer")]);
+  expect(figure(results, "quorate", "p50").median).toBeGreaterThan(SLOW_SET_MS * 0.95);
+  const callers = SETS.sessions * SETS.depth;
+  const most = (callers * 1000) / SLOW_SET_MS;
+  expect(figure(results, "quorate", "throughput").median).toBeLessThan(most * 1.1);
+  for (const { ratio } of ratiosOf(results, "quorate")) expect(ratio).toBeLessThan(0.8);
+});
+
+test("a planted slow path shows in an open loop, whose latency counts from when each was due", async () => {
+  const workload = { ...SETS, ratePerSecond: 200 };
+  const { results } = await measure([fakeSystem("quorate", "slow-set")], workload);
+  expect(figure(results, "quorate", "p50").median).toBeGreaterThan(SLOW_SET_MS * 0.95);
+  expect(figure(results, "quorate", "p99.9").valid).toBe(true);
+});
+
+test("an open loop that is not kept up with says so", async () => {
+  const workload = { ...SETS, ratePerSecond: 400 };
+  const { results } = await measure([fakeSystem("quorate", "busy-driver")], workload);
+  expect(figure(results, "quorate", "throughput").note).toContain("rate not sustained");
+});
+
+test("a driver that lies about acknowledgement is caught by the read-back", async () => {
+  const { results } = await measure([fakeSystem("quorate", "lying-driver"), fakeSystem("peer")]);
+  const lied = figure(results, "quorate", "throughput");
+  expect(lied.valid).toBe(false);
+  expect(lied.note).toMatch(/read-back: of \d+ acknowledged last values/);
+  expect(figure(results, "peer", "throughput").valid).toBe(true);
+  expect(ratiosOf(results, "quorate")).toEqual([]);
+  expect(formatTable(["quorate", "peer"], results, [])).toContain("invalid");
+});
+
+test("a server that keeps nothing is caught by the read-back", async () => {
+  const { results } = await measure([fakeSystem("quorate"), fakeSystem("peer", "forgetful")]);
+  expect(figure(results, "peer", "throughput").note).toMatch(/(\d+) are lost/);
+  expect(ratiosOf(results, "quorate")).toEqual([]);
+});
+
+test("a run with errors gives no ratio", async () => {
+  const { results } = await measure([fakeSystem("quorate", "failing"), fakeSystem("peer")]);
+  expect(figure(results, "quorate", "p50")).toMatchObject({ valid: false });
+  expect(figure(results, "quorate", "p50").note).toMatch(/operations failed: Error: no such znode/);
+  expect(ratiosOf(results, "quorate")).toEqual([]);
+});
+
+test("a driver bound by CPU gets company, and where that does not help there is no ratio", async () => {
+  const workload = { ...SETS, depth: 1 };
+  const systems = [fakeSystem("quorate", "busy-driver"), fakeSystem("peer")];
+  const { results } = await measure(systems, workload, { driverCpuShareMax: 0.3 });
+  const bound = figure(results, "quorate", "throughput");
+  expect(bound.valid).toBe(false);
+  expect(bound.note).toContain("driver bound by CPU");
+  expect(bound.note).toContain("2 driver processes");
+  expect(ratiosOf(results, "quorate")).toEqual([]);
+});
+
+test("a system that does not start makes its run invalid and lets the others run", async () => {
+  const broken: System = {
+    ...fakeSystem("peer"),
+    server: () => ({ command: process.execPath, args: ["-e", "process.exit(3)"] }),
+    probe: () => Promise.resolve(null),
+  };
+  const { results } = await measure([broken, fakeSystem("quorate")]);
+  expect(figure(results, "peer", "throughput").note).toContain("node 1 of peer ended");
+  expect(figure(results, "quorate", "throughput").valid).toBe(true);
+});

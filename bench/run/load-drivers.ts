@@ -1,0 +1,121 @@
+import type { DriverProcess } from "../driver-process.ts";
+import type { Ensemble } from "../ensemble.ts";
+import { Histogram } from "../histogram.ts";
+import type { RunOrder, RunResult } from "../protocol.ts";
+import { SESSION_TIMEOUT_MS } from "./run-context.ts";
+
+const BYTES_PER_MIB = 1 << 20;
+
+/** What several driver processes measured together. */
+export interface DrivenLoad {
+  readonly latencies: Histogram;
+  readonly perSecond: number;
+  readonly longestGapMs: number;
+  readonly serverCpuSeconds: number;
+  readonly driverCpuSeconds: number;
+  readonly serverRssBytes: number;
+  readonly problems: readonly string[];
+  /** Among the problems: a driver process was as good as a core busy. */
+  readonly isDriverBound: boolean;
+}
+
+/** Sessions number 0 to `sessions` - 1 evenly over the servers, and evenly over the drivers. */
+export async function connectDrivers(
+  drivers: readonly DriverProcess[],
+  servers: readonly string[],
+  sessions: number,
+): Promise<void> {
+  const all = Array.from({ length: sessions }, (_, at) => servers[at % servers.length] ?? "");
+  const perDriver = Math.ceil(sessions / drivers.length);
+  await Promise.all(
+    drivers.map((driver, at) =>
+      driver.ask({
+        command: "connect",
+        servers: all.slice(at * perDriver, (at + 1) * perDriver),
+        sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      }),
+    ),
+  );
+}
+
+/**
+ * Has all drivers do the same at the same time and adds up what they found. A driver that used `cpuShareMax` of a core or
+ * more makes the figures invalid.
+ */
+export async function driveLoad(
+  drivers: readonly DriverProcess[],
+  ensemble: Ensemble,
+  order: RunOrder,
+  cpuShareMax: number,
+): Promise<DrivenLoad> {
+  const serverCpu = new Stopwatch(() => ensemble.cpuSeconds());
+  let serverRssBytes = 0;
+  const driven = await Promise.all(
+    drivers.map(async (driver, at) => {
+      const driverCpu = new Stopwatch(() => driver.cpuSeconds());
+      const share = { ...order, ratePerSecond: order.ratePerSecond / drivers.length };
+      const result = await driver.ask(share, (event) => {
+        driverCpu.press();
+        if (at > 0) return;
+        serverCpu.press();
+        if (event === "measured") serverRssBytes = ensemble.residentBytes();
+      });
+      return { result, cpuSeconds: driverCpu.elapsed };
+    }),
+  );
+  const latencies = new Histogram();
+  for (const { result } of driven) latencies.addBuckets(result.histogram);
+  const bound = driven.filter(
+    ({ result, cpuSeconds }) => cpuSeconds >= (cpuShareMax * result.elapsedMs) / 1000,
+  );
+  return {
+    latencies,
+    perSecond: sum(driven.map(({ result }) => (result.count * 1000) / result.elapsedMs)),
+    // A time without any write is one for every driver, so the shortest of theirs is the nearest bound.
+    longestGapMs: Math.min(...driven.map(({ result }) => result.longestGapMs)),
+    serverCpuSeconds: serverCpu.elapsed,
+    driverCpuSeconds: sum(driven.map(({ cpuSeconds }) => cpuSeconds)),
+    serverRssBytes,
+    problems: [
+      ...driven.flatMap(({ result }) => problemsOf(result)),
+      ...(bound.length === 0
+        ? []
+        : [`driver bound by CPU: ${bound.length} of ${drivers.length} processes`]),
+    ],
+    isDriverBound: bound.length > 0,
+  };
+}
+
+/** Bytes as MiB. */
+export function mebibytes(bytes: number): number {
+  return bytes / BYTES_PER_MIB;
+}
+
+function problemsOf({ errors, firstError, count }: RunResult): readonly string[] {
+  if (errors > 0) return [`${errors} operations failed: ${firstError ?? "?"}`];
+  return count === 0 ? ["no operation ended while measuring"] : [];
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** What was used between the first and the last press. */
+class Stopwatch {
+  readonly #read: () => number;
+  #first: number | null = null;
+  #last = 0;
+
+  constructor(read: () => number) {
+    this.#read = read;
+  }
+
+  get elapsed(): number {
+    return this.#first === null ? 0 : this.#last - this.#first;
+  }
+
+  press(): void {
+    this.#last = this.#read();
+    this.#first ??= this.#last;
+  }
+}

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DriverProcess } from "../driver-process.ts";
+import type { NodeSite } from "../systems/system.ts";
+import type { FailoverWorkload } from "../workloads.ts";
+import { median } from "../median.ts";
+import type { Outcome } from "./outcome.ts";
+import { NOTHING } from "./outcome.ts";
+import { SESSION_TIMEOUT_MS, withStage, type RunContext, type Stage } from "./run-context.ts";
+
+const DIRECTORY = "/bench";
+const BEFORE_MS = 2_000;
+/** Any gap that a failure makes has begun by then. */
+const AFTER_MS = 8_000;
+const RECOVERED_SILENCE_MS = 500;
+const RECOVERED_WITHIN_MS = 60_000;
+const POLL_MS = 250;
+
+/**
+ * Lets the leader fail again and again while two clients write: one attached to the leader, free to go elsewhere, one
+ * attached to a follower. The figures are the medians of their longest times without an acknowledged write.
+ */
+export async function runFailover(
+  workload: FailoverWorkload,
+  context: RunContext,
+): Promise<Outcome> {
+  return withStage(context, { nodes: 3, tuning: workload.tuning }, async (stage) => {
+    const ofLeader: number[] = [];
+    const ofFollower: number[] = [];
+    const problems: string[] = [];
+    const times = Math.min(workload.times, context.repetitionsMax);
+    for (let time = 0; time < times; time += 1) {
+      const gapsMs = await failOnce(workload, stage);
+      ofLeader.push(gapsMs[0] ?? Number.NaN);
+      ofFollower.push(gapsMs[1] ?? Number.NaN);
+      if (gapsMs.some((gapMs) => gapMs >= RECOVERED_WITHIN_MS)) {
+        problems.push("a client did not write again");
+      }
+    }
+    return {
+      ...NOTHING,
+      metrics: {
+        "gap, leader's client": median(ofLeader),
+        "gap, follower's client": median(ofFollower),
+      },
+      problems,
+      notes: [`medians of ${times} failures`],
+    };
+  });
+}
+
+async function failOnce(workload: FailoverWorkload, stage: Stage): Promise<readonly number[]> {
+  const { ensemble } = stage;
+  const leader = await ensemble.leader();
+  const follower = ensemble.site.nodes.find((node) => node !== leader) ?? leader;
+  const driver = stage.startDriver();
+  await driver.ask({
+    command: "writers-start",
+    directory: DIRECTORY,
+    servers: ensemble.servers,
+    preferred: [leader.clientAddress, follower.clientAddress],
+    sessionTimeoutMs: SESSION_TIMEOUT_MS,
+  });
+  await sleep(BEFORE_MS);
+  await driver.ask({ command: "writers-mark" });
+  ensemble.signal(leader, workload.signal);
+  await sleep(AFTER_MS);
+  await waitUntilRecovered(driver);
+  const { gapsMs } = await driver.ask({ command: "writers-stop" });
+  await driver.kill();
+  await bringBack(workload, stage, leader);
+  return gapsMs;
+}
+
+/** Gives up when nothing comes for too long; the gap is then as long as the wait. */
+async function waitUntilRecovered(driver: DriverProcess): Promise<void> {
+  for (;;) {
+    const { silentMs } = await driver.ask({ command: "writers-silence" });
+    const longest = Math.max(...silentMs);
+    if (longest < RECOVERED_SILENCE_MS || longest > RECOVERED_WITHIN_MS) return;
+    await sleep(POLL_MS);
+  }
+}
+
+async function bringBack(
+  workload: FailoverWorkload,
+  { ensemble }: Stage,
+  node: NodeSite,
+): Promise<void> {
+  if (workload.signal === "SIGSTOP") {
+    ensemble.signal(node, "SIGCONT");
+  } else {
+    await ensemble.killNode(node);
+    ensemble.startNode(node);
+  }
+  await ensemble.waitUntilReady();
+}
