@@ -167,7 +167,7 @@ describe("Raft paper, section 5.3: replication", () => {
     node.lead();
     node.acknowledge(2, 4);
     expect(node.commitIndex).toBe(4);
-    expect(node.take("appendEntries")).toMatchObject([{ to: 2, entries: [], commitIndex: 4 }]);
+    expect(node.take("commitNotice")).toMatchObject([{ to: 2, commitIndex: 4 }]);
     const applied = node.takeReadies().flatMap((ready) => ready.committed);
     expect(applied.map((entry) => entry.index)).toEqual([1, 2, 3, 4]);
   });

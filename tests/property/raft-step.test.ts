@@ -50,6 +50,7 @@ const content = fc.oneof(
     hintTerm: number,
   }),
   fc.record({ kind: fc.constant("heartbeat"), commitIndex: number, round: number }),
+  fc.record({ kind: fc.constant("commitNotice"), commitIndex: number }),
   fc.record({ kind: fc.constant("heartbeatReply"), round: number }),
   fc.record({ kind: fc.constant("readIndexRequest"), context }),
   fc.record({ kind: fc.constant("readIndexReply"), context, index: fc.option(number) }),

@@ -73,6 +73,8 @@ function describeBody(message: Message): string {
         : `appendReply rejected=${message.rejectedIndex} hint=${message.hintTerm}/${message.hintIndex} commit=${message.matchIndex}`;
     case "heartbeat":
       return `heartbeat round=${message.round} commit=${message.commitIndex}`;
+    case "commitNotice":
+      return `commit=${message.commitIndex}`;
     case "heartbeatReply":
       return `heartbeatReply round=${message.round}`;
     case "readIndexRequest":

@@ -1,7 +1,13 @@
 import { assert } from "./assert.ts";
 import { isTermDurable } from "./disk.ts";
 import { logIndex, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
-import type { AppendEntries, Heartbeat, InstallSnapshot, ReadIndexReply } from "./message.ts";
+import type {
+  AppendEntries,
+  CommitNotice,
+  Heartbeat,
+  InstallSnapshot,
+  ReadIndexReply,
+} from "./message.ts";
 import { becomeFollower, commitThrough, earlier, type NodeState } from "./node-state.ts";
 
 /** Ticks after which a broken link to the leader makes a follower ask around: below this, drawn at random. */
@@ -87,6 +93,14 @@ export function onAppendEntries(state: NodeState, append: AppendEntries): void {
   if (known > following.matchedIndex) following.matchedIndex = known;
   commitThrough(state, earlier(append.commitIndex, following.matchedIndex));
   following.isAckDue = true;
+}
+
+/** The leader's commit moved: what this node has found to be the leader's is committed that far. */
+export function onCommitNotice(state: NodeState, notice: CommitNotice): void {
+  if (!followLeader(state, notice.from)) return;
+  const { matchedIndex } = state.following;
+  assert(matchedIndex <= state.log.lastIndex, "matched_within_log");
+  commitThrough(state, earlier(notice.commitIndex, matchedIndex));
 }
 
 /**

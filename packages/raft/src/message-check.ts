@@ -62,6 +62,8 @@ export function isPlausible(message: Message): boolean {
       );
     case "heartbeat":
       return isCount(message.round) && isCount(message.commitIndex);
+    case "commitNotice":
+      return isCount(message.commitIndex);
     case "heartbeatReply":
       return isCount(message.round);
     case "readIndexRequest":

@@ -56,6 +56,15 @@ export interface Heartbeat extends Envelope {
   readonly round: number;
 }
 
+/**
+ * The commit moved and there is nothing to append. It covers what the receiver has already found to be the leader's in this
+ * term. Nobody answers: under a single writer those answers would be every second message.
+ */
+export interface CommitNotice extends Envelope {
+  readonly kind: "commitNotice";
+  readonly commitIndex: LogIndex;
+}
+
 /** Answer to a {@link Heartbeat}. */
 export interface HeartbeatReply extends Envelope {
   readonly kind: "heartbeatReply";
@@ -112,6 +121,7 @@ export type Message =
   | AppendEntriesReply
   | Heartbeat
   | HeartbeatReply
+  | CommitNotice
   | ReadIndexRequest
   | ReadIndexReply
   | InstallSnapshot

@@ -1,6 +1,6 @@
 import { assert, unreachable } from "./assert.ts";
 import { onRequestVoteReply, startElection } from "./candidate.ts";
-import { onAppendEntries, onHeartbeat, onInstallSnapshot, onReadIndexReply } from "./follower.ts";
+import { onAppendEntries, onCommitNotice, onHeartbeat, onInstallSnapshot, onReadIndexReply } from "./follower.ts";
 import { logIndex, term } from "./ids.ts";
 import { onAppendEntriesReply, onHeartbeatReply, takeRead } from "./leader.ts";
 import { isMember, isVoter } from "./membership-rules.ts";
@@ -42,6 +42,7 @@ function passOlderTerm(state: NodeState, message: Message): boolean {
   switch (message.kind) {
     case "appendEntries":
     case "heartbeat":
+    case "commitNotice":
     case "installSnapshot":
       correctOldLeader(state, message);
       return false;
@@ -72,6 +73,7 @@ function passNewerTerm(state: NodeState, message: Message): boolean {
       break;
     case "appendEntries":
     case "heartbeat":
+    case "commitNotice":
     case "installSnapshot":
       becomeFollower(state, message.term, message.from);
       return true;
@@ -123,6 +125,8 @@ function handle(state: NodeState, message: Message): void {
       return state.role === "leader" ? onAppendEntriesReply(state, message) : undefined;
     case "heartbeat":
       return onHeartbeat(state, message);
+    case "commitNotice":
+      return onCommitNotice(state, message);
     case "heartbeatReply":
       return state.role === "leader" ? onHeartbeatReply(state, message) : undefined;
     case "readIndexRequest":

@@ -65,6 +65,13 @@ function sendAppend(
   if (peer.inflights.messages === 0) peer.movedTick = state.now;
 }
 
+function sendCommitNotice(state: NodeState, peer: Progress): void {
+  const { id: from, term, commitIndex } = state;
+  assert(peer.sentCommit < commitIndex, "commit_notice_is_news");
+  peer.sentCommit = commitIndex;
+  state.outbox.push({ kind: "commitNotice", from, to: peer.id, term, commitIndex });
+}
+
 /**
  * Memory no longer reaches back to what the peer needs: ask the disk for it, or, where the disk has forgotten it too, order
  * a snapshot, but only for a peer that has shown a sign of life.
@@ -116,7 +123,10 @@ function replicateOnce(state: NodeState, peer: Progress): boolean {
   const before = logIndex(from - 1);
   const end = appendEnd(state, peer);
   const isProbe = peer.state === "probe";
-  if (end === before && !isProbe && peer.sentCommit >= state.commitIndex) return false;
+  if (end === before && !isProbe) {
+    if (peer.sentCommit < state.commitIndex) sendCommitNotice(state, peer);
+    return false;
+  }
   sendFrom(state, peer, end);
   return !isProbe && end > before && end < log.lastIndex;
 }

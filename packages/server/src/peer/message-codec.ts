@@ -24,6 +24,7 @@ const KINDS = {
   readIndexReply: 8,
   installSnapshot: 9,
   timeoutNow: 10,
+  commitNotice: 11,
 } as const satisfies Readonly<Record<Message["kind"], number>>;
 
 const NO_ENTRIES: readonly Entry[] = [];
@@ -66,6 +67,9 @@ export function writeMessage(writer: ByteWriter, message: Message, blockFor: Blo
     case "heartbeat":
       writer.u53(message.commitIndex);
       writer.u53(message.round);
+      return;
+    case "commitNotice":
+      writer.u53(message.commitIndex);
       return;
     case "heartbeatReply":
       writer.u53(message.round);
@@ -120,6 +124,8 @@ export function readMessage(reader: ByteReader): Message {
       };
     case KINDS.heartbeat:
       return { kind: "heartbeat", ...base, commitIndex: readIndex(reader), round: reader.u53() };
+    case KINDS.commitNotice:
+      return { kind: "commitNotice", ...base, commitIndex: readIndex(reader) };
     case KINDS.heartbeatReply:
       return { kind: "heartbeatReply", ...base, round: reader.u53() };
     case KINDS.readIndexRequest:

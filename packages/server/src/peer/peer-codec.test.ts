@@ -124,6 +124,9 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc
     .tuple(base, index, number)
     .map(([b, commitIndex, round]): Message => ({ kind: "heartbeat", ...b, commitIndex, round })),
+  fc
+    .tuple(base, index)
+    .map(([b, commitIndex]): Message => ({ kind: "commitNotice", ...b, commitIndex })),
   fc.tuple(base, number).map(([b, round]): Message => ({ kind: "heartbeatReply", ...b, round })),
   fc
     .tuple(base, fc.record({ nonce: number, counter: number }))
