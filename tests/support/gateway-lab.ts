@@ -76,6 +76,8 @@ export class Node {
     {
       toSelf: (_batch, commands) => void this.log.push(...commands),
       toLeader: () => undefined,
+      nowMs: () => this.clock.nowMs(),
+      onCommitted: () => undefined,
     },
   );
   readonly reads = new ReadIndexes(1, { requestIndex: (context) => void this.asked.push(context) });

@@ -1,6 +1,12 @@
 import { assert, unreachable } from "./assert.ts";
 import { onRequestVoteReply, startElection } from "./candidate.ts";
-import { onAppendEntries, onCommitNotice, onHeartbeat, onInstallSnapshot, onReadIndexReply } from "./follower.ts";
+import {
+  onAppendEntries,
+  onCommitNotice,
+  onHeartbeat,
+  onInstallSnapshot,
+  onReadIndexReply,
+} from "./follower.ts";
 import { logIndex, term } from "./ids.ts";
 import { onAppendEntriesReply, onHeartbeatReply, takeRead } from "./leader.ts";
 import { isMember, isVoter } from "./membership-rules.ts";

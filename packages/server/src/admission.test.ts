@@ -29,6 +29,7 @@ interface Setting {
   readonly rejoin?: boolean;
   readonly belonging?: Belonging | null;
   readonly membership?: Membership;
+  readonly bytesMax?: number;
 }
 
 function admission(self: Member, setting: Setting = {}) {
@@ -38,6 +39,7 @@ function admission(self: Member, setting: Setting = {}) {
   const made = new Admission({
     ...{ self, rejoin, belonging },
     formation: new Formation(names, self),
+    limits: { bytesMax: setting.bytesMax ?? 1_000, sessionsMax: 10, sessionEphemeralsMax: 10 },
     ports: { ...ports, membership: () => membership },
   });
   const hello = (): PeerHello => ({ ...made.hello(), linkNonce: 1 });
@@ -72,6 +74,16 @@ describe("a forming ensemble", () => {
     node.admission.tryForm();
     node.admission.tryForm();
     expect(node.onFormed).toHaveBeenCalledOnce();
+  });
+
+  test("is refused between nodes whose limits would lead them to different states", () => {
+    const node = admission(A);
+    const other = admission(B, { bytesMax: 1_001 });
+    expect(dial(other, node, "a")).toBe(false);
+    expect(other.onRefused.mock.calls[0]?.[0]).toMatchObject({
+      code: "LIMITS_MISMATCH",
+      message: expect.stringContaining('tree-bytes-max is 1000 here and 1001 at "b"'),
+    });
   });
 
   test("is refused between nodes that were told of different members", () => {
@@ -111,6 +123,15 @@ describe("a forming ensemble", () => {
 
 describe("a formed ensemble", () => {
   const node = () => admission(A, { belonging: formed() });
+
+  test("has no link with a member that was started under other limits, and both go on", () => {
+    const [here, there] = [node(), admission(B, { belonging: formed(), bytesMax: 2_000 })];
+    expect(dial(there, here, "a")).toBe(false);
+    expect(dial(here, there, "b")).toBe(false);
+    expect(here.onRefused).not.toHaveBeenCalled();
+    expect(there.onRefused).not.toHaveBeenCalled();
+  });
+
   const answerTo = (changes: Partial<PeerHello>) =>
     node().admission.onHello({ ...admission(B, { belonging: formed() }).hello(), ...changes });
 

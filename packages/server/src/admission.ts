@@ -1,11 +1,12 @@
 import type { Member, Membership, SnapshotMeta } from "@quorate/raft";
-import { ServerError } from "./errors.ts";
+import { ServerError, type ServerErrorCode } from "./errors.ts";
 import { clusterIdOf, memberNamed, type Formation } from "./formation.ts";
 import {
   PEER_PROTOCOL_VERSION,
   type PeerHello,
   type PeerRefusal,
   type PeerWelcome,
+  type ReplicatedLimits,
 } from "./peer/envelope.ts";
 
 /** What this node is in its ensemble, once there is one. */
@@ -30,9 +31,17 @@ export interface AdmissionOptions {
   readonly self: Member;
   readonly rejoin: boolean;
   readonly formation: Formation;
+  readonly limits: ReplicatedLimits;
   readonly belonging: Belonging | null;
   readonly ports: AdmissionPorts;
 }
+
+/** What an operator knows each of the limits as. */
+const LIMIT_SETTINGS: readonly (readonly [keyof ReplicatedLimits, string])[] = [
+  ["bytesMax", "tree-bytes-max"],
+  ["sessionsMax", "sessions-max"],
+  ["sessionEphemeralsMax", "the number of ephemerals of a session"],
+];
 
 /**
  * Who may be a peer. A name belongs to one identity: whoever comes under a known name with another one has lost its data
@@ -61,7 +70,7 @@ export class Admission {
   }
 
   hello(): Omit<PeerHello, "linkNonce"> {
-    const { self, rejoin, formation } = this.#options;
+    const { self, rejoin, formation, limits } = this.#options;
     return {
       kind: "hello",
       protocolVersion: PEER_PROTOCOL_VERSION,
@@ -72,6 +81,7 @@ export class Admission {
       peerAddress: self.peerAddress,
       clientAddress: self.clientAddress,
       initialMembers: formation.names,
+      limits,
       rejoin,
     };
   }
@@ -81,9 +91,20 @@ export class Admission {
       const text = `this node speaks peer protocol ${PEER_PROTOCOL_VERSION}, not ${hello.protocolVersion}`;
       return refused("UNSUPPORTED_VERSION", text);
     }
+    const difference = this.#differenceOfLimits(hello);
+    if (difference !== null) return refused("LIMITS_MISMATCH", difference);
     return this.#belonging === null
       ? this.#meetForming(hello)
       : this.#meetFormed(hello, this.#belonging);
+  }
+
+  #differenceOfLimits({ name, limits }: PeerHello): string | null {
+    for (const [limit, setting] of LIMIT_SETTINGS) {
+      const own = this.#options.limits[limit];
+      const other = limits[limit];
+      if (own !== other) return `${setting} is ${own} here and ${other} at "${name}"`;
+    }
+    return null;
   }
 
   #meetForming(hello: PeerHello): PeerWelcome {
@@ -174,14 +195,20 @@ export class Admission {
     // A member may not have heard of us yet; whoever has no ensemble at all has nothing to wait for.
     if (this.#belonging !== null || this.#options.rejoin) return;
     if (code === "UNSUPPORTED_VERSION" || code === "NOT_A_MEMBER") return;
-    const reason = code === "MEMBERSHIP_MISMATCH" ? "MEMBERSHIP_MISMATCH" : "IDENTITY_REFUSED";
-    this.#options.ports.onRefused(new ServerError(reason, `refused by "${name}": ${message}`));
+    this.#options.ports.onRefused(
+      new ServerError(reasonOf(code), `refused by "${name}": ${message}`),
+    );
   }
 
   #settle(belonging: Belonging): void {
     this.#belonging = belonging;
     this.#options.ports.onFormed(belonging);
   }
+}
+
+function reasonOf(code: PeerRefusal): ServerErrorCode {
+  const isOfSettings = code === "MEMBERSHIP_MISMATCH" || code === "LIMITS_MISMATCH";
+  return isOfSettings ? code : "IDENTITY_REFUSED";
 }
 
 function memberOf(said: {

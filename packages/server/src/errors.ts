@@ -14,6 +14,7 @@ export type ServerErrorCode =
   | "IDENTITY_MISMATCH"
   | "IDENTITY_REFUSED"
   | "MEMBERSHIP_MISMATCH"
+  | "LIMITS_MISMATCH"
   | "REMOVED"
   // Storage.
   | "STORAGE_FAILED"

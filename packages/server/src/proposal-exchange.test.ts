@@ -42,6 +42,8 @@ function setUp(intakeCount = 100) {
     {
       toSelf: (batch, commands) => exchange.take(SELF, batch, commands),
       toLeader: (leader, batch, commands) => exchange.sendTo(leader, batch, commands),
+      nowMs: () => clock.nowMs(),
+      onCommitted: () => undefined,
     },
   );
   const exchange: ProposalExchange = new ProposalExchange({

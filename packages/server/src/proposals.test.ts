@@ -14,7 +14,11 @@ interface Batch {
 
 function setUp(limits = { pendingBytesMax: 100, pendingCountMax: 10 }) {
   const batches: Batch[] = [];
+  const time = { nowMs: 0 };
+  const durationsMs: number[] = [];
   const proposals = new Proposals(limits, {
+    nowMs: () => time.nowMs,
+    onCommitted: (durationMs) => durationsMs.push(durationMs),
     toSelf: (batch, commands) => void batches.push({ to: "self", batch, commands }),
     toLeader: (to, batch, commands) => void batches.push({ to, batch, commands }),
   });
@@ -23,7 +27,7 @@ function setUp(limits = { pendingBytesMax: 100, pendingCountMax: 10 }) {
     proposals.flush();
     return batches.flatMap(({ commands }) => commands.map((command) => command[0] ?? 0));
   };
-  return { proposals, batches, flush };
+  return { proposals, batches, flush, time, durationsMs };
 }
 
 const command = (mark: number, bytes = 1) => new Uint8Array(bytes).fill(mark);
@@ -33,6 +37,24 @@ function submit(proposals: Proposals, writes: SessionWrites, seqs: readonly numb
 }
 
 describe("proposals", () => {
+  test("tell how long a batch took, once, and nothing of one that had to leave again", () => {
+    const { proposals, flush, time, durationsMs } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    const writes = proposals.adopt(sessionId(1));
+    for (const seq of [1, 3, 4]) {
+      submit(proposals, writes, seq === 1 ? [1, 2] : [seq]);
+      time.nowMs += 10;
+      flush();
+    }
+    time.nowMs = 45;
+    for (const seq of [1, 2, 3]) proposals.resolve(writes, seq);
+    expect(durationsMs).toEqual([35, 25]);
+    proposals.setLeader(SELF, true, term(2));
+    flush();
+    proposals.resolve(writes, 4);
+    expect(durationsMs).toEqual([35, 25]);
+  });
+
   test("leave in the order in which they came, once, for whoever leads", () => {
     const { proposals, batches, flush } = setUp();
     proposals.setLeader(PEER, false, term(1));

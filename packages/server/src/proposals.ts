@@ -12,7 +12,18 @@ export interface ProposalRoutes {
   /** This node leads: into its own queue. */
   toSelf(batch: number, commands: readonly Uint8Array[]): void;
   toLeader(leader: NodeId, batch: number, commands: readonly Uint8Array[]): void;
+  nowMs(): number;
+  /** The first write of a batch was applied, so long after the batch had left. */
+  onCommitted(durationMs: number): void;
 }
+
+interface SentBatch {
+  readonly batch: number;
+  readonly sentMs: number;
+}
+
+/** Batches under way whose duration is measured; there are seldom more than a few. */
+const MEASURED_MAX = 1_024;
 
 /** In place of a batch: the write left in an earlier one too, of which nobody said that it was refused. */
 const EXPOSED = -1;
@@ -67,6 +78,8 @@ export class Proposals {
   #batch = 0;
   #pendingBytes = 0;
   #pendingCount = 0;
+  #sent: SentBatch[] = [];
+  #measuredBatch = 0;
 
   constructor(limits: ProposalLimits, routes: ProposalRoutes) {
     this.#limits = limits;
@@ -126,6 +139,8 @@ export class Proposals {
    */
   resolve(writes: SessionWrites, writeSeq: number): boolean {
     if (writes.count === 0 || writeSeq !== writes.headSeq) return false;
+    const batch = writes.batches[writes.head] ?? REFUSED;
+    if (batch > this.#measuredBatch) this.#measure(batch);
     const bytes = writes.commands[writes.head]?.length ?? 0;
     writes.bytes -= bytes;
     this.#pendingBytes -= bytes;
@@ -142,6 +157,14 @@ export class Proposals {
       writes.head = 0;
     }
     return true;
+  }
+
+  /** One measurement a batch: its writes are applied together, or nearly so. */
+  #measure(batch: number): void {
+    this.#measuredBatch = batch;
+    const sent = this.#sent.find((each) => each.batch === batch);
+    this.#sent = this.#sent.filter((each) => each.batch > batch);
+    if (sent !== undefined) this.#routes.onCommitted(this.#routes.nowMs() - sent.sentMs);
   }
 
   /** Drops every waiting write from `fromSeq` on: it never reached the log. */
@@ -216,6 +239,9 @@ export class Proposals {
     const commands = this.#outgoing;
     this.#outgoing = [];
     this.#batch += 1;
+    if (this.#sent.length < MEASURED_MAX) {
+      this.#sent.push({ batch: this.#batch, sentMs: this.#routes.nowMs() });
+    }
     // Without a leader nothing leaves; a new one makes everything go out again.
     if (this.#self) this.#routes.toSelf(this.#batch, commands);
     else if (this.#leader !== null) this.#routes.toLeader(this.#leader, this.#batch, commands);

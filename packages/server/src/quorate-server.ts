@@ -26,10 +26,14 @@ export interface QuorateServerOptions {
   readonly logger: Logger;
   /** True for a server that has its process to itself: event-loop delay and garbage collection are then its own. */
   readonly ownsProcess: boolean;
+  /** Lines that the logger gave up so far, for the metrics. Default: none ever. */
+  readonly logLinesDropped?: () => number;
 }
 
 /** How long a stopping leader waits for its successor. */
 const HAND_OVER_MS = 1_500;
+/** Whoever stops a service gives it 10 s or more (Docker) before it is killed: what hangs by then is left behind. */
+const STOP_MS_MAX = 9_000;
 
 /**
  * One node of an ensemble, from its data directory to its listeners. `start` resolves once it listens; it serves as soon
@@ -174,16 +178,30 @@ export class QuorateServer implements AsyncDisposable {
       () => this.#network[Symbol.asyncDispose](),
       () => this.#identity.close(),
     ];
-    // What fails to close keeps nothing else open.
+    const deadlineMs = this.#options.ports.clock.nowMs() + STOP_MS_MAX;
+    // What fails to close, or hangs, keeps nothing else open.
     for (const step of steps) {
       try {
-        await step();
+        await this.#before(deadlineMs, step());
       } catch (error) {
         this.#failure ??= asError(error);
       }
     }
     this.#monitor?.[Symbol.dispose]();
     this.#settle(this.#failure);
+  }
+
+  /** Waits for `work`, but no longer than that. Rejects with STORAGE_FAILED: nothing else here can hang. */
+  #before(deadlineMs: number, work: Promise<void> | undefined): Promise<void> {
+    if (work === undefined) return Promise.resolve();
+    const { clock } = this.#options.ports;
+    return new Promise((resolve, reject) => {
+      const timer = clock.after(Math.max(1, deadlineMs - clock.nowMs()), () => {
+        const text = "the disk did not answer while the node stopped";
+        reject(new ServerError("STORAGE_FAILED", text));
+      });
+      work.finally(() => timer.cancel()).then(resolve, reject);
+    });
   }
 
   #fail(error: unknown): void {
@@ -202,6 +220,7 @@ export class QuorateServer implements AsyncDisposable {
       self: this.#self,
       rejoin: config.rejoin,
       formation: new Formation(names, this.#self),
+      limits: config.limits.tree,
       belonging: knownBelonging(this.#identity),
       ports: {
         membership: () => this.#membership(),
@@ -354,7 +373,7 @@ export class QuorateServer implements AsyncDisposable {
       walBytes: node?.storage.logBytes ?? 0,
       diskFreeBytes: status.diskFreeBytes,
       peersConnected: status.connectedPeers.length,
-      logLinesDropped: 0,
+      logLinesDropped: this.#options.logLinesDropped?.() ?? 0,
     };
   }
 }

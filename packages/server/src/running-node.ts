@@ -83,6 +83,8 @@ export class RunningNode implements LoopHooks {
     this.#proposals = new Proposals(limits.proposals, {
       toSelf: (batch, commands) => this.#exchange.take(self.id, batch, commands),
       toLeader: (leader, batch, commands) => this.#exchange.sendTo(leader, batch, commands),
+      nowMs: () => ports.clock.nowMs(),
+      onCommitted: (durationMs) => options.metrics.commitMs.observe(durationMs),
     });
     this.#exchange = this.#createExchange();
     this.#liveness = new Liveness({

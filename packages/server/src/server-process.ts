@@ -37,6 +37,7 @@ const EXIT_BY_CODE: Readonly<Record<ServerErrorCode, number>> = {
   IDENTITY_MISMATCH: SERVER_EXIT_CODES.data,
   IDENTITY_REFUSED: SERVER_EXIT_CODES.refused,
   MEMBERSHIP_MISMATCH: SERVER_EXIT_CODES.refused,
+  LIMITS_MISMATCH: SERVER_EXIT_CODES.refused,
   REMOVED: SERVER_EXIT_CODES.refused,
   STORAGE_FAILED: SERVER_EXIT_CODES.storage,
   STORAGE_FULL: SERVER_EXIT_CODES.storage,
@@ -98,19 +99,27 @@ async function runNode(
 ): Promise<number> {
   let server: QuorateServer;
   try {
-    server = await QuorateServer.start({ config, ports, logger, ownsProcess: true });
+    server = await QuorateServer.start({
+      config,
+      ports,
+      logger,
+      ownsProcess: true,
+      logLinesDropped: () => logger.droppedCount,
+    });
   } catch (error) {
     const reason = error instanceof Error ? error : new Error(String(error));
     logger.error({ error: reason }, "the node could not start");
     return exitCodeOf(reason);
   }
+  let isStopping = false;
   const onSignal = (signal: NodeJS.Signals): void => {
-    process.once(signal, () => process.exit(SERVER_EXIT_CODES.failed));
+    if (isStopping) process.exit(SERVER_EXIT_CODES.failed);
+    isStopping = true;
     logger.info({ signal }, "shutting down");
     void server.stop();
   };
-  process.once("SIGTERM", onSignal);
-  process.once("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
   const reason = await server.stopped;
   if (reason === null) logger.info({}, "stopped");
   return reason === null ? SERVER_EXIT_CODES.ok : exitCodeOf(reason);

@@ -61,6 +61,7 @@ export function helloOf(
     peerAddress: `127.0.0.1:${id}`,
     clientAddress: "",
     initialMembers: [],
+    limits: { bytesMax: 1, sessionsMax: 1, sessionEphemeralsMax: 1 },
     linkNonce,
     rejoin: false,
     ...changes,

@@ -1,3 +1,4 @@
+import type { TreeLimits } from "@quorate/kv-store";
 import type { InstallSnapshot, LogIndex, Message, NodeId, SnapshotMeta } from "@quorate/raft";
 
 /** Version of the peer wire protocol; another one is refused at the hello. History: 1 = first. */
@@ -17,11 +18,19 @@ export interface PeerHello {
   readonly clientAddress: string;
   /** Names of the configured initial members, sorted: a forming ensemble must agree on them. */
   readonly initialMembers: readonly string[];
+  /** Bounds that decide what a command does: nodes that differ in them would end up in different states. */
+  readonly limits: ReplicatedLimits;
   /** Names the connection among those of this pair; a later one replaces an earlier one. */
   readonly linkNonce: number;
   /** The node lost its data and asks to be taken in as a new member under its old name. */
   readonly rejoin: boolean;
 }
+
+/** The part of `TreeLimits` that must be the same on all nodes. */
+export type ReplicatedLimits = Pick<
+  TreeLimits,
+  "bytesMax" | "sessionsMax" | "sessionEphemeralsMax"
+>;
 
 /** Answer to a hello. After `refused` the link closes. */
 export type PeerWelcome =
@@ -52,6 +61,7 @@ export type PeerRefusal =
   /** This name belongs to another identity: the node lost its data or is a copy. */
   | "IDENTITY_REFUSED"
   | "MEMBERSHIP_MISMATCH"
+  | "LIMITS_MISMATCH"
   | "NOT_A_MEMBER";
 
 /** What two nodes of one ensemble say to each other. A frame carries many, in order. */

@@ -34,6 +34,7 @@ const REFUSALS = [
   "OTHER_HISTORY",
   "IDENTITY_REFUSED",
   "MEMBERSHIP_MISMATCH",
+  "LIMITS_MISMATCH",
   "NOT_A_MEMBER",
 ] as const satisfies readonly PeerRefusal[];
 
@@ -57,6 +58,9 @@ export function encodePeerHello(hello: PeerHello): Uint8Array {
   writer.text(hello.clientAddress);
   writer.u32(hello.initialMembers.length);
   for (const name of hello.initialMembers) writer.text(name);
+  writer.u53(hello.limits.bytesMax);
+  writer.u53(hello.limits.sessionsMax);
+  writer.u53(hello.limits.sessionEphemeralsMax);
   writer.u53(hello.linkNonce);
   writer.bool(hello.rejoin);
   return writer.finish();
@@ -79,6 +83,11 @@ export function decodePeerHello(frame: Uint8Array): PeerHello | OtherVersion {
     peerAddress: text(),
     clientAddress: text(),
     initialMembers: readNames(reader),
+    limits: {
+      bytesMax: reader.u53(),
+      sessionsMax: reader.u53(),
+      sessionEphemeralsMax: reader.u53(),
+    },
     linkNonce: reader.u53(),
     rejoin: reader.bool(),
   };

@@ -424,6 +424,7 @@ const HELLO: PeerHello = {
   peerAddress: "a:1|b:2",
   clientAddress: "a:3",
   initialMembers: ["1", "2", "ä"],
+  limits: { bytesMax: 2 ** 40, sessionsMax: 7, sessionEphemeralsMax: 1 },
   linkNonce: 2 ** 52,
   rejoin: true,
 };
