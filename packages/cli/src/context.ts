@@ -26,6 +26,11 @@ export interface CliContext {
     url: string,
     timeoutMs: number,
   ): Promise<{ readonly status: number; readonly body: string }>;
+  /** POST, with the answer's body as it comes; `signal` gives it up. Rejects when no answer comes. */
+  postStream(
+    url: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly body: AsyncIterable<Uint8Array> }>;
   spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess;
   /** Calls back for SIGINT and SIGTERM until disposed; meanwhile they do not end this process. */
   onSignal(callback: (signal: "SIGINT" | "SIGTERM") => void): Disposable;

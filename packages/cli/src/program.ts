@@ -4,6 +4,7 @@ import { addHoldCommands, type ReportExit } from "./commands/hold-commands.ts";
 import { addReadCommands } from "./commands/read-commands.ts";
 import { addServerCommand } from "./commands/server-command.ts";
 import { addSessionsCommand } from "./commands/sessions-command.ts";
+import { addSnapshotCommands } from "./commands/snapshot-command.ts";
 import { addStatusCommand } from "./commands/status-command.ts";
 import { addImageCommands } from "./commands/image-command.ts";
 import { addWalCommands } from "./commands/wal-command.ts";
@@ -35,6 +36,8 @@ export function createProgram(context: CliContext, report: ReportExit): Command 
   addSessionsCommand(program, context);
   addWalCommands(program, context);
   addImageCommands(program, context);
+  program.commandsGroup("Back up:");
+  addSnapshotCommands(program, context);
   program.commandsGroup("Work with the tree:");
   addReadCommands(program, context);
   addWriteCommands(program, context);

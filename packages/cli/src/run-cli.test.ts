@@ -260,6 +260,7 @@ class FakeWorld {
         if (body === undefined) throw new Error("nobody there");
         return { status: 200, body };
       },
+      postStream: () => Promise.reject(new Error("nobody there")),
       spawn: () => {
         throw new Error("nothing is started here");
       },

@@ -15,6 +15,7 @@ export function systemContext(): CliContext {
     readFile: (path) => readFile(path),
     connect,
     fetchText,
+    postStream,
     spawn: (command, args, options) => spawn(command, args, options),
     onSignal,
     isInputTerminal: process.stdin.isTTY,
@@ -44,6 +45,16 @@ async function fetchText(
   const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
   return { status: response.status, body: await response.text() };
 }
+
+async function postStream(
+  url: string,
+  signal: AbortSignal,
+): Promise<{ readonly status: number; readonly body: AsyncIterable<Uint8Array> }> {
+  const response = await fetch(url, { method: "POST", signal });
+  return { status: response.status, body: response.body ?? emptyBody() };
+}
+
+async function* emptyBody(): AsyncGenerator<Uint8Array> {}
 
 function onSignal(callback: (signal: "SIGINT" | "SIGTERM") => void): Disposable {
   const onInterrupt = (): void => callback("SIGINT");

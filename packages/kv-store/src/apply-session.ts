@@ -51,6 +51,7 @@ export function applyOpenSession(
   sumSession(state.hasher, session);
   state.digest.add(session.sumA, session.sumB);
   state.bytes += bytes;
+  assert(state.sessions.size <= sessionsMax, "sessions_bounded");
   state.dirtySessions.add(session);
   return unchanged(zxid, attached(session, true));
 }
@@ -101,6 +102,7 @@ export function applyExpireSessions(
       if (!ending.includes(session)) ending.push(session);
     }
   }
+  assert(ending.length <= EXPIRED_MAX, "expiry_bounded");
   return endSessions(transaction, head, { ending, author: NO_AUTHOR, cause: "expired" });
 }
 
@@ -122,6 +124,7 @@ function attachTo(
   hashAttach(state.hasher, session);
   sumSession(state.hasher, session);
   state.digest.add(session.sumA, session.sumB);
+  assert(session.epoch > 1, "attach_raises_epoch");
   return unchanged(zxid, attached(session, false));
 }
 
@@ -168,6 +171,7 @@ function endSessions(
     state.bytes -= session.window.forget(session.lastWriteSeq, state.digest);
   }
   const { changes, grants } = transaction.commit();
+  assert(state.replyCount >= 0 && state.bytes >= 0, "ended_sessions_counted");
   const sessions = end.ending.map((session) => session.id);
   return { zxid, changes, grants, result: { kind: "closed", sessions, cause: end.cause } };
 }
@@ -183,7 +187,9 @@ function clampTimeout(timeoutMs: number): number {
   const { sessionTimeoutMinMs, sessionTimeoutMaxMs } = PROTOCOL_LIMITS;
   // Written so that what is no number at all gives the least.
   if (!(timeoutMs > sessionTimeoutMinMs)) return sessionTimeoutMinMs;
-  return Math.min(Math.floor(timeoutMs), sessionTimeoutMaxMs);
+  const clamped = Math.min(Math.floor(timeoutMs), sessionTimeoutMaxMs);
+  assert(clamped >= sessionTimeoutMinMs, "session_timeout_bounded");
+  return clamped;
 }
 
 /** The strings are the decoder's own; the record is rebuilt so that nothing else of the command stays. */

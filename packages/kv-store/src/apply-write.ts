@@ -56,6 +56,8 @@ export function applyWrite(
   remember(transaction.state, session, ackedSeq, outcome);
   // Whatever was rolled back is no longer open, and nothing was begun for no ops.
   const committed = transaction.isOpen ? transaction.commit() : NOTHING;
+  assert(session.lastWriteSeq === writeSeq, "write_took_its_number");
+  assert(outcome.ok || committed.changes.length === 0, "failed_write_changes_nothing");
   return {
     zxid,
     changes: committed.changes,
@@ -88,6 +90,7 @@ function repeated(
 ): ApplyOutcome {
   const { writeSeq } = command;
   const remembered = session.window.get(writeSeq);
+  assert(writeSeq <= session.lastWriteSeq, "repeat_of_what_was_written");
   if (remembered === undefined) return refused(head.zxid, command, "BAD_ARGUMENTS");
   const { dirtySessions, digest, hasher } = transaction.state;
   dirtySessions.touch(session);
@@ -108,7 +111,9 @@ function repeated(
 /** Never beyond what was answered, and never back. */
 function ackedSeqOf(session: Session, command: WriteCommand): WriteSeq | 0 {
   const claimed = command.ackedSeq > session.lastWriteSeq ? session.lastWriteSeq : command.ackedSeq;
-  return claimed > session.ackedSeq ? claimed : session.ackedSeq;
+  const acked = claimed > session.ackedSeq ? claimed : session.ackedSeq;
+  assert(acked >= session.ackedSeq, "acked_never_back");
+  return acked;
 }
 
 function isWindowFull(session: Session, ackedSeq: WriteSeq | 0): boolean {
@@ -143,6 +148,7 @@ function runOps(transaction: Transaction, head: EntryHead, command: WriteCommand
 
 function failed(transaction: Transaction, code: ErrorCode, opIndex: number): WriteOutcome {
   transaction.rollBack();
+  assert(!transaction.isOpen, "rolled_back_whole");
   return { ok: false, zxid: transaction.zxid, code, opIndex };
 }
 
@@ -168,5 +174,6 @@ function remember(
   window.push(reply);
   state.bytes += reply.bytes - forgotten;
   state.replyCount += window.count - countBefore;
+  assert(window.count === session.lastWriteSeq - ackedSeq, "window_holds_the_unacknowledged");
   digest.add(reply.sumA, reply.sumB);
 }

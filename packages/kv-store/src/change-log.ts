@@ -91,6 +91,7 @@ export class ChangeLog {
     }
     const { bytesMax, countMax } = this.#limits;
     while (this.#bytes > bytesMax || this.#changes.length > countMax) this.#dropFirst();
+    assert(this.#bytes >= 0 && this.#oldestZxid <= this.#newestZxid, "change_log_bounds");
   }
 
   /** Takes back a record of the image, ascending, before anything else is appended. */
@@ -112,6 +113,7 @@ export class ChangeLog {
   since(zxid: Zxid | 0): ChangesSince {
     if (zxid < this.#oldestZxid) return { ok: false, oldestZxid: this.#oldestZxid };
     const start = this.#indexAfter(zxid);
+    assert(start <= this.#changes.length, "change_range_in_log");
     return { ok: true, changes: this.#changes.range(start, this.#changes.length) };
   }
 
@@ -159,6 +161,7 @@ export class ChangeLog {
       if (this.#changes.zxidAt(middle) <= zxid) low = middle + 1;
       else high = middle;
     }
+    assert(low === 0 || this.#changes.zxidAt(low - 1) <= zxid, "change_found_in_order");
     return low;
   }
 
@@ -194,6 +197,7 @@ export class ChangeLog {
       if (end > index && bytes > PIECE_BYTES_MAX) break;
       end = next;
     }
+    assert(end > index, "piece_not_empty");
     return {
       afterZxid: this.#zxidBefore(index),
       firstZxid,

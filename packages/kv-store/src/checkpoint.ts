@@ -127,6 +127,7 @@ class StateCheckpoint implements Checkpoint {
   *#sessionRecords(session: Session, image: SessionImage | null): IterableIterator<ImageRecord> {
     const { id, imagedAcked, imagedLast } = session;
     this.#ranges.push({ session, ackedSeq: imagedAcked, lastSeq: imagedLast });
+    assert(imagedAcked <= imagedLast, "imaged_replies_in_order");
     session.imagedAcked = image?.ackedSeq ?? 0;
     session.imagedLast = image?.lastWriteSeq ?? 0;
     const goneUpTo = image === null ? imagedLast : Math.min(image.ackedSeq, imagedLast);

@@ -67,6 +67,7 @@ export class DataTree {
     this.#advanceClock(stamp.clockMs);
     const head: EntryHead = { zxid, term, timeMs: stamp.timeMs };
     const outcome = this.#dispatch(head, command);
+    assert(outcome.zxid === zxid && !this.#transaction.isOpen, "entry_applied_whole");
     if (outcome.changes.length > 0) this.#state.changeLog.append(outcome.changes);
     return outcome;
   }
@@ -141,5 +142,6 @@ export class DataTree {
     const before = this.#state.clockMs;
     if (!(clockMs > before)) return;
     this.#state.clockMs = Math.min(Math.floor(clockMs), before + CLOCK_STEP_MAX_MS);
+    assert(this.#state.clockMs >= before, "clock_never_back");
   }
 }

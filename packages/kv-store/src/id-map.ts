@@ -1,3 +1,5 @@
+import { assert } from "./assert.ts";
+
 const SHARDS = 64;
 
 /** A map by number in shards, for the reason that `PathMap` is sharded. */
@@ -22,16 +24,19 @@ export class IdMap<V> {
     const before = shard.size;
     shard.set(id, value);
     this.#size += shard.size - before;
+    assert(this.#size > 0, "map_size_counted");
   }
 
   delete(id: number): boolean {
     const wasThere = this.#shard(id).delete(id);
     if (wasThere) this.#size -= 1;
+    assert(this.#size >= 0, "map_size_counted");
     return wasThere;
   }
 
   #shard(id: number): Map<number, V> {
-    // The mask keeps the index inside, so the fallback is never taken.
-    return this.#shards[id & (SHARDS - 1)] ?? new Map<number, V>();
+    const shard = this.#shards[id & (SHARDS - 1)];
+    assert(shard !== undefined, "shard_within_map");
+    return shard;
   }
 }

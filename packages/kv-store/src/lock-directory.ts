@@ -27,5 +27,7 @@ export function contenderOf(
     assert(node !== undefined, "contender_exists", () => candidate);
     return node.stat.czxid - token;
   });
-  return found === undefined ? undefined : state.nodes.get(found);
+  const contender = found === undefined ? undefined : state.nodes.get(found);
+  assert(contender === undefined || contender.parent === directory, "contender_in_directory");
+  return contender;
 }

@@ -1,3 +1,5 @@
+import { assert } from "./assert.ts";
+
 const SHARDS = 256;
 
 /**
@@ -29,6 +31,7 @@ export class PathMap<V> {
     const before = shard.size;
     shard.set(key, value);
     this.#size += shard.size - before;
+    assert(this.#size > 0, "map_size_counted");
   }
 
   /** False, and nothing changes, if the key is taken. */
@@ -43,6 +46,7 @@ export class PathMap<V> {
   delete(key: string): boolean {
     const wasThere = this.#shard(key).delete(key);
     if (wasThere) this.#size -= 1;
+    assert(this.#size >= 0, "map_size_counted");
     return wasThere;
   }
 
@@ -52,8 +56,9 @@ export class PathMap<V> {
   }
 
   #shard(key: string): Map<string, V> {
-    // The mask keeps the index inside, so the fallback is never taken.
-    return this.#shards[shardOf(key)] ?? new Map<string, V>();
+    const shard = this.#shards[shardOf(key)];
+    assert(shard !== undefined, "shard_within_map");
+    return shard;
   }
 }
 

@@ -63,7 +63,9 @@ function whyUnreadable(path: string): ErrorCode {
 }
 
 function pageLimit(limit: number): number {
-  return Math.min(Math.max(limit, 1), PROTOCOL_LIMITS.pageMax);
+  const bounded = Math.min(Math.max(limit, 1), PROTOCOL_LIMITS.pageMax);
+  assert(bounded >= 1, "page_limit_positive");
+  return bounded;
 }
 
 function children(
@@ -74,6 +76,7 @@ function children(
   if (node === undefined) return failure(whyUnreadable(query.path));
   const after = query.after === null ? null : joinPath(query.path, query.after);
   const page = node.children?.page(after, pageLimit(query.limit));
+  assert((node.children?.size ?? 0) === node.stat.childCount, "children_counted");
   return success({
     kind: "children",
     names: page?.names.map(nameOf) ?? NO_NAMES,
@@ -93,6 +96,7 @@ function holder(state: TreeState, path: string): Result<QueryReply> {
   const session = node.stat.ephemeralOwner;
   assert(session !== 0, "contenders_are_ephemeral");
   const waiting = (node.parent?.stat.childCount ?? 1) - 1;
+  assert(waiting >= 0, "holder_is_in_line");
   return success({
     kind: "holder",
     holder: {
@@ -109,6 +113,7 @@ function contender(state: TreeState, path: string, token: FencingToken): Result<
   const node = contenderOf(state, path, token);
   if (node !== undefined) {
     const isHolder = holderOf(state, path) === node;
+    assert(node.stat.ephemeralOwner !== 0, "contenders_are_ephemeral");
     return success({ kind: "contender", state: isHolder ? "held" : "waiting" });
   }
   const code = state.nodes.has(path) ? "NO_NODE" : whyUnreadable(path);

@@ -36,9 +36,10 @@ export class ReplyWindow {
 
   get(writeSeq: WriteSeq): RememberedReply | undefined {
     const first = this.#replies[this.#head];
-    return first === undefined || writeSeq < first.writeSeq
-      ? undefined
-      : this.#replies[this.#head + writeSeq - first.writeSeq];
+    if (first === undefined || writeSeq < first.writeSeq) return undefined;
+    const reply = this.#replies[this.#head + writeSeq - first.writeSeq];
+    assert(reply === undefined || reply.writeSeq === writeSeq, "reply_of_that_write");
+    return reply;
   }
 
   /** Bytes of the replies after `ackedSeq`. */
@@ -49,6 +50,7 @@ export class ReplyWindow {
       if (reply === undefined || reply.writeSeq > ackedSeq) break;
       bytes -= reply.bytes;
     }
+    assert(bytes >= 0 && bytes <= this.#bytes, "reply_bytes_counted");
     return bytes;
   }
 
@@ -68,6 +70,7 @@ export class ReplyWindow {
         this.#head = 0;
       }
     }
+    assert(this.count > 0 || this.#bytes === 0, "reply_bytes_counted");
     return before - this.#bytes;
   }
 

@@ -39,6 +39,7 @@ export class SessionTable {
     assert(wasThere, "deleted_session_known");
     this.#byVerifier.delete(verifierKey(session.verifier));
     this.#order.delete(orderKey(session.id));
+    assert(this.#order.size === this.#byId.size, "session_order_complete");
   }
 
   /** At most `limit` sessions with ids above `after`, ascending. */

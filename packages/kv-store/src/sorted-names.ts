@@ -48,6 +48,7 @@ export class SortedNames implements Iterable<string> {
     this.#size += 1;
     if (chunk.length < CHUNK_MAX) insertAt(chunk, index, name);
     else this.#split(at, index, name);
+    assert(this.#size >= this.#chunks.length, "sorted_names_size");
     return true;
   }
 

@@ -12,7 +12,7 @@ import {
 } from "./image-codec.ts";
 import { ImageError, type ImageErrorCode } from "./image-error.ts";
 import { type ImageKey, parseImageKey } from "./image-keys.ts";
-import type { TreeLimits } from "./limits.ts";
+import { TREE_LIMITS, type TreeLimits } from "./limits.ts";
 import { ProtocolError } from "./protocol/protocol-error.ts";
 import { checkPath, parentOf, type SessionId, type WriteSeq, type Zxid } from "./protocol/index.ts";
 import { rememberedReply, type RememberedReply } from "./reply-window.ts";
@@ -28,6 +28,14 @@ interface LoadedZnode {
 
 const NO_ORPHANS: readonly LoadedZnode[] = [];
 
+/** For an image whose own limits are not known before its meta record comes. */
+const UNBOUNDED: TreeLimits = {
+  ...TREE_LIMITS,
+  bytesMax: Number.MAX_SAFE_INTEGER,
+  sessionsMax: Number.MAX_SAFE_INTEGER,
+  sessionEphemeralsMax: Number.MAX_SAFE_INTEGER,
+};
+
 interface LoadedChanges {
   readonly firstZxid: Zxid;
   readonly bytes: Uint8Array;
@@ -40,6 +48,7 @@ interface LoadedChanges {
  */
 export class TreeLoader {
   readonly #state: TreeState;
+  readonly #adoptsLimits: boolean;
   readonly #changeBytes = new ByteSlab();
   #meta: ImageMeta | null = null;
   /** Znodes that came before their parents, by parent. */
@@ -51,9 +60,11 @@ export class TreeLoader {
   #replyCount = 0;
   readonly #changes: LoadedChanges[] = [];
 
-  constructor(limits: TreeLimits) {
+  /** `limits` null: whatever the image was written under, with this build's bounds of the change log. */
+  constructor(limits: TreeLimits | null) {
     const changeLog = new ChangeLog({ bytesMax: 1, countMax: 1, imagedCountMax: 1 });
-    this.#state = blankState(limits, changeLog);
+    this.#adoptsLimits = limits === null;
+    this.#state = blankState(limits ?? UNBOUNDED, changeLog);
   }
 
   /** Records in any order, each key once. `value` is copied where it is kept. */
@@ -84,10 +95,11 @@ export class TreeLoader {
     checkCount("replies", state.replyCount, meta.replyCount);
     checkCount("bytes", state.bytes, meta.bytes);
     checkCount("znodes without all children", this.#incomplete, 0);
-    const digest = renderDigest(state, state.digest);
+    const limits = this.#adoptsLimits ? limitsIn(meta) : state.limits;
+    const restored: TreeState = { ...state, limits, changeLog: this.#restoreChangeLog(meta) };
+    const digest = renderDigest(restored, state.digest);
     if (digest !== meta.digest) fail("DIGEST_MISMATCH", `${digest} instead of ${meta.digest}`);
-    const restored: TreeState = { ...state, changeLog: this.#restoreChangeLog(meta) };
-    return new DataTree(state.limits, restored);
+    return new DataTree(limits, restored);
   }
 
   #take(key: ImageKey, value: Uint8Array): void {
@@ -118,7 +130,7 @@ export class TreeLoader {
       meta.bytesMax === bytesMax &&
       meta.sessionsMax === sessionsMax &&
       meta.sessionEphemeralsMax === sessionEphemeralsMax;
-    if (!isSame) fail("LIMITS_MISMATCH", "written under other limits");
+    if (!isSame && !this.#adoptsLimits) fail("LIMITS_MISMATCH", "written under other limits");
     this.#meta = meta;
   }
 
@@ -237,6 +249,11 @@ export class TreeLoader {
     assert(log.count <= countMax, "change_log_bounded");
     return log;
   }
+}
+
+function limitsIn(meta: ImageMeta): TreeLimits {
+  const { bytesMax, sessionsMax, sessionEphemeralsMax } = meta;
+  return { ...TREE_LIMITS, bytesMax, sessionsMax, sessionEphemeralsMax };
 }
 
 function checkCount(what: string, found: number, expected: number): void {

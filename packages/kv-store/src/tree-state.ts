@@ -113,6 +113,7 @@ export function whyMissing(path: string): ErrorCode {
 /** 16 hex digits over everything replicated; `sum` holds znodes, sessions and replies. */
 export function renderDigest(state: TreeState, sum: DigestSum): string {
   const { hasher, limits } = state;
+  assert(state.bytes >= 0 && state.replyCount >= 0, "state_counted");
   hasher.begin(ITEM.base);
   hasher.number(state.clockMs);
   hasher.number(limits.bytesMax);

@@ -82,6 +82,7 @@ export class WatchTable<Owner> {
     own.set(watch.watchId, registration);
     this.#count += 1;
     if (watch.mode === "recursive") this.#recursiveCount += 1;
+    assert(this.#recursiveCount <= this.#count, "watches_counted");
     return true;
   }
 
@@ -102,6 +103,7 @@ export class WatchTable<Owner> {
     if (own === undefined) return 0;
     this.#byOwner.delete(owner);
     for (const registration of own.values()) this.#unlist(registration);
+    assert(this.#byOwner.size > 0 || this.#count === 0, "watches_counted");
     return own.size;
   }
 
@@ -149,6 +151,7 @@ export class WatchTable<Owner> {
     if (there.length === 0) this.#byPath.delete(path);
     this.#count -= 1;
     if (mode === "recursive") this.#recursiveCount -= 1;
+    assert(this.#recursiveCount >= 0 && this.#recursiveCount <= this.#count, "watches_counted");
   }
 }
 

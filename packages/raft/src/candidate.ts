@@ -17,6 +17,8 @@ import { voteOutcome } from "./quorum.ts";
 /** Asks every other voter, for the current term or (pre-vote) for the one after it. */
 function requestVotes(state: NodeState, preVote: boolean): void {
   const membership = membershipOf(state);
+  const asking = preVote ? "preCandidate" : "candidate";
+  assert(state.role === asking, "votes_asked_by_campaigner");
   for (const to of memberIds(membership)) {
     if (to === state.id || !isVoter(membership, to)) continue;
     state.outbox.push({
@@ -35,6 +37,7 @@ function requestVotes(state: NodeState, preVote: boolean): void {
 /** Goes on, gives up or waits, as the votes say. */
 function judge(state: NodeState): void {
   const outcome = voteOutcome(membershipOf(state), state.votes);
+  assert(state.votes.get(state.id) === true, "campaigner_has_own_vote");
   if (outcome === "pending") return;
   if (outcome === "won" && state.role === "candidate") {
     becomeLeader(state);
@@ -48,6 +51,7 @@ function judge(state: NodeState): void {
 /** Asks around before it disturbs anybody. */
 export function startPreVote(state: NodeState): void {
   becomePreCandidate(state);
+  assert(state.votes.size === 0, "campaign_starts_without_votes");
   state.votes.set(state.id, true);
   requestVotes(state, true);
   judge(state);
@@ -78,6 +82,7 @@ export function onRequestVoteReply(state: NodeState, reply: RequestVoteReply): v
     if (reply.term !== campaignTerm) return;
   }
   if (!reply.preVote && !state.areVotesRequested) return;
+  assert(isVoter(membershipOf(state), reply.from), "votes_of_voters_only");
   if (!state.votes.has(reply.from)) state.votes.set(reply.from, reply.granted);
   judge(state);
 }

@@ -7,6 +7,7 @@ const nothing: PersistWork["entries"] = Object.freeze([]);
 
 /** The disk holds this node's current term (and with it the vote of that term, once one was handed out). */
 export function isTermDurable(state: NodeState): boolean {
+  assert(state.disk.term <= state.term, "durable_term_within_term");
   return state.disk.term === state.term;
 }
 
@@ -22,6 +23,7 @@ export function takePersistWork(state: NodeState): PersistWork | null {
   const from = log.unpersistedFrom;
   const to = log.lastIndex;
   if (from > to && disk.snapshotDue === null && isVoteDurable(state)) return null;
+  assert(state.term >= disk.term, "written_term_never_back");
   log.beginPersist();
   disk.lastSeq += 1;
   const { term, votedFor } = state;

@@ -39,6 +39,7 @@ function rejectAppend(state: NodeState, append: AppendEntries): void {
   const hintIndex = candidate > state.commitIndex ? candidate : state.commitIndex;
   const hintTerm = log.termAt(hintIndex);
   assert(hintTerm !== "compacted", "hint_in_memory");
+  assert(hintIndex >= state.commitIndex, "committed_never_in_doubt");
   state.outbox.push({
     kind: "appendEntriesReply",
     from: state.id,
@@ -91,6 +92,7 @@ export function onAppendEntries(state: NodeState, append: AppendEntries): void {
   const end = logIndex(append.prevIndex + append.entries.length);
   const known = end > state.commitIndex ? end : state.commitIndex;
   if (known > following.matchedIndex) following.matchedIndex = known;
+  assert(following.matchedIndex <= log.lastIndex, "matched_within_log");
   commitThrough(state, earlier(append.commitIndex, following.matchedIndex));
   following.isAckDue = true;
 }
@@ -123,6 +125,7 @@ export function onHeartbeat(state: NodeState, heartbeat: Heartbeat): void {
 /** Starts the log anew behind the snapshot. Its membership replaces whatever was appended (openraft, issue 1808). */
 function resetToSnapshot(state: NodeState, install: InstallSnapshot): void {
   const { snapshot } = install;
+  assert(snapshot.index > state.commitIndex, "snapshot_goes_forward");
   state.log.reset(snapshot.index, snapshot.term);
   state.memberships.reset(snapshot.index, snapshot.membership);
   state.commitIndex = snapshot.index;
@@ -186,6 +189,7 @@ export function flushAck(state: NodeState): void {
 /** The link to the leader broke: ask around soon, not only after a whole election timeout. */
 export function suspectLeader(state: NodeState): void {
   if (state.isLeaderSuspected) return;
+  assert(state.role === "follower" && state.leader !== null, "leader_to_suspect");
   state.isLeaderSuspected = true;
   state.suspicionTick = state.now + 1 + state.random.below(suspicionTicks);
 }
@@ -212,6 +216,7 @@ export function onReadIndexReply(state: NodeState, reply: ReadIndexReply): void 
     ({ context }) => context.nonce === nonce && context.counter === counter,
   );
   if (at === -1) return;
+  assert(state.role === "follower", "reads_forwarded_by_follower");
   state.forwardedReads.splice(at, 1);
   state.readStates.push({ context: reply.context, index: reply.index });
 }

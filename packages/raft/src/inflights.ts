@@ -81,6 +81,7 @@ export class Inflights {
   }
 
   #grow(): void {
+    assert(this.#messages === this.#lastIndexes.length, "inflights_grow_when_full");
     this.#lastIndexes = this.#unrolled(this.#lastIndexes);
     this.#entryCounts = this.#unrolled(this.#entryCounts);
     this.#byteCounts = this.#unrolled(this.#byteCounts);

@@ -67,6 +67,7 @@ export function becomeLeader(state: NodeState): void {
 
 /** Nothing of this term is committed yet, so the leader does not know what is committed at all. */
 function isTermOpen(state: NodeState, leading: Leading): boolean {
+  assert(leading.termStartIndex <= state.log.lastIndex, "term_start_in_log");
   return state.commitIndex >= leading.termStartIndex;
 }
 
@@ -89,6 +90,7 @@ export function propose(state: NodeState, commands: readonly Uint8Array[]): Step
   for (const [offset, data] of commands.entries()) {
     appendOwn(state, leading, { kind: "command", term, index: indexAfter(first, offset), data });
   }
+  assert(state.log.lastIndex === first + commands.length - 1, "proposal_appended_whole");
   return { ok: true, index: first };
 }
 
@@ -109,6 +111,7 @@ export function proposeMembership(state: NodeState, membership: Membership): Ste
   const index = indexAfter(state.log.lastIndex);
   appendOwn(state, leading, { kind: "config", term: state.term, index, membership });
   memberships.push(index, membership);
+  assert(membershipOf(state) === membership, "membership_in_force_at_once");
   syncPeers(state, leading);
   return { ok: true, index };
 }
@@ -124,6 +127,7 @@ function countOwnLog(state: NodeState, leading: Leading): void {
 
 /** The leader's disk made progress. */
 export function onLeaderPersisted(state: NodeState): void {
+  assert(state.leading === null || state.role === "leader", "leading_on_leader_only");
   if (state.leading !== null) countOwnLog(state, state.leading);
 }
 
@@ -150,6 +154,7 @@ function advanceCommit(state: NodeState, leading: Leading): void {
 function leaveIfRemoved(state: NodeState, leading: Leading): void {
   const membership = membershipOf(state);
   if (isVoter(membership, state.id) || state.memberships.currentIndex > state.commitIndex) return;
+  assert(state.commitIndex >= leading.termStartIndex, "leaves_after_own_commit");
   replicate(state, leading);
   let successor: Progress | null = null;
   for (const peer of leading.peers.values()) {
@@ -171,6 +176,7 @@ function finishTransfer(state: NodeState, leading: Leading): void {
   if (transfer === null || transfer.isSent) return;
   const peer = leading.peers.get(transfer.to);
   if (peer === undefined || peer.matchIndex < state.log.lastIndex) return;
+  assert(peer.matchIndex === state.log.lastIndex, "successor_has_everything");
   transfer.isSent = true;
   sendTimeoutNow(state, transfer.to);
 }
@@ -184,12 +190,15 @@ export function transferLeadership(state: NodeState, to: NodeId): StepResult {
     return leading.transfer.to === to ? accepted : refused(state, "leaderTransferring");
   }
   const deadlineTick = state.now + state.config.electionTicks;
+  assert(leading.peers.has(to), "successor_is_replicated_to");
   leading.transfer = { to, deadlineTick, isSent: false };
   finishTransfer(state, leading);
   return accepted;
 }
 
 function noteContact(state: NodeState, peer: Progress): void {
+  assert(peer.contactTick <= state.now, "contact_never_in_future");
+  assert(peer.id !== state.id, "contact_with_another");
   peer.contactTick = state.now;
   peer.hasReplied = true;
 }
@@ -201,6 +210,7 @@ function noteContact(state: NodeState, peer: Progress): void {
 function agreeIndex(state: NodeState, reply: AppendEntriesReply): LogIndex {
   const { log } = state;
   const hint = earlier(reply.hintIndex, earlier(reply.rejectedIndex, log.lastIndex));
+  assert(hint <= log.lastIndex, "hint_within_log");
   if (hint <= log.baseIndex) return earlier(reply.matchIndex, hint);
   return log.lastWithTermAtMost(hint, reply.hintTerm);
 }
@@ -210,6 +220,7 @@ export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply
   const leading = leadingOf(state);
   const peer = leading.peers.get(reply.from);
   if (peer === undefined) return;
+  assert(reply.term === state.term, "reply_of_this_term");
   noteContact(state, peer);
   if (!reply.ok) {
     if (!peer.reject(reply.rejectedIndex, agreeIndex(state, reply))) return;
@@ -229,6 +240,7 @@ export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply
 /** Answers the reads of every round that a quorum has confirmed. */
 function answerReads(state: NodeState, leading: Leading): void {
   const confirmed = quorumValue(membershipOf(state), leading.peers, roundOf);
+  assert(confirmed <= leading.round, "confirmed_round_was_sent");
   for (;;) {
     const round = leading.reads.takeConfirmed(confirmed);
     if (round === null) return;
@@ -246,6 +258,7 @@ function answerRead(
 ): void {
   const { id, term } = state;
   const { from: to, context } = request;
+  assert(index === null || index <= state.commitIndex, "read_index_is_committed");
   state.outbox.push({ kind: "readIndexReply", from: id, to, term, context, index });
 }
 
@@ -254,6 +267,7 @@ export function onHeartbeatReply(state: NodeState, reply: HeartbeatReply): void 
   const leading = leadingOf(state);
   const peer = leading.peers.get(reply.from);
   if (peer === undefined || reply.round > leading.round) return;
+  assert(reply.term === state.term, "reply_of_this_term");
   noteContact(state, peer);
   if (peer.heartbeatAnswered(state.log.lastIndex)) askAgain(state, peer);
   if (reply.round <= peer.confirmedRound) return;
@@ -288,6 +302,7 @@ function flushReads(state: NodeState, leading: Leading): void {
 export function flushLeader(state: NodeState): void {
   const { leading } = state;
   if (leading === null) return;
+  assert(state.leader === state.id, "leader_is_itself");
   flushReads(state, leading);
   if (leading.isReplicationDue) replicate(state, leading);
 }
@@ -296,6 +311,7 @@ export function flushLeader(state: NodeState): void {
 function lacksGround(state: NodeState, leading: Leading): boolean {
   const { electionTicks } = state.config;
   const contact = quorumValue(membershipOf(state), leading.peers, contactOf);
+  assert(contact <= state.now, "contact_never_in_future");
   if (state.now - contact >= electionTicks) return true;
   if (isDiskStuck(state)) return true;
   if (leading.uncommittedBytes === 0 || isSnapshotUnderWay(leading)) {

@@ -74,6 +74,7 @@ export class Progress {
     this.#probeSent = false;
     this.#fetchTick = null;
     this.inflights.clear();
+    assert(this.inflights.messages === 0, "inflights_of_pipeline_only");
   }
 
   /** What was sent may be lost: look again for where the logs agree. */
@@ -86,6 +87,7 @@ export class Progress {
   }
 
   #becomeReplicate(): void {
+    assert(this.#state !== "replicate", "pipeline_begins_once");
     this.#enter("replicate");
     this.#nextIndex = indexAfter(this.#matchIndex);
   }
@@ -175,6 +177,7 @@ export class Progress {
    */
   heartbeatAnswered(lastIndex: LogIndex): boolean {
     const isStalled = this.#matchIndex < lastIndex && this.#matchIndex === this.#matchAtHeartbeat;
+    assert(this.#matchAtHeartbeat <= this.#matchIndex, "match_never_back");
     this.#matchAtHeartbeat = this.#matchIndex;
     this.#probeSent = false;
     return this.#state === "probe" || (this.#state === "replicate" && isStalled);

@@ -198,6 +198,7 @@ export class RaftNode {
     const state = this.#state;
     const isNews = index > state.appliedIndex && index <= state.handedIndex;
     if (!isNews) return;
+    assert(index <= state.commitIndex, "applied_is_committed");
     state.appliedIndex = index;
     this.#trim();
   }
@@ -206,6 +207,7 @@ export class RaftNode {
   #trim(): void {
     const { log, appliedIndex, config } = this.#state;
     const limit = earlier(appliedIndex, log.persistedIndex);
+    assert(limit <= this.#state.handedIndex, "trims_what_was_handed_out");
     if (limit > log.baseIndex) log.trim(limit, config.memoryLogBytesMax);
   }
 
@@ -237,6 +239,7 @@ export class RaftNode {
     if (limit <= handedIndex) return none;
     const from = indexAfter(handedIndex);
     const to = log.lastWithin(from, limit, config.applyBytesMax);
+    assert(to >= from && to <= limit, "handed_is_committed_and_durable");
     state.handedIndex = to;
     return log.slice(from, to);
   }
@@ -244,6 +247,7 @@ export class RaftNode {
   #takeSoftState(): SoftState | null {
     const { role, leader, term } = this.#state;
     const last = this.#soft;
+    assert(last === null || term >= last.term, "told_term_never_back");
     if (role === last?.role && leader === last.leader && term === last.term) return null;
     this.#soft = { role, leader, term };
     return this.#soft;

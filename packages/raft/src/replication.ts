@@ -29,6 +29,7 @@ export function syncPeers(state: NodeState, leading: Leading): void {
 
 /** Tells every peer that this node leads, and which round this is. */
 export function broadcastHeartbeat(state: NodeState, leading: Leading): void {
+  assert(state.leading === leading, "leading_on_leader_only");
   leading.round += 1;
   leading.heartbeatElapsed = 0;
   for (const peer of leading.peers.values()) {
@@ -51,6 +52,7 @@ function sendAppend(
   prev: { readonly index: LogIndex; readonly term: Entry["term"] },
   entries: readonly Entry[],
 ): void {
+  assert(prev.index >= peer.matchIndex, "append_from_match_on");
   state.outbox.push({
     kind: "appendEntries",
     from: state.id,
@@ -101,6 +103,7 @@ function sendFromBehind(state: NodeState, peer: Progress): void {
 function appendEnd(state: NodeState, peer: Progress): LogIndex {
   const { config, log } = state;
   const from = peer.nextIndex;
+  assert(from > log.baseIndex, "append_from_memory");
   const { inflights } = peer;
   const before = logIndex(from - 1);
   const count = Math.min(config.appendEntriesMax, inflights.entriesLeft);
@@ -122,6 +125,7 @@ function replicateOnce(state: NodeState, peer: Progress): boolean {
   }
   const before = logIndex(from - 1);
   const end = appendEnd(state, peer);
+  assert(from <= log.lastIndex + 1, "progress_next_within_log");
   const isProbe = peer.state === "probe";
   if (end === before && !isProbe) {
     if (peer.sentCommit < state.commitIndex) sendCommitNotice(state, peer);
@@ -160,6 +164,7 @@ export function replicate(state: NodeState, leading: Leading): void {
  * probing from what is acknowledged does.
  */
 export function askAgain(state: NodeState, peer: Progress): void {
+  assert(peer.id !== state.id, "asks_another");
   if (!peer.mayAppend) return;
   const isAnchored = peer.nextIndex > state.log.baseIndex;
   if (peer.state === "replicate" && isAnchored) {
@@ -212,6 +217,7 @@ export function onFetched(state: NodeState, fetched: Fetched): void {
   let bytes = 0;
   for (const entry of entries) bytes += entryBytes(entry);
   if (bytes > peer.inflights.bytesLeft && peer.inflights.messages > 0) return;
+  assert(entries.length > 0, "fetched_something");
   sendAppend(state, peer, { index: logIndex(fetched.from - 1), term: prevTerm }, entries);
   peer.sent(indexAfter(fetched.from, entries.length - 1), entries.length, bytes);
   leading.isReplicationDue = true;

@@ -5,6 +5,7 @@ import { becomeFollower, resetElectionTimer, type NodeState } from "./node-state
 
 /** True if a vote of the current term may go to `candidate`, as far as earlier promises are concerned. */
 function isVoteFree(state: NodeState, candidate: RequestVote["from"]): boolean {
+  assert(state.grantDue === null || state.grantDue === state.votedFor, "grant_is_the_vote");
   if (state.votedFor !== null) return state.votedFor === candidate;
   return state.leader === null;
 }
@@ -21,6 +22,7 @@ function isSticky(state: NodeState, request: RequestVote): boolean {
 
 /** A refusal carries this node's own term, so that a candidate from an older term learns of it. */
 function refuse(state: NodeState, request: RequestVote): void {
+  assert(request.from !== state.id, "vote_asked_by_another");
   state.outbox.push({
     kind: "requestVoteReply",
     from: state.id,

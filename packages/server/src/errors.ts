@@ -22,11 +22,14 @@ export type ServerErrorCode =
   | "STORAGE_LOCKED"
   | "LOG_CORRUPT"
   | "IMAGE_CORRUPT"
+  | "BACKUP_DAMAGED"
   | "FORMAT_UNKNOWN"
   // Peers.
   | "PEER_PROTOCOL"
   | "DIGEST_MISMATCH"
   // Life cycle.
+  | "NOT_READY"
+  | "OVERLOADED"
   | "STOPPED"
   | "START_TIMEOUT";
 

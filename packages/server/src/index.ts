@@ -1,3 +1,4 @@
+export { verifyBackup, type BackupSummary } from "./backup/verify-backup.ts";
 export {
   createServerConfig,
   parseServerConfig,

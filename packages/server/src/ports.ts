@@ -129,7 +129,8 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  /** What comes in pieces is read no faster than it leaves, and given up when the other side is gone. */
+  readonly body: string | AsyncIterable<Uint8Array>;
 }
 
 export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;

@@ -350,7 +350,14 @@ export class QuorateServer implements AsyncDisposable {
       notReady: () => this.notReady(),
       status: () => this.status(),
       metrics: () => this.#metrics.expose(),
+      backup: (isLocal) => this.#backup(isLocal),
     });
+  }
+
+  #backup(isLocal: boolean): Promise<AsyncIterable<Uint8Array>> {
+    const node = this.#stopping === null ? this.#node : null;
+    if (node !== null) return node.backup(isLocal);
+    return Promise.reject(new ServerError("NOT_READY", this.notReady().join("; ")));
   }
 
   #gauges(): ReturnType<ConstructorParameters<typeof Metrics>[0]["gauges"]> {

@@ -1,7 +1,6 @@
 import {
   RaftNode,
   isMember,
-  type ConfigEntry,
   type Entry,
   type HardState,
   type Member,
@@ -14,6 +13,7 @@ import {
   type SoftState,
 } from "@quorate/raft";
 import { Applier } from "./applier.ts";
+import { NodeBackups } from "./backup/node-backups.ts";
 import { ClientGateway } from "./client/client-gateway.ts";
 import { coreSettings } from "./core-settings.ts";
 import { DigestExchange } from "./digest-exchange.ts";
@@ -30,8 +30,9 @@ import type { NodeStorage } from "./node-storage.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
 import { ProposalExchange } from "./proposal-exchange.ts";
 import { ProposalIntake } from "./proposal-intake.ts";
+import { pollUntil } from "./poll-until.ts";
 import { Proposals } from "./proposals.ts";
-import { ReadIndexes } from "./reads.ts";
+import { ReadIndexes, type WaitingRead } from "./reads.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
 import { successor } from "./successor.ts";
 
@@ -61,6 +62,7 @@ export class RunningNode implements LoopHooks {
   readonly #keeper = new MembershipKeeper();
   readonly #snapshots: NodeSnapshots;
   readonly #disk: DiskWatch;
+  readonly #backups: NodeBackups;
   #membership: Membership;
   #soft: SoftState;
   #ticks = 0;
@@ -94,17 +96,14 @@ export class RunningNode implements LoopHooks {
     this.#duties = this.#createDuties();
     this.#digests = this.#createDigests();
     this.gateway = this.#createGateway();
-    const { gateway } = this;
-    const duties = this.#duties;
-    const digests = this.#digests;
-    const onMembership = (entry: ConfigEntry): void => this.#onMembership(entry.membership);
     this.#applier = new Applier(opened.tree, opened.initial.snapshot, {
-      gateway,
-      duties,
-      digests,
-      onMembership,
+      gateway: this.gateway,
+      duties: this.#duties,
+      digests: this.#digests,
+      onMembership: (entry) => this.#onMembership(entry.membership),
     });
     this.#snapshots = this.#createSnapshots();
+    this.#backups = this.#createBackups();
     const { reserve } = options;
     this.#disk = new DiskWatch(ports.files, config.dataDirectory, limits.disk, reserve);
     this.#loop = new NodeLoop(
@@ -175,23 +174,21 @@ export class RunningNode implements LoopHooks {
   }
 
   /** Asks the leader to hand over to somebody else; resolves when it has, or after `timeoutMs`. */
-  handOver(timeoutMs: number): Promise<void> {
-    const { clock } = this.#options.ports;
+  async handOver(timeoutMs: number): Promise<void> {
     const target = successor(this.#raft.status());
-    if (target === null) return Promise.resolve();
+    if (target === null) return;
     this.#loop.push({ kind: "transferLeadership", to: target });
-    return new Promise((resolve) => {
-      const deadline = clock.nowMs() + timeoutMs;
-      const timer = clock.every(10, () => {
-        if (this.#soft.role === "leader" && clock.nowMs() < deadline) return;
-        timer.cancel();
-        resolve();
-      });
-    });
+    await pollUntil(this.#options.ports.clock, timeoutMs, () => this.#soft.role !== "leader");
+  }
+
+  /** See {@link NodeBackups.begin}. */
+  backup(isLocal: boolean): Promise<AsyncIterable<Uint8Array>> {
+    return this.#backups.begin(isLocal);
   }
 
   async stop(): Promise<void> {
     this.gateway.stop();
+    await this.#backups.stop();
     this.#exchange.stop();
     this.#loop.stop();
     await this.#snapshots.stop();
@@ -375,6 +372,11 @@ export class RunningNode implements LoopHooks {
     this.#loop.push({ kind: "proposeMembership", membership });
   }
 
+  #confirm(read: WaitingRead): void {
+    this.#reads.add(read);
+    this.#loop.wake();
+  }
+
   // The parts that need more than a line.
 
   #createDuties(): LeaderDuties {
@@ -385,10 +387,7 @@ export class RunningNode implements LoopHooks {
       intake: this.#intake,
       tree: () => this.#applier.tree,
       lastIndex: () => this.#raft.status().lastIndex,
-      confirm: (read) => {
-        this.#reads.add(read);
-        this.#loop.wake();
-      },
+      confirm: (read) => this.#confirm(read),
       answerTouches: (to, batch, unknown) => {
         if (to === this.#options.self.id) this.#liveness.onNoted(batch, unknown);
         else this.#options.peers.send(to, { kind: "touchesNoted", batch, unknown });
@@ -456,6 +455,15 @@ export class RunningNode implements LoopHooks {
       tree: () => this.#applier.tree,
       appliedIndex: () => this.#applier.appliedIndex,
       wake: () => this.#loop.wake(),
+    });
+  }
+
+  #createBackups(): NodeBackups {
+    return new NodeBackups({
+      clock: this.#options.ports.clock,
+      confirm: (read) => this.#confirm(read),
+      appliedIndex: () => this.#applier.appliedIndex,
+      openView: () => this.#snapshots.openView(),
     });
   }
 

@@ -150,6 +150,7 @@ function fakeContext(): CliContext & { raise(signal: "SIGINT" | "SIGTERM"): void
     readFile: unused,
     connect: unused,
     fetchText: unused,
+    postStream: unused,
     spawn: (command, args, options) => spawn(command, args, options),
     onSignal: (callback) => {
       listeners.add(callback);

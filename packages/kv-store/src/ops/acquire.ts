@@ -70,6 +70,7 @@ function findDirectory(transaction: Transaction, path: string): Directory {
     at = parentOf(at);
     nearest = nodes.get(at);
   }
+  assert(!nearest.isRemoved, "nearest_znode_lives");
   return { nearest, missing: missing.reverse() };
 }
 
@@ -85,5 +86,6 @@ function lineUp(transaction: Transaction, op: AcquireOp, where: Directory): Writ
   const held = directory.children?.first === path;
   transaction.noteAcquired(contender, held);
   const token = fencingToken(transaction.zxid);
+  assert(contender.stat.czxid === (token as number), "token_is_czxid");
   return { kind: "acquire", contender: path, token, held };
 }

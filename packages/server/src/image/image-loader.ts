@@ -1,4 +1,4 @@
-import { DataTree, ImageError, TreeLoader, type TreeLimits } from "@quorate/kv-store";
+import { DataTree, ImageError, TREE_LIMITS, TreeLoader, type TreeLimits } from "@quorate/kv-store";
 import { ServerError } from "../errors.ts";
 import type { ImageStore, MonotonicClock } from "../ports.ts";
 import { IMAGE_META_KEY, decodeImageMeta, type ImageMeta } from "./image-meta.ts";
@@ -13,12 +13,12 @@ export interface LoadedImage {
 }
 
 /**
- * Reads the whole image and builds the tree it stands for, digest verified. Rejects with a `ServerError`
+ * Reads the whole image, written under `limits` (null: under any), and builds the tree it stands for, digest verified. Rejects with a `ServerError`
  * (IMAGE_CORRUPT, FORMAT_UNKNOWN) when anything is damaged or missing: a node never starts from half a state.
  */
 export async function loadImage(
   image: ImageStore,
-  limits: TreeLimits,
+  limits: TreeLimits | null,
   clock: MonotonicClock,
 ): Promise<LoadedImage> {
   const view = image.view();
@@ -38,7 +38,7 @@ export async function loadImage(
         clock.endOfTurn(resolve);
       });
     }
-    if (count === 0) return { tree: new DataTree(limits), meta: null };
+    if (count === 0) return { tree: new DataTree(limits ?? TREE_LIMITS), meta: null };
     if (meta === null) throw new ServerError("IMAGE_CORRUPT", "the image has no meta record");
     const tree = loader.finish();
     const { index } = meta.snapshot;

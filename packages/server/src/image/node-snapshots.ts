@@ -5,7 +5,7 @@ import { ServerError } from "../errors.ts";
 import type { NodeStorage } from "../node-storage.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
-import type { MonotonicClock, Timer } from "../ports.ts";
+import type { ImageView, MonotonicClock, Timer } from "../ports.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { SnapshotReceiver, type ReceivedSnapshot } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
@@ -35,6 +35,8 @@ export interface NodeSnapshotsOptions {
   fatal(error: unknown): void;
 }
 
+/** One checkpoint may be under way, and a snapshot may be installed meanwhile. */
+const VIEW_ATTEMPTS = 4;
 /** A received snapshot that the core has not taken by then is of no use to it. */
 const INSTALL_TIMEOUT_MS = 1_000;
 
@@ -118,6 +120,21 @@ export class NodeSnapshots {
     this.#checkpointIndex = meta.index;
     this.#options.metrics.counters.snapshotsReceived += 1;
     received.settle();
+  }
+
+  /**
+   * A view of the image that holds everything applied so far; the caller closes it. Rejects with STOPPED, and with
+   * OVERLOADED when the state was replaced faster than it could be written.
+   */
+  async openView(): Promise<ImageView> {
+    const target = this.#options.applier().appliedIndex;
+    for (let attempt = 0; attempt < VIEW_ATTEMPTS; attempt += 1) {
+      if (this.#stopping) throw new ServerError("STOPPED", "the node stops");
+      if (this.#checkpointIndex >= target) return this.#options.storage.image.view();
+      this.#checkpoint();
+      await this.#checkpointing;
+    }
+    throw new ServerError("OVERLOADED", "the image could not be brought up to date: try again");
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,3 @@
-import { TREE_LIMITS, type TreeLimits } from "@quorate/kv-store";
 import { ServerError } from "../errors.ts";
 import type { ServerPorts } from "../ports.ts";
 import { loadIdentity } from "../storage/identity.ts";
@@ -18,13 +17,12 @@ export interface ImageSummary {
 }
 
 /**
- * Reads the image of a stopped node: every record's checksum, the counts and the digest. Rejects with a `ServerError`:
+ * Reads the image of a stopped node, whatever its limits: every record's checksum, the counts and the digest. Rejects with a `ServerError`:
  * IDENTITY_LOST where there is no node, STORAGE_LOCKED while it runs, IMAGE_CORRUPT or FORMAT_UNKNOWN for what is wrong.
  */
 export async function verifyImage(
   ports: ServerPorts,
   dataDirectory: string,
-  limits: TreeLimits = TREE_LIMITS,
 ): Promise<ImageSummary> {
   const identity = await loadIdentity(ports.files, dataDirectory);
   if (identity === null) {
@@ -35,7 +33,7 @@ export async function verifyImage(
   if (image === null) throw new ServerError("IMAGE_CORRUPT", "the node has no image yet");
   const store = await ports.images.open(`${dataDirectory}/${image}`, { create: false });
   try {
-    const { tree, meta } = await loadImage(store, limits, ports.clock);
+    const { tree, meta } = await loadImage(store, null, ports.clock);
     return {
       image,
       zxid: meta?.snapshot.index ?? 0,

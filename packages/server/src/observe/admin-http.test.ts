@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { ServerError } from "../errors.ts";
+import type { HttpResponse } from "../ports.ts";
 import { createAdminHandler, type AdminSource, type NodeStatus } from "./admin-http.ts";
 
 const STATUS: NodeStatus = {
@@ -35,11 +37,44 @@ function handler(source: Partial<AdminSource> = {}): ReturnType<typeof createAdm
     notReady: () => [],
     status: () => STATUS,
     metrics: async () => "m 1\n",
+    backup: async (isLocal) => bytesOf(isLocal ? "local" : "confirmed"),
     ...source,
   });
 }
 
+function jsonOf({ body }: HttpResponse): unknown {
+  return typeof body === "string" ? JSON.parse(body) : null;
+}
+
+async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text);
+}
+
 describe("createAdminHandler", () => {
+  test.each([
+    ["/snapshot", "confirmed"],
+    ["/snapshot/local", "local"],
+  ])("gives a backup for POST %s", async (path, expected) => {
+    const { status, body } = await handler()({ method: "POST", path });
+    expect(status).toBe(200);
+    const pieces: Uint8Array[] = [];
+    if (typeof body !== "string") for await (const piece of body) pieces.push(piece);
+    expect(Buffer.concat(pieces).toString()).toBe(expected);
+  });
+
+  test("gives no backup for GET, and the reason where there can be none", async () => {
+    expect((await handler()({ method: "GET", path: "/snapshot" })).status).toBe(405);
+    const lonely = handler({
+      backup: async () => {
+        throw new ServerError("NOT_READY", "no quorum");
+      },
+    });
+    expect(await lonely({ method: "POST", path: "/snapshot" })).toMatchObject({
+      status: 503,
+      body: "NOT_READY: no quorum\n",
+    });
+  });
+
   test.each([
     ["/livez", 200, '{"ok":true,"reasons":[]}\n'],
     ["/readyz", 200, '{"ok":true,"reasons":[]}\n'],
@@ -52,7 +87,7 @@ describe("createAdminHandler", () => {
   test("tells the status as JSON", async () => {
     const response = await handler()({ method: "GET", path: "/status" });
     expect(response.contentType).toContain("application/json");
-    expect(JSON.parse(response.body)).toEqual(STATUS);
+    expect(jsonOf(response)).toEqual(STATUS);
   });
 
   test("tells the reasons when it is not ready or not alive", async () => {
@@ -62,7 +97,7 @@ describe("createAdminHandler", () => {
     });
     const ready = await sick({ method: "GET", path: "/readyz" });
     expect(ready.status).toBe(503);
-    expect(JSON.parse(ready.body)).toEqual({ ok: false, reasons: ["no leader"] });
+    expect(jsonOf(ready)).toEqual({ ok: false, reasons: ["no leader"] });
     expect((await sick({ method: "GET", path: "/livez" })).status).toBe(503);
   });
 

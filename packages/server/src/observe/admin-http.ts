@@ -1,4 +1,5 @@
 import type { Membership, Role } from "@quorate/raft";
+import { ServerError } from "../errors.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../ports.ts";
 
 /** What one node says of itself under `/status`. */
@@ -36,7 +37,7 @@ export interface NodeStatus {
   readonly warnings: readonly string[];
 }
 
-/** Where the answers come from. None may wait for anything but the process itself: all work without a quorum. */
+/** Where the answers come from. But for a backup none waits for anything but the process itself: all work without a quorum. */
 export interface AdminSource {
   /** Reasons to restart the process, such as a loop that stands still; empty when it lives. */
   notAlive(): readonly string[];
@@ -45,6 +46,11 @@ export interface AdminSource {
   status(): NodeStatus;
   /** Text exposition. */
   metrics(): Promise<string>;
+  /**
+   * The tree as it is now, as a backup file. `isLocal`: as this node has it, which works without a quorum. Rejects with a
+   * `ServerError`: NOT_READY, OVERLOADED, STOPPED.
+   */
+  backup(isLocal: boolean): Promise<AsyncIterable<Uint8Array>>;
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -52,8 +58,9 @@ const TEXT_TYPE = "text/plain; charset=utf-8";
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
- * Answers `GET` and `HEAD` of /livez, /readyz, /status and /metrics; changes nothing. Anything else is 404 or 405, and what
- * goes wrong inside is 500 without details.
+ * Answers `GET` and `HEAD` of /livez, /readyz, /status and /metrics, and `POST` of /snapshot and /snapshot/local with a
+ * backup (503 and the reason when there can be none now); changes nothing. Anything else is 404 or 405, and what goes wrong
+ * inside is 500 without details.
  */
 export function createAdminHandler(source: AdminSource): HttpHandler {
   return async (request: HttpRequest): Promise<HttpResponse> => {
@@ -69,6 +76,7 @@ export function createAdminHandler(source: AdminSource): HttpHandler {
 
 async function route(source: AdminSource, request: HttpRequest): Promise<HttpResponse> {
   const path = request.path.split(/[?#]/, 1)[0] ?? "";
+  if (path === "/snapshot" || path === "/snapshot/local") return backup(source, request, path);
   const answer = ROUTES.get(path);
   if (answer === undefined) return text(404, "not found");
   if (request.method !== "GET" && request.method !== "HEAD") return text(405, "method not allowed");
@@ -95,6 +103,22 @@ const ROUTES: ReadonlyMap<string, (source: AdminSource) => Promise<HttpResponse>
     }),
   ],
 ]);
+
+/** Not with GET, which any page in a browser may have sent without asking. */
+async function backup(
+  source: AdminSource,
+  request: HttpRequest,
+  path: string,
+): Promise<HttpResponse> {
+  if (request.method !== "POST") return text(405, "method not allowed");
+  try {
+    const body = await source.backup(path === "/snapshot/local");
+    return { status: 200, contentType: "application/octet-stream", body };
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    return text(503, error.message);
+  }
+}
 
 function verdict(reasons: readonly string[]): HttpResponse {
   const ok = reasons.length === 0;

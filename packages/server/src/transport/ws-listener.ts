@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Socket, type AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { WebSocketServer, type ServerOptions } from "ws";
 import { ServerError } from "../errors.ts";
 import type { HttpHandler, HttpResponse, ListenOptions, Listener } from "../ports.ts";
@@ -144,13 +145,17 @@ async function serve(
 }
 
 function answer(response: ServerResponse, content: HttpResponse): void {
+  const { body } = content;
+  const isText = typeof body === "string";
   response.writeHead(content.status, {
     "content-type": content.contentType,
-    "content-length": Buffer.byteLength(content.body),
+    ...(isText && { "content-length": Buffer.byteLength(body) }),
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
   });
-  response.end(content.body);
+  if (isText) response.end(body);
+  // What fails half-way can only be told by an end that does not come.
+  else pipeline(body, response).catch(() => response.destroy());
 }
 
 function plain(status: number, body: string): HttpResponse {
