@@ -121,9 +121,9 @@ test("a run with errors gives no ratio", async () => {
 });
 
 test("a driver bound by CPU gets company, and where that does not help there is no ratio", async () => {
-  const workload = { ...SETS, depth: 1 };
-  const systems = [fakeSystem("quorate", "busy-driver"), fakeSystem("peer")];
-  const { results } = await measure(systems, workload, { driverCpuShareMax: 0.3 });
+  const systems = [fakeSystem("quorate"), fakeSystem("peer")];
+  // Whatever a driver used is too much: how much it gets depends on what else this machine does.
+  const { results } = await measure(systems, SETS, { driverCpuShareMax: 0 });
   const bound = figure(results, "quorate", "throughput");
   expect(bound.valid).toBe(false);
   expect(bound.note).toContain("driver bound by CPU");
