@@ -3,7 +3,6 @@ import { sessionId, writeSeq, zxid, type SessionId } from "@quorate/kv-store/pro
 import { logIndex, nodeId, term, type Role } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { LeaderDuties } from "./leader-duties.ts";
-import { ManualClock } from "./memory/manual-clock.ts";
 import { ManualWallClock } from "./memory/manual-wall-clock.ts";
 import { ProposalIntake } from "./proposal-intake.ts";
 import type { WaitingRead } from "./reads.ts";
@@ -13,7 +12,6 @@ const MIB = 1_048_576;
 const STAMP = { timeMs: 1, clockMs: 100 };
 
 function setUp(intakeCount = 100) {
-  const clock = new ManualClock(5000);
   const wallClock = new ManualWallClock(1_000_000);
   const tree = new DataTree(TREE_LIMITS);
   const session = openSession(tree, 1, 1000);
@@ -25,13 +23,10 @@ function setUp(intakeCount = 100) {
   });
   const confirms: WaitingRead[] = [];
   const answers: { to: number; batch: number; unknown: readonly number[] }[] = [];
-  const state = { lastIndex: 10 };
   const duties = new LeaderDuties({
-    clock,
     wallClock,
     intake,
     tree: () => tree,
-    lastIndex: () => state.lastIndex,
     confirm: (read) => void confirms.push(read),
     answerTouches: (to, batch, unknown) => void answers.push({ to, batch, unknown }),
   });
@@ -47,7 +42,7 @@ function setUp(intakeCount = 100) {
   const proposed = () =>
     intake.peek({ timeMs: 1, clockMs: 1 }).map((bytes) => decodeCommand(bytes).command);
   return {
-    ...{ clock, wallClock, tree, session, intake, answers, state, duties },
+    ...{ wallClock, tree, session, intake, answers, duties },
     ...{ become, lead, confirm, proposed },
   };
 }
@@ -126,14 +121,29 @@ describe("a leader's word on who lives", () => {
 });
 
 describe("a leader's expiry", () => {
-  test("carries its term and how far it knew the log", () => {
-    const { duties, lead, proposed, session, state } = setUp();
+  test("carries its term and how much of the log it has applied", () => {
+    const { duties, lead, proposed, session, tree } = setUp();
     lead(2);
-    state.lastIndex = 33;
+    tree.skipTo(zxid(33));
     duties.onTick(2000);
     expect(proposed()).toEqual([
       { kind: "expireSessions", term: 2, basis: 33, sessions: [session] },
     ]);
+  });
+
+  test("ends nobody who attached before it in the log, unknown to the leader", () => {
+    const { duties, lead, proposed, session, tree } = setUp();
+    lead(2);
+    duties.onTick(2000);
+    const [expiry] = proposed();
+    // In the log already when the leader swept, applied only afterwards.
+    tree.apply(zxid(2), 2, STAMP, {
+      ...{ kind: "attach", session, verifier: new Uint8Array(16).fill(1), timeoutMs: 1000 },
+      attach: { node: 2, address: "", principal: "", clientName: "" },
+    });
+    if (expiry === undefined) throw new Error("no expiry");
+    const { result } = tree.apply(zxid(3), 2, STAMP, expiry);
+    expect(result).toMatchObject({ kind: "closed", sessions: [] });
   });
 
   test("is cut so that the ephemerals of one entry are bounded", () => {
@@ -204,14 +214,23 @@ describe("a leader's expiry", () => {
 });
 
 describe("a leader's stamp", () => {
-  test("goes on from the replicated clock by its own monotonic time", () => {
-    const { duties, lead, clock, wallClock, tree } = setUp();
-    clock.advance(70_000);
+  test("goes on from the replicated clock by the time that this node admits while it leads", () => {
+    const { duties, lead, wallClock, tree } = setUp();
+    duties.onTick(70_000);
     lead(2);
     expect(duties.stamp().clockMs).toBe(tree.clockMs);
-    clock.advance(250);
+    duties.onTick(250);
     wallClock.set(9_000_000);
     expect(duties.stamp()).toEqual({ timeMs: 9_000_000, clockMs: tree.clockMs + 250 });
+  });
+
+  test("stands still while this node admits no time", () => {
+    const { duties, lead, tree } = setUp();
+    lead(2);
+    duties.onTick(0);
+    expect(duties.stamp().clockMs).toBe(tree.clockMs);
+    duties.onTick(20);
+    expect(duties.stamp().clockMs).toBe(tree.clockMs + 20);
   });
 });
 

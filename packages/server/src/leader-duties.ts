@@ -5,9 +5,9 @@ import {
   type CommandStamp,
   type DataTree,
 } from "@quorate/kv-store";
-import { zxid, type SessionId } from "@quorate/kv-store/protocol";
+import { zxid as zxidOf, type SessionId } from "@quorate/kv-store/protocol";
 import type { NodeId, SoftState, Term } from "@quorate/raft";
-import type { MonotonicClock, WallClock } from "./ports.ts";
+import type { WallClock } from "./ports.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
 import type { WaitingRead } from "./reads.ts";
 import { SessionTracker } from "./session-tracker.ts";
@@ -16,12 +16,9 @@ import { SessionTracker } from "./session-tracker.ts";
 const EPHEMERALS_PER_ENTRY_MAX = 1_000;
 
 export interface LeaderDutiesOptions {
-  readonly clock: MonotonicClock;
   readonly wallClock: WallClock;
   readonly intake: ProposalIntake;
   tree(): DataTree;
-  /** Highest index in this node's log. */
-  lastIndex(): number;
   /** Confirms, through a quorum, that this node led when it was asked. */
   confirm(read: WaitingRead): void;
   answerTouches(to: NodeId, batch: number, unknown: readonly number[]): void;
@@ -35,8 +32,7 @@ export class LeaderDuties {
   readonly #options: LeaderDutiesOptions;
   readonly #tracker = new SessionTracker();
   #term: Term | null = null;
-  #clockBaseMs = 0;
-  #clockStartMs = 0;
+  #clockMs = 0;
 
   constructor(options: LeaderDutiesOptions) {
     this.#options = options;
@@ -58,8 +54,7 @@ export class LeaderDuties {
     this.#tracker.stop();
     this.#options.intake.clear();
     // The replicated clock goes on from what this node has applied; the time in between counts for nobody.
-    this.#clockBaseMs = this.#options.tree().clockMs;
-    this.#clockStartMs = this.#options.clock.nowMs();
+    this.#clockMs = this.#options.tree().clockMs;
   }
 
   /** An entry of `term` was applied. */
@@ -82,12 +77,8 @@ export class LeaderDuties {
   }
 
   stamp(): CommandStamp {
-    const { clock, wallClock } = this.#options;
-    const clockMs = Math.max(
-      this.#options.tree().clockMs,
-      this.#clockBaseMs + (clock.nowMs() - this.#clockStartMs),
-    );
-    return { timeMs: wallClock.nowMs(), clockMs };
+    const { tree, wallClock } = this.#options;
+    return { timeMs: wallClock.nowMs(), clockMs: Math.max(tree().clockMs, this.#clockMs) };
   }
 
   /**
@@ -112,9 +103,12 @@ export class LeaderDuties {
 
   /** `elapsedMs` is bounded by the caller: a node that stood still lets nobody age meanwhile. */
   onTick(elapsedMs: number): void {
-    const { term, basis } = { term: this.#term, basis: this.#options.lastIndex() };
+    const term = this.#term;
     if (term === null) return;
-    for (const proposal of this.#tracker.sweep(elapsedMs, zxid(basis))) {
+    const tree = this.#options.tree();
+    this.#clockMs = Math.max(tree.clockMs, this.#clockMs) + elapsedMs;
+    // The tracker knows what was applied. An attach further up in the log is news to it, and has to save its session.
+    for (const proposal of this.#tracker.sweep(elapsedMs, zxidOf(tree.lastZxid))) {
       for (const sessions of this.#portions(proposal.sessions)) {
         this.#expire({ term, basis: proposal.basis, sessions });
       }

@@ -380,13 +380,10 @@ export class RunningNode implements LoopHooks {
   // The parts that need more than a line.
 
   #createDuties(): LeaderDuties {
-    const { clock, wallClock } = this.#options.ports;
     return new LeaderDuties({
-      clock,
-      wallClock,
+      wallClock: this.#options.ports.wallClock,
       intake: this.#intake,
       tree: () => this.#applier.tree,
-      lastIndex: () => this.#raft.status().lastIndex,
       confirm: (read) => this.#confirm(read),
       answerTouches: (to, batch, unknown) => {
         if (to === this.#options.self.id) this.#liveness.onNoted(batch, unknown);
