@@ -77,8 +77,8 @@ export class LeaderDuties {
   }
 
   stamp(): CommandStamp {
-    const { tree, wallClock } = this.#options;
-    return { timeMs: wallClock.nowMs(), clockMs: Math.max(tree().clockMs, this.#clockMs) };
+    const timeMs = this.#options.wallClock.nowMs();
+    return { timeMs, clockMs: Math.max(this.#options.tree().clockMs, this.#clockMs) };
   }
 
   /**
