@@ -218,10 +218,37 @@ describe("a node's storage", () => {
     storage.stage(wanted);
     await persist(storage, [], wanted.meta);
     await storage.unstage();
-    expect(storage.image).toBe(wanted.image);
+    const next = await storage.createImage();
+    expect(next.directory).not.toBe(wanted.directory);
+    await storage.discardImage(next.image, next.directory);
     expect(await disk.files.list(DIRECTORY)).toContain(wanted.directory);
+    storage.install(Promise.resolve());
+    expect(storage.image).toBe(wanted.image);
     await close(opened);
     await close(await open(disk));
+  });
+
+  test("gives the old image to the old state until the new one is installed", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    const { storage, tree } = opened;
+    const old = storage.image;
+    tree.skipTo(zxid(3));
+    await persist(storage, entries(1, 3));
+    const snapshot = await receive(storage);
+    storage.stage(snapshot);
+    await persist(storage, entries(51, 52), snapshot.meta);
+    expect(storage.image).toBe(old);
+    // A backup may ask for a checkpoint of the state as it still is.
+    const options = { clock: new Clock(), clusterId: "c", historyId: "h" };
+    await new Checkpointer(options).run(tree, storage.image, metaAt(3));
+    storage.install(Promise.resolve());
+    expect(storage.image).toBe(snapshot.image);
+    await close(opened);
+    const again = await open(disk);
+    expect(again.initial.snapshot).toEqual(snapshot.meta);
+    expect(again.initial.entries).toEqual(entries(51, 52));
+    await close(again);
   });
 
   test("keeps the old image until nothing uses it any more", async () => {

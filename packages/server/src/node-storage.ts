@@ -12,6 +12,7 @@ import {
   type RaftInitialState,
   type SnapshotMeta,
 } from "@quorate/raft";
+import { assert } from "./assert.ts";
 import { ServerError } from "./errors.ts";
 import { loadImage } from "./image/image-loader.ts";
 import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
@@ -89,12 +90,13 @@ export class NodeStorage implements LoopLog {
   readonly #directory: string;
   readonly #identity: IdentityFile;
   readonly #log: WriteAheadLog;
+  /** What the state machine stands on. */
   #image: ImageStore;
   #imageName: string;
-  /** Received, and perhaps in force already: the state machine does not stand on it yet. */
+  /** Received, not what the state machine stands on yet. */
   #staged: ReceivedSnapshot | null = null;
-  /** Not in force any more; the state machine may still use it. */
-  #replaced: { readonly image: ImageStore; readonly name: string } | null = null;
+  /** The identity names the staged image: the next start begins from it. */
+  #isStagedInForce = false;
   #cleaning: Promise<void> = Promise.resolve();
   #checkpoints: LogIndex[] = [];
 
@@ -148,6 +150,7 @@ export class NodeStorage implements LoopLog {
     }
   }
 
+  /** What the state machine stands on and is written to; a snapshot in force takes its place when it is installed. */
   get image(): ImageStore {
     return this.#image;
   }
@@ -210,9 +213,9 @@ export class NodeStorage implements LoopLog {
     return this.#identity.recordVote(hardState, this.#log.sequence);
   }
 
-  /** A new, empty image beside the one in force. */
+  /** A new, empty image beside all that may be in force. */
   async createImage(): Promise<{ readonly image: ImageStore; readonly directory: string }> {
-    const name = nextImageName(this.#imageName);
+    const name = nextImageName(this.#staged?.directory ?? this.#imageName);
     const directory = `${this.#directory}/${name}`;
     await this.#ports.files.remove(directory);
     const image = await this.#ports.images.open(directory, { create: true });
@@ -226,14 +229,15 @@ export class NodeStorage implements LoopLog {
 
   /** A received snapshot that the core may want to start from. */
   stage(snapshot: ReceivedSnapshot): void {
+    assert(this.#staged === null, "one_snapshot_staged");
     this.#staged = snapshot;
   }
 
   /** Gives the staged snapshot up, unless it is in force. */
   async unstage(): Promise<void> {
     const staged = this.#staged;
+    if (staged === null || this.#isStagedInForce) return;
     this.#staged = null;
-    if (staged === null || staged.image === this.#image) return;
     await this.discardImage(staged.image, staged.directory);
   }
 
@@ -242,20 +246,21 @@ export class NodeStorage implements LoopLog {
     if (staged === null || staged.meta.index !== index) {
       throw new ServerError("IMAGE_CORRUPT", `no snapshot at ${index} was received`);
     }
-    this.#replaced = { image: this.#image, name: this.#imageName };
-    this.#image = staged.image;
-    this.#imageName = staged.directory;
-    this.#checkpoints = [index];
+    this.#isStagedInForce = true;
     await this.#ports.files.syncDirectory(this.#directory);
     await this.#identity.update({ image: staged.directory });
   }
 
   /** The state machine stands on the snapshot in force. `settled`: nothing uses the old image any more. */
   install(settled: Promise<unknown>): void {
-    const old = this.#replaced;
+    const staged = this.#staged;
+    assert(staged !== null && this.#isStagedInForce, "install_of_the_image_in_force");
+    const old = { image: this.#image, name: this.#imageName };
+    this.#image = staged.image;
+    this.#imageName = staged.directory;
+    this.#checkpoints = [staged.meta.index];
     this.#staged = null;
-    this.#replaced = null;
-    if (old === null) return;
+    this.#isStagedInForce = false;
     this.#cleaning = Promise.all([this.#cleaning, settled]).then(() =>
       this.discardImage(old.image, old.name),
     );
@@ -275,12 +280,12 @@ export class NodeStorage implements LoopLog {
 
   /** Closes log and images, all of them whatever fails. The identity is its opener's. */
   async close(): Promise<void> {
-    const replaced = this.#replaced;
+    const staged = this.#staged;
     const results = await Promise.allSettled([
       this.#cleaning,
       this.#log.close(),
       this.#image.close(),
-      replaced?.image.close(),
+      staged?.image.close(),
     ]);
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }

@@ -148,8 +148,9 @@ export class NodeSnapshots {
   /** Steps a complete snapshot in; resolves when it is in force, or when the core had no use for it. */
   async #onReceived(snapshot: ReceivedSnapshot): Promise<void> {
     const { storage } = this.#options;
+    if (this.#stopping) return storage.discardImage(snapshot.image, snapshot.directory);
     storage.stage(snapshot);
-    if (!this.#stopping) await this.#offer(snapshot);
+    await this.#offer(snapshot);
     if (this.#received?.snapshot === snapshot) this.#received = null;
     await storage.unstage();
   }
