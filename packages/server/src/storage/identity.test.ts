@@ -1,5 +1,5 @@
 import { nodeId, term } from "@quorate/raft";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ServerError } from "../errors.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";
 import {
@@ -87,6 +87,28 @@ describe("identity file", () => {
         files.flipBit("/data/identity", 16_384 - slot + at);
         expect((await loaded(files)).current.hardState).toEqual({ term: 5, votedFor: 2 });
       }
+    }
+  });
+
+  test("the copy that holds is not written over to make the other one good", async () => {
+    for (const damaged of [0, 16_384]) {
+      const { files, identity } = await created();
+      await identity.recordVote({ term: term(5), votedFor: nodeId(2) }, 1);
+      await identity.close();
+      files.flipBit("/data/identity", damaged + 40);
+      const written: number[] = [];
+      const open = files.open.bind(files);
+      vi.spyOn(files, "open").mockImplementation(async (path, options) => {
+        const file = await open(path, options);
+        const write = file.write.bind(file);
+        file.write = (position, bytes) => {
+          written.push(position);
+          return write(position, bytes);
+        };
+        return file;
+      });
+      await (await loaded(files)).close();
+      expect(written).toEqual([damaged]);
     }
   });
 

@@ -132,8 +132,10 @@ export async function loadIdentity(files: Files, directory: string): Promise<Ide
     const first = decodeSlot(await file.read(0, SLOT_BYTES));
     const second = decodeSlot(await file.read(SLOT_BYTES, SLOT_BYTES));
     const { number, identity } = newer(path, first, second);
-    const same = slotNumber(first) === number && slotNumber(second) === number;
-    if (!same) await writeSlots(file, number, identity);
+    // Only the slot that lags: were the power to go meanwhile, the other one must still hold.
+    const slot = encodeSlot(number, identity);
+    if (slotNumber(first) !== number) await file.write(0, slot);
+    if (slotNumber(second) !== number) await file.write(SLOT_BYTES, slot);
     return new IdentityFile(file, number, identity);
   } catch (error) {
     await file.close();
