@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Cancellations, type CancellationTicket } from "./cancellations.ts";
@@ -69,4 +70,53 @@ describe("Cancellations", () => {
     abort.abort("why");
     expect(told).toEqual([["ABORTED", "why"]]);
   });
+
+  test("many calls with one signal are one listener, which the last one takes away", () => {
+    const cancellations = new Cancellations(new ManualClock());
+    const { signal, abort, listeners } = countedSignal();
+    const told: number[] = [];
+    const tickets = [1, 2, 3, 4].map((call) => {
+      return cancellations.watch({ onAbandoned: () => void told.push(call) }, { signal });
+    });
+    expect(listeners()).toBe(1);
+    cancellations.release(tickets[1]!);
+    expect(listeners()).toBe(1);
+    abort();
+    expect(told).toEqual([1, 3, 4]);
+    for (const ticket of tickets) cancellations.release(ticket!);
+    expect(listeners()).toBe(0);
+    const again = countedSignal();
+    const target = { onAbandoned: () => undefined };
+    cancellations.release(cancellations.watch(target, { signal: again.signal })!);
+    expect(again.listeners()).toBe(0);
+  });
+
+  test("a call that another one's abandonment ends is not told any more", () => {
+    const cancellations = new Cancellations(new ManualClock());
+    const { signal, abort } = countedSignal();
+    const told: number[] = [];
+    let second: CancellationTicket | null = null;
+    const onAbandoned = (): void => {
+      told.push(1);
+      cancellations.release(second!);
+    };
+    cancellations.watch({ onAbandoned }, { signal });
+    second = cancellations.watch({ onAbandoned: () => void told.push(2) }, { signal });
+    abort();
+    expect(told).toEqual([1]);
+  });
 });
+
+/** A signal that knows how many listen to it. */
+function countedSignal(): {
+  readonly signal: AbortSignal;
+  readonly abort: () => void;
+  readonly listeners: () => number;
+} {
+  const controller = new AbortController();
+  return {
+    signal: controller.signal,
+    abort: () => controller.abort(),
+    listeners: () => getEventListeners(controller.signal, "abort").length,
+  };
+}
