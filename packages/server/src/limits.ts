@@ -23,6 +23,8 @@ export type RaftLimits = Pick<
 export interface PeerLimits {
   /** Bytes of one frame; whatever one envelope may hold fits. */
   readonly frameBytesMax: number;
+  /** Bytes of the first frame of a link. */
+  readonly helloBytesMax: number;
   /** What waits for one peer, in the queue and in the network: entries and proposals are refused beyond. */
   readonly queueBytesMax: number;
   readonly queueCountMax: number;
@@ -41,6 +43,8 @@ export interface PeerLimits {
 export interface ClientLimits {
   readonly connectionsMax: number;
   readonly frameBytesMax: number;
+  /** Bytes of the first frame of a connection. */
+  readonly helloBytesMax: number;
 }
 
 /** When the disk counts as full. */
@@ -105,9 +109,14 @@ export const SERVER_LIMITS: ServerLimits = {
   },
   proposals: { pendingBytesMax: 16 * MIB, pendingCountMax: 65_536 },
   outbox: { bufferedBytesMax: 16 * MIB, frameMessagesMax: 2048, frameBytesMax: 256 * KIB },
-  client: { connectionsMax: 20_000, frameBytesMax: PROTOCOL_LIMITS.frameBytesMax },
+  client: {
+    connectionsMax: 20_000,
+    frameBytesMax: PROTOCOL_LIMITS.frameBytesMax,
+    helloBytesMax: 64 * KIB,
+  },
   peer: {
     frameBytesMax: 32 * MIB,
+    helloBytesMax: 64 * KIB,
     queueBytesMax: 48 * MIB,
     queueCountMax: 16_384,
     reserveBytes: 4 * MIB,

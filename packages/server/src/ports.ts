@@ -111,6 +111,8 @@ export interface ListenOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly frameBytesMax: number;
+  /** The same for the first frame, while nobody knows who is speaking. Default: `frameBytesMax`. */
+  readonly firstFrameBytesMax?: number;
   /** Connections beyond this are closed at once. */
   readonly connectionsMax: number;
   /** Browser origins that may connect, exact match; a request without an Origin header always may. */

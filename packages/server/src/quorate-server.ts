@@ -111,6 +111,7 @@ export class QuorateServer implements AsyncDisposable {
       host: config.client.listen.host,
       port: config.client.listen.port,
       frameBytesMax: config.limits.client.frameBytesMax,
+      firstFrameBytesMax: config.limits.client.helloBytesMax,
       connectionsMax: config.limits.client.connectionsMax,
       allowedOrigins: config.allowedOrigins,
       http: this.#adminHandler(),

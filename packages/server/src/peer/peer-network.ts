@@ -97,6 +97,7 @@ export class PeerNetwork implements AsyncDisposable {
     const listener = await transport.listen({
       ...listen,
       frameBytesMax: limits.frameBytesMax,
+      firstFrameBytesMax: limits.helloBytesMax,
       connectionsMax: limits.linksMax + 2 * limits.greetingMax,
       allowedOrigins: [],
       http: null,

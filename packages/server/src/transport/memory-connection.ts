@@ -26,6 +26,7 @@ export class MemoryConnection implements Connection, ConnectionHandlers {
   readonly #parts: MemoryConnectionParts;
   #handlers: ConnectionHandlers;
   #frameBytesMax: number;
+  #nextFrameBytesMax: number;
   #state: "open" | "closing" | "closed" = "open";
 
   constructor(parts: MemoryConnectionParts) {
@@ -35,6 +36,7 @@ export class MemoryConnection implements Connection, ConnectionHandlers {
     this.#parts = parts;
     this.#handlers = parts.handlers ?? SILENT;
     this.#frameBytesMax = parts.frameBytesMax;
+    this.#nextFrameBytesMax = parts.frameBytesMax;
   }
 
   get bufferedBytes(): number {
@@ -50,8 +52,9 @@ export class MemoryConnection implements Connection, ConnectionHandlers {
   }
 
   /** For an accepted connection, whose listener decides. */
-  setFrameBytesMax(frameBytesMax: number): void {
+  setFrameBytesMax(frameBytesMax: number, firstFrameBytesMax: number): void {
     this.#frameBytesMax = frameBytesMax;
+    this.#nextFrameBytesMax = firstFrameBytesMax;
   }
 
   /** The pipe's way of putting something on its way. */
@@ -102,8 +105,10 @@ export class MemoryConnection implements Connection, ConnectionHandlers {
 
   onFrame(frame: Uint8Array): void {
     if (this.#state !== "open") return;
-    if (frame.length <= this.#frameBytesMax) this.#handlers.onFrame(frame);
-    else this.destroy();
+    const isTooLarge = frame.length > this.#nextFrameBytesMax;
+    this.#nextFrameBytesMax = this.#frameBytesMax;
+    if (isTooLarge) this.destroy();
+    else this.#handlers.onFrame(frame);
   }
 
   onClose(reason: string): void {

@@ -254,7 +254,8 @@ class MemoryListener implements Listener {
     for (const each of this.#accepted) if (each.isClosed) this.#accepted.delete(each);
     if (this.#accepted.size >= this.#options.connectionsMax) return false;
     this.#accepted.add(connection);
-    connection.setFrameBytesMax(this.#options.frameBytesMax);
+    const { frameBytesMax, firstFrameBytesMax = frameBytesMax } = this.#options;
+    connection.setFrameBytesMax(frameBytesMax, firstFrameBytesMax);
     return true;
   }
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Socket, type AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { WebSocketServer, type ServerOptions } from "ws";
+import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 import { ServerError } from "../errors.ts";
 import type { HttpHandler, HttpResponse, ListenOptions, Listener } from "../ports.ts";
 import { CLOSE_TIMEOUT_MS, WsConnection } from "./ws-connection.ts";
@@ -108,6 +108,8 @@ export class WsListener implements Listener {
     this.#websockets.handleUpgrade(request, socket, head, (websocket) => {
       const connection = new WsConnection(websocket, socket);
       this.#connections.add(connection);
+      const { firstFrameBytesMax } = this.#options;
+      if (firstFrameBytesMax !== undefined) limitFirstFrame(websocket, socket, firstFrameBytesMax);
       websocket.on("close", () => this.#connections.delete(connection));
       this.#options.accept(connection);
     });
@@ -162,8 +164,25 @@ function plain(status: number, body: string): HttpResponse {
   return { status, contentType: "text/plain; charset=utf-8", body: `${body}\n` };
 }
 
+/** Answers, then is done with the socket: whoever keeps its own side open must not keep this one. */
 function refuse(socket: Socket, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  const answered = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`;
+  socket.end(answered, () => socket.destroy());
+}
+
+/** What belongs to an incomplete frame is kept in memory: of a stranger it must not be much. */
+function limitFirstFrame(websocket: WebSocket, socket: Socket, bytesMax: number): void {
+  let left = bytesMax;
+  const onData = (bytes: Buffer): void => {
+    left -= bytes.length;
+    if (left < 0) websocket.terminate();
+  };
+  socket.on("data", onData);
+  websocket.once("message", () => {
+    // The bytes that completed it may carry more: they still come to `onData`.
+    left = Number.MAX_SAFE_INTEGER;
+    socket.off("data", onData);
+  });
 }
 
 function hasValidHost(request: IncomingMessage): boolean {

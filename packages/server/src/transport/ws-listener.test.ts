@@ -1,0 +1,95 @@
+import { connect, type Socket } from "node:net";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import type { ListenOptions, Listener } from "../ports.ts";
+import { WsTransport } from "./ws-transport.ts";
+
+let listener: Listener;
+let frames: number[] = [];
+
+async function listen(changes: Partial<ListenOptions> = {}): Promise<void> {
+  frames = [];
+  listener = await new WsTransport().listen({
+    host: "127.0.0.1",
+    port: 0,
+    frameBytesMax: 1_000_000,
+    firstFrameBytesMax: 1_000,
+    connectionsMax: 10,
+    allowedOrigins: [],
+    http: null,
+    accept: (connection) =>
+      connection.setHandlers({
+        onFrame: (frame) => void frames.push(frame.length),
+        onClose: () => undefined,
+      }),
+    ...changes,
+  });
+}
+
+beforeEach(() => listen());
+afterEach(() => listener.close());
+
+/** A socket that never closes its own side, with the text of what came from the other. */
+function knock(lines: readonly string[]): Promise<{ readonly socket: Socket; answer: string }> {
+  const socket = connect({ host: "127.0.0.1", port: listener.port, allowHalfOpen: true });
+  const knocked = { socket, answer: "" };
+  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  return new Promise((resolve) => {
+    socket.on("error", () => undefined);
+    socket.on("data", (bytes) => (knocked.answer += bytes.toString()));
+    socket.on("end", () => resolve(knocked));
+  });
+}
+
+const UPGRADE = [
+  "GET / HTTP/1.1",
+  "Host: localhost",
+  "Upgrade: websocket",
+  "Connection: Upgrade",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  "Sec-WebSocket-Version: 13",
+];
+
+describe("a refused upgrade", () => {
+  test("is answered, and its socket is gone although the other side keeps it open", async () => {
+    const { socket, answer } = await knock([...UPGRADE, "Origin: https://evil.example"]);
+    expect(answer).toContain("403 Forbidden");
+    // Would wait for the socket if there still were one.
+    await listener.close();
+    socket.destroy();
+  });
+});
+
+describe("the first frame", () => {
+  function open(): Promise<WebSocket> {
+    const socket = new WebSocket(`ws://127.0.0.1:${listener.port}/`, { perMessageDeflate: false });
+    socket.on("error", () => undefined);
+    return new Promise((resolve) => {
+      socket.on("open", () => resolve(socket));
+    });
+  }
+
+  const closed = (socket: WebSocket): Promise<void> =>
+    new Promise((resolve) => {
+      socket.on("close", () => resolve());
+    });
+
+  test("of a stranger may only be small, whether it is complete or not", async () => {
+    const socket = await open();
+    const gone = closed(socket);
+    // A piece of a frame that never ends.
+    socket.send(new Uint8Array(2_000), { fin: false });
+    await gone;
+    expect(frames).toEqual([]);
+  });
+
+  test("is followed by larger ones, also when they come at once", async () => {
+    const socket = await open();
+    socket.send(new Uint8Array(900));
+    socket.send(new Uint8Array(5_000));
+    socket.send(new Uint8Array(500_000));
+    socket.close();
+    await closed(socket);
+    expect(frames).toEqual([900, 5_000, 500_000]);
+  });
+});
