@@ -176,8 +176,8 @@ export interface QuorateClient extends AsyncDisposable {
   /** Highest revision seen. */
   readonly lastZxid: Zxid | 0;
   readonly clusterId: string;
-  /** Every state from now on; ends after `expired` or `closed`. */
-  states(): AsyncIterable<SessionState>;
+  /** Every state from now on; ends after `expired` or `closed`, and throws ABORTED when its signal aborts. */
+  states(options?: Pick<CallOptions, "signal">): AsyncIterable<SessionState>;
   /** Returns the path, which for sequential modes has a number appended. */
   create(
     path: string,

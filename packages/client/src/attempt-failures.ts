@@ -4,11 +4,18 @@ const NAMED_MAX = 5;
 /** Why each server was of no use when it was last tried: what a person needs to know when none of them is. */
 export class AttemptFailures {
   readonly #reasons = new Map<string, string>();
+  readonly #foreign = new Set<string>();
 
   /** Bounded by the servers that there are. */
   note(server: string, reason: string): void {
     this.#reasons.delete(server);
     this.#reasons.set(server, reason);
+  }
+
+  /** `server` speaks another version of the protocol; returns how many have said so. */
+  noteForeign(server: string): number {
+    this.#foreign.add(server);
+    return this.#foreign.size;
   }
 
   /** The newest first. */

@@ -16,20 +16,20 @@ const CONNECT_TIMEOUT_MS = 15_000;
 
 /**
  * Opens a session with the ensemble. Codes: BAD_ARGUMENTS, CONNECTION_FAILED (no server took the session within
- * `connectTimeoutMs`), UNSUPPORTED_VERSION, ABORTED. `ports` replaces network, time and randomness, for tests and simulation.
+ * `connectTimeoutMs`; the text says of each what was in the way), UNSUPPORTED_VERSION (every server speaks another one),
+ * ABORTED. `ports` replaces network, time and randomness, for tests and simulation.
  */
 export async function connect(
   options: ConnectOptions,
   ports: ClientPorts = systemPorts,
 ): Promise<QuorateClient> {
   const { signal, name = "", connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
-  const timeoutMs = options.sessionTimeoutMs ?? PROTOCOL_LIMITS.sessionTimeoutDefaultMs;
   const error = checkOptions(options) ?? checkCallOptions(signal === undefined ? {} : { signal });
   if (error !== null) throw error;
   const session = new Session(
     {
       servers: new ServerList(options.servers, ports.random),
-      timeoutMs: Math.round(timeoutMs),
+      timeoutMs: sessionTimeout(options),
       clientName: name,
       connectTimeoutMs,
     },
@@ -37,6 +37,13 @@ export async function connect(
   );
   await session.open(signal);
   return new SessionClient(session);
+}
+
+/** Within the protocol's bounds, as the service would cut it: dialling is paced by it, so what comes of it must be known. */
+function sessionTimeout(options: ConnectOptions): number {
+  const { sessionTimeoutDefaultMs, sessionTimeoutMinMs, sessionTimeoutMaxMs } = PROTOCOL_LIMITS;
+  const timeoutMs = Math.round(options.sessionTimeoutMs ?? sessionTimeoutDefaultMs);
+  return Math.min(Math.max(timeoutMs, sessionTimeoutMinMs), sessionTimeoutMaxMs);
 }
 
 function checkOptions(options: ConnectOptions): QuorateError | null {

@@ -11,8 +11,8 @@ export interface ConnectorEvents {
   hello(): Hello;
   /** A server took the session in; `rest` came with its welcome. The connector stops looking. */
   onWelcome(connection: Connection, welcome: Welcome, rest: readonly ServerMessage[]): void;
-  /** A server turned the client away. False: stop looking. */
-  onTurnedAway(goodbye: Goodbye): boolean;
+  /** `server` turned the client away. False: stop looking. */
+  onTurnedAway(server: string, goodbye: Goodbye): boolean;
   /** An attempt failed in any other way. */
   onFailure(server: string, reason: string): void;
 }
@@ -87,7 +87,7 @@ export class Connector implements ConnectionEvents {
     connection.close();
     if (first.kind !== "goodbye") {
       this.onEnd(connection, `"${first.kind}" instead of a welcome`);
-    } else if (this.#events.onTurnedAway(first)) {
+    } else if (this.#events.onTurnedAway(connection.server, first)) {
       this.onEnd(connection, `${first.code}: ${first.message}`);
     } else {
       this.stop();

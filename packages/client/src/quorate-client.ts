@@ -71,8 +71,8 @@ export class SessionClient implements QuorateClient {
     return this.#session.clusterId;
   }
 
-  states(): AsyncIterable<SessionState> {
-    return this.#session.states.follow();
+  states(options: Pick<CallOptions, "signal"> = {}): AsyncIterable<SessionState> {
+    return this.#session.states.follow(options);
   }
 
   create(

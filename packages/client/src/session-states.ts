@@ -1,13 +1,23 @@
-import type { SessionState } from "./api.ts";
+import type { CallOptions, SessionState } from "./api.ts";
 import { AsyncQueue } from "./async-queue.ts";
+import { checkCallOptions, type CancellationTicket, type Cancellations } from "./cancellations.ts";
+import { abandonment } from "./failure.ts";
 
 /** States that wait for a listener; one that reads none for that long gets the newest. */
 const BUFFER = { countMax: 64, bytesMax: 64 };
 
+type StateQueue = AsyncQueue<SessionState>;
+
 /** The current state of a session, and whoever follows it. */
 export class SessionStates {
   #current: SessionState = { kind: "connecting" };
-  readonly #followers = new Set<AsyncQueue<SessionState>>();
+  /** Each with what holds it to its signal. */
+  readonly #followers = new Map<StateQueue, CancellationTicket | null>();
+  readonly #cancellations: Cancellations;
+
+  constructor(cancellations: Cancellations) {
+    this.#cancellations = cancellations;
+  }
 
   get current(): SessionState {
     return this.#current;
@@ -20,28 +30,40 @@ export class SessionStates {
   /** The last one is `expired` or `closed`. */
   become(state: SessionState): void {
     this.#current = state;
-    for (const queue of this.#followers) {
+    for (const queue of this.#followers.keys()) {
       if (!queue.push(state, 1)) {
         queue.clear();
         queue.push(state, 1);
       }
-      if (this.isOver) queue.end();
+      if (this.isOver) this.#leave(queue, null);
     }
-    if (this.isOver) this.#followers.clear();
   }
 
-  /** Every state from this call on. */
-  follow(): AsyncIterable<SessionState> {
-    const queue = new AsyncQueue<SessionState>(BUFFER);
-    if (this.isOver) queue.end();
-    else this.#followers.add(queue);
-    const leave = (): Promise<IteratorResult<SessionState, undefined>> => {
-      this.#followers.delete(queue);
+  /** Every state from this call on. Codes, of the iterator: BAD_ARGUMENTS, ABORTED. */
+  follow(options: Pick<CallOptions, "signal">): AsyncIterable<SessionState> {
+    const queue: StateQueue = new AsyncQueue(BUFFER);
+    const error = checkCallOptions(options);
+    if (error !== null || this.isOver) {
+      queue.end(error);
+    } else {
+      const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+        this.#leave(queue, abandonment(code, { outcomeUnknown: false, cause }));
+      };
+      this.#followers.set(queue, this.#cancellations.watch({ onAbandoned }, options));
+    }
+    const stop = (): Promise<IteratorResult<SessionState, undefined>> => {
       queue.clear();
-      queue.end();
+      this.#leave(queue, null);
       return Promise.resolve({ done: true, value: undefined });
     };
-    const iterator = { next: () => queue.next(), return: leave };
+    const iterator = { next: () => queue.next(), return: stop };
     return { [Symbol.asyncIterator]: () => iterator };
+  }
+
+  #leave(queue: StateQueue, error: unknown): void {
+    const ticket = this.#followers.get(queue) ?? null;
+    if (ticket !== null) this.#cancellations.release(ticket);
+    this.#followers.delete(queue);
+    queue.end(error);
   }
 }

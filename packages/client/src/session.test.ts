@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
 import { connect } from "./connect.ts";
@@ -67,16 +68,6 @@ describe("connecting", () => {
         /within 15000 ms \([ab]:1: no \w+ in time.*; [ab]:1: no \w+ in time.*\)$/,
       ),
     });
-  });
-
-  test("UNSUPPORTED_VERSION ends the attempt at once", async () => {
-    const net = new FakeNetwork();
-    const failure = errorOf(connect({ servers: ["a:1", "b:1"] }, net.ports));
-    await net.clock.settle();
-    net.last.goodbye("UNSUPPORTED_VERSION", true);
-    expect(await failure).toMatchObject({ code: "UNSUPPORTED_VERSION" });
-    await net.clock.advance(20_000);
-    expect(net.dialled).toHaveLength(1);
   });
 
   test("NOT_READY and SHUTTING_DOWN lead to the next server at once", async () => {
@@ -377,6 +368,39 @@ describe("states", () => {
     expect(seen).toEqual(["suspended", "connected", "expired"]);
     for await (const state of client.states()) seen.push(state.kind);
     expect(seen).toHaveLength(3);
+  });
+
+  test("a signal ends the following, also one that has aborted already", async () => {
+    const { client, connection } = await openClient();
+    const abort = new AbortController();
+    const states = client.states({ signal: abort.signal })[Symbol.asyncIterator]();
+    const next = states.next();
+    connection.cut();
+    expect(await next).toMatchObject({ value: { kind: "suspended" } });
+    const failure = errorOf(states.next());
+    abort.abort(new Error("enough"));
+    expect(await failure).toMatchObject({ code: "ABORTED", cause: { message: "enough" } });
+    expect(await states.next()).toMatchObject({ done: true });
+    const late = client.states({ signal: abort.signal })[Symbol.asyncIterator]();
+    expect(await errorOf(late.next())).toMatchObject({ code: "ABORTED" });
+  });
+
+  test("leaving the loop leaves nothing at its signal", async () => {
+    const { client, connection } = await openClient();
+    const { signal } = new AbortController();
+    const states = client.states({ signal });
+    connection.cut();
+    for await (const state of states) {
+      expect(state.kind).toBe("suspended");
+      expect(getEventListeners(signal, "abort")).toHaveLength(1);
+      break;
+    }
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+    connection.goodbye("SESSION_EXPIRED", true);
+    const { signal: other } = new AbortController();
+    client.states({ signal: other });
+    void client.close();
+    expect(getEventListeners(other, "abort")).toHaveLength(0);
   });
 });
 

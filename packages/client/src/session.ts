@@ -40,7 +40,7 @@ const SMALL_BYTES = 64;
  * locks first, whatever a later message might claim.
  */
 export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
-  readonly states: SessionStates = new SessionStates();
+  readonly states: SessionStates;
   readonly contenders: Contenders = new Contenders();
   readonly cancellations: Cancellations;
   readonly #options: SessionOptions;
@@ -65,6 +65,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     this.#ports = ports;
     this.#secret = ports.random.bytes(PROTOCOL_LIMITS.secretBytes);
     this.cancellations = new Cancellations(ports.clock);
+    this.states = new SessionStates(this.cancellations);
     this.#connector = new Connector(options.servers, options.timeoutMs, ports, this);
     this.#liveness = new Liveness(ports.clock, {
       sendPing: (pingId) => this.#send({ kind: "ping", pingId }, SMALL_BYTES),
@@ -106,7 +107,10 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     return this.#end;
   }
 
-  /** Opens the session. Codes: CONNECTION_FAILED, UNSUPPORTED_VERSION, ABORTED, and fatal refusals of a server. */
+  /**
+   * Opens the session. Codes: CONNECTION_FAILED, UNSUPPORTED_VERSION (of all servers), ABORTED, and fatal refusals of a
+   * server.
+   */
   async open(signal: AbortSignal | undefined): Promise<void> {
     const timeoutMs = this.#options.connectTimeoutMs;
     const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
@@ -132,6 +136,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     } finally {
       if (ticket !== null) this.cancellations.release(ticket);
     }
+    // The signal may have aborted in the turn of the welcome.
+    if (this.#end !== null) throw this.#end;
   }
 
   submitWrite(call: PendingWrite, options: CallOptions | undefined): void {
@@ -215,8 +221,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     this.onMessages(connection, rest);
   }
 
-  onTurnedAway(goodbye: Goodbye): boolean {
-    if (this.#phase.kind === "opening") return this.#onOpeningRefused(goodbye);
+  onTurnedAway(server: string, goodbye: Goodbye): boolean {
+    if (this.#phase.kind === "opening") return this.#onOpeningRefused(server, goodbye);
     this.#onGoodbye(goodbye);
     return this.#phase.kind === "suspended" || this.#phase.kind === "closing";
   }
@@ -247,8 +253,11 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   /** Whether the welcome is for this session and came in time to be of use. */
   #accepts(connection: Connection, welcome: Welcome): boolean {
     const known = this.#identity;
+    if (welcome.protocolVersion !== PROTOCOL_VERSION) return false;
     if (known !== null && known.session !== welcome.session) return false;
     if (known !== null && known.clusterId !== welcome.clusterId) return false;
+    // Revisions and tokens of one history mean nothing in another.
+    if (known !== null && known.historyId !== welcome.historyId) return false;
     const deadlineMs = Liveness.deadlineOf(connection.helloSentMs, welcome.timeoutMs);
     return this.#ports.clock.nowMs() < deadlineMs;
   }
@@ -348,7 +357,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   }
 
   /** While opening; true: the next server may do better. */
-  #onOpeningRefused(goodbye: Goodbye): boolean {
+  #onOpeningRefused(server: string, goodbye: Goodbye): boolean {
     const { code, message, fatal, protocolVersion } = goodbye;
     if (code === "SESSION_EXPIRED") {
       // An earlier welcome was lost and its session has ended since: another one, then.
@@ -356,6 +365,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       return true;
     }
     if (code === "UNSUPPORTED_VERSION") {
+      // While an ensemble is upgraded node by node another server may still speak, or speak already, as this client does.
+      if (this.#failures.noteForeign(server) < this.#options.servers.count) return true;
       const text = `the server speaks protocol version ${protocolVersion}, this client ${PROTOCOL_VERSION}`;
       this.#finish("closed", new QuorateError(code, text));
       return false;
