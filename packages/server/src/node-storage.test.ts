@@ -68,6 +68,7 @@ interface Opened extends Awaited<ReturnType<typeof NodeStorage.open>> {
 async function open(disk: Disk): Promise<Opened> {
   const ports = portsOf(disk);
   const identity = await openIdentity(ports, DIRECTORY, "one");
+  await identity.update({ clusterId: "c", historyId: "h" });
   try {
     const opened = await NodeStorage.open(ports, DIRECTORY, identity, {
       formation: metaAt(0),
@@ -281,6 +282,20 @@ describe("a node's storage", () => {
     await close(opened);
     await expect(open(disk)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
     await expect(open(disk)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+  });
+
+  test("refuses an image of another ensemble and of another history", async () => {
+    for (const change of [{ clusterId: "other" }, { historyId: "other" }]) {
+      const disk = newDisk();
+      const opened = await open(disk);
+      const { storage, tree } = opened;
+      tree.skipTo(zxid(3));
+      await persist(storage, entries(1, 3));
+      const options = { clock: new Clock(), clusterId: "c", historyId: "h", ...change };
+      await new Checkpointer(options).run(tree, storage.image, metaAt(3));
+      await close(opened);
+      await expect(open(disk)).rejects.toMatchObject({ code: "IDENTITY_MISMATCH" });
+    }
   });
 
   test("trims the log behind the third last checkpoint", async () => {

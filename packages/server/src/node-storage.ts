@@ -15,6 +15,7 @@ import {
 import { assert } from "./assert.ts";
 import { ServerError } from "./errors.ts";
 import { loadImage } from "./image/image-loader.ts";
+import type { ImageMeta } from "./image/image-meta.ts";
 import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
 import type { FetchedEntries, LoopLog } from "./node-loop.ts";
 import type { ImageStore, ServerPorts } from "./ports.ts";
@@ -135,6 +136,7 @@ export class NodeStorage implements LoopLog {
       const { recovered } = opened;
       refuseDamage(recovered);
       const { tree, meta } = await loadImage(image, options.limits, ports.clock);
+      if (meta !== null) refuseForeign(meta, identity);
       const base = meta === null ? options.formation : meta.snapshot;
       const storage = new NodeStorage({ ports, directory, identity, log, image, imageName });
       const hardState = laterHardState(identity.current.hardState, recovered.hardState);
@@ -298,6 +300,16 @@ function refuseDamage({ damage }: RecoveredLog): void {
     `${damage.message} (${damage.segment} at ${damage.position}). ` +
       "Nothing was changed. This node may not vote with what is left: move its data directory away " +
       "and start it with --rejoin, so that it comes back as a new member",
+  );
+}
+
+function refuseForeign({ clusterId, historyId }: ImageMeta, identity: IdentityFile): void {
+  const { current } = identity;
+  if (clusterId === current.clusterId && historyId === current.historyId) return;
+  throw new ServerError(
+    "IDENTITY_MISMATCH",
+    `the image is of ensemble ${clusterId}, history ${historyId}; ` +
+      `this node is of ensemble ${current.clusterId}, history ${current.historyId}`,
   );
 }
 

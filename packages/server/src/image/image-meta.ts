@@ -1,5 +1,15 @@
-import { logIndex, nodeId, term, type Member, type SnapshotMeta } from "@quorate/raft";
+import {
+  logIndex,
+  nodeId,
+  term,
+  validateMembership,
+  type Member,
+  type Membership,
+  type NodeId,
+  type SnapshotMeta,
+} from "@quorate/raft";
 import { ServerError } from "../errors.ts";
+import { encodeMembership } from "../storage/membership-codec.ts";
 
 /** Key of the record in which the host keeps what an image stands for; the state machine's keys never begin so. */
 export const IMAGE_META_KEY = "@image";
@@ -30,21 +40,38 @@ export function decodeImageMeta(bytes: Uint8Array): ImageMeta {
     throw new ServerError("FORMAT_UNKNOWN", `image format ${String(meta["version"])}`);
   }
   const snapshot = record(meta["snapshot"]);
-  const membership = record(snapshot["membership"]);
   return {
     clusterId: text(meta["clusterId"]),
     historyId: text(meta["historyId"]),
     snapshot: {
       index: logIndex(count(snapshot["index"])),
       term: term(count(snapshot["term"])),
-      membership: {
-        voters: ids(membership["voters"]),
-        outgoingVoters: ids(membership["outgoingVoters"]),
-        learners: ids(membership["learners"]),
-        members: list(membership["members"]).map(member),
-      },
+      membership: membershipOf(snapshot["membership"]),
     },
   };
+}
+
+/** True if both stand for the same entry and the same members. */
+export function isSameSnapshot(a: SnapshotMeta, b: SnapshotMeta): boolean {
+  if (a.index !== b.index || a.term !== b.term) return false;
+  const members = encodeMembership(a.membership);
+  const others = encodeMembership(b.membership);
+  return (
+    members.length === others.length && members.every((byte, position) => byte === others[position])
+  );
+}
+
+function membershipOf(value: unknown): Membership {
+  const fields = record(value);
+  const membership: Membership = {
+    voters: ids(fields["voters"]),
+    outgoingVoters: ids(fields["outgoingVoters"]),
+    learners: ids(fields["learners"]),
+    members: list(fields["members"]).map(member),
+  };
+  const problem = validateMembership(membership);
+  if (problem !== null) throw broken(`membership (${problem})`);
+  return membership;
 }
 
 function broken(what: string): ServerError {
@@ -72,14 +99,20 @@ function count(value: unknown): number {
   return value;
 }
 
-function ids(value: unknown): SnapshotMeta["membership"]["voters"] {
-  return list(value).map((id) => nodeId(count(id)));
+function idOf(value: unknown): NodeId {
+  const id = count(value);
+  if (id === 0) throw broken("id");
+  return nodeId(id);
+}
+
+function ids(value: unknown): readonly NodeId[] {
+  return list(value).map(idOf);
 }
 
 function member(value: unknown): Member {
   const fields = record(value);
   return {
-    id: nodeId(count(fields["id"])),
+    id: idOf(fields["id"]),
     name: text(fields["name"]),
     peerAddress: text(fields["peerAddress"]),
     clientAddress: text(fields["clientAddress"]),

@@ -66,7 +66,7 @@ export class NodeSnapshots {
       },
     });
     this.#receiver = new SnapshotReceiver({
-      limits: options.limits,
+      ...{ limits: options.limits, clusterId, historyId },
       createImage: () => options.storage.createImage(),
       discardImage: (image, directory) => options.storage.discardImage(image, directory),
       ack: (to, transfer, sequence, ok) =>

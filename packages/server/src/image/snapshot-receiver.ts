@@ -3,7 +3,7 @@ import type { InstallSnapshot, NodeId, SnapshotMeta } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { ImageStore } from "../ports.ts";
-import { IMAGE_META_KEY, decodeImageMeta } from "./image-meta.ts";
+import { IMAGE_META_KEY, decodeImageMeta, isSameSnapshot, type ImageMeta } from "./image-meta.ts";
 import { recordsChecksum } from "./records-checksum.ts";
 
 type SnapshotChunk = Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>;
@@ -20,6 +20,8 @@ export interface ReceivedSnapshot {
 
 export interface SnapshotReceiverPorts {
   readonly limits: TreeLimits;
+  readonly clusterId: string;
+  readonly historyId: string;
   /** A new, empty image beside the one in force. */
   createImage(): Promise<{ readonly image: ImageStore; readonly directory: string }>;
   /** Takes an image away that came to nothing. */
@@ -125,7 +127,7 @@ export class SnapshotReceiver {
     for (const [key, value] of chunk.records) {
       batch.put(key, value);
       if (key === IMAGE_META_KEY) {
-        checkMeta(value, receipt.meta);
+        this.#checkMeta(value, receipt.meta);
         receipt.hasMeta = true;
       } else {
         receipt.loader.add(key, value);
@@ -156,6 +158,14 @@ export class SnapshotReceiver {
     if (!(error instanceof ImageError)) this.#ports.fatal(error);
   }
 
+  /** The image would be started from by what this record says, so all of it is what was announced. */
+  #checkMeta(value: Uint8Array, announced: SnapshotMeta): void {
+    const { clusterId, historyId, snapshot } = sentMeta(value);
+    const isOurs = clusterId === this.#ports.clusterId && historyId === this.#ports.historyId;
+    if (isOurs && isSameSnapshot(snapshot, announced)) return;
+    throw new ImageError("INCOMPLETE", "a meta record of something else");
+  }
+
   async #drop(): Promise<void> {
     const receipt = this.#receipt;
     this.#receipt = null;
@@ -164,13 +174,11 @@ export class SnapshotReceiver {
 }
 
 /** What another node sent is no fault of this one's disk: whatever is wrong with it only ends the transfer. */
-function checkMeta(value: Uint8Array, announced: SnapshotMeta): void {
-  let index: number;
+function sentMeta(value: Uint8Array): ImageMeta {
   try {
-    ({ index } = decodeImageMeta(value).snapshot);
+    return decodeImageMeta(value);
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     throw new ImageError("BAD_RECORD", error.message);
   }
-  if (index !== announced.index) throw new ImageError("INCOMPLETE", "meta record");
 }

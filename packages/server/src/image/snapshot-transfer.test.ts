@@ -9,6 +9,8 @@ import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { ImageStore } from "../ports.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { loadImage } from "./image-loader.ts";
+import { encodeImageMeta } from "./image-meta.ts";
+import { recordsChecksum } from "./records-checksum.ts";
 import { SnapshotReceiver, type ReceivedSnapshot } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 
@@ -74,7 +76,7 @@ async function setUp() {
   const fatal = vi.fn();
   let images = 0;
   const receiver = new SnapshotReceiver({
-    limits: TREE_LIMITS,
+    ...{ limits: TREE_LIMITS, clusterId: "c", historyId: "h" },
     createImage: async () => {
       images += 1;
       const directory = `peer-${images}`;
@@ -328,21 +330,53 @@ describe("a receiver", () => {
     expect(ended).toEqual([false]);
   });
 
-  test("takes a meta record that it cannot read for the sender's fault", async () => {
-    const { sender, order, wire, fatal, ended, discarded } = await setUp();
-    const { crc32 } = await import("node:zlib");
+  const whole = { clusterId: "c", historyId: "h", snapshot: metaAt(builtTree().lastZxid) };
+  const stranger = { ...metaAt(1).membership.members[0]!, name: "stranger" };
+  test.each([
+    ["cannot read", Uint8Array.of(1)],
+    [
+      "finds to name nobody",
+      new TextEncoder().encode(
+        JSON.stringify({
+          version: 1,
+          ...whole,
+          snapshot: {
+            ...whole.snapshot,
+            membership: { ...whole.snapshot.membership, voters: [0] },
+          },
+        }),
+      ),
+    ],
+    ["finds to be of another ensemble", encodeImageMeta({ ...whole, clusterId: "other" })],
+    ["finds to be of another history", encodeImageMeta({ ...whole, historyId: "other" })],
+    [
+      "finds to be of another term",
+      encodeImageMeta({ ...whole, snapshot: { ...whole.snapshot, term: term(2) } }),
+    ],
+    [
+      "finds to name other members",
+      encodeImageMeta({
+        ...whole,
+        snapshot: {
+          ...whole.snapshot,
+          membership: { ...whole.snapshot.membership, members: [stranger] },
+        },
+      }),
+    ],
+  ])("takes a meta record that it %s for the sender's fault", async (_what, meta) => {
+    const { sender, order, wire, fatal, ended, discarded, received } = await setUp();
+    let checksum = 0;
     wire.alter = (chunk) => {
-      if (chunk.sequence !== 1) return chunk;
       const records = chunk.records.map(
-        ([key, value]) => [key, key === "@image" ? Uint8Array.of(1) : value] as const,
+        ([key, value]) => [key, key === "@image" ? meta : value] as const,
       );
-      let checksum = 0;
-      for (const [key, value] of records) checksum = crc32(value, crc32(key, checksum));
+      checksum = recordsChecksum(records, checksum);
       return { ...chunk, records, checksum };
     };
     sender.start(order);
     await settled();
     expect(fatal).not.toHaveBeenCalled();
+    expect(received).toEqual([]);
     expect(ended).toEqual([false]);
     expect(discarded).toEqual(["peer-1"]);
   });
