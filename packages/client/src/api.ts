@@ -127,10 +127,14 @@ export interface Lock extends AsyncDisposable {
   /** Aborts, with a LOCK_LOST error as reason, before the service can hand the lock to anybody else. */
   readonly signal: AbortSignal;
   /** An op for `multi`: the rest of it happens only while this lock is held. */
-  guard(): WriteOp;
+  guard(): Extract<WriteOp, { readonly kind: "guard" }>;
   /** Throws LOCK_LOST unless the lock is certainly held at this moment. */
   assertHeld(): void;
-  release(): Promise<void>;
+  /**
+   * Gives the lock back. The signal aborts at once; the promise settles when the service has confirmed it or the session is
+   * over. `options` limit the waiting alone: ABORTED and TIMEOUT leave the lock on its way back.
+   */
+  release(options?: CallOptions): Promise<void>;
 }
 
 /** Who leads an election, as everybody can see it. */

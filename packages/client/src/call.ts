@@ -30,6 +30,8 @@ export interface PendingWrite extends CallRecord {
   isAnswered: boolean;
   /** It was sent on a connection that ended before anybody said what became of it. */
   isExposed: boolean;
+  /** How often it was sent: on other connections, and on one after a refusal. */
+  sendCount: number;
   /** Set: its number is given up, the reply settles with this unless the write got into the log after all. */
   giveUp: QuorateError | null;
   succeed(zxid: Zxid, replies: readonly WriteReply[]): void;
@@ -68,6 +70,7 @@ export class WriteCall<T> implements PendingWrite {
   isSettled = false;
   isAnswered = false;
   isExposed = false;
+  sendCount = 0;
   giveUp: QuorateError | null = null;
   ticket: CancellationTicket | null = null;
   readonly #result: WriteResult<T>;

@@ -1,5 +1,6 @@
 import type { CallOptions } from "./api.ts";
 import { QuorateError } from "./errors.ts";
+import { abandonment } from "./failure.ts";
 import type { ClientClock, Timer } from "./ports.ts";
 
 /** Something that waits and can be told to stop waiting. */
@@ -78,6 +79,26 @@ export class Cancellations {
       this.#arm();
     }
     return ticket;
+  }
+
+  /** What becomes of `promise`, unless the options' signal or timeout comes first: then only the waiting for it ends. */
+  limit<T>(promise: Promise<T>, options: CallOptions, path: string): Promise<T> {
+    const error = checkCallOptions(options);
+    return new Promise((resolve, reject) => {
+      const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+        reject(abandonment(code, { outcomeUnknown: true, cause, path }));
+      };
+      const ticket = error === null ? this.watch({ onAbandoned }, options) : null;
+      const settle = (outcome: () => void): void => {
+        if (ticket !== null) this.release(ticket);
+        outcome();
+      };
+      promise.then(
+        (value) => settle(() => resolve(value)),
+        (failure: unknown) => settle(() => reject(failure)),
+      );
+      if (error !== null) reject(error);
+    });
   }
 
   /** Again, or after it was abandoned, this does nothing. */

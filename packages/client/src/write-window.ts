@@ -52,6 +52,7 @@ export class WriteWindow {
   send(endSeq: number): PendingWrite | null {
     if (this.#cursor >= this.#next || this.#cursor >= endSeq) return null;
     const call = this.#slots[this.#cursor & MASK] ?? null;
+    if (call !== null) call.sendCount += 1;
     this.#cursor += 1;
     return call;
   }

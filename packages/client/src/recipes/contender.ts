@@ -43,6 +43,8 @@ export class Contender {
   #watch: WatchRecord | null = null;
   #ticket: CancellationTicket | null = null;
   #isAsking = false;
+  /** Its place in line has to be given back: the application said so, the service has not confirmed it. */
+  #owesRelease = false;
   #releasing: Promise<void> | null = null;
   #resolve: (lock: Lock) => void = UNSET;
   #reject: (error: QuorateError) => void = UNSET;
@@ -100,14 +102,19 @@ export class Contender {
     throw lockLost(this.path, end ?? undefined);
   }
 
-  /** Gives the lock back; again, or when it is lost, it does nothing. A failed attempt may be repeated. */
-  release(): Promise<void> {
-    if (this.#releasing !== null) return this.#releasing;
-    if (this.#state.kind !== "held") return Promise.resolve();
-    const released = new QuorateError("LOCK_LOST", "the lock was released", { path: this.path });
-    this.#end(released);
-    this.#releasing = this.#sendRelease();
-    return this.#releasing;
+  /**
+   * Gives the lock back; again, or when it is lost, it does nothing. A failed attempt may be repeated. The options limit
+   * the waiting alone.
+   */
+  release(options: CallOptions | undefined): Promise<void> {
+    if (this.#state.kind === "held") {
+      this.#owesRelease = true;
+      this.#end(new QuorateError("LOCK_LOST", "the lock was released", { path: this.path }));
+    }
+    if (this.#owesRelease) this.#releasing ??= this.#sendRelease();
+    const releasing = this.#releasing ?? Promise.resolve();
+    if (options === undefined) return releasing;
+    return this.#host.cancellations.limit(releasing, options, this.path);
   }
 
   #onReply(reply: WriteReply | undefined, zxid: Zxid, call: PendingWrite): void {
@@ -126,7 +133,7 @@ export class Contender {
     this.#contenders.add(this);
     this.#watchPlace(reply.contender, zxid);
     // The answer to a write that was sent more than once may be older than what happened since.
-    if (call.isExposed) this.#askWhere();
+    if (call.sendCount > 1) this.#askWhere();
     else if (reply.held) this.#hold();
   }
 
@@ -171,7 +178,9 @@ export class Contender {
     this.#host.ask({ kind: "contender", path: this.path, token }).then(
       (reply) => this.#onPlace(reply),
       // Only the session's end gets here, and that is told to every contender by itself.
-      () => undefined,
+      () => {
+        this.#isAsking = false;
+      },
     );
   }
 
@@ -227,11 +236,13 @@ export class Contender {
     try {
       await call.promise;
     } catch (error) {
-      if (this.#host.checkEnd() !== null) return;
-      if (error instanceof QuorateError && error.code === "NO_NODE") return;
-      this.#releasing = null;
-      throw error;
+      const isGone = error instanceof QuorateError && error.code === "NO_NODE";
+      if (!isGone && this.#host.checkEnd() === null) {
+        this.#releasing = null;
+        throw error;
+      }
     }
+    this.#owesRelease = false;
   }
 
   #releaseTicket(): void {

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { fencingToken, sessionId, zxid } from "@quorate/kv-store/protocol";
 import type { FakeConnection } from "../../../../tests/support/client/fake-network.ts";
@@ -98,6 +99,57 @@ describe("election", () => {
     expect(await observing).toMatchObject({ code: "ABORTED" });
     await net.clock.settle();
     expect(connection.takeKind("removeWatch")).toHaveLength(1);
+  });
+
+  test("observe: leaving while the next leader is waited for ends it at once", async () => {
+    const { client, connection, net } = await openClient();
+    const { signal } = new AbortController();
+    const leaders = client.election("/leader").observe({ signal })[Symbol.asyncIterator]();
+    const first = leaders.next();
+    await net.clock.settle();
+    const { cxid, watchId } = only(connection.takeKind("addWatch"));
+    connection.send({ kind: "watchAdded", cxid, watchId, zxid: zxid(100) });
+    await net.clock.settle();
+    lead(connection, 5);
+    expect(await first).toMatchObject({ value: { token: 5 } });
+    const next = leaders.next();
+    await net.clock.settle();
+    expect(await leaders.return?.()).toEqual({ done: true, value: undefined });
+    expect(await next).toEqual({ done: true, value: undefined });
+    expect(await leaders.next()).toMatchObject({ done: true });
+    await net.clock.settle();
+    expect(connection.takeKind("removeWatch")).toHaveLength(1);
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  });
+
+  test("observe: leaving while the service is asked ends it at once", async () => {
+    const { client, connection, net } = await openClient();
+    const leaders = client.election("/leader").observe()[Symbol.asyncIterator]();
+    const first = leaders.next();
+    await net.clock.settle();
+    const { cxid, watchId } = only(connection.takeKind("addWatch"));
+    connection.send({ kind: "watchAdded", cxid, watchId, zxid: zxid(100) });
+    await net.clock.settle();
+    expect(await leaders.return?.()).toEqual({ done: true, value: undefined });
+    expect(await first).toEqual({ done: true, value: undefined });
+    lead(connection, 5);
+    await net.clock.settle();
+    expect(await leaders.next()).toMatchObject({ done: true });
+  });
+
+  test("observe: bad arguments are thrown by the loop, and nothing is sent", async () => {
+    const { client, connection, net } = await openClient();
+    for (const [path, options, code] of [
+      ["leader", {}, "BAD_PATH"],
+      ["/leader", { timeoutMs: -1 }, "BAD_ARGUMENTS"],
+      ["/leader", { signal: AbortSignal.abort() }, "ABORTED"],
+    ] as const) {
+      const leaders = client.election(path).observe(options)[Symbol.asyncIterator]();
+      expect(await errorOf(leaders.next())).toMatchObject({ code });
+      expect(await leaders.next()).toMatchObject({ done: true });
+    }
+    await net.clock.settle();
+    expect(connection.take()).toEqual([]);
   });
 
   test("observe ends quietly with the client and with the error of the session", async () => {

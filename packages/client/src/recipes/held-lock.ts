@@ -1,12 +1,12 @@
 import type { FencingToken, WriteOp } from "@quorate/kv-store/protocol";
-import type { Lock } from "../api.ts";
+import type { CallOptions, Lock } from "../api.ts";
 import type { QuorateError } from "../errors.ts";
 
 /** What a lock asks of its place in the line. */
 export interface LockPlace {
   readonly path: string;
   assertHeld(): void;
-  release(): Promise<void>;
+  release(options: CallOptions | undefined): Promise<void>;
 }
 
 /** What the application holds of a lock or of a leadership. */
@@ -31,7 +31,7 @@ export class HeldLock implements Lock {
     this.#controller.abort(reason);
   }
 
-  guard(): WriteOp {
+  guard(): Extract<WriteOp, { readonly kind: "guard" }> {
     return { kind: "guard", path: this.path, token: this.token };
   }
 
@@ -39,11 +39,11 @@ export class HeldLock implements Lock {
     this.#place.assertHeld();
   }
 
-  release(): Promise<void> {
-    return this.#place.release();
+  release(options?: CallOptions): Promise<void> {
+    return this.#place.release(options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#place.release();
+    return this.#place.release(undefined);
   }
 }

@@ -179,6 +179,22 @@ describe("acquire", () => {
     expect((await acquiring).token).toBe(101);
   });
 
+  test("nor is one that was sent again after a refusal: a copy may have been in the log, and been granted", async () => {
+    const { client, connection, net } = await openClient();
+    const acquiring = client.lock("/locks/a").acquire();
+    await net.clock.settle();
+    const refusal = { code: "OVERLOADED", retryAfterMs: 10 } as const;
+    connection.send({ kind: "refused", fromSeq: writeSeq(1), ...refusal });
+    // The copy: its place in line is not known here yet.
+    connection.send(granted(110));
+    await net.clock.advance(2_000);
+    expect(connection.takeKind("write")).toHaveLength(2);
+    connection.reply(1, 101, placed(false));
+    await net.clock.settle();
+    expect(tell(connection, "held")).toBe(1);
+    expect((await acquiring).token).toBe(101);
+  });
+
   test("aborted before it is sent: nothing is sent", async () => {
     const { client, connection, net } = await openClient();
     const abort = new AbortController();
@@ -289,6 +305,82 @@ describe("holding", () => {
       outcome: { ok: false, zxid: zxid(102), code: "NO_NODE", opIndex: 0 },
     });
     await releasing;
+  });
+
+  test("a release that failed may be repeated", async () => {
+    const { net, connection, lock } = await held();
+    connection.take();
+    const failure = errorOf(lock.release());
+    await net.clock.settle();
+    const outcome = { ok: false, zxid: zxid(102), code: "INTERNAL", opIndex: 0 } as const;
+    connection.send({ kind: "writeReply", writeSeq: writeSeq(2), outcome });
+    expect(await failure).toMatchObject({ code: "INTERNAL" });
+    connection.take();
+    const again = lock.release();
+    await net.clock.settle();
+    expect(releases(connection.take())).toEqual([101]);
+    connection.reply(3, 103, { kind: "release" });
+    await again;
+    await lock.release();
+    await net.clock.settle();
+    expect(connection.take()).toEqual([]);
+  });
+
+  test("who waits for a release may stop waiting; the lock is given back all the same", async () => {
+    const { net, connection, lock } = await held();
+    connection.take();
+    const abort = new AbortController();
+    const aborted = errorOf(lock.release({ signal: abort.signal }));
+    const late = errorOf(lock.release({ timeoutMs: 50 }));
+    const rest = lock.release();
+    await net.clock.settle();
+    abort.abort();
+    expect(await aborted).toMatchObject({
+      code: "ABORTED",
+      path: "/locks/a",
+      outcomeUnknown: true,
+    });
+    await net.clock.advance(50);
+    expect(await late).toMatchObject({ code: "TIMEOUT", path: "/locks/a", outcomeUnknown: true });
+    expect(releases(connection.take())).toEqual([101]);
+    connection.reply(2, 102, { kind: "release" });
+    await rest;
+    await lock.release({ timeoutMs: 50 });
+    expect(await errorOf(lock.release({ timeoutMs: -1 }))).toMatchObject({ code: "BAD_ARGUMENTS" });
+  });
+
+  test("a signal that has aborted already does not keep a lock from being given back", async () => {
+    const { net, connection, lock } = await held();
+    connection.take();
+    const failure = errorOf(lock.release({ signal: AbortSignal.abort() }));
+    expect(await failure).toMatchObject({ code: "ABORTED" });
+    await net.clock.settle();
+    expect(releases(connection.take())).toEqual([101]);
+  });
+
+  test("scopes end in reverse: the lock is given back before the client closes", async () => {
+    const opened = await held();
+    const { connection } = opened;
+    const seen: string[] = [];
+    connection.onMessage = (message) => {
+      if (message.kind === "write") {
+        seen.push(message.ops[0]?.kind ?? "skip");
+        connection.reply(message.writeSeq, 102, { kind: "release" });
+      } else if (message.kind === "closeSession") {
+        seen.push(message.kind);
+        connection.send({ kind: "sessionClosed", cxid: message.cxid, zxid: zxid(103) });
+      }
+    };
+    const scope = async (): Promise<void> => {
+      await using client = opened.client;
+      await using lock = opened.lock;
+      expect(client.session).toBe(7);
+      lock.assertHeld();
+    };
+    const scoped = scope();
+    await opened.net.clock.settle();
+    await scoped;
+    expect(seen).toEqual(["release", "closeSession"]);
   });
 
   test("the deadline aborts the signal before anything else learns of the end", async () => {
