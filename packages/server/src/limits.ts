@@ -33,6 +33,11 @@ export interface PeerLimits {
   readonly reserveCount: number;
   /** A snapshot piece waits in the queue while more than this is on the way to the peer. */
   readonly bulkBufferedBytesMax: number;
+  /** Bytes and envelopes that one peer gets through within a turn; the rest waits in the network. */
+  readonly turnBytesMax: number;
+  readonly turnEnvelopesMax: number;
+  /** Answers that a peer may leave unread on the link it dialled. */
+  readonly unreadBytesMax: number;
   /** Incoming links that have said who they are. */
   readonly linksMax: number;
   /** Incoming links that have not. */
@@ -122,6 +127,9 @@ export const SERVER_LIMITS: ServerLimits = {
     reserveBytes: 4 * MIB,
     reserveCount: 4096,
     bulkBufferedBytesMax: 256 * KIB,
+    turnBytesMax: 8 * MIB,
+    turnEnvelopesMax: 16_384,
+    unreadBytesMax: 64 * KIB,
     linksMax: 64,
     greetingMax: 64,
   },

@@ -1,5 +1,6 @@
 import type { NodeId } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
+import type { PeerLimits } from "../limits.ts";
 import type { Connection, MonotonicClock, Timer } from "../ports.ts";
 import { violation } from "./byte-reader.ts";
 import type { PeerEnvelope, PeerHello, PeerWelcome } from "./envelope.ts";
@@ -22,6 +23,19 @@ export interface IncomingLinkOwner {
   onClosed(link: IncomingLink, reason: string): void;
 }
 
+/** Bounds of what a link takes in. */
+export type IncomingLimits = Pick<
+  PeerLimits,
+  "turnBytesMax" | "turnEnvelopesMax" | "unreadBytesMax"
+>;
+
+export interface IncomingLinkOptions {
+  readonly clock: MonotonicClock;
+  readonly timing: LinkTiming;
+  readonly limits: IncomingLimits;
+  readonly owner: IncomingLinkOwner;
+}
+
 /**
  * What one peer sends to this node comes through this. The first frame has to say who is speaking; until the owner has
  * welcomed it nothing else is heard.
@@ -29,21 +43,22 @@ export interface IncomingLinkOwner {
 export class IncomingLink {
   readonly #connection: Connection;
   readonly #owner: IncomingLinkOwner;
+  readonly #clock: MonotonicClock;
   readonly #timing: LinkTiming;
+  readonly #limits: IncomingLimits;
   #phase: "greeting" | "up" | "closed" = "greeting";
   #hello: PeerHello | null = null;
   #greetingTimer: Timer | null;
   #silentKeepalives = 0;
+  #turnBytes = 0;
+  #turnEnvelopes = 0;
 
-  constructor(
-    connection: Connection,
-    clock: MonotonicClock,
-    timing: LinkTiming,
-    owner: IncomingLinkOwner,
-  ) {
+  constructor(connection: Connection, { clock, timing, limits, owner }: IncomingLinkOptions) {
     this.#connection = connection;
     this.#owner = owner;
+    this.#clock = clock;
     this.#timing = timing;
+    this.#limits = limits;
     this.#greetingTimer = clock.after(timing.greetingTimeoutMs, () => this.#end("no hello came"));
     connection.setHandlers({
       onFrame: (frame) => this.#onFrame(frame),
@@ -113,12 +128,40 @@ export class IncomingLink {
     if (this.#phase === "greeting") {
       this.#owner.onHello(this, decodePeerHello(frame));
     } else if (kind === ENVELOPES_FRAME) {
-      this.#owner.onEnvelopes(this, decodePeerFrame(frame), frame.length);
+      const envelopes = decodePeerFrame(frame);
+      this.#owner.onEnvelopes(this, envelopes, frame.length);
+      this.#count(frame.length, envelopes.length);
     } else if (kind === PING_FRAME && frame.length === 1) {
+      if (this.#connection.bufferedBytes > this.#limits.unreadBytesMax) {
+        throw violation("the peer does not read");
+      }
       this.#connection.send(Uint8Array.of(PONG_FRAME));
+      this.#count(frame.length, 1);
     } else {
       throw violation("unexpected frame");
     }
+  }
+
+  /** What comes on top of the bounds waits in the network until this node has worked on what it took in. */
+  #count(bytes: number, envelopes: number): void {
+    const isFirst = this.#turnBytes === 0;
+    const wasWithin = this.#isWithinTurn;
+    this.#turnBytes += bytes;
+    this.#turnEnvelopes += envelopes;
+    if (wasWithin && !this.#isWithinTurn) this.#connection.pause();
+    if (isFirst) this.#clock.endOfTurn(() => this.#onTurnEnd());
+  }
+
+  get #isWithinTurn(): boolean {
+    const { turnBytesMax, turnEnvelopesMax } = this.#limits;
+    return this.#turnBytes < turnBytesMax && this.#turnEnvelopes < turnEnvelopesMax;
+  }
+
+  #onTurnEnd(): void {
+    const isPaused = !this.#isWithinTurn;
+    this.#turnBytes = 0;
+    this.#turnEnvelopes = 0;
+    if (isPaused && this.#phase !== "closed") this.#connection.resume();
   }
 
   #end(reason: string): void {

@@ -36,6 +36,7 @@ export interface PeerNetworkHooks {
   onWelcome(target: PeerTarget, welcome: PeerWelcome): boolean;
   /** `from` is who the link belongs to; every raft message in it was checked to be from it and to this node. */
   onFrame(from: NodeId, envelopes: readonly PeerEnvelope[]): void;
+  /** Also when the link replaces an older one: what was under way on that may be lost. */
   onLinkUp(peer: NodeId, direction: LinkDirection): void;
   /** At once when a link closes. A link that was replaced by a newer one is not down. */
   onLinkDown(peer: NodeId, direction: LinkDirection): void;
@@ -243,13 +244,19 @@ export class PeerNetwork implements AsyncDisposable {
       connection.destroy();
       return;
     }
-    const link = new IncomingLink(connection, this.#options.clock, this.#timing, {
-      onHello: (from, hello) => this.#onHello(from, hello),
-      onEnvelopes: (from, envelopes, bytes) => this.#onEnvelopes(from, envelopes, bytes),
-      onClosed: (from, reason) => this.#onIncomingClosed(from, reason),
+    const { clock, limits } = this.#options;
+    const link = new IncomingLink(connection, {
+      clock,
+      timing: this.#timing,
+      limits,
+      owner: {
+        onHello: (from, hello) => this.#onHello(from, hello),
+        onEnvelopes: (from, envelopes, bytes) => this.#onEnvelopes(from, envelopes, bytes),
+        onClosed: (from, reason) => this.#onIncomingClosed(from, reason),
+      },
     });
     this.#greeting.add(link);
-    if (this.#greeting.size <= this.#options.limits.greetingMax) return;
+    if (this.#greeting.size <= limits.greetingMax) return;
     // The oldest goes: a peer introduces itself at once, so among many silent strangers it still gets through.
     const [oldest] = this.#greeting;
     if (oldest === undefined) return;
@@ -296,7 +303,7 @@ export class PeerNetwork implements AsyncDisposable {
     replaced?.destroy();
     link.welcome(hello, welcome);
     this.#outgoing.get(hello.name)?.dialNow();
-    if (replaced === undefined) this.#options.hooks.onLinkUp(hello.nodeId, "incoming");
+    this.#options.hooks.onLinkUp(hello.nodeId, "incoming");
   }
 
   #refuse(link: IncomingLink, name: string, answer: PeerWelcome): void {
