@@ -86,6 +86,8 @@ describe("the exchange of proposals", () => {
   });
 
   test.each([
+    ["that ends too early", create(1).subarray(0, create(1).length - 3)],
+    ["with bytes after its end", Uint8Array.of(...create(1), 0)],
     ["of a version it does not know", Uint8Array.of(9, ...create(1).subarray(1))],
     ["of a kind it does not know", Uint8Array.of(1, 77, ...create(1).subarray(2))],
     ["without a body", create(1).subarray(0, 18)],
@@ -98,6 +100,22 @@ describe("the exchange of proposals", () => {
     exchange.take(PEER, 1, [create(1), command]);
     expect(intake.count).toBe(0);
     expect(sent).toMatchObject([{ kind: "proposalsRefused", batch: 1, reason: "notReady" }]);
+  });
+
+  test("says again that it refused, the latest to each, until it could leave", () => {
+    const { exchange, clock, sent, state } = setUp();
+    state.isLeader = false;
+    state.linkUp = false;
+    exchange.take(PEER, 1, [create(1)]);
+    exchange.take(PEER, 2, [create(2)]);
+    clock.advance(150);
+    expect(sent).toEqual([]);
+    state.linkUp = true;
+    clock.advance(100);
+    expect(sent).toMatchObject([{ kind: "proposalsRefused", batch: 2, reason: "notLeader" }]);
+    clock.advance(1_000);
+    expect(sent).toHaveLength(1);
+    expect(clock.nextDueMs()).toBeNull();
   });
 
   test("lets deletes pass while the disk is full, whatever they came with", () => {

@@ -1,4 +1,4 @@
-import { decodeCommand, isKnownCommand } from "@quorate/kv-store";
+import { CommandError, decodeCommand, isKnownCommand } from "@quorate/kv-store";
 import type { ErrorCode } from "@quorate/kv-store/protocol";
 import type { NodeId } from "@quorate/raft";
 import type { PeerEnvelope } from "./peer/envelope.ts";
@@ -37,6 +37,9 @@ const RETRY_MS = 100;
 export class ProposalExchange {
   readonly #options: ProposalExchangeOptions;
   #resend: Timer | null = null;
+  /** The newest refusal for each node that could not be told of it. */
+  readonly #untold = new Map<NodeId, Refusal>();
+  #telling: Timer | null = null;
   #stopped = false;
 
   constructor(options: ProposalExchangeOptions) {
@@ -51,7 +54,7 @@ export class ProposalExchange {
   /** A batch came in, from a peer or from this node itself. */
   take(from: NodeId, batch: number, commands: readonly Uint8Array[]): void {
     const options = this.#options;
-    const reason = this.#takeIn(commands);
+    const reason = this.#takeIn(from, commands);
     options.wake();
     if (reason === null) return;
     options.onRefused(commands.length);
@@ -62,7 +65,20 @@ export class ProposalExchange {
       retryAfterMs: RETRY_MS,
     };
     if (from === options.self) this.onRefusal(refusal);
-    else options.send(from, refusal);
+    else this.#tell(from, refusal);
+  }
+
+  /** Whoever is not told waits for an answer that does not come. */
+  #tell(to: NodeId, refusal: Refusal): void {
+    this.#untold.delete(to);
+    if (this.#options.send(to, refusal)) return;
+    this.#untold.set(to, refusal);
+    if (this.#telling !== null || this.#stopped) return;
+    this.#telling = this.#options.clock.after(RETRY_MS, () => {
+      this.#telling = null;
+      for (const [node, untold] of [...this.#untold]) this.#tell(node, untold);
+      this.#options.wake();
+    });
   }
 
   /** The leader did not take a batch of ours. */
@@ -77,22 +93,24 @@ export class ProposalExchange {
   stop(): void {
     this.#stopped = true;
     this.#resend?.cancel();
+    this.#telling?.cancel();
   }
 
   /** While the disk is full only what grows the tree is left out: a gap on a session harms nobody. */
-  #takeIn(commands: readonly Uint8Array[]): Refusal["reason"] | null {
+  #takeIn(from: NodeId, commands: readonly Uint8Array[]): Refusal["reason"] | null {
     const { intake } = this.#options;
     if (!this.#options.isLeader()) return "notLeader";
     // In the log, what nobody here understands would end every node that comes to it.
-    if (!commands.every((command) => this.#isAcceptable(command))) return "notReady";
+    if (!commands.every((command) => this.#isAcceptable(from, command))) return "notReady";
     if (!this.#options.isDiskFull()) return intake.add(commands) ? null : "overloaded";
     const harmless = commands.filter((command) => !growing(command));
     if (!intake.add(harmless)) return "overloaded";
     return harmless.length < commands.length ? "diskFull" : null;
   }
 
-  #isAcceptable(command: Uint8Array): boolean {
-    return isKnownCommand(command) && command.length <= this.#options.commandBytesMax;
+  #isAcceptable(from: NodeId, command: Uint8Array): boolean {
+    if (!isKnownCommand(command) || command.length > this.#options.commandBytesMax) return false;
+    return from === this.#options.self || isSound(command);
   }
 
   /** Once for however many batches were lost: all that waits goes out again at once. */
@@ -104,6 +122,17 @@ export class ProposalExchange {
       proposals.resendAll();
       this.#options.wake();
     });
+  }
+}
+
+/** What another node encoded is read before it is believed. */
+function isSound(command: Uint8Array): boolean {
+  try {
+    decodeCommand(command);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError) return false;
+    throw error;
   }
 }
 
