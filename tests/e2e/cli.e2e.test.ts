@@ -9,6 +9,7 @@ import { poll } from "./poll.ts";
 
 const TIMED_OUT = 124;
 const LOST = 125;
+const INTERRUPTED = 130;
 
 test("quorate dev serves, shows a node that dies, keeps its data and resumes", async () => {
   const directory = temporaryDirectory();
@@ -72,6 +73,15 @@ test("quorate lock runs one command at a time, and stops one that lost its lock"
   holder.signal("SIGCONT");
   expect(await holder.ended()).toBe(LOST);
   expect(holder.output).toContain("LOCK_LOST");
+
+  const interrupted = new RunningCommand(["lock", ...options, "job", "--", "true"]);
+  await poll("it to stand in line", 20_000, async () => {
+    const { output } = await quorate("ls", "/locks/job", "-s", servers);
+    return output.trim().split("\n").length === 2 ? true : null;
+  });
+  interrupted.signal("SIGINT");
+  expect(await interrupted.ended()).toBe(INTERRUPTED);
+  expect(interrupted.output).toContain("interrupted while waiting for /locks/job");
 
   next.signal("SIGTERM");
   expect(await next.ended()).toBe(128 + 15);

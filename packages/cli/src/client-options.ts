@@ -48,6 +48,13 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** A whole number from 1. */
+export function parsePositive(text: string): number {
+  const count = parseCount(text);
+  if (count === 0) throw new InvalidArgumentError("It is a whole number above 0.");
+  return count;
+}
+
 /** Connects, runs `use`, and closes the session again, whatever happened. */
 export async function withClient<T>(
   context: CliContext,

@@ -10,6 +10,12 @@ export interface TextSink {
   readonly columns: number;
 }
 
+/** What asks a command to end: Ctrl-C, `kill`, a terminal that is closed. */
+export const END_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** One of {@link END_SIGNALS}. */
+export type EndSignal = (typeof END_SIGNALS)[number];
+
 /** Everything the command line takes from outside, so that tests bring their own. */
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -32,8 +38,8 @@ export interface CliContext {
     signal: AbortSignal,
   ): Promise<{ readonly status: number; readonly body: AsyncIterable<Uint8Array> }>;
   spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess;
-  /** Calls back for SIGINT and SIGTERM until disposed; meanwhile they do not end this process. */
-  onSignal(callback: (signal: "SIGINT" | "SIGTERM") => void): Disposable;
+  /** Calls back for every {@link EndSignal} until disposed; meanwhile they do not end this process. */
+  onSignal(callback: (signal: EndSignal) => void): Disposable;
   /** True: standard input is a terminal, so the shell sends Ctrl-C to children as well. */
   readonly isInputTerminal: boolean;
 }

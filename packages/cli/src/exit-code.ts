@@ -1,4 +1,4 @@
-/** What `quorate` exits with. Documented in docs/cli.md and shown by `quorate help exit-codes`. */
+/** What `quorate` exits with. Documented in docs/cli.md and shown by `quorate --help`. */
 export const EXIT_CODES = {
   /** Done. */
   ok: 0,

@@ -15,7 +15,7 @@ export interface Failure {
 /** Every error ends here: the one place that maps errors to exit codes and advice. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof CliError) {
-    return { exitCode: error.exitCode, code: "", message: error.message, hint: error.hint };
+    return { exitCode: error.exitCode, code: error.code, message: error.message, hint: error.hint };
   }
   if (error instanceof QuorateError) {
     const advice = ADVICE[error.code] ?? UNADVISED;

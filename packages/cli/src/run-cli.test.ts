@@ -7,7 +7,7 @@ import {
   type SessionState,
 } from "@quorate/client";
 import type { Stat } from "@quorate/kv-store/protocol";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -37,6 +37,10 @@ describe("the command line", () => {
     [["dev", "--nodes", "4"], EXIT_CODES.usage],
     [["dev", "--port", "0"], EXIT_CODES.usage],
     [["wal", "dump", "no-such-folder"], EXIT_CODES.usage],
+    [["wal", "verify", "."], EXIT_CODES.usage],
+    [["snapshot", "save", "."], EXIT_CODES.usage],
+    [["watch", "/a", "-n", "0"], EXIT_CODES.usage],
+    [["delete", "/"], EXIT_CODES.usage],
   ])("%j exits with %i", async (argv, exitCode) => {
     const world = new FakeWorld();
     expect(await runCli(argv, world.context)).toBe(exitCode);
@@ -86,10 +90,22 @@ describe("errors", () => {
     expect(world.err.text).toContain("(it may have taken effect)");
   });
 
-  test("are JSON when the output is", async () => {
+  test.each([
+    ["NO_NODE", ["get", "/nothing", "--json"]],
+    ["NO_NODE", ["stat", "/nothing", "--json"]],
+    ["BAD_PATH", ["get", "nothing", "--json"]],
+    ["NO_SERVER", ["status", "--json"]],
+    ["NO_BACKUP", ["snapshot", "save", "no-such-file", "--json"]],
+    ["USAGE", ["snapshot", "save", ".", "--json"]],
+    ["USAGE", ["get", "/a", "--servers", "nonsense", "--json"]],
+    ["USAGE", ["get", "--json"]],
+    ["USAGE", ["get", "/a", "--json", "--no-such-option"]],
+    ["USAGE", ["no-such-command", "--json"]],
+    ["USAGE", ["wal", "dump", "--json"]],
+  ])("are JSON when the output is, with %s for %j", async (code, argv) => {
     const world = new FakeWorld();
-    const exitCode = await runCli(["get", "/nothing", "--json"], world.context);
-    expect(JSON.parse(world.err.text)).toMatchObject({ error: { code: "NO_NODE", exitCode } });
+    const exitCode = await runCli(argv, world.context);
+    expect(JSON.parse(world.err.text)).toMatchObject({ error: { code, exitCode } });
   });
 });
 
@@ -148,6 +164,13 @@ describe("reading and writing", () => {
     expect(await runCli(["stat", "/a"], world.context)).toBe(EXIT_CODES.notFound);
   });
 
+  test("delete of the root, which stays, takes nothing below it either", async () => {
+    const world = new FakeWorld();
+    await world.run("create", "/a", "one");
+    expect(await runCli(["delete", "/", "--recursive"], world.context)).toBe(EXIT_CODES.usage);
+    expect(await world.run("ls")).toBe("a\n");
+  });
+
   test("JSON output is one value a line", async () => {
     const world = new FakeWorld();
     await world.run("create", "/a", "one");
@@ -196,6 +219,22 @@ describe("status", () => {
     world.statuses.delete("a:1");
     expect(await runCli(["status", "-s", "a:1,b:2"], world.context)).toBe(EXIT_CODES.unavailable);
     expect(world.err.text).toContain("no leader");
+  });
+});
+
+describe("a log", () => {
+  test("of which nothing is left is damage, not a log without damage", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "quorate-wal-"));
+    try {
+      mkdirSync(join(directory, "log"));
+      for (const what of ["verify", "dump"]) {
+        const world = new FakeWorld();
+        expect(await runCli(["wal", what, directory], world.context)).toBe(EXIT_CODES.damaged);
+        expect(world.err.text).toContain("there is no segment in");
+      }
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 });
 

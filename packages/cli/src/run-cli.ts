@@ -1,4 +1,5 @@
-import { CommanderError } from "commander";
+import { CommanderError, type Command } from "commander";
+import { usageError, type CliError } from "./cli-error.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-code.ts";
 import { failureOf, type Failure } from "./failure.ts";
@@ -8,20 +9,35 @@ import { createProgram } from "./program.ts";
 /** Runs one command line (without the names of node and script) and returns what to exit with. Never rejects. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT_CODES.ok;
+  const isJson = wantsJson(argv);
   const program = createProgram(context, (code) => {
     exitCode = code;
   });
+  // What commander says of a wrong command line comes as JSON below.
+  if (isJson) silence(program);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return exitCode;
   } catch (error) {
     // Commander has written its message already; help and version end this way too, with code 0.
-    if (error instanceof CommanderError)
-      return error.exitCode === 0 ? EXIT_CODES.ok : EXIT_CODES.usage;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT_CODES.ok;
+      if (isJson) context.err.write(failureJson(failureOf(usageErrorOf(error))));
+      return EXIT_CODES.usage;
+    }
     const failure = failureOf(error);
-    context.err.write(wantsJson(argv) ? failureJson(failure) : failureText(failure));
+    context.err.write(isJson ? failureJson(failure) : failureText(failure));
     return failure.exitCode;
   }
+}
+
+function silence(command: Command): void {
+  command.configureOutput({ outputError: () => undefined }).showHelpAfterError(false);
+  for (const below of command.commands) silence(below);
+}
+
+function usageErrorOf(error: CommanderError): CliError {
+  return usageError(error.message.replace(/^error: /, ""), "--help explains it");
 }
 
 function wantsJson(argv: readonly string[]): boolean {

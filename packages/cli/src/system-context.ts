@@ -2,7 +2,7 @@ import { connect } from "@quorate/client";
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import type { WriteStream } from "node:tty";
-import type { CliContext, TextSink } from "./context.ts";
+import { END_SIGNALS, type CliContext, type EndSignal, type TextSink } from "./context.ts";
 
 /** The real one. */
 export function systemContext(): CliContext {
@@ -56,15 +56,12 @@ async function postStream(
 
 async function* emptyBody(): AsyncGenerator<Uint8Array> {}
 
-function onSignal(callback: (signal: "SIGINT" | "SIGTERM") => void): Disposable {
-  const onInterrupt = (): void => callback("SIGINT");
-  const onTerminate = (): void => callback("SIGTERM");
-  process.on("SIGINT", onInterrupt);
-  process.on("SIGTERM", onTerminate);
+function onSignal(callback: (signal: EndSignal) => void): Disposable {
+  const listeners = END_SIGNALS.map((signal) => [signal, () => callback(signal)] as const);
+  for (const [signal, listener] of listeners) process.on(signal, listener);
   return {
     [Symbol.dispose]: () => {
-      process.off("SIGINT", onInterrupt);
-      process.off("SIGTERM", onTerminate);
+      for (const [signal, listener] of listeners) process.off(signal, listener);
     },
   };
 }

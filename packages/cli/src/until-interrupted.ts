@@ -1,7 +1,7 @@
 import type { QuorateClient } from "@quorate/client";
 import type { CliContext } from "./context.ts";
 
-/** Waits for SIGINT, SIGTERM or the end of the client's session, whichever comes first. */
+/** Waits for a signal to end or the end of the client's session, whichever comes first. */
 export function untilInterrupted(
   context: CliContext,
   client: QuorateClient,

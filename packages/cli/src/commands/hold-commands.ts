@@ -127,13 +127,27 @@ async function acquire(
       ...(flags.data !== undefined && { data: flags.data }),
     });
   } catch (error) {
-    if (!(error instanceof QuorateError) || error.code !== "TIMEOUT") throw error;
-    throw new CliError(`TIMEOUT: ${hold.path} did not become free within ${flags.wait} s`, {
-      exitCode: EXIT_CODES.timedOut,
-      hint: `see who holds it with \`quorate ls --long ${hold.path}\``,
-      cause: error,
-    });
+    if (!(error instanceof QuorateError)) throw error;
+    if (abort.signal.aborted && error.code === "ABORTED") throw interrupted(hold, error);
+    if (error.code !== "TIMEOUT") throw error;
+    throw new CliError(
+      "TIMEOUT",
+      `TIMEOUT: ${hold.path} did not become free within ${flags.wait} s`,
+      {
+        exitCode: EXIT_CODES.timedOut,
+        hint: `see who holds it with \`quorate ls --long ${hold.path}\``,
+        cause: error,
+      },
+    );
   } finally {
     signals[Symbol.dispose]();
   }
+}
+
+function interrupted(hold: Hold, cause: QuorateError): CliError {
+  return new CliError("ABORTED", `interrupted while waiting for ${hold.path}`, {
+    exitCode: EXIT_CODES.interrupted,
+    hint: "the command was not started",
+    cause,
+  });
 }

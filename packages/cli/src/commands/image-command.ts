@@ -51,7 +51,7 @@ function explained(error: ServerError): CliError {
     case "IDENTITY_LOST":
       return usageError(error.message, "give a node's data directory, such as ./data/node-1");
     default:
-      return new CliError(`the image is damaged: ${error.message}`, {
+      return new CliError("DAMAGED", `the image is damaged: ${error.message}`, {
         exitCode: EXIT_CODES.damaged,
         hint: "move the data directory away and start the node with --rejoin: it comes back as a new member",
       });

@@ -68,7 +68,7 @@ async function runStat(context: CliContext, path: string, flags: ReadFlags): Pro
     client.exists(path, readOptions(flags, timeoutMs)),
   );
   if (stat === null) {
-    throw new CliError(`NO_NODE: there is no ${path}`, {
+    throw new CliError("NO_NODE", `NO_NODE: there is no ${path}`, {
       exitCode: EXIT_CODES.notFound,
       hint: "list what is there with `quorate ls`",
     });

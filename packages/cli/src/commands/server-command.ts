@@ -11,6 +11,7 @@ export function addServerCommand(program: Command, context: CliContext, report: 
     .description(
       "run one node in this process; all flags are the server's, see `quorate server --help`",
     )
+    .usage("[flags]")
     .helpOption(false)
     .allowUnknownOption()
     .allowExcessArguments()

@@ -1,7 +1,7 @@
 import { ServerError, verifyBackup, type BackupSummary } from "@quorate/server";
 import type { Command } from "commander";
 import { createReadStream } from "node:fs";
-import { open, rename, rm, type FileHandle } from "node:fs/promises";
+import { open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { CliError, usageError } from "../cli-error.ts";
 import { addClientOptions, type ClientFlags } from "../client-options.ts";
@@ -40,6 +40,7 @@ export function addSnapshotCommands(program: Command, context: CliContext): void
 
 async function runSave(context: CliContext, file: string, flags: SaveFlags): Promise<void> {
   const path = resolve(context.workingDirectory, file);
+  if (await isFolder(path)) throw usageError(`${file} is a folder`, "name the file to write");
   const servers = resolveServers(flags.servers, context.env);
   const { server, body, abort } = await requestBackup(context, servers, flags);
   const partial = `${path}.partial`;
@@ -48,7 +49,10 @@ async function runSave(context: CliContext, file: string, flags: SaveFlags): Pro
     handle = await open(partial, "w");
   } catch (error) {
     abort.abort();
-    throw usageError(`cannot write ${partial}: ${textOf(error)}`);
+    throw usageError(
+      `cannot write ${partial}: ${textOf(error)}`,
+      "name a file in a folder that exists",
+    );
   }
   try {
     const summary = await verifyWhileWriting(body, handle, context.err);
@@ -91,7 +95,7 @@ async function requestBackup(
       clearTimeout(timer);
     }
   }
-  throw new CliError(`no server gave a backup (${reasons.join("; ")})`, {
+  throw new CliError("NO_BACKUP", `no server gave a backup (${reasons.join("; ")})`, {
     exitCode: EXIT_CODES.unavailable,
     hint: "look at `quorate status`; without a quorum, --local saves what one server has",
   });
@@ -131,7 +135,7 @@ async function runVerify(context: CliContext, file: string, flags: VerifyFlags):
     summary = await verifyBackup(readFrom(path, context.err));
   } catch (error) {
     if (!(error instanceof ServerError)) throw usageError(`cannot read ${file}: ${textOf(error)}`);
-    throw new CliError(`${file} is no whole backup: ${error.message}`, {
+    throw new CliError("DAMAGED", `${file} is no whole backup: ${error.message}`, {
       exitCode: EXIT_CODES.damaged,
       hint: "take another one with `quorate snapshot save`",
     });
@@ -165,11 +169,19 @@ async function firstLine(body: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 function brokenOff(error: Error): CliError {
-  return new CliError(`the backup broke off and was thrown away: ${error.message}`, {
+  return new CliError("NO_BACKUP", `the backup broke off and was thrown away: ${error.message}`, {
     exitCode: EXIT_CODES.unavailable,
     hint: "try again; another server may do better",
     cause: error,
   });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { CliError } from "../cli-error.ts";
+import { CliError, type CliErrorCode } from "../cli-error.ts";
 import { addClientOptions, type ClientFlags } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
 import { askStatus, type StatusAnswer } from "../ensemble/ask-status.ts";
@@ -34,7 +34,8 @@ async function runStatus(context: CliContext, flags: ClientFlags): Promise<void>
   }
   const problem = problemOf(answers);
   if (problem !== null) {
-    throw new CliError(problem.message, { ...problem, exitCode: EXIT_CODES.unavailable });
+    const { code, message, hint } = problem;
+    throw new CliError(code, message, { hint, exitCode: EXIT_CODES.unavailable });
   }
 }
 
@@ -53,16 +54,18 @@ function asJson({ server, status, body, error }: StatusAnswer): unknown {
 
 function problemOf(
   answers: readonly StatusAnswer[],
-): { readonly message: string; readonly hint: string } | null {
+): { readonly code: CliErrorCode; readonly message: string; readonly hint: string } | null {
   const statuses = answers.flatMap(({ status }) => (status === null ? [] : [status]));
   if (statuses.length === 0) {
     return {
+      code: "NO_SERVER",
       message: "no server answers",
       hint: "is it running? `quorate dev` starts an ensemble; --servers or QUORATE_SERVERS say where one is",
     };
   }
   if (findLeader(statuses) === null) {
     return {
+      code: "NO_LEADER",
       message: "no leader: clients wait until there is one",
       hint: "more than half of the nodes must run and reach one another; start those that do not answer",
     };
@@ -70,6 +73,7 @@ function problemOf(
   const silent = answers.filter(({ status }) => status === null).map(({ server }) => server);
   if (silent.length === 0) return null;
   return {
+    code: "SERVER_SILENT",
     message: `${silent.join(", ")} did not answer; the ensemble serves without`,
     hint: "start it again soon: fewer failures are survived until then",
   };

@@ -1,6 +1,6 @@
 import { scanLog, systemPorts, type LogScanItem } from "@quorate/server";
 import type { Command } from "commander";
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CliError, usageError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
@@ -132,13 +132,21 @@ async function openScan(
   const given = resolve(context.workingDirectory, directory);
   const below = join(given, LOG_DIRECTORY);
   const folder = (await isFolder(below)) ? below : given;
-  if (!(await isFolder(folder))) {
-    throw usageError(
-      `${given} is no folder`,
-      "give a node's data directory, such as ./data/node-1",
-    );
+  if (!(await isFolder(folder))) throw usageError(`${given} is no folder`, WHAT_TO_GIVE);
+  // Of a log that is not there, nothing would be damaged.
+  if (!(await hasSegments(folder))) {
+    throw folder === below
+      ? damaged(`there is no segment in ${folder}`)
+      : usageError(`there is no log in ${given}`, WHAT_TO_GIVE);
   }
   return scanLog(systemPorts().files, folder);
+}
+
+const WHAT_TO_GIVE = "give a node's data directory, such as ./data/node-1";
+const SEGMENT_EXTENSION = ".wal";
+
+async function hasSegments(folder: string): Promise<boolean> {
+  return (await readdir(folder)).some((name) => name.endsWith(SEGMENT_EXTENSION));
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -150,7 +158,7 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 function damaged(what: string): CliError {
-  return new CliError(`the log is damaged: ${what}`, {
+  return new CliError("DAMAGED", `the log is damaged: ${what}`, {
     exitCode: EXIT_CODES.damaged,
     hint: "move the data directory away and start the node with --rejoin: it comes back as a new member",
   });

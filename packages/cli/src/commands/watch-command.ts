@@ -2,7 +2,13 @@ import type { QuorateClient, Watch, WatchNotice } from "@quorate/client";
 import type { Zxid } from "@quorate/kv-store/protocol";
 import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
-import { addClientOptions, parseCount, withClient, type ClientFlags } from "../client-options.ts";
+import {
+  addClientOptions,
+  parseCount,
+  parsePositive,
+  withClient,
+  type ClientFlags,
+} from "../client-options.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { dataPreview, dataText } from "../format/data-text.ts";
@@ -26,7 +32,7 @@ export function addWatchCommand(program: Command, context: CliContext): void {
     .option("-r, --recursive", "changes of everything below it as well")
     .option("-d, --data", "with the new data")
     .option("--since <zxid>", "first what changed after this revision", parseCount)
-    .option("-n, --count <number>", "end after this many changes", parseCount)
+    .option("-n, --count <number>", "end after this many changes", parsePositive)
     .action(async (path: string, flags: WatchFlags) => {
       checkZnodePath(path);
       await withClient(context, flags, (client, timeoutMs) =>
@@ -52,7 +58,7 @@ async function runWatch(
   const how = await Promise.race([printed, ended]);
   await watch.close();
   if (how === "expired") {
-    throw new CliError("the session expired: changes may have been missed", {
+    throw new CliError("SESSION_EXPIRED", "the session expired: changes may have been missed", {
       exitCode: EXIT_CODES.lost,
       hint: "start again with --since and the last zxid printed",
     });

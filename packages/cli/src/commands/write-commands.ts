@@ -1,7 +1,7 @@
 import { QuorateError, type QuorateClient } from "@quorate/client";
 import type { CreateMode } from "@quorate/kv-store/protocol";
 import type { Command } from "commander";
-import { CliError } from "../cli-error.ts";
+import { CliError, usageError } from "../cli-error.ts";
 import { addClientOptions, parseCount, withClient, type ClientFlags } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
 import { addDataOptions, readData, type DataFlags } from "../data-input.ts";
@@ -95,7 +95,9 @@ async function holdEphemeral(context: CliContext, client: QuorateClient): Promis
   context.err.write("it lives until you interrupt this command (Ctrl-C)\n");
   const ended = await untilInterrupted(context, client);
   if (ended === "expired") {
-    throw new CliError("the session expired, the znode is gone", { exitCode: EXIT_CODES.lost });
+    throw new CliError("SESSION_EXPIRED", "the session expired, the znode is gone", {
+      exitCode: EXIT_CODES.lost,
+    });
   }
 }
 
@@ -119,6 +121,8 @@ async function runDelete(
   flags: VersionFlags & { readonly recursive?: boolean },
 ): Promise<void> {
   checkZnodePath(path);
+  // Before anything below it goes.
+  if (path === "/") throw usageError("the root stays", "name what is to be deleted below it");
   const deleted = await withClient(context, flags, async (client, timeoutMs) => {
     const below = flags.recursive === true ? await deleteBelow(client, path, timeoutMs) : 0;
     await client.delete(path, { timeoutMs, ...versionOption(flags) });

@@ -1,7 +1,7 @@
 import type { Lock } from "@quorate/client";
 import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
-import { CliError } from "../cli-error.ts";
+import { CliError, usageError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES, exitCodeOfSignal, type ExitCode } from "../exit-code.ts";
 
@@ -24,7 +24,7 @@ type Ending =
 
 /**
  * Runs a command and returns its exit code. When the lock is lost first, the command gets SIGTERM and, if it does not
- * end, SIGKILL; then this throws with `EXIT_CODES.lost`. SIGINT and SIGTERM to this process are passed on.
+ * end, SIGKILL; then this throws with `EXIT_CODES.lost`. Signals that ask this process to end are passed on.
  */
 export async function runWhileHeld(context: CliContext, held: HeldCommand): Promise<ExitCode> {
   const child = await start(context, held);
@@ -39,6 +39,7 @@ export async function runWhileHeld(context: CliContext, held: HeldCommand): Prom
     if (ending.kind === "exited") return exitCodeOf(ending);
     await stop(context, child, exited, held.killAfterMs);
     throw new CliError(
+      "LOCK_LOST",
       "LOCK_LOST: the lock was lost while the command ran; the command was stopped",
       {
         exitCode: EXIT_CODES.lost,
@@ -67,8 +68,7 @@ export function heldEnvironment(
 
 async function start(context: CliContext, held: HeldCommand): Promise<ChildProcess> {
   const [program, ...args] = held.command;
-  if (program === undefined)
-    throw new CliError("no command to run", { exitCode: EXIT_CODES.usage });
+  if (program === undefined) throw usageError("no command to run");
   const child = context.spawn(program, args, {
     stdio: "inherit",
     env: held.env,
@@ -85,11 +85,15 @@ async function start(context: CliContext, held: HeldCommand): Promise<ChildProce
 
 function cannotStart(program: string, error: NodeJS.ErrnoException): CliError {
   const isMissing = error.code === "ENOENT";
-  return new CliError(`${program}: ${isMissing ? "command not found" : error.message}`, {
-    exitCode: isMissing ? EXIT_CODES.commandNotFound : EXIT_CODES.notExecutable,
-    hint: "the lock was given back",
-    cause: error,
-  });
+  return new CliError(
+    isMissing ? "COMMAND_NOT_FOUND" : "COMMAND_NOT_STARTED",
+    `${program}: ${isMissing ? "command not found" : error.message}`,
+    {
+      exitCode: isMissing ? EXIT_CODES.commandNotFound : EXIT_CODES.notExecutable,
+      hint: "the lock was given back",
+      cause: error,
+    },
+  );
 }
 
 function exitOf(child: ChildProcess): Promise<Ending> {
