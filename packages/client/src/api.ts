@@ -30,26 +30,27 @@ export interface ConnectOptions {
   /** `host:port`, `ws://host:port` or `wss://host:port`; tried in random order. */
   readonly servers: readonly string[];
   /** How long the session outlives silence; ms. Default 10,000; the service clamps it and `client.sessionTimeoutMs` tells. */
-  readonly sessionTimeoutMs?: number;
+  readonly sessionTimeoutMs?: number | undefined;
   /** Name shown to operators in session lists. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Ends the attempt to connect. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** How long the first connect may take; ms. Default 15,000. */
-  readonly connectTimeoutMs?: number;
+  readonly connectTimeoutMs?: number | undefined;
 }
 
 /** How long a call may take, and what ends it early. */
 export interface CallOptions {
-  readonly signal?: AbortSignal;
-  /** Default: none. The call waits as long as the session lives. */
-  readonly timeoutMs?: number;
+  /** Ends the waiting with ABORTED. A write that was sent may take effect all the same: `outcomeUnknown` says so. */
+  readonly signal?: AbortSignal | undefined;
+  /** Ends the waiting with TIMEOUT. Default: none, the call waits as long as the session lives. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** How fresh a read must be. */
 export interface ReadOptions extends CallOptions {
   /** `linearizable` (default): sees every write that was answered before the call. `local`: the connected server's state, never older than what this client saw. */
-  readonly consistency?: "linearizable" | "local";
+  readonly consistency?: "linearizable" | "local" | undefined;
 }
 
 /** What the client knows of its session. `until` is on the clock of `performance.now()`. */
@@ -80,17 +81,29 @@ export type WatchNotice =
  */
 export interface WatchOptions extends CallOptions {
   /** Default `persistent`. */
-  readonly mode?: WatchMode;
+  readonly mode?: WatchMode | undefined;
   /** Deliver the data and stat of created and changed znodes. Default false. */
-  readonly withData?: boolean;
-  /** Deliver every change after this revision first. Default: from now on. */
-  readonly sinceZxid?: Zxid;
+  readonly withData?: boolean | undefined;
+  /** Deliver every change after this revision first; 0: every change that is still known. Default: from now on. */
+  readonly sinceZxid?: Zxid | 0 | undefined;
 }
 
 /** How a contender waits, and what others see of it. */
 export interface LockOptions extends CallOptions {
   /** Shown to others that look at the lock; text is sent as UTF-8. Default empty. */
-  readonly data?: Uint8Array | string;
+  readonly data?: Uint8Array | string | undefined;
+}
+
+/** How a znode is created. */
+export interface CreateOptions extends CallOptions {
+  /** Default `persistent`. */
+  readonly mode?: CreateMode | undefined;
+}
+
+/** On which condition a znode is changed. */
+export interface VersionOptions extends CallOptions {
+  /** BAD_VERSION unless the znode has exactly this version. Default: any. */
+  readonly version?: number | undefined;
 }
 
 /**
@@ -102,20 +115,30 @@ export type MultiOp =
   | {
       readonly kind: "create";
       readonly path: string;
-      readonly data?: Uint8Array | string;
-      readonly mode?: CreateMode;
+      readonly data?: Uint8Array | string | undefined;
+      readonly mode?: CreateMode | undefined;
     }
   | {
       readonly kind: "set";
       readonly path: string;
       readonly data: Uint8Array | string;
-      readonly version?: number | null;
+      readonly version?: number | null | undefined;
     }
   | {
       readonly kind: "delete" | "check";
       readonly path: string;
-      readonly version?: number | null;
+      readonly version?: number | null | undefined;
     };
+
+/** The ops of a `multi` by their kinds: a list written out where it is used gets answers of the same kinds. */
+export type MultiOps<Kinds extends readonly MultiOp["kind"][]> = {
+  readonly [I in keyof Kinds]: MultiOp & { readonly kind: Kinds[I] };
+};
+
+/** The answers to them, in the same order. */
+export type MultiReplies<Kinds extends readonly MultiOp["kind"][]> = {
+  readonly [I in keyof Kinds]: Extract<WriteReply, { readonly kind: Kinds[I] }>;
+};
 
 /** A lock that is held. Leaving its `await using` scope gives it back. */
 export interface Lock extends AsyncDisposable {
@@ -124,7 +147,10 @@ export interface Lock extends AsyncDisposable {
   readonly contender: string;
   /** Rises with every hand-over; a `guard` op with it fails as soon as somebody else may hold the lock. */
   readonly token: FencingToken;
-  /** Aborts, with a LOCK_LOST error as reason, before the service can hand the lock to anybody else. */
+  /**
+   * Aborts, with a LOCK_LOST error as reason, before the service can hand the lock to anybody else. One thing it learns
+   * of only afterwards: somebody deleted the contender's znode by hand. A `guard` fails then too.
+   */
   readonly signal: AbortSignal;
   /** An op for `multi`: the rest of it happens only while this lock is held. */
   guard(): Extract<WriteOp, { readonly kind: "guard" }>;
@@ -149,20 +175,24 @@ export interface Leader {
 /** An election at one directory of the tree: of those that campaign one leads at a time. */
 export interface Election {
   readonly path: string;
-  /** Waits until this client leads. The result is a lock: it ends with the leadership. */
+  /** Waits until this client leads. The result is a lock: it ends with the leadership. Codes as `LockHandle.acquire`. */
   campaign(options?: LockOptions): Promise<Lock>;
-  /** Who leads now, or null. */
+  /** Who leads now, or null. Codes: BAD_PATH. */
   leader(options?: ReadOptions): Promise<Leader | null>;
-  /** The leader now and after every change. */
+  /** The leader now and after every change. The timeout is for each look at who leads, the signal ends it all. */
   observe(options?: CallOptions): AsyncIterable<Leader | null>;
 }
 
 /** A lock at one directory of the tree; nothing happens before it is acquired. */
 export interface LockHandle {
   readonly path: string;
-  /** Waits for the lock. An aborted or timed-out call leaves the line. */
+  /**
+   * Waits for the lock. An aborted or timed-out call leaves the line. Codes: BAD_PATH, RESERVED_PATH, LOCK_DIRECTORY (there
+   * are ordinary znodes at `path`, or one of its parents is a lock), NO_CHILDREN_FOR_EPHEMERALS, LOCK_LOST (somebody
+   * removed this contender from the line), SEQUENCE_EXHAUSTED, TOO_LARGE, TREE_FULL.
+   */
   acquire(options?: LockOptions): Promise<Lock>;
-  /** The lock if it is free, else null. */
+  /** The lock if it is free, else null. Codes as `acquire`. */
   tryAcquire(options?: LockOptions): Promise<Lock | null>;
 }
 
@@ -172,7 +202,12 @@ export interface Children {
   readonly stat: Stat;
 }
 
-/** One session with an ensemble, over whichever of its servers can be reached. */
+/**
+ * One session with an ensemble, over whichever of its servers can be reached. Calls take effect in their order. Beside the
+ * codes named here every call fails with CLOSED or SESSION_EXPIRED once the session is over, with BAD_ARGUMENTS for what no
+ * caller means, with OVERLOADED when far too many calls wait already, and with ABORTED or TIMEOUT where its options say so.
+ * A write waits while the service is overloaded, starts or has no room on its disks; TIMEOUT then names the reason.
+ */
 export interface QuorateClient extends AsyncDisposable {
   readonly state: SessionState;
   readonly session: SessionId;
@@ -182,35 +217,50 @@ export interface QuorateClient extends AsyncDisposable {
   readonly clusterId: string;
   /** Every state from now on; ends after `expired` or `closed`, and throws ABORTED when its signal aborts. */
   states(options?: Pick<CallOptions, "signal">): AsyncIterable<SessionState>;
-  /** Returns the path, which for sequential modes has a number appended. */
-  create(
-    path: string,
-    data?: Uint8Array | string,
-    options?: CallOptions & { readonly mode?: CreateMode },
-  ): Promise<string>;
+  /**
+   * Returns the path, which for sequential modes has ten digits appended ("/jobs/" gives "/jobs/0000000007"). Codes:
+   * BAD_PATH, RESERVED_PATH, NO_NODE (of the parent), NODE_EXISTS, NO_CHILDREN_FOR_EPHEMERALS, LOCK_DIRECTORY,
+   * SEQUENCE_EXHAUSTED, TOO_LARGE (data, or the session's ephemerals), TREE_FULL.
+   */
+  create(path: string, data?: Uint8Array | string, options?: CreateOptions): Promise<string>;
+  /** Codes: BAD_PATH, NO_NODE. */
   get(
     path: string,
     options?: ReadOptions,
   ): Promise<{ readonly data: Uint8Array; readonly stat: Stat }>;
-  /** Null when there is no such znode. */
+  /** Null when there is no such znode. Codes: BAD_PATH. */
   exists(path: string, options?: ReadOptions): Promise<Stat | null>;
-  /** All names, ascending by code unit; fetched in pages, so not at one revision when there are more than 1,000. */
+  /**
+   * All names, ascending by code unit; fetched in pages, so not at one revision when there are more than 1,000. Codes:
+   * BAD_PATH, NO_NODE.
+   */
   children(path: string, options?: ReadOptions): Promise<Children>;
-  set(
-    path: string,
-    data: Uint8Array | string,
-    options?: CallOptions & { readonly version?: number },
-  ): Promise<Stat>;
-  delete(path: string, options?: CallOptions & { readonly version?: number }): Promise<void>;
-  /** All or nothing, in order, at one revision. */
-  multi(ops: readonly MultiOp[], options?: CallOptions): Promise<readonly WriteReply[]>;
+  /** Codes: BAD_PATH, RESERVED_PATH, NO_NODE, BAD_VERSION, TOO_LARGE, TREE_FULL. */
+  set(path: string, data: Uint8Array | string, options?: VersionOptions): Promise<Stat>;
+  /** Codes: BAD_PATH, RESERVED_PATH, NO_NODE, BAD_VERSION, NOT_EMPTY. */
+  delete(path: string, options?: VersionOptions): Promise<void>;
+  /**
+   * All or nothing, in order, at one revision. Codes: those of the op that failed, `opIndex` says which; FENCED of a
+   * `guard` whose lock is not held any more; TOO_LARGE for more than 1,024 ops or than fit into a frame (4 MiB).
+   */
+  multi<const Kinds extends readonly MultiOp["kind"][]>(
+    ops: MultiOps<Kinds>,
+    options?: CallOptions,
+  ): Promise<MultiReplies<Kinds>>;
   /** Waits until the connected server has caught up with everything answered before the call. */
   sync(options?: CallOptions): Promise<Zxid>;
   sessions(options?: ReadOptions): Promise<readonly SessionInfo[]>;
+  /**
+   * Resolves when the watch stands: what happens from then on is delivered, across reconnects, once and in order. Codes:
+   * BAD_PATH, OVERLOADED (10,000 watches).
+   */
   watch(path: string, options?: WatchOptions): Promise<Watch>;
   lock(path: string): LockHandle;
   election(path: string): Election;
-  /** Ends the session (ephemerals go, locks pass on) and the connection. */
+  /**
+   * Ends the session (ephemerals go, locks pass on) and the connection. What waits fails with CLOSED: await what has to
+   * happen first. Resolves when the service has confirmed it, after 5 s at most; then the session ends by its timeout.
+   */
   close(): Promise<void>;
 }
 

@@ -13,12 +13,16 @@ import {
 import type {
   CallOptions,
   Children,
+  CreateOptions,
   Election,
   LockHandle,
   MultiOp,
+  MultiOps,
+  MultiReplies,
   QuorateClient,
   ReadOptions,
   SessionState,
+  VersionOptions,
   Watch,
   WatchOptions,
 } from "./api.ts";
@@ -75,29 +79,25 @@ export class SessionClient implements QuorateClient {
     return this.#session.states.follow(options);
   }
 
-  create(
-    path: string,
-    data: Uint8Array | string = "",
-    options?: Parameters<QuorateClient["create"]>[2],
-  ): Promise<string> {
+  create(path: string, data: Uint8Array | string = "", options?: CreateOptions): Promise<string> {
     const mode = options?.mode ?? "persistent";
     return this.#write({ kind: "create", path, data: dataBytes(data), mode }, pathOf, options);
   }
 
-  set(
-    path: string,
-    data: Uint8Array | string,
-    options?: Parameters<QuorateClient["set"]>[2],
-  ): Promise<Stat> {
+  set(path: string, data: Uint8Array | string, options?: VersionOptions): Promise<Stat> {
     const version = options?.version ?? null;
     return this.#write({ kind: "set", path, data: dataBytes(data), version }, statOf, options);
   }
 
-  delete(path: string, options?: Parameters<QuorateClient["delete"]>[1]): Promise<void> {
+  delete(path: string, options?: VersionOptions): Promise<void> {
     const version = options?.version ?? null;
     return this.#write({ kind: "delete", path, version }, nothing, options);
   }
 
+  multi<const Kinds extends readonly MultiOp["kind"][]>(
+    ops: MultiOps<Kinds>,
+    options?: CallOptions,
+  ): Promise<MultiReplies<Kinds>>;
   multi(ops: readonly MultiOp[], options?: CallOptions): Promise<readonly WriteReply[]> {
     const owned = Array.isArray(ops) ? ops.map(ownedOp) : [];
     const error = checkOps(owned);

@@ -1,5 +1,6 @@
 import {
   PROTOCOL_LIMITS,
+  zxid as zxidOf,
   type ErrorCode,
   type ServerMessage,
   type WatchEvent,
@@ -23,7 +24,7 @@ export interface WatchSpec {
   readonly mode: WatchMode;
   readonly withData: boolean;
   /** Null: from now on. */
-  readonly sinceZxid: Zxid | null;
+  readonly sinceZxid: Zxid | 0 | null;
 }
 
 /** Who a watch reports to. */
@@ -46,9 +47,9 @@ export class WatchRecord {
   /** Events up to here have been delivered, or lie before the watch. */
   deliveredZxid: Zxid | 0 = 0;
   /** Where to resume: nothing up to here is still to come. */
-  resumeZxid: Zxid | null;
-  /** The message whose events are being delivered: they share one zxid. */
-  message: EventsMessage | null = null;
+  resumeZxid: Zxid | 0 | null;
+  /** Number of the message whose events were delivered last: they share one zxid. The message itself would keep its frame. */
+  messageNumber = 0;
 
   constructor(id: number, spec: WatchSpec, sink: WatchSink) {
     this.id = id;
@@ -71,6 +72,7 @@ export class Watches {
   readonly #nextCxid: () => number;
   #send: Send | null = null;
   #lastId = 0;
+  #messageNumber = 0;
 
   constructor(nextCxid: () => number) {
     this.#nextCxid = nextCxid;
@@ -131,10 +133,11 @@ export class Watches {
   }
 
   onEvents(message: EventsMessage): void {
+    this.#messageNumber += 1;
     for (const { watchIds, event } of message.events) {
       for (const watchId of watchIds) {
         const record = this.#records.get(watchId);
-        if (record !== undefined && isNew(record, message)) this.#deliver(record, event);
+        if (record !== undefined && this.#isNew(record, message.zxid)) this.#deliver(record, event);
       }
     }
   }
@@ -162,9 +165,19 @@ export class Watches {
     const { path, mode, withData } = record.spec;
     const cxid = this.#nextCxid();
     const watchId = record.id;
-    const sinceZxid = record.resumeZxid;
+    const sinceZxid = record.resumeZxid === null ? null : zxidOf(record.resumeZxid);
     const message = { kind: "addWatch", cxid, watchId, path, mode, withData, sinceZxid } as const;
     send(message, WATCH_BYTES + textBytes(path));
+  }
+
+  /** All events of a revision come in one message; whatever is not beyond what was delivered is a repeat. */
+  #isNew(record: WatchRecord, zxid: Zxid): boolean {
+    if (record.messageNumber === this.#messageNumber) return true;
+    if (zxid <= record.deliveredZxid) return false;
+    record.messageNumber = this.#messageNumber;
+    record.deliveredZxid = zxid;
+    if (record.resumeZxid === null || record.resumeZxid < zxid) record.resumeZxid = zxid;
+    return true;
   }
 
   #refuse(record: WatchRecord, code: ErrorCode): void {
@@ -181,18 +194,6 @@ export class Watches {
         : { type: "event", zxid, kind, path },
     );
   }
-}
-
-/** All events of a revision come in one message; whatever is not beyond what was delivered is a repeat. */
-function isNew(record: WatchRecord, message: EventsMessage): boolean {
-  if (record.message === message) return true;
-  if (message.zxid <= record.deliveredZxid) return false;
-  record.message = message;
-  record.deliveredZxid = message.zxid;
-  if (record.resumeZxid === null || record.resumeZxid < message.zxid) {
-    record.resumeZxid = message.zxid;
-  }
-  return true;
 }
 
 function laterOf(a: Zxid | 0, b: Zxid): Zxid {
