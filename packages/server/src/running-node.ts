@@ -445,6 +445,7 @@ export class RunningNode implements LoopHooks {
           ),
       },
       outboxLimits: config.limits.outbox,
+      sessions: config.sessions,
       clock: ports.clock,
       proposals: this.#proposals,
       reads: this.#reads,

@@ -6,6 +6,7 @@ import {
   type DataTree,
 } from "@quorate/kv-store";
 import {
+  PROTOCOL_LIMITS,
   PROTOCOL_VERSION,
   zxid as zxidOf,
   type ClientMessage,
@@ -17,6 +18,7 @@ import {
   type WriteOutcome,
   type Zxid,
 } from "@quorate/kv-store/protocol";
+import type { SessionConfig } from "../config.ts";
 import type { Liveness } from "../liveness.ts";
 import type { Connection, MonotonicClock } from "../ports.ts";
 import type { Proposals, SessionWrites } from "../proposals.ts";
@@ -44,6 +46,8 @@ export interface GatewayIdentity {
 export interface GatewayOptions {
   readonly identity: GatewayIdentity;
   readonly outboxLimits: OutboxLimits;
+  /** Bounds that the timeouts clients ask for are brought into. Default: the protocol's. */
+  readonly sessions?: SessionConfig;
   readonly clock: MonotonicClock;
   readonly proposals: Proposals;
   readonly reads: ReadIndexes;
@@ -55,6 +59,10 @@ export interface GatewayOptions {
   wake(): void;
 }
 
+const PROTOCOL_SESSIONS: SessionConfig = {
+  timeoutMinMs: PROTOCOL_LIMITS.sessionTimeoutMinMs,
+  timeoutMaxMs: PROTOCOL_LIMITS.sessionTimeoutMaxMs,
+};
 /** After a refusal because a session keeps more replies than it may, ms: its client acknowledges them meanwhile. */
 const WINDOW_FULL_RETRY_MS = 10;
 
@@ -113,7 +121,9 @@ export class ClientGateway implements ConnectionOwner {
     }
     const verifier = verifierOf(hello.secret);
     const attach = this.#attachInfo(connection, hello);
-    const { timeoutMs, session } = hello;
+    const { session } = hello;
+    const { timeoutMinMs, timeoutMaxMs } = this.#options.sessions ?? PROTOCOL_SESSIONS;
+    const timeoutMs = Math.min(timeoutMaxMs, Math.max(timeoutMinMs, hello.timeoutMs));
     const command =
       session === null
         ? encodeCommand({ kind: "openSession", verifier, timeoutMs, attach })
