@@ -20,6 +20,7 @@ import { NodeStorage, openIdentity } from "./node-storage.ts";
 import type { ServerPorts, Transport } from "./ports.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 import type { IdentityFile } from "./storage/identity.ts";
+import { scanLog, type LogScanItem } from "./storage/log-scan.ts";
 
 const DIRECTORY = "/data/one";
 const SNAPSHOT_INDEX = 50;
@@ -197,7 +198,7 @@ describe("a node's storage", () => {
     const opened = await open(disk);
     await persist(opened.storage, entries(1, 3));
     const snapshot = await receive(opened.storage);
-    await opened.identity.update({ image: snapshot.directory });
+    await opened.identity.update({ image: snapshot.directory, logSequence: 1 });
     await snapshot.image.close();
     await close(opened);
     for (let start = 0; start < 2; start += 1) {
@@ -284,6 +285,34 @@ describe("a node's storage", () => {
     await expect(open(disk)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
   });
 
+  test("does not take a log that lost its end for one that a snapshot is about to replace", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    const { storage, tree } = opened;
+    for (let at = 1; at <= 3; at += 1) await persist(storage, entries(at, at));
+    tree.skipTo(zxid(3));
+    const options = { clock: new Clock(), clusterId: "c", historyId: "h" };
+    await new Checkpointer(options).run(tree, storage.image, metaAt(3));
+    await close(opened);
+    await loseLastRecord(disk);
+    await expect(open(disk)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
+  });
+
+  test("knows after a checkpoint how far its log had come", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    const { storage, tree } = opened;
+    await persist(storage, entries(1, 2));
+    tree.skipTo(zxid(2));
+    const options = { clock: new Clock(), clusterId: "c", historyId: "h" };
+    await new Checkpointer(options).run(tree, storage.image, metaAt(2));
+    await persist(storage, entries(3, 3));
+    await storage.trim(logIndex(2));
+    await close(opened);
+    await loseLastRecord(disk);
+    await expect(open(disk)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
+  });
+
   test("refuses an image of another ensemble and of another history", async () => {
     for (const change of [{ clusterId: "other" }, { historyId: "other" }]) {
       const disk = newDisk();
@@ -343,6 +372,15 @@ describe("a node's storage", () => {
     expect([...outcomes].sort()).toEqual([0, SNAPSHOT_INDEX]);
   }, 60_000);
 });
+
+/** The medium forgets the last record of the log as if it had never been written. */
+async function loseLastRecord({ files }: Disk): Promise<void> {
+  const directory = `${DIRECTORY}/log`;
+  let last: LogScanItem | null = null;
+  for await (const item of scanLog(files, directory)) last = item;
+  if (last?.status !== "ok") throw new Error("no record");
+  files.overwrite(`${directory}/${last.segment}`, last.position, new Uint8Array(last.bytes));
+}
 
 /** Runs `work` until the step with this number, then cuts the power; the disk as it is found afterwards. */
 async function crashDuring(disk: Disk, cutAt: number, work: () => Promise<void>): Promise<Disk> {

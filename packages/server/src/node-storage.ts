@@ -168,7 +168,8 @@ export class NodeStorage implements LoopLog {
   async #entriesAfter(base: SnapshotMeta, hardState: HardState): Promise<readonly Entry[]> {
     const log = this.#log;
     if (!(await this.#logContains(base))) {
-      // A snapshot was put in force and the process ended before the log could say so.
+      // A snapshot was put in force and the process ended before the log could say so: then nothing was written since.
+      if (log.sequence !== this.#identity.current.logSequence) refuseShortLog(base, log.lastIndex);
       await log.persist({ hardState, snapshot: base }, new Uint8Array(0));
       return [];
     }
@@ -250,7 +251,7 @@ export class NodeStorage implements LoopLog {
     }
     this.#isStagedInForce = true;
     await this.#ports.files.syncDirectory(this.#directory);
-    await this.#identity.update({ image: staged.directory });
+    await this.#identity.update({ image: staged.directory, logSequence: this.#log.sequence });
   }
 
   /** The state machine stands on the snapshot in force. `settled`: nothing uses the old image any more. */
@@ -272,6 +273,8 @@ export class NodeStorage implements LoopLog {
 
   /** The image stands at `index` now: the log behind the last few checkpoints goes. */
   async trim(index: LogIndex): Promise<void> {
+    // A log that is found to be shorter than it is now has lost something.
+    await this.#identity.update({ logSequence: this.#log.sequence });
     this.#checkpoints.push(index);
     while (this.#checkpoints.length > CHECKPOINTS_KEPT) this.#checkpoints.shift();
     const oldest = this.#checkpoints[0];
@@ -293,14 +296,20 @@ export class NodeStorage implements LoopLog {
   }
 }
 
+const REJOIN =
+  "Nothing was changed. This node may not vote with what is left: move its data directory away " +
+  "and start it with --rejoin, so that it comes back as a new member";
+
 function refuseDamage({ damage }: RecoveredLog): void {
   if (damage === null) return;
-  throw new ServerError(
-    "LOG_CORRUPT",
-    `${damage.message} (${damage.segment} at ${damage.position}). ` +
-      "Nothing was changed. This node may not vote with what is left: move its data directory away " +
-      "and start it with --rejoin, so that it comes back as a new member",
-  );
+  const { message, segment, position } = damage;
+  throw new ServerError("LOG_CORRUPT", `${message} (${segment} at ${position}). ${REJOIN}`);
+}
+
+/** The image is never ahead of the log it was made from, so the log was longer once. */
+function refuseShortLog({ index }: SnapshotMeta, lastIndex: LogIndex): never {
+  const text = `the log ends at ${lastIndex}, but the image stands at ${index}`;
+  throw new ServerError("LOG_CORRUPT", `${text}. ${REJOIN}`);
 }
 
 function refuseForeign({ clusterId, historyId }: ImageMeta, identity: IdentityFile): void {
