@@ -96,10 +96,48 @@ describe("liveness", () => {
     expect(touches).toHaveLength(1);
     later(1);
     expect(touches).toHaveLength(2);
-    liveness.onNoted(1, []);
+    liveness.onNoted(touches[1]!.batch, []);
+    liveness.onNoted(touches[0]!.batch, []);
+    expect(answers).toEqual(["pong 1"]);
+  });
+
+  test("takes answers that always come after the next question", () => {
+    const { liveness, touches, answers, ping, later } = setUp();
+    liveness.setLeader(L1);
+    for (let round = 1; round <= 10; round += 1) {
+      ping(1, `${round}`);
+      later(1000);
+      const late = touches.at(-3);
+      if (late !== undefined) liveness.onNoted(late.batch, []);
+    }
+    expect(answers).toEqual(Array.from({ length: 8 }, (_, at) => `pong ${at + 1}`));
+  });
+
+  test("takes no late answer for the end of a session that has been asked about again since", () => {
+    const { liveness, touches, answers, ping, later } = setUp();
+    liveness.setLeader(L1);
+    ping(1);
+    later(20);
+    later(400);
+    expect(touches).toHaveLength(2);
+    liveness.onNoted(touches[0]!.batch, [1]);
+    expect(answers).toEqual([]);
+    liveness.onNoted(touches[1]!.batch, [1]);
+    expect(answers).toEqual(["refused 1"]);
+  });
+
+  test("waits for a bounded number of answers", () => {
+    const { liveness, touches, answers, ping, later } = setUp();
+    liveness.setLeader(L1);
+    for (let round = 1; round <= 9; round += 1) {
+      ping(round);
+      later(400);
+    }
+    expect(touches).toHaveLength(9);
+    liveness.onNoted(touches[0]!.batch, []);
     expect(answers).toEqual([]);
     liveness.onNoted(touches[1]!.batch, []);
-    expect(answers).toEqual(["pong 1"]);
+    expect(answers).toEqual(["pong 1", "pong 2"]);
   });
 
   test("says nothing while nobody leads, and then answers the last ping of each session", () => {
