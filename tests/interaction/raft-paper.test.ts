@@ -268,6 +268,14 @@ describe("Raft paper, section 5.3: replication", () => {
     expect(node.commitIndex).toBe(1);
     expect(node.logTerms).toEqual([1, 1, 1]);
   });
+
+  test("a notice of a commit covers no tail that may be another leader's", () => {
+    const node = new LoneCore({ terms: [1, 1, 2] });
+    node.append({ from: 2, term: 3 }, [1, 1], [1]);
+    node.receive("commitNotice", { from: 2, term: 3 }, { commitIndex: logIndex(3) });
+    expect(node.commitIndex).toBe(2);
+    expect(node.logTerms).toEqual([1, 1, 2]);
+  });
 });
 
 describe("Raft paper, section 5.4: safety", () => {
@@ -313,6 +321,19 @@ describe("Raft paper, section 5.5 and thesis, section 3.8: durability", () => {
     expect(node.take("requestVote")).toEqual([]);
     node.persist();
     expect(node.take("requestVote")).toHaveLength(2);
+  });
+
+  test("a leader counts its own log only as far as its disk has it", () => {
+    const node = new LoneCore();
+    node.awaitCampaign();
+    node.vote(2, true, { preVote: true });
+    node.persist();
+    node.vote(2, true);
+    expect(node.isWriting).toBe(true);
+    node.acknowledge(2, 1);
+    expect(node.commitIndex).toBe(0);
+    node.persist();
+    expect(node.commitIndex).toBe(1);
   });
 
   test("at most one write is under way", () => {
