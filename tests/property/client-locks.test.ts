@@ -8,7 +8,16 @@ import { ModelService } from "../support/client/model-service.ts";
 const CLIENTS = 3;
 
 interface Step {
-  readonly kind: "acquire" | "release" | "abort" | "receive" | "deliver" | "apply" | "time" | "cut";
+  readonly kind:
+    | "acquire"
+    | "release"
+    | "abort"
+    | "receive"
+    | "deliver"
+    | "apply"
+    | "time"
+    | "cut"
+    | "overload";
   readonly client: number;
   readonly pick: number;
 }
@@ -18,7 +27,8 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 3, arbitrary: fc.constantFrom("acquire" as const, "release" as const) },
     { weight: 8, arbitrary: fc.constantFrom("receive" as const, "deliver" as const) },
     { weight: 4, arbitrary: fc.constant("apply" as const) },
-    { weight: 1, arbitrary: fc.constantFrom("abort" as const, "cut" as const, "time" as const) },
+    { weight: 1, arbitrary: fc.constantFrom("abort" as const, "cut" as const) },
+    { weight: 1, arbitrary: fc.constantFrom("time" as const, "overload" as const) },
   ),
   client: fc.nat(CLIENTS - 1),
   pick: fc.nat(3),
@@ -101,6 +111,10 @@ test("a lock that a client believes to hold is held, whatever happens to connect
         else if (kind === "abort") contestant.attempts.at(-1 - pick)?.abort.abort();
         else if (kind === "time") await contestant.net.clock.advance(pick * 50);
         else if (kind === "cut") links[0]?.connection.cut();
+        else if (kind === "overload") {
+          model.isOverloaded = pick % 2 === 0;
+          model.isLeaking = pick === 0;
+        }
         for (let i = 0; i <= pick; i += 1) {
           if (kind === "apply") model.apply();
           for (const link of links) {
@@ -111,6 +125,7 @@ test("a lock that a client believes to hold is held, whatever happens to connect
         await settle();
         check();
       }
+      model.isOverloaded = false;
       // Whoever waits gets the lock in the end, if the others give it back.
       for (let round = 0; round < contestants.length + steps.length; round += 1) {
         await rest(3_000);

@@ -4,7 +4,6 @@ import { serverUrl } from "./server-url.ts";
 /** The part of a browser's WebSocket that is used here. */
 interface BrowserSocket extends EventTarget {
   binaryType: string;
-  readonly bufferedAmount: number;
   send(data: Uint8Array): void;
   close(): void;
 }
@@ -49,9 +48,6 @@ function noConnection(): string {
 function socketOf(socket: BrowserSocket): Socket {
   return {
     send: (frame) => socket.send(frame),
-    get bufferedBytes() {
-      return socket.bufferedAmount;
-    },
     close: () => socket.close(),
   };
 }

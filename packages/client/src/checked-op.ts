@@ -2,6 +2,9 @@ import {
   CREATE_MODES,
   PROTOCOL_LIMITS,
   checkPath,
+  isReserved,
+  type CreateMode,
+  type ErrorCode,
   type Query,
   type WriteOp,
 } from "@quorate/kv-store/protocol";
@@ -19,6 +22,13 @@ const OP_BYTES = 64;
 const ANSWER_BYTES = 200;
 /** UTF-16 units that the service may add to a path: a sequence number, or the name of a contender. */
 const NAME_UNITS_ADDED = 64;
+
+const SEQUENTIAL: ReadonlySet<CreateMode> = new Set([
+  "persistentSequential",
+  "ephemeralSequential",
+]);
+/** As many as the service appends. */
+const SEQUENCE_DIGITS = "0000000000";
 
 const encoder = new TextEncoder();
 
@@ -55,7 +65,7 @@ export function checkConsistency(options: ReadOptions | undefined): QuorateError
 /** Codes: BAD_PATH, RESERVED_PATH, BAD_ARGUMENTS, TOO_LARGE. Null: the op may be sent. */
 export function checkOp(op: WriteOp, opIndex: number): QuorateError | null {
   const { path } = op;
-  const code = typeof path === "string" ? checkPath(path) : "BAD_PATH";
+  const code = checkOpPath(op);
   if (code !== null) {
     const text = code === "BAD_PATH" ? "is no path of a znode" : "is kept for the ensemble";
     return new QuorateError(code, `"${path}" ${text}`, { path, opIndex });
@@ -162,6 +172,14 @@ export function dataBytes(data: Uint8Array | string): Uint8Array {
 /** A copy of `bytes` that keeps nothing else alive. */
 export function ownedBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
+}
+
+/** A sequential znode is checked with a number, as the service does: before that "/jobs/" is no path. */
+function checkOpPath(op: WriteOp): ErrorCode | null {
+  const { path } = op;
+  if (typeof path !== "string") return "BAD_PATH";
+  if (op.kind !== "create" || !SEQUENTIAL.has(op.mode)) return checkPath(path);
+  return isReserved(path) ? "RESERVED_PATH" : checkPath(path + SEQUENCE_DIGITS);
 }
 
 function checkData(op: WriteOp, data: Uint8Array, opIndex: number): QuorateError | null {

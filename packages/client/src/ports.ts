@@ -14,8 +14,6 @@ export interface Dialer {
 /** One connection that carries whole frames. */
 export interface Socket {
   send(frame: Uint8Array): void;
-  /** Bytes accepted by `send` and not yet handed to the network. */
-  readonly bufferedBytes: number;
   close(): void;
 }
 

@@ -114,6 +114,25 @@ describe("writes", () => {
     expect(connection.take()).toMatchObject([{ writeSeq: 1 }]);
   });
 
+  test("a sequential create may name its directory alone", async () => {
+    const { net, client, connection } = await openClient();
+    void client.create("/jobs/", "", { mode: "persistentSequential" });
+    void client.create("/", "", { mode: "ephemeralSequential" });
+    await net.clock.settle();
+    expect(connection.takeKind("write").map(({ ops }) => ops[0]?.path)).toEqual(["/jobs/", "/"]);
+    for (const [path, code] of [
+      ["/jobs//", "BAD_PATH"],
+      ["", "BAD_PATH"],
+      [`/${"x".repeat(250)}`, "BAD_PATH"],
+      ["/quorate/", "RESERVED_PATH"],
+      ["/quorate", "RESERVED_PATH"],
+    ] as const) {
+      const creating = client.create(path, "", { mode: "persistentSequential" });
+      expect(await errorOf(creating)).toMatchObject({ code, path });
+    }
+    expect(await errorOf(client.create("/jobs/"))).toMatchObject({ code: "BAD_PATH" });
+  });
+
   test("a multi takes text, and what it is not told has defaults", async () => {
     const { net, client, connection } = await openClient();
     const bytes = Uint8Array.of(7);

@@ -283,6 +283,18 @@ describe("refusals", () => {
     expect(rest.at(-1)).toMatchObject({ kind: "read" });
   });
 
+  test("a pause that no timer can take, or that nobody would wait for, is cut", async () => {
+    const { net, client, connection } = await openClient();
+    void client.delete("/a");
+    await net.clock.settle();
+    connection.take();
+    connection.send({ ...refused(1), retryAfterMs: 2 ** 40 });
+    await net.clock.advance(1_999);
+    expect(numbersOf(connection.take())).toEqual([]);
+    await net.clock.advance(21);
+    expect(numbersOf(connection.take())).toEqual([1]);
+  });
+
   test("pauses grow while they persist", async () => {
     const { net, client, connection } = await openClient({ sessionTimeoutMs: 600_000 });
     let sends = 0;

@@ -38,6 +38,8 @@ export const QUEUE_BYTES_MAX = 67_108_864;
 
 /** Pauses after refusals, added to what the server asks for: most overloads last a moment. */
 const REFUSED_BACKOFF = { firstMs: 20, capMs: 2_000 };
+/** More is not granted to a server that asks for it: it may be wrong about when it will do, and asking costs little. */
+const RETRY_AFTER_MAX_MS = 2_000;
 /** Writes sent after a refusal before the first of them is answered: what may be refused again should cost little. */
 const PROBE_WRITES = 16;
 
@@ -193,7 +195,8 @@ export class RequestTable {
     }
     this.#refusal = { fromSeq, code };
     this.#endHold();
-    const pauseMs = Math.max(0, retryAfterMs) + this.#refusedBackoff.next();
+    const askedMs = Math.min(Math.max(0, retryAfterMs), RETRY_AFTER_MAX_MS);
+    const pauseMs = askedMs + this.#refusedBackoff.next();
     this.#holdTimer = this.#ports.clock.after(pauseMs, () => {
       this.#holdTimer = null;
       this.#ports.wake();

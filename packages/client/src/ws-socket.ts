@@ -51,9 +51,6 @@ function socketOf(socket: WebSocket): Socket {
     send(frame) {
       if (socket.readyState === WebSocket.OPEN) socket.send(frame);
     },
-    get bufferedBytes() {
-      return socket.bufferedAmount;
-    },
     close() {
       socket.close();
       // A server that does not answer the closing handshake must not keep the process alive.

@@ -39,7 +39,6 @@ export class FakeConnection {
 
   get socket(): Socket {
     return {
-      bufferedBytes: 0,
       send: (frame) => this.#receive(frame),
       close: () => {
         this.isOpen = false;

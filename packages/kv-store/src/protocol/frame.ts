@@ -34,7 +34,7 @@ export type ClientMessage =
       readonly ackedSeq: WriteSeq | 0;
       readonly ops: readonly WriteOp[];
     }
-  /** The client gives up a number that was refused before the log; it must be the one the refusal named. */
+  /** In place of a write that was refused before the log: the client gives the number up. */
   | { readonly kind: "skip"; readonly writeSeq: WriteSeq; readonly ackedSeq: WriteSeq | 0 }
   /** Answered after every write sent before it on this session. `cxid` correlates the reply; never reused on a connection. */
   | {
