@@ -1,5 +1,5 @@
 import { freePorts } from "@quorate/cli";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -30,6 +30,11 @@ test("quorate dev serves, shows a node that dies, keeps its data and resumes", a
   const second = new RunningCommand(["dev", "--data", directory]);
   await second.says(/leads in term/);
   expect(await quorate("get", "/kept", "-s", servers)).toEqual({ exit: 0, output: "yes\n" });
+  const beside = await quorate("dev", "--data", join(directory, "other"), ...dev.slice(3));
+  expect(beside.exit).toBe(1);
+  expect(beside.output).toContain("another program listens there");
+  expect(existsSync(join(directory, "other"))).toBe(false);
+
   const [, processId] = await second.says(/node 2 +process (\d+)/);
   process.kill(Number(processId), "SIGKILL");
   await second.says(/node 2 ended: signal SIGKILL \(9\); it is not started again/);

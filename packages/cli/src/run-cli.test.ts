@@ -245,8 +245,10 @@ describe("dev", () => {
       const { openEnsemblePlan } = await import("./ensemble/plan-file.ts");
       const first = await openEnsemblePlan(directory, { nodes: 5, port: 7301 });
       expect([first.isNew, first.plan.nodes.length]).toEqual([true, 5]);
+      expect((await openEnsemblePlan(directory, { nodes: 3 })).isNew).toBe(true);
+      await first.keep();
       const again = await openEnsemblePlan(directory, {});
-      expect(again).toEqual({ isNew: false, plan: first.plan });
+      expect(again).toMatchObject({ isNew: false, plan: first.plan });
       await expect(openEnsemblePlan(directory, { nodes: 3 })).rejects.toMatchObject({
         exitCode: EXIT_CODES.usage,
       });

@@ -1,11 +1,15 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { resolve } from "node:path";
+import { CliError } from "../cli-error.ts";
 import { parseCount } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
 import { DevSession } from "../ensemble/dev-session.ts";
 import { clientAddresses, type EnsemblePlan } from "../ensemble/ensemble-plan.ts";
+import { takenAddresses } from "../ensemble/free-ports.ts";
 import { LocalEnsemble } from "../ensemble/local-ensemble.ts";
 import { openEnsemblePlan } from "../ensemble/plan-file.ts";
+import { EXIT_CODES } from "../exit-code.ts";
+import { DEFAULT_SERVERS } from "../servers.ts";
 import type { ReportExit } from "./hold-commands.ts";
 
 interface DevFlags {
@@ -33,20 +37,42 @@ export function addDevCommand(program: Command, context: CliContext, report: Rep
 
 async function runDev(context: CliContext, flags: DevFlags): Promise<number> {
   const directory = resolve(context.workingDirectory, flags.data);
-  const { plan, isNew } = await openEnsemblePlan(directory, {
+  const { plan, isNew, keep } = await openEnsemblePlan(directory, {
     ...(flags.nodes !== undefined && { nodes: flags.nodes }),
     ...(flags.port !== undefined && { port: flags.port }),
   });
+  await checkAddresses(plan);
+  await keep();
   const ensemble = new LocalEnsemble({ plan, flags: ["--log-format", "text"], env: context.env });
-  return new DevSession(context, ensemble, bannerOf(plan, directory, isNew)).run();
+  const head = `${isNew ? "a new ensemble" : "the ensemble"} of ${nodesText(plan)}, data and logs in ${directory}`;
+  return new DevSession(context, ensemble, bannerOf(context, plan, head)).run();
 }
 
-function bannerOf(plan: EnsemblePlan, directory: string, isNew: boolean): string {
-  const servers = clientAddresses(plan).join(",");
+function nodesText({ nodes }: EnsemblePlan): string {
+  return nodes.length === 1 ? "one node" : `${nodes.length} nodes`;
+}
+
+/** Nodes that cannot listen would end one by one, and another ensemble answer in their place. */
+async function checkAddresses(plan: EnsemblePlan): Promise<void> {
+  const addresses = plan.nodes.flatMap((node) => [node.clientListen, node.peerAddress]);
+  const taken = await takenAddresses(addresses);
+  if (taken.length === 0) return;
+  throw new CliError("ADDRESS_IN_USE", `${taken.join(", ")}: another program listens there`, {
+    exitCode: EXIT_CODES.failed,
+    hint: "perhaps another `quorate dev`, or nodes of one that was killed: stop it, or start a second one with --port and --data",
+  });
+}
+
+function bannerOf(context: CliContext, plan: EnsemblePlan, head: string): string {
+  const servers = clientAddresses(plan);
+  // Within a clone nothing is on the path; npm says so by having started this.
+  const program = context.env["npm_lifecycle_event"] === undefined ? "quorate" : "npx quorate";
+  const isDefault = servers.slice(0, DEFAULT_SERVERS.length).join() === DEFAULT_SERVERS.join();
   return [
-    `${isNew ? "a new ensemble" : "the ensemble"} of ${plan.nodes.length} nodes, data and logs in ${directory}`,
-    `connect to  ${servers}`,
-    `try         quorate --help, quorate status --servers ${servers}`,
+    head,
+    `connect to  ${servers.join(",")}`,
+    `try         ${program} status${isDefault ? "" : ` --servers ${servers.join(",")}`}`,
+    `            ${program} --help`,
     "",
   ].join("\n");
 }

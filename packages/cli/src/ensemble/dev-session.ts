@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES, type ExitCode } from "../exit-code.ts";
-import { changeLines, viewText, type Snapshot } from "./dev-view.ts";
+import { changeLines, rowsOf, viewText, type Snapshot } from "./dev-view.ts";
 import type { LocalEnsemble } from "./local-ensemble.ts";
 
 const REFRESH_MS = 500;
@@ -15,7 +15,8 @@ export class DevSession {
   readonly #ensemble: LocalEnsemble;
   readonly #banner: string;
   #before: Snapshot | null = null;
-  #shownLines = 0;
+  #shown = "";
+  readonly #answered = new Set<string>();
   #signals = 0;
   #wake: () => void = () => undefined;
 
@@ -36,6 +37,7 @@ export class DevSession {
         await this.#pause();
       }
       const wasInterrupted = this.#signals > 0;
+      if (!wasInterrupted) await this.#refresh();
       await this.#ensemble.stop();
       return wasInterrupted ? EXIT_CODES.ok : this.#reportDeath();
     } finally {
@@ -64,7 +66,8 @@ export class DevSession {
 
   async #refresh(): Promise<void> {
     const readings = await this.#ensemble.read();
-    const now: Snapshot = { atMs: performance.now(), readings };
+    for (const { name, status } of readings) if (status !== null) this.#answered.add(name);
+    const now: Snapshot = { atMs: performance.now(), readings, answered: new Set(this.#answered) };
     if (this.#signals > 0) return;
     if (this.#context.out.isTerminal) this.#draw(viewText(now, this.#before));
     else this.#log(changeLines(now, this.#before));
@@ -72,10 +75,13 @@ export class DevSession {
   }
 
   #draw(view: string): void {
-    const text = `${view}${styleText("dim", "Ctrl-C stops it")}\n`;
-    const up = this.#shownLines === 0 ? "" : `\u001b[${this.#shownLines}A\u001b[0J`;
+    const hasEnded = this.#ensemble.nodes.some((node) => node.exit !== null);
+    const foot = hasEnded ? "Ctrl-C stops it; the next start starts all nodes" : "Ctrl-C stops it";
+    const text = `${view}${styleText("dim", foot)}\n`;
+    const rows = rowsOf(this.#shown, this.#context.out.columns);
+    const up = rows === 0 ? "" : `\u001b[${rows}A\u001b[0J`;
     this.#context.out.write(`${up}${text}`);
-    this.#shownLines = text.split("\n").length - 1;
+    this.#shown = text;
   }
 
   #log(lines: readonly string[]): void {
@@ -94,10 +100,23 @@ export class DevSession {
   }
 
   #reportDeath(): ExitCode {
-    for (const node of this.#ensemble.nodes) {
-      this.#context.err.write(`--- the end of node ${node.name}'s log\n${node.logTail()}`);
+    for (const { name, logFile } of this.#ensemble.plan.nodes) {
+      const end = endOf(this.#ensemble.node(name).logTail());
+      this.#context.err.write(`--- the end of ${logFile}\n${end}`);
     }
-    this.#context.err.write("error: all nodes have ended\n");
+    this.#context.err.write("error: all nodes have ended; their logs say why\n");
     return EXIT_CODES.failed;
   }
+}
+
+const END_LINES = 3;
+const END_LINE_CHARS = 240;
+
+/** The last lines of a log, without the stacks at the ends of them. */
+function endOf(log: string): string {
+  const lines = log.trimEnd().split("\n").slice(-END_LINES);
+  return lines
+    .map((line) => (line.length > END_LINE_CHARS ? `${line.slice(0, END_LINE_CHARS)}…` : line))
+    .map((line) => `${line}\n`)
+    .join("");
 }

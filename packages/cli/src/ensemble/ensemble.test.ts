@@ -1,7 +1,8 @@
+import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
-import { changeLines, viewText, type Snapshot } from "./dev-view.ts";
+import { changeLines, rowsOf, viewText, type Snapshot } from "./dev-view.ts";
 import { planEnsemble, portsFrom, serverFlags } from "./ensemble-plan.ts";
-import { freePorts } from "./free-ports.ts";
+import { freePorts, takenAddresses } from "./free-ports.ts";
 import type { NodeReading } from "./local-ensemble.ts";
 import { NodeProcess, describeExit, type NodeExit } from "./node-process.ts";
 import { findLeader, parseNodeStatus, type NodeStatus } from "./node-status.ts";
@@ -37,6 +38,18 @@ describe("a plan", () => {
   test("takes free ports, each once", async () => {
     const ports = (await freePorts(5)).flatMap(({ peer, client }) => [peer, client]);
     expect(new Set(ports).size).toBe(10);
+  });
+
+  test("knows which addresses are taken", async () => {
+    const [ports] = await freePorts(1);
+    const addresses = [`127.0.0.1:${ports?.client}`, `127.0.0.1:${ports?.peer}`];
+    expect(await takenAddresses(addresses)).toEqual([]);
+    const server = createServer();
+    await new Promise<void>((resolve) => {
+      server.listen(ports?.peer, "127.0.0.1", resolve);
+    });
+    expect(await takenAddresses(addresses)).toEqual(addresses.slice(1));
+    await new Promise((resolve) => server.close(resolve));
   });
 });
 
@@ -78,10 +91,37 @@ describe("the live view", () => {
     expect(changeLines(up, up)).toEqual([]);
     const down = snapshot(1, null, { code: 4, signal: null });
     expect(changeLines(down, up)).toEqual([
-      "node 1 ended: exit code 4; it is not started again",
+      "node 1 ended: exit code 4, its data are damaged or lost; it is not started again",
       "no leader",
     ]);
     expect(changeLines(down, down)).toEqual([]);
+  });
+
+  test("tells of a node that ends before it ever answered", () => {
+    const starting = snapshot(0, null);
+    const down = snapshot(1, null, { code: 3, signal: null });
+    expect(changeLines(down, starting)).toEqual([
+      "node 1 ended: exit code 3, its address is taken; it is not started again",
+    ]);
+    expect(changeLines(down, null)).toHaveLength(1);
+  });
+
+  test("tells a node that stands still from one that starts", () => {
+    const starting = snapshot(0, null);
+    const up = snapshot(1, STATUS);
+    const still: Snapshot = { ...snapshot(2, null), answered: new Set(["1"]) };
+    expect(viewText(starting, null)).toContain("starting");
+    expect(viewText(still, up)).toContain("does not answer");
+    expect(changeLines(up, starting)).toEqual([]);
+    expect(changeLines(still, up)).toEqual(["node 1 does not answer"]);
+    expect(changeLines(up, still)).toEqual(["node 1 answers"]);
+  });
+
+  test("counts the rows it takes, wrapped and without colours", () => {
+    expect(rowsOf("", 80)).toBe(0);
+    expect(rowsOf("one\n\nthree\n", 80)).toBe(3);
+    expect(rowsOf(`${"x".repeat(80)}\n${"x".repeat(81)}\n`, 80)).toBe(3);
+    expect(rowsOf(`\u001b[31m${"x".repeat(80)}\u001b[39m\n`, 80)).toBe(1);
   });
 });
 
@@ -95,7 +135,6 @@ describe("an exit", () => {
 
 function snapshot(atMs: number, status: NodeStatus | null, exit: NodeExit | null = null): Snapshot {
   const node = new NodeProcess({ name: "1", serverMain: "", args: [], logFile: "", env: {} });
-  Object.defineProperty(node, "exit", { value: exit });
-  const reading: NodeReading = { name: "1", process: node, clientAddress: "a:1", status };
-  return { atMs, readings: [reading] };
+  const reading: NodeReading = { name: "1", process: node, clientAddress: "a:1", status, exit };
+  return { atMs, readings: [reading], answered: new Set(status === null ? [] : ["1"]) };
 }

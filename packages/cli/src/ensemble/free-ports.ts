@@ -23,6 +23,19 @@ export async function freePorts(nodeCount: number): Promise<readonly NodePorts[]
   }
 }
 
+/** Those of the addresses `127.0.0.1:port` that somebody listens on. */
+export async function takenAddresses(addresses: readonly string[]): Promise<readonly string[]> {
+  const found = await Promise.all(
+    addresses.map(async (address) => {
+      const server = await listen(Number(address.slice(address.lastIndexOf(":") + 1)));
+      if (server === null) return address;
+      await close(server);
+      return null;
+    }),
+  );
+  return found.filter((address) => address !== null);
+}
+
 /** Linux hands out 32768 to 60999 by default. */
 const PORT_MIN = 20_000;
 const PORT_MAX = 32_000;

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { clientAddresses, serverFlags, type EnsemblePlan } from "./ensemble-plan.ts";
-import { NodeProcess, describeExit } from "./node-process.ts";
+import { NodeProcess, describeExit, type NodeExit } from "./node-process.ts";
 import { findLeader, parseNodeStatus, type NodeStatus } from "./node-status.ts";
 
 /** What an ensemble of processes is started with. */
@@ -26,6 +26,8 @@ export interface NodeReading {
   readonly process: NodeProcess;
   readonly clientAddress: string;
   readonly status: NodeStatus | null;
+  /** How it had ended by then; null while it runs. */
+  readonly exit: NodeExit | null;
 }
 
 /**
@@ -72,7 +74,7 @@ export class LocalEnsemble implements AsyncDisposable {
       this.plan.nodes.map(async ({ name, clientAddress, clientListen }) => {
         const node = this.node(name);
         const status = node.isRunning ? await fetchNodeStatus(clientListen) : null;
-        return { name, process: node, clientAddress, status };
+        return { name, process: node, clientAddress, status, exit: node.exit };
       }),
     );
   }

@@ -19,6 +19,14 @@ const FILE = "ensemble.json";
 const FORMAT = 1;
 const DEFAULT_SHAPE: EnsembleShape = { nodes: 3, port: 7001 };
 
+/** An ensemble as a folder holds it, or could. */
+export interface OpenedPlan {
+  readonly plan: EnsemblePlan;
+  readonly isNew: boolean;
+  /** Makes a new one the folder's own; nothing is written before. */
+  readonly keep: () => Promise<void>;
+}
+
 /**
  * The ensemble kept in `directory`, or a new one. Throws a usage error when the folder holds one of another shape than
  * wanted: nodes and addresses are part of what the nodes agreed on.
@@ -26,16 +34,28 @@ const DEFAULT_SHAPE: EnsembleShape = { nodes: 3, port: 7001 };
 export async function openEnsemblePlan(
   directory: string,
   wanted: WantedShape,
-): Promise<{ readonly plan: EnsemblePlan; readonly isNew: boolean }> {
+): Promise<OpenedPlan> {
   const kept = await readShape(join(directory, FILE));
   const shape = kept ?? { ...DEFAULT_SHAPE, ...wanted };
   checkShape(directory, shape, wanted);
-  if (kept === null) {
+  return {
+    plan: planEnsemble(directory, portsFrom(shape.port, shape.nodes)),
+    isNew: kept === null,
+    keep: async () => (kept === null ? keepShape(directory, shape) : undefined),
+  };
+}
+
+async function keepShape(directory: string, shape: EnsembleShape): Promise<void> {
+  try {
     await mkdir(directory, { recursive: true });
     await writeFile(join(directory, FILE), `${JSON.stringify({ format: FORMAT, ...shape })}\n`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw usageError(
+      `cannot keep an ensemble in ${directory}: ${reason}`,
+      "name a folder to write to with --data",
+    );
   }
-  const plan = planEnsemble(directory, portsFrom(shape.port, shape.nodes));
-  return { plan, isNew: kept === null };
 }
 
 function checkShape(directory: string, kept: EnsembleShape, wanted: WantedShape): void {
