@@ -70,9 +70,11 @@ function storeEntries(state: NodeState, append: AppendEntries): void {
       if (log.matches(entry.index, entry.term)) continue;
       truncateFrom(state, entry.index);
     }
+    assert(entry.term <= state.term, "log_terms_within_term");
     log.append(entry);
     if (entry.kind === "config") state.memberships.push(entry.index, entry.membership);
   }
+  assert(log.lastIndex >= append.prevIndex + append.entries.length, "append_stored_whole");
 }
 
 /**
@@ -111,6 +113,7 @@ export function onCommitNotice(state: NodeState, notice: CommitNotice): void {
  */
 export function onHeartbeat(state: NodeState, heartbeat: Heartbeat): void {
   if (!followLeader(state, heartbeat.from)) return;
+  assert(heartbeat.term === state.term, "heartbeat_of_this_term");
   if (heartbeat.commitIndex <= state.log.lastIndex) commitThrough(state, heartbeat.commitIndex);
   if (!state.mayVote) return;
   state.outbox.push({
@@ -126,6 +129,7 @@ export function onHeartbeat(state: NodeState, heartbeat: Heartbeat): void {
 function resetToSnapshot(state: NodeState, install: InstallSnapshot): void {
   const { snapshot } = install;
   assert(snapshot.index > state.commitIndex, "snapshot_goes_forward");
+  assert(state.role === "follower", "snapshot_replaces_log_of_follower");
   state.log.reset(snapshot.index, snapshot.term);
   state.memberships.reset(snapshot.index, snapshot.membership);
   state.commitIndex = snapshot.index;
@@ -223,6 +227,7 @@ export function onReadIndexReply(state: NodeState, reply: ReadIndexReply): void 
 
 /** Refuses forwarded reads that the leader did not answer in time. */
 export function expireForwardedReads(state: NodeState): void {
+  assert(state.role !== "leader", "leader_forwards_nothing");
   for (;;) {
     const first = state.forwardedReads[0];
     if (first === undefined || first.deadlineTick > state.now) return;

@@ -1,4 +1,5 @@
 import { assert } from "./assert.ts";
+import { isVoteDurable } from "./disk.ts";
 import { commandBytes, entryBytes } from "./entry-bytes.ts";
 import type { Entry } from "./entry.ts";
 import { indexAfter, logIndex, type LogIndex, type NodeId } from "./ids.ts";
@@ -46,6 +47,7 @@ function appendOwn(state: NodeState, leading: Leading, entry: Entry): void {
  */
 export function becomeLeader(state: NodeState): void {
   const { log } = state;
+  assert(isVoteDurable(state), "leader_vote_durable");
   const termStartIndex = indexAfter(log.lastIndex);
   const leading: Leading = {
     termStartIndex,
@@ -139,6 +141,7 @@ function advanceCommit(state: NodeState, leading: Leading): void {
   const reached = quorumValue(membershipOf(state), leading.peers, matchOf);
   if (reached <= state.commitIndex || reached < leading.termStartIndex) return;
   const index = logIndex(reached);
+  assert(state.log.termAt(index) === state.term, "commit_counted_in_own_term");
   leading.uncommittedBytes -= state.log.bytesBetween(state.commitIndex, index);
   assert(leading.uncommittedBytes >= 0, "uncommitted_bytes_never_negative");
   commitThrough(state, index);
@@ -278,6 +281,7 @@ export function onHeartbeatReply(state: NodeState, reply: HeartbeatReply): void 
 /** Takes a read in, from this node or from a peer that forwarded it. */
 export function takeRead(state: NodeState, from: NodeId, context: ReadContext): void {
   const leading = leadingOf(state);
+  assert(state.forwardedReads.length === 0, "leader_forwards_nothing");
   if (!leading.peers.has(from)) return;
   if (leading.reads.add({ from, context })) return;
   if (from === state.id) state.readStates.push({ context, index: null });

@@ -67,6 +67,7 @@ export class MembershipHistory {
       const next = this.#steps[1];
       if (next === undefined || next.index > commitIndex) return;
       this.#steps.shift();
+      assert(this.#last.index >= next.index, "membership_history_rises");
     }
   }
 

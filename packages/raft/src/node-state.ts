@@ -221,6 +221,7 @@ function refuseReads(state: NodeState): void {
       state.outbox.push({ kind: "readIndexReply", from: id, to: from, term, context, index: null });
     }
   }
+  assert(state.leading.reads.count === 0, "refused_reads_are_all");
 }
 
 /** Enters a later term, in which nobody has this node's vote yet. */
@@ -306,6 +307,7 @@ export function leadingOf(state: NodeState): Leading {
 export function commitThrough(state: NodeState, index: LogIndex): void {
   assert(index <= state.log.lastIndex, "commit_within_log");
   if (index <= state.commitIndex) return;
+  assert(state.leader !== null, "commit_known_from_a_leader");
   state.commitIndex = index;
   state.memberships.settle(index);
 }

@@ -113,6 +113,9 @@ export class RaftNode {
     const installSnapshot = state.installDue;
     state.installDue = null;
     const committed = this.#takeCommitted();
+    const isInOrder =
+      installSnapshot === null || (committed[0]?.index ?? Infinity) > installSnapshot.index;
+    assert(isInOrder, "installed_before_what_follows");
     const softState = this.#takeSoftState();
     const { outbox, readStates, fetches } = state;
     const isIdle =
@@ -189,6 +192,7 @@ export class RaftNode {
   #persisted(ticket: PersistTicket): void {
     const state = this.#state;
     if (!completePersist(state, ticket)) return;
+    assert(state.disk.inFlight === null, "one_write_at_a_time");
     onLeaderPersisted(state);
     onCandidatePersisted(state);
     this.#trim();

@@ -70,6 +70,7 @@ function passOlderTerm(state: NodeState, message: Message): boolean {
 
 /** Takes a newer term over where the sender may impose it. True if the message is to be handled then. */
 function passNewerTerm(state: NodeState, message: Message): boolean {
+  assert(message.term > state.term, "newer_term_is_newer");
   switch (message.kind) {
     case "requestVote":
       return true;

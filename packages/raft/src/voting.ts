@@ -38,6 +38,7 @@ function refuse(state: NodeState, request: RequestVote): void {
  * not split the votes.
  */
 function giveWay(state: NodeState, request: RequestVote): void {
+  assert(request.preVote, "gives_way_before_any_vote");
   if (state.isLeaderSuspected) state.suspicionTick = Number.MAX_SAFE_INTEGER;
   if (state.role !== "preCandidate") return;
   const isEqual =
@@ -91,6 +92,7 @@ function answerVote(state: NodeState, request: RequestVote): void {
     return;
   }
   assert(state.role !== "leader", "vote_not_given_by_leader");
+  assert(state.term === request.term, "vote_of_the_current_term");
   state.votedFor = request.from;
   state.grantDue = request.from;
   resetElectionTimer(state);
