@@ -98,7 +98,8 @@ function judge(
 
 function lossText(acknowledged: number, value: number): string {
   const difference = acknowledged - value;
-  return difference >= 0 ? `${difference} were lost` : `${-difference} were counted twice`;
+  const count = Math.abs(difference);
+  return `${count} ${count === 1 ? "was" : "were"} ${difference >= 0 ? "lost" : "counted twice"}`;
 }
 
 function reasonText({ useLock, useGuard }: Protection): string {

@@ -1,4 +1,5 @@
 import { connect } from "@quorate/client";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,6 +25,8 @@ export async function playDemo(out: TextSink, protection: Protection): Promise<b
   const killAll = (): void => {
     crew.killAll();
     ensemble.killAll();
+    // They may still be about to die.
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
   };
   process.once("exit", killAll);
   try {

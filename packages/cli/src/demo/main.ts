@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 import { Command } from "commander";
+import { constants } from "node:os";
+import { END_SIGNALS } from "../context.ts";
+import { exitCodeOfSignal } from "../exit-code.ts";
 import { systemContext } from "../system-context.ts";
 import { playDemo } from "./demo.ts";
 
-const command = new Command("demo")
+const command = new Command("npm run demo --")
   .description(
     "kills workers and servers and shows what Quorate promises then; exits with 0 if all of it held",
   )
@@ -11,7 +14,9 @@ const command = new Command("demo")
   .option("--without-guard", "do not guard the writes with the lock's token: fails, as it must")
   .parse();
 const flags = command.opts<{ withoutLock?: boolean; withoutGuard?: boolean }>();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+for (const signal of END_SIGNALS) {
+  process.once(signal, () => process.exit(exitCodeOfSignal(constants.signals[signal])));
+}
 
 const held = await playDemo(systemContext().out, {
   useLock: flags.withoutLock !== true,
