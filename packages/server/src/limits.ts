@@ -50,6 +50,8 @@ export interface ClientLimits {
   readonly frameBytesMax: number;
   /** Bytes of the first frame of a connection. */
   readonly helloBytesMax: number;
+  /** Bytes that all clients together may leave unread; who has left most is let go. */
+  readonly unreadBytesMax: number;
 }
 
 /** When the disk counts as full. */
@@ -118,6 +120,7 @@ export const SERVER_LIMITS: ServerLimits = {
     connectionsMax: 20_000,
     frameBytesMax: PROTOCOL_LIMITS.frameBytesMax,
     helloBytesMax: 64 * KIB,
+    unreadBytesMax: 256 * MIB,
   },
   peer: {
     frameBytesMax: 32 * MIB,

@@ -446,6 +446,8 @@ export class RunningNode implements LoopHooks {
       },
       outboxLimits: config.limits.outbox,
       sessions: config.sessions,
+      unreadBytesMax: config.limits.client.unreadBytesMax,
+      counters: this.#options.metrics.counters,
       clock: ports.clock,
       proposals: this.#proposals,
       reads: this.#reads,

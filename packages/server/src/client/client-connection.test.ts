@@ -13,6 +13,7 @@ import {
   type ServerMessage,
 } from "@quorate/kv-store/protocol";
 import { describe, expect, test } from "vitest";
+import { zeroCounters } from "../observe/metrics.ts";
 import type { Connection, ConnectionHandlers } from "../ports.ts";
 import { SessionWrites } from "../proposals.ts";
 import type { WaitingRead } from "../reads.ts";
@@ -64,6 +65,7 @@ class Wire implements Connection {
 /** Records what a connection asks for; takes writes unless told otherwise. */
 class Owner implements ConnectionOwner {
   readonly outboxLimits = { bufferedBytesMax: 1000, frameMessagesMax: 100, frameBytesMax: 10_000 };
+  readonly counters = zeroCounters();
   readonly calls: string[] = [];
   readonly waits: WaitingRead[] = [];
   refusal: ErrorCode | null = null;
@@ -111,6 +113,8 @@ class Owner implements ConnectionOwner {
     this.closedCount += 1;
   }
 }
+
+const never = (): boolean => false;
 
 function setUp() {
   const owner = new Owner();
@@ -296,18 +300,19 @@ describe("reads", () => {
   test("wait for the writes before them, not for those after", () => {
     const { owner, wire, client } = opened();
     wire.hears(write(1), read(1), write(2), read(2));
-    expect(client.drainReads({ appliedIndex: 50, lastWriteSeq: 0 })).toBe(false);
+    expect(client.drainReads({ appliedIndex: 50, lastWriteSeq: 0 }, never)).toBe(false);
     expect(reads(owner)).toEqual([]);
-    expect(client.drainReads({ appliedIndex: 50, lastWriteSeq: 1 })).toBe(false);
+    expect(client.drainReads({ appliedIndex: 50, lastWriteSeq: 1 }, never)).toBe(false);
     expect(reads(owner)).toEqual(["read 1"]);
-    expect(client.drainReads({ appliedIndex: 50, lastWriteSeq: 2 })).toBe(true);
+    expect(client.drainReads({ appliedIndex: 50, lastWriteSeq: 2 }, never)).toBe(true);
     expect(reads(owner)).toEqual(["read 1", "read 2"]);
   });
 
   test("wait for their index to be known and applied, and keep their order", () => {
     const { owner, wire, client } = opened();
     wire.hears(read(1, "linearizable"), read(2));
-    const drain = (appliedIndex: number) => client.drainReads({ appliedIndex, lastWriteSeq: 0 });
+    const drain = (appliedIndex: number) =>
+      client.drainReads({ appliedIndex, lastWriteSeq: 0 }, never);
     expect(drain(100)).toBe(false);
     owner.waits[0]!.index = 7 as never;
     expect(drain(6)).toBe(false);
@@ -321,9 +326,9 @@ describe("reads", () => {
     wire.hears(write(1), read(1));
     client.refuse(1, "DISK_FULL", 100);
     wire.hears(read(2));
-    client.drainReads({ appliedIndex: 1, lastWriteSeq: 0 });
+    client.drainReads({ appliedIndex: 1, lastWriteSeq: 0 }, never);
     expect(reads(owner)).toEqual([]);
-    client.drainReads({ appliedIndex: 2, lastWriteSeq: 1 });
+    client.drainReads({ appliedIndex: 2, lastWriteSeq: 1 }, never);
     expect(reads(owner)).toEqual(["read 1", "read 2"]);
   });
 
@@ -337,14 +342,24 @@ describe("reads", () => {
     });
     wire.hears(get(1), get(2));
     const progress = { appliedIndex: 1, lastWriteSeq: 0 };
-    expect(client.drainReads(progress)).toBe(false);
+    expect(client.drainReads(progress, never)).toBe(false);
     expect(reads(owner)).toEqual(["read 1"]);
     wire.bufferedBytes = 600;
     client.flush();
-    expect(client.drainReads(progress)).toBe(false);
+    expect(client.drainReads(progress, never)).toBe(false);
     wire.bufferedBytes = 0;
-    expect(client.drainReads(progress)).toBe(true);
+    expect(client.drainReads(progress, never)).toBe(true);
     expect(reads(owner)).toEqual(["read 1", "read 2"]);
+  });
+
+  test("are interrupted when their time is up, and go on where they stopped", () => {
+    const { owner, wire, client } = opened();
+    wire.hears(read(1), read(2), read(3));
+    const progress = { appliedIndex: 1, lastWriteSeq: 0 };
+    expect(client.drainReads(progress, () => true)).toBe(false);
+    expect(reads(owner)).toEqual(["read 1"]);
+    expect(client.drainReads(progress, never)).toBe(true);
+    expect(reads(owner)).toEqual(["read 1", "read 2", "read 3"]);
   });
 
   test("are bounded in number", () => {

@@ -11,18 +11,33 @@ import {
   type ServerMessage,
   type SessionId,
 } from "@quorate/kv-store/protocol";
+import type { Counters } from "../observe/metrics.ts";
 import type { SessionWrites } from "../proposals.ts";
 import type { Connection } from "../ports.ts";
 import type { WaitingRead } from "../reads.ts";
-import { Outbox, type OutboxLimits } from "./outbox.ts";
+import { Outbox, type OutboxCounters, type OutboxLimits } from "./outbox.ts";
 
 type WriteMessage = Extract<ClientMessage, { readonly kind: "write" }>;
 type ReadMessage = Extract<ClientMessage, { readonly kind: "read" }>;
 type AddWatchMessage = Extract<ClientMessage, { readonly kind: "addWatch" }>;
 
+/** Totals that connections add to. */
+export type ConnectionCounters = OutboxCounters &
+  Pick<
+    Counters,
+    | "clientFramesIn"
+    | "clientBytesIn"
+    | "clientsRefused"
+    | "slowConsumers"
+    | "events"
+    | "eventsLost"
+    | "linearizableReads"
+  >;
+
 /** What a connection asks of the node behind it. */
 export interface ConnectionOwner {
   readonly outboxLimits: OutboxLimits;
+  readonly counters: ConnectionCounters;
   onHello(connection: ClientConnection, hello: Hello): void;
   /** Encodes and submits; null when it was taken, else why not. */
   submitWrite(connection: ClientConnection, message: WriteMessage): ErrorCode | null;
@@ -82,7 +97,7 @@ export class ClientConnection {
     this.id = id;
     this.connection = connection;
     this.#owner = owner;
-    this.outbox = new Outbox(connection, owner.outboxLimits);
+    this.outbox = new Outbox(connection, owner.outboxLimits, owner.counters);
     connection.setHandlers({
       onFrame: (frame) => this.#onFrame(frame),
       onClose: () => this.#onClose(),
@@ -119,6 +134,8 @@ export class ClientConnection {
 
   send(message: ServerMessage, dataBytes = 0): void {
     if (this.#phase === "closed") return;
+    if (message.kind === "events") this.#owner.counters.events += message.events.length;
+    else if (message.kind === "watchLost") this.#owner.counters.eventsLost += 1;
     this.outbox.push(message, dataBytes);
     this.#owner.markDirty(this);
   }
@@ -126,6 +143,7 @@ export class ClientConnection {
   /** Says why, then closes. */
   goodbye(code: ErrorCode, message: string, fatal: boolean): void {
     if (this.#phase === "closed") return;
+    if (this.#phase !== "open") this.#owner.counters.clientsRefused += 1;
     const protocolVersion = PROTOCOL_VERSION;
     this.outbox.push({ kind: "goodbye", code, message, fatal, protocolVersion }, message.length);
     this.outbox.flush();
@@ -137,7 +155,14 @@ export class ClientConnection {
   flush(): void {
     if (this.#phase === "closed") return;
     this.outbox.flush();
-    if (this.outbox.overflowed) this.abort();
+    if (this.outbox.overflowed) this.dropAsSlow();
+  }
+
+  /** It has left too much unread: another word would only be one more. */
+  dropAsSlow(): void {
+    if (this.#phase === "closed") return;
+    this.#owner.counters.slowConsumers += 1;
+    this.abort();
   }
 
   /** Ends it without another word. */
@@ -156,9 +181,9 @@ export class ClientConnection {
 
   /**
    * Answers the reads whose time has come; true when none is left. A client that has much to take in first gets the rest
-   * later: what it asked for must not make it a slow consumer.
+   * later: what it asked for must not make it a slow consumer. `isTimeUp`: the rest waits for another turn.
    */
-  drainReads(progress: ReadProgress): boolean {
+  drainReads(progress: ReadProgress, isTimeUp: () => boolean): boolean {
     let done = 0;
     for (const read of this.#reads) {
       if (this.outbox.spareBytes <= 0) break;
@@ -170,6 +195,7 @@ export class ClientConnection {
       if (read.afterSeq > progress.lastWriteSeq) break;
       this.#owner.runRead(this, read.cxid, read.query);
       done += 1;
+      if (isTimeUp()) break;
     }
     if (done === this.#reads.length) this.#reads = [];
     else if (done > 0) this.#reads.splice(0, done);
@@ -178,6 +204,8 @@ export class ClientConnection {
 
   #onFrame(frame: Uint8Array): void {
     if (this.#phase === "closed") return;
+    this.#owner.counters.clientFramesIn += 1;
+    this.#owner.counters.clientBytesIn += frame.length;
     let messages: readonly ClientMessage[];
     try {
       messages = decodeClientFrame(frame);
@@ -301,6 +329,7 @@ export class ClientConnection {
     let wait: WaitingRead | null = null;
     if (message.consistency === "linearizable") {
       wait = { index: null, run: null };
+      this.#owner.counters.linearizableReads += 1;
       this.#owner.requestIndex(wait);
     }
     this.#reads.push({ cxid, query, afterSeq, wait });

@@ -3,7 +3,6 @@ import {
   type ApplyOutcome,
   type ApplyResult,
   type AttachInfo,
-  type DataTree,
 } from "@quorate/kv-store";
 import {
   PROTOCOL_LIMITS,
@@ -19,50 +18,28 @@ import {
   type Zxid,
 } from "@quorate/kv-store/protocol";
 import type { SessionConfig } from "../config.ts";
-import type { Liveness } from "../liveness.ts";
-import type { Connection, MonotonicClock } from "../ports.ts";
-import type { Proposals, SessionWrites } from "../proposals.ts";
-import type { ReadIndexes, WaitingRead } from "../reads.ts";
+import { zeroCounters } from "../observe/metrics.ts";
+import type { Connection } from "../ports.ts";
+import type { SessionWrites } from "../proposals.ts";
+import type { WaitingRead } from "../reads.ts";
 import { Attachments } from "./attachments.ts";
 import { ClientConnection, type ConnectionOwner } from "./client-connection.ts";
 import { ClientWatches } from "./client-watches.ts";
+import type { GatewayCounters, GatewayOptions } from "./gateway-options.ts";
 import { outcomeBytes, replyBytes, textBytes } from "./message-bytes.ts";
 import type { OutboxLimits } from "./outbox.ts";
+import { Outflow } from "./outflow.ts";
 import { verifierOf } from "./verifier.ts";
 
 type WriteMessage = Extract<ClientMessage, { readonly kind: "write" }>;
 type AddWatchMessage = Extract<ClientMessage, { readonly kind: "addWatch" }>;
 
-/** Who this node is, as it tells clients. */
-export interface GatewayIdentity {
-  readonly nodeId: number;
-  readonly name: string;
-  readonly clusterId: string;
-  readonly historyId: string;
-  /** Client addresses of all members, current. */
-  servers(): readonly string[];
-}
-
-export interface GatewayOptions {
-  readonly identity: GatewayIdentity;
-  readonly outboxLimits: OutboxLimits;
-  /** Bounds that the timeouts clients ask for are brought into. Default: the protocol's. */
-  readonly sessions?: SessionConfig;
-  readonly clock: MonotonicClock;
-  readonly proposals: Proposals;
-  readonly reads: ReadIndexes;
-  readonly liveness: Liveness;
-  /** The tree in force; a snapshot install replaces it. */
-  tree(): DataTree;
-  appliedIndex(): number;
-  /** Makes sure that a turn follows. */
-  wake(): void;
-}
-
 const PROTOCOL_SESSIONS: SessionConfig = {
   timeoutMinMs: PROTOCOL_LIMITS.sessionTimeoutMinMs,
   timeoutMaxMs: PROTOCOL_LIMITS.sessionTimeoutMaxMs,
 };
+/** Reads of one turn take at most this long, ms; the others wait for the next. */
+const READS_MS = 5;
 /** After a refusal because a session keeps more replies than it may, ms: its client acknowledges them meanwhile. */
 const WINDOW_FULL_RETRY_MS = 10;
 
@@ -71,7 +48,9 @@ const WINDOW_FULL_RETRY_MS = 10;
  */
 export class ClientGateway implements ConnectionOwner {
   readonly outboxLimits: OutboxLimits;
+  readonly counters: GatewayCounters;
   readonly #options: GatewayOptions;
+  readonly #outflow: Outflow;
   readonly #watches: ClientWatches;
   readonly #connections = new Set<ClientConnection>();
   readonly #attachments: Attachments;
@@ -80,8 +59,7 @@ export class ClientGateway implements ConnectionOwner {
   readonly #closing = new Map<SessionId, number>();
   /** Sessions whose writes met a gap in the log; sent again on the next tick, so that one loss is not sent many times. */
   readonly #gapped = new Set<SessionId>();
-  #dirty: ClientConnection[] = [];
-  readonly #dirtySet = new Set<ClientConnection>();
+  /** In the order in which they get their turn. */
   readonly #reading = new Set<ClientConnection>();
   #nextId = 1;
   #stopping = false;
@@ -89,6 +67,8 @@ export class ClientGateway implements ConnectionOwner {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.outboxLimits = options.outboxLimits;
+    this.counters = options.counters ?? zeroCounters();
+    this.#outflow = new Outflow(options.clock, options.unreadBytesMax ?? Number.MAX_SAFE_INTEGER);
     this.#attachments = new Attachments(options.clock, options.proposals);
     this.#watches = new ClientWatches(() => options.tree());
   }
@@ -150,6 +130,7 @@ export class ClientGateway implements ConnectionOwner {
     const command = encodeCommand({ kind: "write", session, writeSeq, ackedSeq, epoch: 0, ops });
     if (this.#options.proposals.isFull(command.length)) return "OVERLOADED";
     this.#options.proposals.submit(writes, writeSeq, command);
+    this.counters.proposals += 1;
     this.#options.wake();
     return null;
   }
@@ -165,6 +146,7 @@ export class ClientGateway implements ConnectionOwner {
     const zxid = zxidOf(tree.lastZxid);
     const reply = result.ok ? result : { ok: false as const, code: result.code };
     const bytes = result.ok ? replyBytes(result.value) : 0;
+    this.counters.reads += 1;
     connection.send({ kind: "readReply", cxid, zxid, reply }, bytes);
   }
 
@@ -210,9 +192,7 @@ export class ClientGateway implements ConnectionOwner {
   }
 
   markDirty(connection: ClientConnection): void {
-    if (this.#dirtySet.has(connection)) return;
-    this.#dirtySet.add(connection);
-    this.#dirty.push(connection);
+    this.#outflow.add(connection);
     this.#options.wake();
   }
 
@@ -224,6 +204,7 @@ export class ClientGateway implements ConnectionOwner {
   onClosed(connection: ClientConnection): void {
     this.#connections.delete(connection);
     this.#reading.delete(connection);
+    this.#outflow.forget(connection);
     this.#watches.drop(connection);
     this.#attachments.forget(connection);
     const { session } = connection;
@@ -256,12 +237,14 @@ export class ClientGateway implements ConnectionOwner {
         this.#onWriteRefused(result, zxid);
         return;
       case "attached":
+        if (result.opened) this.counters.sessionsOpened += 1;
         this.#onAttached(result, zxid);
         return;
       case "attachRefused":
         this.#onAttachRefused(result);
         return;
       case "closed":
+        if (result.cause === "expired") this.counters.sessionsExpired += result.sessions.length;
         for (const session of result.sessions) this.#onSessionClosed(session, result.cause, zxid);
         return;
     }
@@ -430,26 +413,31 @@ export class ClientGateway implements ConnectionOwner {
       if (this.#watches.isResuming) this.#options.wake();
     }
     if (this.#reading.size > 0) this.#drainReads();
-    if (this.#dirty.length === 0) return;
-    const dirty = this.#dirty;
-    this.#dirty = [];
-    this.#dirtySet.clear();
-    for (const connection of dirty) connection.flush();
+    if (!this.#outflow.flush()) this.#options.wake();
   }
 
   #drainReads(): void {
     const appliedIndex = this.#options.appliedIndex();
     const tree = this.#options.tree();
-    for (const connection of this.#reading) {
+    const { clock } = this.#options;
+    const endMs = clock.nowMs() + READS_MS;
+    const isTimeUp = (): boolean => clock.nowMs() >= endMs;
+    for (const connection of [...this.#reading]) {
       const { session } = connection;
       const lastWriteSeq = session === null ? 0 : (tree.session(session)?.lastWriteSeq ?? 0);
-      if (connection.drainReads({ appliedIndex, lastWriteSeq })) this.#reading.delete(connection);
+      const isDone = connection.drainReads({ appliedIndex, lastWriteSeq }, isTimeUp);
+      this.#reading.delete(connection);
+      if (!isDone) this.#reading.add(connection);
+      if (!isTimeUp()) continue;
+      this.#options.wake();
+      return;
     }
   }
 
   /** Time passed: lets go who kept silent too long, repeats what met a gap. */
   onTick(): void {
     this.#attachments.onTick();
+    this.#outflow.onTick();
     for (const session of this.#gapped) {
       const writes = this.#options.proposals.sessionWrites(session);
       if (writes !== undefined) this.#options.proposals.resendSession(writes);

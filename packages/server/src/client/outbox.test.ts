@@ -6,6 +6,7 @@ import {
   type Stat,
 } from "@quorate/kv-store/protocol";
 import { describe, expect, test } from "vitest";
+import { zeroCounters } from "../observe/metrics.ts";
 import type { Connection } from "../ports.ts";
 import { Outbox } from "./outbox.ts";
 
@@ -56,7 +57,7 @@ const limits = { bufferedBytesMax: 1000, frameMessagesMax: 3, frameBytesMax: 100
 describe("the outbox", () => {
   test("sends what came in a turn in one frame, in order", () => {
     const wire = new Wire();
-    const outbox = new Outbox(wire, limits);
+    const outbox = new Outbox(wire, limits, zeroCounters());
     outbox.push(pong(1), 0);
     outbox.push(pong(2), 0);
     expect(wire.frames).toEqual([]);
@@ -67,7 +68,7 @@ describe("the outbox", () => {
 
   test("cuts frames by count and by bytes, and loses no order", () => {
     const wire = new Wire();
-    const outbox = new Outbox(wire, limits);
+    const outbox = new Outbox(wire, limits, zeroCounters());
     for (let at = 1; at <= 7; at += 1) outbox.push(pong(at), 0);
     outbox.push(pong(8), 100_000);
     outbox.push(pong(9), 0);
@@ -77,7 +78,11 @@ describe("the outbox", () => {
 
   test("never makes a frame that the protocol refuses", () => {
     const wire = new Wire();
-    const outbox = new Outbox(wire, { ...limits, frameBytesMax: PROTOCOL_LIMITS.frameBytesMax });
+    const outbox = new Outbox(
+      wire,
+      { ...limits, frameBytesMax: PROTOCOL_LIMITS.frameBytesMax },
+      zeroCounters(),
+    );
     const half = PROTOCOL_LIMITS.frameBytesMax / 2 + 100;
     outbox.push(data(half, 1), half);
     outbox.push(data(half, 2), half);
@@ -89,7 +94,7 @@ describe("the outbox", () => {
   test("gives a client up that leaves too much unread, and sends nothing more", () => {
     const wire = new Wire();
     wire.isStuck = true;
-    const outbox = new Outbox(wire, limits);
+    const outbox = new Outbox(wire, limits, zeroCounters());
     outbox.push(data(900, 1), 900);
     outbox.flush();
     expect(outbox.overflowed).toBe(false);
@@ -103,7 +108,7 @@ describe("the outbox", () => {
 
   test("gives a client up rather than the node when something cannot be said", () => {
     const wire = new Wire();
-    const outbox = new Outbox(wire, limits);
+    const outbox = new Outbox(wire, limits, zeroCounters());
     outbox.push(data(PROTOCOL_LIMITS.frameBytesMax + 1, 1), 0);
     expect(() => outbox.flush()).not.toThrow();
     expect(outbox.overflowed).toBe(true);
@@ -113,7 +118,7 @@ describe("the outbox", () => {
   test("knows how much room is left before half of the bound", () => {
     const wire = new Wire();
     wire.isStuck = true;
-    const outbox = new Outbox(wire, limits);
+    const outbox = new Outbox(wire, limits, zeroCounters());
     expect(outbox.spareBytes).toBe(500);
     outbox.push(pong(1), 304);
     expect(outbox.spareBytes).toBe(100);

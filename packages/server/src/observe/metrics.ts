@@ -11,10 +11,7 @@ export interface Counters {
   proposals: number;
   /** Commands refused before the log. */
   proposalsRefused: number;
-  /** Commands sent again because their way to the leader was in doubt. */
-  proposalsResent: number;
   walWrites: number;
-  walBytes: number;
   leaderChanges: number;
   elections: number;
   reads: number;
@@ -94,9 +91,7 @@ const COUNTER_HELP: Readonly<Record<keyof Counters, string>> = {
   entriesApplied: "Log entries applied",
   proposals: "Commands taken from clients of this node",
   proposalsRefused: "Commands refused before the log",
-  proposalsResent: "Commands sent to a leader again",
   walWrites: "Durable writes of the log",
-  walBytes: "Bytes written to the log",
   leaderChanges: "Changes of the known leader",
   elections: "Campaigns started by this node",
   reads: "Reads answered",
@@ -169,9 +164,7 @@ export function zeroCounters(): Counters {
     entriesApplied: 0,
     proposals: 0,
     proposalsRefused: 0,
-    proposalsResent: 0,
     walWrites: 0,
-    walBytes: 0,
     leaderChanges: 0,
     elections: 0,
     reads: 0,
