@@ -31,16 +31,6 @@ test("a multi that is written out has answers of the kinds of its ops", async ()
   expectTypeOf(client.multi([GUARD, ...ops])).resolves.toExtend<readonly WriteReply[]>();
 });
 
-test("a misspelt field of an op does not compile", async () => {
-  const { net, client, connection } = await openClient();
-  // @ts-expect-error a misspelt `version` would change the znode whatever its version is
-  void client.multi([{ kind: "set", path: "/b", data: "x", verison: 3 }]);
-  // @ts-expect-error the same
-  void client.multi([{ kind: "delete", path: "/b", verison: 3 }]);
-  await net.clock.settle();
-  expect(connection.takeKind("write")).toHaveLength(2);
-});
-
 test("options may be passed on as they came, and kept revisions come back as ids", async () => {
   const { net, client, connection } = await openClient();
   const passOn = (options: { signal?: AbortSignal | undefined }): CallOptions => ({
