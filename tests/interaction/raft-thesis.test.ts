@@ -53,6 +53,24 @@ describe("thesis, section 4: membership", () => {
     expect(node.commitIndex).toBe(0);
   });
 
+  test("a leader that is removed leads until that is committed, then has a successor stand (section 4.2.2)", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.acknowledge(2, 1);
+    node.step({ kind: "propose", commands: [new Uint8Array(1)] });
+    node.step({ kind: "proposeMembership", membership: membershipOf([2, 3]) });
+    node.persistAll();
+    node.acknowledge(2, 2);
+    node.acknowledge(3, 2);
+    expect([node.role, node.commitIndex]).toEqual(["leader", 2]);
+    node.acknowledge(2, 3);
+    expect(node.role).toBe("leader");
+    node.take();
+    node.acknowledge(3, 3);
+    expect([node.role, node.commitIndex]).toEqual(["follower", 3]);
+    expect(node.take("timeoutNow")).toHaveLength(1);
+  });
+
   test("a change of one voter is accepted once the term is open, a second one waits", () => {
     const node = new LoneCore();
     node.lead();
