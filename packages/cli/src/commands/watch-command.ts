@@ -53,6 +53,7 @@ async function runWatch(
     timeoutMs: flags.timeout,
     ...(isZxid(flags.since) && { sinceZxid: flags.since }),
   });
+  if (context.err.isTerminal) context.err.write(`watching ${path} (Ctrl-C ends it)\n`);
   const ended = untilInterrupted(context, client);
   const printed = printNotices(context, watch, flags);
   const how = await Promise.race([printed, ended]);
