@@ -9,6 +9,7 @@ import {
   type SnapshotMeta,
 } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { ServerError } from "./errors.ts";
 import { Checkpointer } from "./image/checkpointer.ts";
 import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
 import { ManualClock } from "./memory/manual-clock.ts";
@@ -283,6 +284,22 @@ describe("a node's storage", () => {
     await close(opened);
     await expect(open(disk)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
     await expect(open(disk)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+  });
+
+  test("leaves no new image open when the identity cannot name it", async () => {
+    const disk = newDisk();
+    const ports = portsOf(disk);
+    const identity = await openIdentity(ports, DIRECTORY, "one");
+    const failed = new ServerError("STORAGE_FAILED", "planned");
+    disk.files.setOnStep(({ operation, path }) => {
+      if (operation === "syncDirectory" && path === DIRECTORY) disk.files.failNext("write", failed);
+      return null;
+    });
+    const options = { formation: metaAt(0), limits: TREE_LIMITS, segmentBytes: 65_536 };
+    await expect(NodeStorage.open(ports, DIRECTORY, identity, options)).rejects.toBe(failed);
+    disk.files.setOnStep(null);
+    await identity.close();
+    await close(await open(disk));
   });
 
   test("does not take a log that lost its end for one that a snapshot is about to replace", async () => {

@@ -336,9 +336,13 @@ async function openImage(
   const imageName = known ?? `${IMAGE_PREFIX}1`;
   const path = `${directory}/${imageName}`;
   const image = await ports.images.open(path, { create: known === null });
-  if (known === null) {
+  if (known !== null) return { image, imageName };
+  try {
     await ports.files.syncDirectory(directory);
     await identity.update({ image: imageName });
+  } catch (error) {
+    await image.close();
+    throw error;
   }
   return { image, imageName };
 }
