@@ -5,6 +5,9 @@ import { cpuSeconds } from "./process-usage.ts";
 import type { DriverEvent, Order, Results } from "./protocol.ts";
 import type { Command } from "./systems/system.ts";
 
+/** Longer than anything takes: a million znodes on a slow disk. Nobody waits for ever for a driver that hangs. */
+const ANSWER_MS_MAX = 1_800_000;
+
 type Answer =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: string }
@@ -14,6 +17,7 @@ interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly onEvent: ((event: DriverEvent) => void) | undefined;
+  readonly timer: NodeJS.Timeout;
 }
 
 /** A driver: a process of its own that makes the load. */
@@ -21,10 +25,12 @@ export class DriverProcess {
   readonly #child: ChildProcess;
   readonly #waiting: Map<number, Waiting> = new Map();
   readonly #ended: Promise<void>;
+  readonly #answerMsMax: number;
   #lastId = 0;
   #end: Error | null = null;
 
-  constructor(command: Command) {
+  constructor(command: Command, answerMsMax: number = ANSWER_MS_MAX) {
+    this.#answerMsMax = answerMsMax;
     this.#child = startChild(command, ["pipe", "pipe", "inherit"]);
     const { stdin, stdout } = this.#child;
     if (stdin === null || stdout === null) throw new Error("a driver without standard streams");
@@ -57,10 +63,15 @@ export class DriverProcess {
         return;
       }
       const id = ++this.#lastId;
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id);
+        reject(new Error(`no answer to ${order.command} in ${this.#answerMsMax / 1000} s`));
+      }, this.#answerMsMax);
       this.#waiting.set(id, {
         resolve: (result) => resolve(result as Results[K]),
         reject,
         onEvent,
+        timer,
       });
       this.#child.stdin?.write(`${JSON.stringify({ id, ...order })}\n`);
     });
@@ -81,13 +92,17 @@ export class DriverProcess {
       return;
     }
     this.#waiting.delete(answer.id);
+    clearTimeout(waiting.timer);
     if ("error" in answer) waiting.reject(new Error(answer.error));
     else waiting.resolve(answer.result);
   }
 
   #fail(error: Error): void {
     this.#end = error;
-    for (const { reject } of this.#waiting.values()) reject(error);
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(error);
+    }
     this.#waiting.clear();
   }
 }

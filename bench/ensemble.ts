@@ -1,14 +1,22 @@
 import { freePorts } from "@quorate/cli";
 import type { ChildProcess } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startChild } from "./child-processes.ts";
 import { cpuSeconds, residentBytes } from "./process-usage.ts";
-import type { EnsembleSite, NodeSite, System, Tuning } from "./systems/system.ts";
+import type {
+  EnsembleSite,
+  GcPause,
+  NodeProbe,
+  NodeSite,
+  System,
+  Tuning,
+} from "./systems/system.ts";
 
 const POLL_MS = 10;
-const START_MS = 60_000;
+/** A million znodes have to be read back in that time. */
+const START_MS = 180_000;
 const LOG_TAIL = 2_000;
 
 export interface EnsembleOptions {
@@ -17,6 +25,8 @@ export interface EnsembleOptions {
   readonly directory: string;
   readonly nodes: number;
   readonly tuning?: Tuning;
+  /** Default: no. */
+  readonly isGcLogged?: boolean;
 }
 
 /** Server processes of one system on this machine. */
@@ -32,7 +42,7 @@ export class Ensemble {
 
   /** Starts all nodes on fresh data and waits until they serve. */
   static async start(options: EnsembleOptions): Promise<Ensemble> {
-    const { system, directory, nodes, tuning = "default" } = options;
+    const { system, directory, nodes, tuning = "default", isGcLogged = false } = options;
     const ports = await freePorts(nodes * 2);
     const sites = Array.from({ length: nodes }, (_, at): NodeSite => {
       const path = join(directory, `node-${at + 1}`);
@@ -45,7 +55,7 @@ export class Ensemble {
         electionAddress: `127.0.0.1:${ports[nodes + at]?.peer ?? 0}`,
       };
     });
-    const ensemble = new Ensemble(system, { nodes: sites, tuning });
+    const ensemble = new Ensemble(system, { nodes: sites, tuning, isGcLogged });
     try {
       for (const node of sites) ensemble.startNode(node);
       await ensemble.waitUntilReady();
@@ -59,6 +69,16 @@ export class Ensemble {
   /** Client addresses of all nodes. */
   get servers(): readonly string[] {
     return this.site.nodes.map((node) => node.clientAddress);
+  }
+
+  /**
+   * Client addresses of all nodes, the leader's last: few sessions are then attached to followers on every system,
+   * whichever node it made its leader.
+   */
+  async serversLeaderLast(): Promise<readonly string[]> {
+    const leader = await this.leader();
+    const others = this.site.nodes.filter((node) => node !== leader);
+    return [...others, leader].map((node) => node.clientAddress);
   }
 
   startNode(node: NodeSite): void {
@@ -98,7 +118,7 @@ export class Ensemble {
     await this.#poll("all nodes to serve", async () => {
       const probes = await this.#probes();
       const isServing = probes.every(({ probe }) => probe?.isReady === true);
-      return isServing && probes.some(({ probe }) => probe?.isLeader === true) ? true : null;
+      return isServing && onlyLeader(probes) !== null ? true : null;
     });
   }
 
@@ -110,11 +130,26 @@ export class Ensemble {
     });
   }
 
-  /** The node that leads, as soon as one says that it does. */
+  /** The node that leads, as soon as one says so and no other does: one that was stopped may still believe it. */
   leader(): Promise<NodeSite> {
-    return this.#poll("a leader", async () => {
-      const probes = await this.#probes();
-      return probes.find(({ probe }) => probe?.isLeader === true)?.node ?? null;
+    return this.#poll("a leader", async () => onlyLeader(await this.#probes()));
+  }
+
+  /** Nodes whose process has ended by itself. */
+  endedNodes(): readonly NodeSite[] {
+    return this.site.nodes.filter((node) => hasEnded(this.#children.get(node.number)));
+  }
+
+  /** Where the nodes' logs end now. */
+  logEnds(): readonly number[] {
+    return this.site.nodes.map((node) => statSync(logFile(node)).size);
+  }
+
+  /** Garbage collections that all nodes logged since their logs ended at `ends`. */
+  gcPausesSince(ends: readonly number[]): readonly GcPause[] {
+    return this.site.nodes.flatMap((node, at) => {
+      const log = readFileSync(logFile(node)).subarray(ends[at]).toString("utf8");
+      return this.#system.gcPauses(log);
     });
   }
 
@@ -133,7 +168,7 @@ export class Ensemble {
     return pids.reduce((total, pid) => total + measure(pid), 0);
   }
 
-  #probes(): Promise<readonly { node: NodeSite; probe: Awaited<ReturnType<System["probe"]>> }[]> {
+  #probes(): Promise<readonly ProbedNode[]> {
     const { nodes } = this.site;
     return Promise.all(
       nodes.map(async (node) => ({ node, probe: await this.#system.probe(node) })),
@@ -154,8 +189,7 @@ export class Ensemble {
   }
 
   #failIfEnded(node: NodeSite, what: string): void {
-    const child = this.#children.get(node.number);
-    if (child === undefined || (child.exitCode === null && child.signalCode === null)) return;
+    if (!hasEnded(this.#children.get(node.number))) return;
     throw new Error(
       `node ${node.number} of ${this.#system.name} ended while waiting for ${what}\n${logTail(node)}`,
     );
@@ -164,6 +198,20 @@ export class Ensemble {
   #logTails(): string {
     return this.site.nodes.map((node) => `node ${node.number}: ${logTail(node)}`).join("\n");
   }
+}
+
+interface ProbedNode {
+  readonly node: NodeSite;
+  readonly probe: NodeProbe | null;
+}
+
+function onlyLeader(probes: readonly ProbedNode[]): NodeSite | null {
+  const leaders = probes.filter(({ probe }) => probe?.isLeader === true);
+  return leaders.length === 1 ? (leaders[0]?.node ?? null) : null;
+}
+
+function hasEnded(child: ChildProcess | undefined): boolean {
+  return child !== undefined && (child.exitCode !== null || child.signalCode !== null);
 }
 
 async function killed(child: ChildProcess): Promise<void> {

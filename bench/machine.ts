@@ -1,10 +1,13 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { statfsSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { REPOSITORY } from "./repository.ts";
 
 const TMPFS = 0x01021994;
 const RAMFS = 0x858458f6;
+const MEASURED = ["packages", "bench", "package.json", "package-lock.json"];
+const DIFF_BYTES_MAX = 64 << 20;
 
 /** What the figures were taken on. */
 export interface Machine {
@@ -35,16 +38,27 @@ export function isInMemory(directory: string): boolean {
   return type === TMPFS || type === RAMFS;
 }
 
-/** The commit that is checked out; "+" when files differ from it. */
+/** The part of a machine that does not change while it works. */
+export function identifyMachine(machine: Machine): Readonly<Record<string, string | number>> {
+  const { loadAverage: _, ...identity } = machine;
+  return identity;
+}
+
+/** The commit that is checked out; where what is measured differs from it, "+" and what tells the difference. */
 export function describeCommit(): string {
   try {
     const commit = git("rev-parse", "--short=12", "HEAD");
-    return git("status", "--porcelain", "--untracked-files=no") === "" ? commit : `${commit}+`;
+    const changes = git("diff", "HEAD", "--", ...MEASURED);
+    if (changes === "") return commit;
+    return `${commit}+${createHash("sha256").update(changes).digest("hex").slice(0, 8)}`;
   } catch {
     return "unknown";
   }
 }
 
 function git(...args: readonly string[]): string {
-  return execFileSync("git", ["-C", REPOSITORY, ...args], { encoding: "utf8" }).trim();
+  return execFileSync("git", ["-C", REPOSITORY, ...args], {
+    encoding: "utf8",
+    maxBuffer: DIFF_BYTES_MAX,
+  }).trim();
 }

@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { describeCommit, describeMachine, isInMemory } from "./machine.ts";
+import { Journal, refuseResume, type JournalHead } from "./journal.ts";
+import { describeCommit, describeMachine, identifyMachine, isInMemory } from "./machine.ts";
 import { parseOptions, USAGE, type BenchOptions } from "./options.ts";
-import { ratiosOf, summarize } from "./report/report.ts";
+import { ratiosOf, summarize, type StandIns } from "./report/report.ts";
 import { formatTable } from "./report/table.ts";
 import { SESSION_TIMEOUT_MS } from "./run/run-context.ts";
-import { runRounds } from "./run-rounds.ts";
+import { runRounds, type FinishedRun } from "./run-rounds.ts";
+import { etcd3 } from "./systems/etcd3.ts";
 import { Etcd } from "./systems/etcd.ts";
 import { quorate } from "./systems/quorate.ts";
 import type { System } from "./systems/system.ts";
@@ -15,6 +17,7 @@ const BUSY_LOAD = 0.5;
 /** A driver of one thread that is this busy limits the figure; one of several threads competes with the servers. */
 const DRIVER_CPU_SHARE_MAX = 0.9;
 const WRONG_USAGE = 2;
+const STAND_INS: StandIns = { etcd3: "etcd" };
 
 try {
   const options = parseOptions(process.argv.slice(2));
@@ -32,50 +35,101 @@ async function bench(options: BenchOptions): Promise<void> {
       `${base} is in memory, where a durable write costs nothing; name a disk with --data`,
     );
   }
-  const all: readonly System[] = [quorate, new ZooKeeper(), new Etcd()];
-  const systems = all.filter(({ name }) => name === quorate.name || options.peers.includes(name));
-  const missing = systems.flatMap((system) => system.missing() ?? []);
-  if (missing.length > 0) {
-    throw new Error(`${missing.join("\n")}\nOr leave a system out with --peers.`);
+  const systems = chooseSystems(options);
+  const machine = describeMachine(base);
+  const commit = describeCommit();
+  const versions = Object.fromEntries(systems.map((system) => [system.name, system.version()]));
+  const settings = settingsOf(options, systems);
+  const head = {
+    machine: identifyMachine(machine),
+    settings: { ...settings, versions, workloads: options.workloads.map(({ id }) => id) },
+  };
+  const journal = options.out === null ? null : new Journal(options.out);
+  const finished = openJournal(journal, head, { ...options, commit });
+  console.error(`# ${machine.cores} × ${machine.cpu}, commit ${commit}`);
+  if (machine.loadAverage > BUSY_LOAD) {
+    console.error(`# load average ${machine.loadAverage}: figures count only on an idle machine`);
   }
   const directory = mkdtempSync(join(base, ".bench-"));
   const clear = (): void => rmSync(directory, { recursive: true, force: true });
   process.once("exit", clear);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
-  const machine = describeMachine(directory);
-  const commit = describeCommit();
-  console.error(`# ${machine.cores} × ${machine.cpu}, commit ${commit}`);
-  if (machine.loadAverage > BUSY_LOAD) {
-    console.error(`# load average ${machine.loadAverage}: figures count only on an idle machine`);
-  }
   for (const system of systems) {
     console.error(`# ${system.settings}`);
     await system.build(directory);
   }
-  const warmUpMs = options.isQuick ? 2_000 : 5_000;
-  const measureMs = options.isQuick ? 5_000 : 20_000;
-  const repetitionsMax = options.isQuick ? 3 : 10;
+  const { warmUpMs, measureMs, repetitionsMax } = settings;
   const driverCpuShareMax = DRIVER_CPU_SHARE_MAX;
   const runs = await runRounds({
     workloads: options.workloads,
     systems,
     rounds: options.rounds,
     settings: { dataDirectory: directory, warmUpMs, measureMs, repetitionsMax, driverCpuShareMax },
+    finished,
+    commit: describeCommit,
+    onFinished: (run) => {
+      journal?.append(run);
+      if (run.commit !== commit) console.error(`# that was commit ${run.commit}, not ${commit}`);
+    },
     onProgress: (line) => console.error(line),
   });
   const results = summarize(runs);
-  const ratios = ratiosOf(results, quorate.name);
+  const ratios = ratiosOf(results, quorate.name, STAND_INS);
   const names = systems.map(({ name }) => name);
   process.stdout.write(`\n${formatTable(names, results, ratios)}`);
   if (options.out === null) return;
-  const versions = Object.fromEntries(systems.map((system) => [system.name, system.version()]));
-  const settings = {
-    warmUpMs,
-    measureMs,
-    rounds: options.rounds,
+  const commits = [...new Set(runs.map((run) => run.commit))].join(", ");
+  const report = { machine, commit: commits, versions, settings, results, ratios, runs };
+  writeFileSync(options.out, `${JSON.stringify(report, null, 2)}\n`);
+  journal?.remove();
+}
+
+function chooseSystems(options: BenchOptions): readonly System[] {
+  const all: readonly System[] = [quorate, new ZooKeeper(), new Etcd(), etcd3];
+  const systems = all.filter(({ name }) => name === quorate.name || options.peers.includes(name));
+  const missing = systems.flatMap((system) => system.missing() ?? []);
+  if (missing.length > 0) {
+    throw new Error(`${missing.join("\n")}\nOr leave a system out with --peers.`);
+  }
+  return systems;
+}
+
+function settingsOf({ isQuick, rounds }: BenchOptions, systems: readonly System[]) {
+  return {
+    warmUpMs: isQuick ? 2_000 : 5_000,
+    measureMs: isQuick ? 5_000 : 20_000,
+    /** Of failures within one run. */
+    repetitionsMax: isQuick ? 3 : 10,
+    rounds,
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     systems: systems.map((system) => system.settings),
   };
-  const report = { machine, commit, versions, settings, results, ratios };
-  writeFileSync(options.out, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+/** Runs that were finished before; the journal is ready to be appended to. */
+function openJournal(
+  journal: Journal | null,
+  head: JournalHead,
+  { isResumed, isAnyCommit, commit }: BenchOptions & { readonly commit: string },
+): readonly FinishedRun[] {
+  if (journal === null) return [];
+  if (!journal.exists()) {
+    journal.begin(head);
+    return [];
+  }
+  const content = journal.read();
+  if (content.runs.length === 0) {
+    journal.remove();
+    journal.begin(head);
+    return [];
+  }
+  if (!isResumed) {
+    throw new Error(
+      `${journal.file} has runs of a benchmark that was broken off: go on with --resume, or remove it`,
+    );
+  }
+  const refusal = refuseResume(content, { head, commit, isAnyCommit });
+  if (refusal !== null) throw new Error(`${journal.file}: ${refusal}`);
+  console.error(`# ${content.runs.length} runs are finished`);
+  return content.runs;
 }

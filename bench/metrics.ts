@@ -13,6 +13,8 @@ export type MetricName =
   | "gap, leader's client"
   | "gap, follower's client"
   | "longest gap"
+  | "longest GC pause"
+  | "GC pauses in all"
   | "load rate"
   | "memory per server"
   | "disk per server"
@@ -31,6 +33,8 @@ export const METRICS: Readonly<Record<MetricName, Metric>> = {
   "gap, leader's client": { unit: "ms", better: "lower" },
   "gap, follower's client": { unit: "ms", better: "lower" },
   "longest gap": { unit: "ms", better: "lower" },
+  "longest GC pause": { unit: "ms", better: "lower" },
+  "GC pauses in all": { unit: "ms", better: "lower" },
   "load rate": { unit: "znodes/s", better: "higher" },
   "memory per server": { unit: "MiB", better: "lower" },
   "disk per server": { unit: "MiB", better: "lower" },

@@ -2,13 +2,14 @@ import { expect, test } from "vitest";
 import { parseOptions } from "./options.ts";
 import { WORKLOADS } from "./workloads.ts";
 
-test("by default everything is run, three rounds, beside both peers", () => {
+test("by default everything is run, three rounds, beside all peers", () => {
   expect(parseOptions([])).toMatchObject({
-    peers: ["zookeeper", "etcd"],
+    peers: ["zookeeper", "etcd", "etcd3"],
     workloads: WORKLOADS,
     rounds: 3,
     isQuick: false,
     out: null,
+    isResumed: false,
   });
 });
 
@@ -24,6 +25,7 @@ test.each([
   [["--quick", "--rounds", "0"], "a whole number from 1"],
   [["--rounds", "many"], "a whole number"],
   [["--peers", "consul"], "there is no peer consul"],
+  [["--resume"], "--resume needs --out"],
   [["--only", "set-1x2"], "there is no workload set-1x2"],
 ])("%j is refused", (args, message) => {
   expect(() => parseOptions(args)).toThrow(message);

@@ -1,16 +1,18 @@
 import { parseArgs } from "node:util";
 import { WORKLOADS, type Workload } from "./workloads.ts";
 
-export const USAGE: string = `Usage: npm run bench -- [--peers zookeeper,etcd] [--only ID,ID…] [--quick] [--rounds N] [--out FILE] [--data DIR]
+export const USAGE: string = `Usage: npm run bench -- [--peers zookeeper,etcd,etcd3] [--only ID,ID…] [--quick] [--rounds N] [--out FILE] [--resume] [--data DIR]
 
 Sets Quorate beside ZooKeeper and etcd: ensembles on this machine, data on DIR's disk (default: here), default
 durability, rounds in turn, at least 3 (--quick: 1, and shorter). See bench/README.md.
 
-  --peers   Systems beside Quorate. Default: zookeeper,etcd; "none": Quorate alone
-  --only    Workloads. Default: all
-  --quick   One round; 2 s warm-up and 5 s instead of 5 s and 20 s; a failover three times instead of ten
-  --rounds  Default: 3; 1 with --quick
-  --out     Write everything as JSON into this file
+  --peers       Systems beside Quorate. Default: all three; "none": Quorate alone
+  --only        Workloads. Default: all
+  --quick       One round; 2 s warm-up and 5 s instead of 5 s and 20 s; a failover three times instead of ten
+  --rounds      Default: 3; 1 with --quick
+  --out         Write everything as JSON into this file; until then every finished run stands in FILE.journal
+  --resume      Go on after the last finished run of FILE.journal; the same flags as before
+  --any-commit  With --resume: also where the commit is another one; the JSON has that of every run
 
 Workloads: ${WORKLOADS.map(({ id }) => id).join(" ")}
 `;
@@ -22,10 +24,13 @@ export interface BenchOptions {
   readonly isQuick: boolean;
   readonly rounds: number;
   readonly out: string | null;
+  readonly isResumed: boolean;
+  /** Runs of other commits may be gone on with. */
+  readonly isAnyCommit: boolean;
   readonly data: string;
 }
 
-const PEERS = ["zookeeper", "etcd"];
+const PEERS = ["zookeeper", "etcd", "etcd3"];
 const ROUNDS_MIN = 3;
 
 /** Null when only help is wanted. Throws a sentence for the user when the arguments are wrong. */
@@ -38,6 +43,8 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
       quick: { type: "boolean", default: false },
       rounds: { type: "string" },
       out: { type: "string" },
+      resume: { type: "boolean", default: false },
+      "any-commit": { type: "boolean", default: false },
       data: { type: "string", default: "." },
       help: { type: "boolean", default: false },
     },
@@ -50,6 +57,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
       `--rounds takes a whole number from ${least}${values.quick ? "" : "; --quick allows 1"}`,
     );
   }
+  if (values.resume && values.out === undefined) throw new Error("--resume needs --out");
   const peers = values.peers === "none" ? [] : values.peers.split(",");
   for (const peer of peers) {
     if (!PEERS.includes(peer))
@@ -61,6 +69,8 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
     isQuick: values.quick,
     rounds,
     out: values.out ?? null,
+    isResumed: values.resume,
+    isAnyCommit: values["any-commit"],
     data: values.data,
   };
 }

@@ -99,7 +99,7 @@ export interface EphemeralsOrder {
   readonly from: number;
 }
 
-/** Path index, revision and CRC-32 of a value. */
+/** Path index, revision and CRC-32 of a value. Of an acknowledged one, revision 0: not known. */
 export type ValueMark = readonly [index: number, revision: number, crc: number];
 
 export interface RunResult {
@@ -117,7 +117,8 @@ export interface RunResult {
 /** What each order is answered with. */
 export interface Results {
   readonly connect: object;
-  readonly fill: { readonly elapsedMs: number };
+  /** `crcs`: CRC-32 of the values that were used in turn: that of index `i` is the one at `i` modulo their number. */
+  readonly fill: { readonly elapsedMs: number; readonly crcs: readonly number[] };
   readonly run: RunResult;
   readonly acknowledged: { readonly values: readonly ValueMark[] };
   readonly read: { readonly values: readonly ValueMark[] };
@@ -127,7 +128,12 @@ export interface Results {
   /** Of each writer, ms since its last acknowledged write. */
   readonly "writers-silence": { readonly silentMs: readonly number[] };
   /** Of each writer, ms: longest time between two acknowledged writes of which the later came after the mark. */
-  readonly "writers-stop": { readonly gapsMs: readonly number[]; readonly writes: number };
+  readonly "writers-stop": {
+    readonly gapsMs: readonly number[];
+    /** Of each writer's last acknowledged write. */
+    readonly revisions: readonly number[];
+    readonly writes: number;
+  };
   readonly ephemerals: object;
   /** Of each round, ms from the write's start to the last delivery. */
   readonly fanout: { readonly lastMs: readonly number[] };

@@ -8,7 +8,7 @@ import { ratiosOf, summarize, type Result } from "./report/report.ts";
 import { formatTable } from "./report/table.ts";
 import { runRounds } from "./run-rounds.ts";
 import type { System } from "./systems/system.ts";
-import type { LoadWorkload } from "./workloads.ts";
+import type { BulkWorkload, GapWorkload, LoadWorkload, Workload } from "./workloads.ts";
 
 const SETS: LoadWorkload = {
   kind: "load",
@@ -22,10 +22,21 @@ const SETS: LoadWorkload = {
   nodes: 1,
 };
 
+const GAP: GapWorkload = { kind: "gap", id: "gap", znodes: 500, bytes: 64, measureMs: 400 };
+
+const BULK: BulkWorkload = {
+  kind: "bulk",
+  id: "bulk",
+  znodes: 500,
+  bytes: 64,
+  outstanding: 32,
+  settleMs: 10,
+};
+
 /** Two systems beside one another; the figures, and what was told on the way. */
 async function measure(
   systems: readonly System[],
-  workload: LoadWorkload = SETS,
+  workload: Workload = SETS,
   { rounds = 1, driverCpuShareMax = Number.POSITIVE_INFINITY } = {},
 ): Promise<{ readonly results: readonly Result[]; readonly told: readonly string[] }> {
   const dataDirectory = mkdtempSync(join(tmpdir(), "quorate-bench-"));
@@ -42,6 +53,7 @@ async function measure(
       repetitionsMax: 1,
       driverCpuShareMax,
     },
+    commit: () => "c0ffee",
     onProgress: (line) => told.push(line),
   });
   return { results: summarize(runs), told };
@@ -56,6 +68,8 @@ function figure(results: readonly Result[], system: string, metric: string): Res
 test("rounds take turns, and a run without faults is valid and gives ratios", async () => {
   const systems = [fakeSystem("quorate"), fakeSystem("peer")];
   const { results, told } = await measure(systems, SETS, { rounds: 2 });
+  expect(told[0]).toMatch(/; 3 left, about \d+ s$/);
+  expect(told[3]).not.toContain("left");
   expect(told.map((line) => line.split(":")[0])).toEqual([
     "1/4 round 1 sets quorate",
     "2/4 round 1 sets peer",
@@ -140,4 +154,68 @@ test("a system that does not start makes its run invalid and lets the others run
   const { results } = await measure([broken, fakeSystem("quorate")]);
   expect(figure(results, "peer", "throughput").note).toContain("node 1 of peer ended");
   expect(figure(results, "quorate", "throughput").valid).toBe(true);
+});
+
+test("a node that ends under the load makes the run invalid", async () => {
+  const workload = { ...SETS, sessions: 1, nodes: 3 };
+  const { results } = await measure([fakeSystem("quorate", "dying")], workload);
+  const { valid, note } = figure(results, "quorate", "throughput");
+  expect(valid).toBe(false);
+  expect(note).toBe("node 3 ended under the load");
+});
+
+test("a system takes part in its own workloads only", async () => {
+  const apart: System = { ...fakeSystem("apart"), workloads: new Set(["others"]) };
+  const { results, told } = await measure([fakeSystem("quorate"), apart]);
+  expect(told.map((line) => line.split(":")[0])).toEqual(["1/1 round 1 sets quorate"]);
+  expect(results.some(({ system }) => system === "apart")).toBe(false);
+});
+
+test("a driver bound by CPU gets no more company than the system allows", async () => {
+  const alone: System = { ...fakeSystem("quorate"), driverProcessesMax: 1 };
+  const { results } = await measure([alone], SETS, { driverCpuShareMax: 0 });
+  expect(figure(results, "quorate", "throughput").note).toBe(
+    "driver bound by CPU: 1 of 1 processes",
+  );
+});
+
+test("garbage collections of the servers are counted while measuring", async () => {
+  const systems = [fakeSystem("quorate", "collecting"), fakeSystem("peer")];
+  const { results } = await measure(systems, GAP);
+  const longest = figure(results, "quorate", "longest GC pause");
+  expect(longest).toMatchObject({ valid: true, unit: "ms", note: "2 driver processes" });
+  expect(longest.median).toBeGreaterThan(0);
+  const all = figure(results, "quorate", "GC pauses in all").median;
+  expect(all).toBeGreaterThan(longest.median);
+  expect(all).toBeGreaterThan(figure(results, "peer", "GC pauses in all").median);
+  expect(figure(results, "peer", "longest gap").median).toBeGreaterThan(0);
+});
+
+test("what was set on a large tree is read back, and what was never set but filled in too", async () => {
+  const { results } = await measure([fakeSystem("quorate", "forgetful")], GAP);
+  expect(figure(results, "quorate", "longest gap").note).toContain(
+    "of 500 acknowledged last values 500 are lost",
+  );
+});
+
+test("a large tree is loaded, read back, and held against its cost", async () => {
+  const { results } = await measure([fakeSystem("quorate")], BULK);
+  for (const metric of ["load rate", "memory per server", "disk per server"]) {
+    expect(figure(results, "quorate", metric)).toMatchObject({ valid: true });
+    expect(figure(results, "quorate", metric).median).toBeGreaterThan(0);
+  }
+  expect(figure(results, "quorate", "restart to first read").median).toBeGreaterThan(0);
+});
+
+test("a large tree that is not on disk is caught by the read-back", async () => {
+  const { results } = await measure([fakeSystem("quorate", "forgetful")], BULK);
+  expect(figure(results, "quorate", "load rate").note).toContain("500 are lost");
+});
+
+test("a load is bound by its drivers' CPU like any other", async () => {
+  const system: System = { ...fakeSystem("quorate"), driverProcessesMax: 2 };
+  const { results } = await measure([system], BULK, { driverCpuShareMax: 0 });
+  expect(figure(results, "quorate", "load rate").note).toContain(
+    "driver bound by CPU: 2 of 2 processes",
+  );
 });

@@ -1,8 +1,20 @@
+import { formatDuration, RunTimes } from "./run-times.ts";
 import type { Run } from "./report/report.ts";
 import type { RunContext } from "./run/run-context.ts";
 import { runWorkload } from "./run/run-workload.ts";
 import type { System } from "./systems/system.ts";
 import type { Workload } from "./workloads.ts";
+
+/** A run that was made, and when and on what. */
+export interface FinishedRun extends Run {
+  /** From 1. */
+  readonly round: number;
+  /** When it began, in ISO 8601. */
+  readonly at: string;
+  readonly elapsedMs: number;
+  /** The commit that was checked out when it began. */
+  readonly commit: string;
+}
 
 export interface RoundsOptions {
   readonly workloads: readonly Workload[];
@@ -10,32 +22,83 @@ export interface RoundsOptions {
   readonly systems: readonly System[];
   readonly rounds: number;
   readonly settings: Omit<RunContext, "system">;
-  /** Told before every run, and what came of it. */
+  /** Runs that an earlier attempt made; the first of the plan, or `runRounds` throws. */
+  readonly finished?: readonly FinishedRun[];
+  readonly commit: () => string;
+  /** Told of every run that was made now. */
+  readonly onFinished?: (run: FinishedRun) => void;
+  /** Told what came of every run, how many are left, and how long they may take. */
   readonly onProgress: (line: string) => void;
 }
 
-/** Runs every workload on every system in turn (A B C A B C), one at a time. */
-export async function runRounds(options: RoundsOptions): Promise<readonly Run[]> {
-  const { workloads, systems, rounds, settings, onProgress } = options;
-  const runs: Run[] = [];
+/** One run of the plan. */
+export interface PlannedRun {
+  readonly workload: Workload;
+  readonly round: number;
+  readonly system: System;
+}
+
+/** All runs in their order: every workload on every system in turn (A B C A B C). */
+export function planRuns({
+  workloads,
+  systems,
+  rounds,
+}: Pick<RoundsOptions, "workloads" | "systems" | "rounds">): readonly PlannedRun[] {
+  return workloads.flatMap((workload) => {
+    const takingPart = systems.filter(({ workloads: ids }) => ids?.has(workload.id) ?? true);
+    return Array.from({ length: rounds }, (_, at) => at + 1).flatMap((round) =>
+      takingPart.map((system) => ({ workload, round, system })),
+    );
+  });
+}
+
+/** Makes all runs of the plan that are not finished, one at a time. Returns them all. */
+export async function runRounds(options: RoundsOptions): Promise<readonly FinishedRun[]> {
+  const { settings, finished = [], commit, onFinished, onProgress } = options;
+  const plan = planRuns(options);
+  checkFinished(plan, finished);
+  const runs = [...finished];
+  const times = new RunTimes(settings);
   const processes = new Map<string, number>();
-  const total = workloads.length * systems.length * rounds;
-  for (const workload of workloads) {
-    for (let round = 1; round <= rounds; round += 1) {
-      for (const system of systems) {
-        const key = `${workload.id} ${system.name}`;
-        const context = { ...settings, system };
-        const outcome = await runWorkload(workload, context, processes.get(key) ?? 1);
-        processes.set(key, outcome.driverProcesses);
-        runs.push({ workload: workload.id, system: system.name, outcome });
-        const figures = Object.entries(outcome.metrics).map(
-          ([name, value]) => `${name} ${Number(value.toPrecision(4))}`,
-        );
-        const said = [...figures, ...outcome.problems.map((problem) => `INVALID: ${problem}`)];
-        const place = `${runs.length}/${total} round ${round} ${workload.id} ${system.name}`;
-        onProgress(`${place}: ${said.join(", ")}`);
-      }
-    }
+  const note = ({ workload, system, elapsedMs, outcome }: FinishedRun): void => {
+    times.note({ workload, system, elapsedMs });
+    processes.set(`${workload} ${system}`, outcome.driverProcesses);
+  };
+  for (const run of finished) note(run);
+  for (const { workload, round, system } of plan.slice(finished.length)) {
+    const started = performance.now();
+    const at = new Date().toISOString();
+    const checkedOut = commit();
+    const key = `${workload.id} ${system.name}`;
+    const outcome = await runWorkload(workload, { ...settings, system }, processes.get(key) ?? 1);
+    const elapsedMs = performance.now() - started;
+    const names = { workload: workload.id, system: system.name };
+    const run = { ...names, round, at, elapsedMs, commit: checkedOut, outcome };
+    note(run);
+    runs.push(run);
+    onFinished?.(run);
+    const rest = plan.slice(runs.length);
+    const left =
+      rest.length === 0 ? [] : [`${rest.length} left, about ${formatDuration(times.expect(rest))}`];
+    onProgress([`${runs.length}/${plan.length} ${tell(run)}`, ...left].join("; "));
   }
   return runs;
+}
+
+function checkFinished(plan: readonly PlannedRun[], finished: readonly FinishedRun[]): void {
+  const isPlan = finished.every(({ workload, round, system }, at) => {
+    const planned = plan[at];
+    return (
+      planned?.workload.id === workload && planned.round === round && planned.system.name === system
+    );
+  });
+  if (!isPlan) throw new Error("the finished runs are not the first ones of this plan");
+}
+
+function tell({ workload, system, round, outcome }: FinishedRun): string {
+  const figures = Object.entries(outcome.metrics).map(
+    ([name, value]) => `${name} ${Number(value.toPrecision(4))}`,
+  );
+  const said = [...figures, ...outcome.problems.map((problem) => `INVALID: ${problem}`)];
+  return `round ${round} ${workload} ${system}: ${said.join(", ")}`;
 }

@@ -50,6 +50,8 @@ export interface BulkWorkload {
   readonly znodes: number;
   readonly bytes: number;
   readonly outstanding: number;
+  /** Between the end of the load and the look at memory and disk. */
+  readonly settleMs: number;
 }
 
 /** Sets on a large tree for a long time. */
@@ -98,7 +100,14 @@ export const WORKLOADS: readonly Workload[] = [
   failover("failover-stop", "SIGSTOP", "default"),
   failover("failover-kill-equal", "SIGKILL", "equal-elections"),
   failover("failover-stop-equal", "SIGSTOP", "equal-elections"),
-  { kind: "bulk", id: "bulk-1m", znodes: MILLION, bytes: 100, outstanding: 1024 },
+  {
+    kind: "bulk",
+    id: "bulk-1m",
+    znodes: MILLION,
+    bytes: 100,
+    outstanding: 1024,
+    settleMs: 10_000,
+  },
   { kind: "gap", id: "gap-1m", znodes: MILLION, bytes: 100, measureMs: 120_000 },
 ];
 

@@ -67,7 +67,7 @@ export class Driver {
       case "writers-silence":
         return { silentMs: this.#writers?.silentMs() ?? [] };
       case "writers-stop":
-        return (await this.#writers?.stop()) ?? { gapsMs: [], writes: 0 };
+        return (await this.#writers?.stop()) ?? { gapsMs: [], revisions: [], writes: 0 };
       case "fanout":
         return this.#fanout(order);
       case "ephemerals":
@@ -101,7 +101,7 @@ export class Driver {
         await session.create(itemPath(directory, at), pool[at % pool.length] ?? NO_DATA);
       }
     });
-    return { elapsedMs: performance.now() - started };
+    return { elapsedMs: performance.now() - started, crcs: pool.map((value) => crc32(value)) };
   }
 
   async #together(count: number, task: (session: SessionPort) => Promise<void>): Promise<void> {

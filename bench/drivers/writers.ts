@@ -8,6 +8,8 @@ const AFTER_ERROR_MS = 2;
 
 interface Writer {
   session: SessionPort;
+  /** Of the last acknowledged write. */
+  revision: number;
   readonly gaps: WriteGaps;
 }
 
@@ -31,7 +33,7 @@ export class Writers {
       const session = await attached(connect, { servers, server, sessionTimeoutMs });
       await session.ensure(directory);
       await session.ensure(itemPath(directory, at));
-      writers.push({ session, gaps: new WriteGaps() });
+      writers.push({ session, revision: 0, gaps: new WriteGaps() });
     }
     return new Writers(writers, directory, () => connect(servers, sessionTimeoutMs));
   }
@@ -52,8 +54,9 @@ export class Writers {
     // A writer that is still waiting has a gap until now.
     for (const { gaps } of this.#writers) gaps.wrote(now);
     const gapsMs = this.#writers.map(({ gaps }) => gaps.longestMs);
+    const revisions = this.#writers.map(({ revision }) => revision);
     await Promise.all(this.#writers.map(({ session }) => session.close()));
-    return { gapsMs, writes: this.#writes };
+    return { gapsMs, revisions, writes: this.#writes };
   }
 
   async #write(writer: Writer, path: string): Promise<void> {
@@ -62,7 +65,8 @@ export class Writers {
     while (this.#running) {
       try {
         if (writer.session.hasEnded()) writer.session = await this.#reopen();
-        await writer.session.set(path, value);
+        const { mzxid } = await writer.session.set(path, value);
+        writer.revision = Math.max(writer.revision, mzxid);
         if (this.#running) writer.gaps.wrote(performance.now());
         this.#writes += 1;
       } catch {

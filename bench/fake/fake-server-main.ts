@@ -1,11 +1,22 @@
-import { existsSync, openSync, readFileSync, writeSync } from "node:fs";
-import { createServer } from "node:net";
+import { existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { SLOW_SET_MS, type FakeReply, type FakeRequest, type FakeValue } from "./fake-wire.ts";
+import {
+  SLOW_SET_MS,
+  type FakeReply,
+  type FakeRequest,
+  type FakeServerSettings,
+  type FakeValue,
+} from "./fake-wire.ts";
 
-const [port = "0", directory = ".", plant = "none"] = process.argv.slice(2);
+const { port, leaderPort, directory, plant } = JSON.parse(
+  process.argv[2] ?? "{}",
+) as FakeServerSettings;
 const file = join(directory, "values");
+/** In the folder of the third node: it shall end. */
+const END_FILE = "end";
+const END_POLL_MS = 10;
 const values = new Map<string, FakeValue>();
 let revision = 0;
 let sets = 0;
@@ -34,14 +45,16 @@ function find(request: FakeRequest): FakeValue | null {
     case "set":
       sets += 1;
       if (plant === "failing" && sets % 10 === 0) return null;
+      if (plant === "collecting" && sets % 20 === 0) globalThis.gc?.();
+      if (plant === "dying" && sets === 1)
+        writeFileSync(join(directory, "../node-3", END_FILE), "");
       return write(request.path, request.data);
     case "get":
       return values.get(request.path) ?? null;
   }
 }
 
-createServer((socket) => {
-  socket.on("error", () => socket.destroy());
+function serve(socket: Socket): void {
   createInterface({ input: socket }).on("line", (line) => {
     const request = JSON.parse(line) as FakeRequest;
     const reply: FakeReply = { id: request.id, found: find(request) };
@@ -49,4 +62,26 @@ createServer((socket) => {
     if (plant === "slow-set" && request.kind === "set") setTimeout(send, SLOW_SET_MS);
     else send();
   });
-}).listen(Number(port), "127.0.0.1");
+}
+
+function passOn(socket: Socket): void {
+  const leader = connect(leaderPort, "127.0.0.1");
+  leader.on("error", () => socket.destroy());
+  socket.on("close", () => leader.destroy());
+  socket.pipe(leader).pipe(socket);
+}
+
+createServer((socket) => {
+  socket.on("error", () => socket.destroy());
+  if (port === leaderPort) serve(socket);
+  else passOn(socket);
+}).listen(port, "127.0.0.1");
+
+if (plant === "dying") {
+  setInterval(() => {
+    const endFile = join(directory, END_FILE);
+    if (!existsSync(endFile)) return;
+    rmSync(endFile);
+    process.exit(3);
+  }, END_POLL_MS);
+}

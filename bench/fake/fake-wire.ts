@@ -19,8 +19,26 @@ export interface FakeValue {
  * A fault planted into the fake service or into its driver.
  * `slow-set`: the server answers a set after {@link SLOW_SET_MS}. `forgetful`: it keeps nothing on disk. `failing`: it has
  * no znode for every tenth set. `lying-driver`: every tenth set is never sent, yet reported as acknowledged.
- * `busy-driver`: the driver computes all the time.
+ * `busy-driver`: the driver computes all the time. `collecting`: the server collects garbage with every twentieth set.
+ * `dying`: the third node ends when the first has served a set.
  */
-export type Plant = "none" | "slow-set" | "forgetful" | "failing" | "lying-driver" | "busy-driver";
+export type Plant =
+  | "none"
+  | "slow-set"
+  | "forgetful"
+  | "failing"
+  | "lying-driver"
+  | "busy-driver"
+  | "collecting"
+  | "dying";
+
+/** How a server of the fake service is told what to be, as JSON. */
+export interface FakeServerSettings {
+  readonly port: number;
+  /** Its own for the node that does everything. */
+  readonly leaderPort: number;
+  readonly directory: string;
+  readonly plant: Plant;
+}
 
 export const SLOW_SET_MS = 50;

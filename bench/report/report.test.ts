@@ -46,3 +46,16 @@ test("a run without any figure is shown as invalid", () => {
   expect(table).toContain("invalid");
   expect(table).toContain("- w, etcd: gone");
 });
+
+test("a stand-in counts only where the system it stands in for does not", () => {
+  const own = run("quorate", { throughput: 300 });
+  const etcd = run("etcd", { throughput: 100 });
+  const failed = run("etcd", { throughput: 100 }, ["errors"]);
+  const etcd3 = run("etcd3", { throughput: 150 });
+  const standIns = { etcd3: "etcd" };
+  const beside = (runs: readonly Run[]): string | undefined =>
+    ratiosOf(summarize(runs), "quorate", standIns)[0]?.bestPeer;
+  expect(beside([own, etcd, etcd3])).toBe("etcd");
+  expect(beside([own, etcd3])).toBe("etcd3");
+  expect(beside([own, failed, etcd3])).toBe("etcd3");
+});

@@ -78,18 +78,27 @@ function summarizeGroup(runs: readonly Run[]): readonly Result[] {
   });
 }
 
+/** Systems whose figures count only where those of another do not: the same servers under a client that limits them. */
+export type StandIns = Readonly<Record<string, string>>;
+
 /** For every figure of Quorate's that counts and that at least one other's counts for. */
-export function ratiosOf(results: readonly Result[], subject: string): readonly Ratio[] {
+export function ratiosOf(
+  results: readonly Result[],
+  subject: string,
+  standIns: StandIns = {},
+): readonly Ratio[] {
   return results.flatMap((own): Ratio[] => {
     if (own.system !== subject || !counts(own)) return [];
     const { workload, metric } = own;
-    const peers = results.filter(
+    const counting = results.filter(
       (other) =>
         other.system !== subject &&
         other.workload === workload &&
         other.metric === metric &&
         counts(other),
     );
+    const names = new Set(counting.map(({ system }) => system));
+    const peers = counting.filter(({ system }) => !names.has(standIns[system] ?? ""));
     const isHigherBetter = METRICS[metric].better === "higher";
     peers.sort((a, b) => (isHigherBetter ? b.median - a.median : a.median - b.median));
     const [best] = peers;

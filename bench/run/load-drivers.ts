@@ -1,7 +1,7 @@
 import type { DriverProcess } from "../driver-process.ts";
 import type { Ensemble } from "../ensemble.ts";
 import { Histogram } from "../histogram.ts";
-import type { RunOrder, RunResult } from "../protocol.ts";
+import type { DriverEvent, RunOrder, RunResult } from "../protocol.ts";
 import { SESSION_TIMEOUT_MS } from "./run-context.ts";
 
 const BYTES_PER_MIB = 1 << 20;
@@ -38,16 +38,19 @@ export async function connectDrivers(
   );
 }
 
-/**
- * Has all drivers do the same at the same time and adds up what they found. A driver that used `cpuShareMax` of a core or
- * more makes the figures invalid.
- */
-export async function driveLoad(
-  drivers: readonly DriverProcess[],
-  ensemble: Ensemble,
-  order: RunOrder,
-  cpuShareMax: number,
-): Promise<DrivenLoad> {
+export interface LoadOptions {
+  readonly drivers: readonly DriverProcess[];
+  readonly ensemble: Ensemble;
+  readonly order: RunOrder;
+  /** A driver that used this share of a core or more makes the figures invalid. */
+  readonly cpuShareMax: number;
+  /** Told once, when the first driver begins and ends measuring. */
+  readonly onPhase?: (phase: DriverEvent) => void;
+}
+
+/** Has all drivers do the same at the same time and adds up what they found. */
+export async function driveLoad(options: LoadOptions): Promise<DrivenLoad> {
+  const { drivers, ensemble, order, cpuShareMax, onPhase } = options;
   const serverCpu = new Stopwatch(() => ensemble.cpuSeconds());
   let serverRssBytes = 0;
   const driven = await Promise.all(
@@ -59,15 +62,18 @@ export async function driveLoad(
         if (at > 0) return;
         serverCpu.press();
         if (event === "measured") serverRssBytes = ensemble.residentBytes();
+        onPhase?.(event);
       });
       return { result, cpuSeconds: driverCpu.elapsed };
     }),
   );
   const latencies = new Histogram();
   for (const { result } of driven) latencies.addBuckets(result.histogram);
-  const bound = driven.filter(
-    ({ result, cpuSeconds }) => cpuSeconds >= (cpuShareMax * result.elapsedMs) / 1000,
+  const bound = countBound(
+    driven.map(({ result, cpuSeconds }) => (cpuSeconds * 1000) / result.elapsedMs),
+    cpuShareMax,
   );
+  const ended = ensemble.endedNodes();
   return {
     latencies,
     perSecond: sum(driven.map(({ result }) => (result.count * 1000) / result.elapsedMs)),
@@ -78,12 +84,21 @@ export async function driveLoad(
     serverRssBytes,
     problems: [
       ...driven.flatMap(({ result }) => problemsOf(result)),
-      ...(bound.length === 0
-        ? []
-        : [`driver bound by CPU: ${bound.length} of ${drivers.length} processes`]),
+      ...boundProblem(bound, drivers.length),
+      ...ended.map(({ number }) => `node ${number} ended under the load`),
     ],
-    isDriverBound: bound.length > 0,
+    isDriverBound: bound > 0,
   };
+}
+
+/** How many of these shares of a core are as much as `shareMax`. */
+export function countBound(shares: readonly number[], shareMax: number): number {
+  return shares.filter((share) => share >= shareMax).length;
+}
+
+/** What that means for the figures. */
+export function boundProblem(bound: number, processes: number): readonly string[] {
+  return bound === 0 ? [] : [`driver bound by CPU: ${bound} of ${processes} processes`];
 }
 
 /** Bytes as MiB. */

@@ -32,7 +32,7 @@ let runs = 0;
 /** Calls `run` with an ensemble on fresh data, and clears everything away afterwards, whatever happens. */
 export async function withStage<T>(
   context: RunContext,
-  options: Pick<EnsembleOptions, "nodes" | "tuning">,
+  options: Pick<EnsembleOptions, "nodes" | "tuning" | "isGcLogged">,
   run: (stage: Stage) => Promise<T>,
 ): Promise<T> {
   runs += 1;

@@ -8,7 +8,7 @@ import { withStage, type RunContext } from "./run-context.ts";
 export async function runFanout(workload: FanoutWorkload, context: RunContext): Promise<Outcome> {
   return withStage(context, { nodes: 3 }, async ({ ensemble, startDriver }) => {
     const driver = startDriver();
-    await connectDrivers([driver], ensemble.servers, workload.sessions);
+    await connectDrivers([driver], await ensemble.serversLeaderLast(), workload.sessions);
     const { lastMs } = await driver.ask({
       command: "fanout",
       directory: "/bench",

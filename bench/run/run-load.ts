@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DriverProcess } from "../driver-process.ts";
 import type { RunOrder } from "../protocol.ts";
-import { compareReadBack, newestOf } from "../read-back.ts";
 import type { LoadWorkload } from "../workloads.ts";
+import { acknowledgedValues, checkValues, restartAll, type Filled } from "./check-read-back.ts";
+import { withEnoughDrivers, type Attempt } from "./enough-drivers.ts";
 import { connectDrivers, driveLoad, type DrivenLoad } from "./load-drivers.ts";
 import type { Outcome } from "./outcome.ts";
 import { withStage, type RunContext, type Stage } from "./run-context.ts";
@@ -10,38 +11,36 @@ import { withStage, type RunContext, type Stage } from "./run-context.ts";
 const DIRECTORY = "/bench";
 const FILL_OUTSTANDING = 256;
 const SETTLE_MS = 500;
-const DRIVER_PROCESSES_MAX = 4;
 /** A rate counts as sustained from this share of it on. */
 const SUSTAINED_SHARE = 0.98;
 
-/**
- * Runs a load with as many driver processes as it needs: with one more, on a fresh ensemble, while the drivers were
- * bound by CPU. `processes` is where to begin.
- */
+/** Runs a load with as many driver processes as it needs. `processes` is where to begin. */
 export async function runLoad(
   workload: LoadWorkload,
   context: RunContext,
   processes: number,
 ): Promise<Outcome> {
-  for (let count = processes; ; count += 1) {
-    const { outcome, isDriverBound } = await runOnce(workload, context, count);
-    const countMax = Math.min(DRIVER_PROCESSES_MAX, workload.sessions);
-    if (!isDriverBound || count >= countMax) return outcome;
-  }
+  const max = Math.min(context.system.driverProcessesMax, workload.sessions);
+  return withEnoughDrivers({ from: processes, max }, (count) => runOnce(workload, context, count));
 }
 
 async function runOnce(
   workload: LoadWorkload,
   context: RunContext,
   processes: number,
-): Promise<{ readonly outcome: Outcome; readonly isDriverBound: boolean }> {
+): Promise<Attempt> {
   return withStage(context, { nodes: workload.nodes }, async (stage) => {
     const drivers = Array.from({ length: processes }, () => stage.startDriver());
-    await connectDrivers(drivers, stage.ensemble.servers, workload.sessions);
-    await fill(drivers, workload);
-    const order = runOrder(workload, context);
-    const driven = await driveLoad(drivers, stage.ensemble, order, context.driverCpuShareMax);
-    const readBack = await checkReadBack(workload, stage, drivers);
+    const servers = await stage.ensemble.serversLeaderLast();
+    await connectDrivers(drivers, servers, workload.sessions);
+    const filled = await fill(drivers, workload);
+    const driven = await driveLoad({
+      drivers,
+      ensemble: stage.ensemble,
+      order: runOrder(workload, context),
+      cpuShareMax: context.driverCpuShareMax,
+    });
+    const readBack = await checkReadBack(workload, stage, { drivers, filled });
     const outcome: Outcome = {
       metrics: metricsOf(workload, driven),
       serverCpuSeconds: driven.serverCpuSeconds,
@@ -55,17 +54,18 @@ async function runOnce(
   });
 }
 
-async function fill(drivers: readonly DriverProcess[], workload: LoadWorkload): Promise<void> {
-  await drivers[0]?.ask({
+async function fill(drivers: readonly DriverProcess[], workload: LoadWorkload): Promise<Filled> {
+  const range = { from: 0, to: workload.paths };
+  const filled = await drivers[0]?.ask({
     command: "fill",
     directory: DIRECTORY,
-    from: 0,
-    to: workload.paths,
+    ...range,
     bytes: workload.bytes,
     outstanding: FILL_OUTSTANDING,
   });
   // Followers that are a moment behind would answer local reads with "no such path".
   await sleep(SETTLE_MS);
+  return { ...range, crcs: filled?.crcs ?? [] };
 }
 
 function runOrder(workload: LoadWorkload, context: RunContext): RunOrder {
@@ -101,40 +101,28 @@ function notesOf({ ratePerSecond }: LoadWorkload, { perSecond }: DrivenLoad): re
 async function checkReadBack(
   workload: LoadWorkload,
   stage: Stage,
-  drivers: readonly DriverProcess[],
+  { drivers, filled }: { readonly drivers: readonly DriverProcess[]; readonly filled: Filled },
 ): Promise<string | null> {
-  switch (workload.operation) {
+  const { operation } = workload;
+  switch (operation) {
     case "get-linearizable":
     case "get-local":
-    case "lock":
       return null;
     case "set":
     case "mix": {
-      const lists = await Promise.all(
-        drivers.map((driver) => driver.ask({ command: "acknowledged" })),
-      );
-      const acknowledged = newestOf(lists.map(({ values }) => values));
+      const acknowledged = await acknowledgedValues(drivers, [filled]);
       const reader = await restartAll(stage, drivers);
-      const indexes = acknowledged.map(([index]) => index);
-      const found = await reader.ask({ command: "read", directory: DIRECTORY, indexes });
-      return compareReadBack(acknowledged, found.values);
+      return checkValues(reader, DIRECTORY, acknowledged);
     }
-    case "create-sequential": {
+    case "create-sequential":
+    case "lock": {
       const reader = await restartAll(stage, drivers);
-      const directory = directoryOf(workload);
+      const above = directoryOf(workload);
+      const directory = operation === "lock" ? `${above}/lock` : above;
       const { count } = await reader.ask({ command: "children", directory });
       return count === 0
         ? null
         : `read-back: ${count} znodes are there whose deletion was acknowledged`;
     }
   }
-}
-
-async function restartAll(stage: Stage, drivers: readonly DriverProcess[]): Promise<DriverProcess> {
-  await stage.ensemble.kill();
-  await Promise.all(drivers.map((driver) => driver.kill()));
-  await stage.ensemble.restartKilled();
-  const reader = stage.startDriver();
-  await connectDrivers([reader], stage.ensemble.servers, 1);
-  return reader;
 }

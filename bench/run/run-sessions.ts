@@ -23,7 +23,7 @@ export async function runSessions(
     await connectDrivers([observer], [(await ensemble.leader()).clientAddress], 1);
     const drivers = Array.from({ length: workload.drivers }, () => startDriver());
     const started = performance.now();
-    await connectDrivers(drivers, ensemble.servers, workload.sessions);
+    await connectDrivers(drivers, await ensemble.serversLeaderLast(), workload.sessions);
     const perDriver = Math.ceil(workload.sessions / drivers.length);
     await Promise.all(
       drivers.map((driver, at) =>

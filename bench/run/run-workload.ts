@@ -24,9 +24,9 @@ export async function runWorkload(
       case "sessions":
         return await runSessions(workload, context);
       case "bulk":
-        return await runBulk(workload, context);
+        return await runBulk(workload, context, processes);
       case "gap":
-        return await runGap(workload, context);
+        return await runGap(workload, context, processes);
     }
   } catch (error) {
     return failedRun(error);

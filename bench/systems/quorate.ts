@@ -2,7 +2,15 @@ import { fetchNodeStatus } from "@quorate/cli";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILT_BENCH, REPOSITORY } from "../repository.ts";
-import type { Command, EnsembleSite, NodeProbe, NodeSite, System } from "./system.ts";
+import { nodePauses } from "./gc-pauses.ts";
+import {
+  DRIVER_PROCESSES_MAX,
+  type Command,
+  type EnsembleSite,
+  type NodeProbe,
+  type NodeSite,
+  type System,
+} from "./system.ts";
 
 const DRIVER_MAIN = join(BUILT_BENCH, "drivers/quorate/main.js");
 const EQUAL_ELECTIONS = ["--election-timeout-ms", "1000"];
@@ -11,12 +19,15 @@ const EQUAL_ELECTIONS = ["--election-timeout-ms", "1000"];
 export const quorate: System = {
   name: "quorate",
   settings: "quorate: --log-level warn; driver: SDK on Node",
+  workloads: null,
+  driverProcessesMax: DRIVER_PROCESSES_MAX,
   missing: () => null,
   version: () => readVersion(),
   build: () => Promise.resolve(),
   driver: () => ({ command: process.execPath, args: [DRIVER_MAIN] }),
   server,
   probe,
+  gcPauses: nodePauses,
 };
 
 function readVersion(): string {
@@ -34,6 +45,7 @@ function server(site: EnsembleSite, node: NodeSite): Command {
   return {
     command: process.execPath,
     args: [
+      ...(site.isGcLogged ? ["--trace-gc"] : []),
       join(REPOSITORY, "packages/server/bin/quorate-server.cjs"),
       ...["--name", String(node.number), "--data-directory", join(node.directory, "data")],
       ...["--log-level", "warn"],

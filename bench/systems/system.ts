@@ -26,6 +26,15 @@ export type Tuning = "default" | "equal-elections";
 export interface EnsembleSite {
   readonly nodes: readonly NodeSite[];
   readonly tuning: Tuning;
+  /** The runtime writes its garbage collections into the node's log. */
+  readonly isGcLogged: boolean;
+}
+
+/** One garbage collection: how long it kept the program from running. */
+export interface GcPause {
+  /** In one piece. */
+  readonly longestMs: number;
+  readonly totalMs: number;
 }
 
 /** What a node says of itself. */
@@ -40,6 +49,10 @@ export interface System {
   readonly name: string;
   /** Settings that are not the system's defaults, and heap sizes; for the report. */
   readonly settings: string;
+  /** Ids of the workloads it takes part in; null: all. */
+  readonly workloads: ReadonlySet<string> | null;
+  /** At most this many driver processes share a load. */
+  readonly driverProcessesMax: number;
   /** What is not installed and the command that installs it; null when nothing is missing. */
   missing(): string | null;
   version(): string;
@@ -51,4 +64,9 @@ export interface System {
   server(site: EnsembleSite, node: NodeSite): Command;
   /** Null when the node does not answer in time. */
   probe(node: NodeSite): Promise<NodeProbe | null>;
+  /** What a piece of a node's log tells of garbage collections, where they are logged. */
+  gcPauses(log: string): readonly GcPause[];
 }
+
+/** As many as a small machine has any use for. */
+export const DRIVER_PROCESSES_MAX = 4;

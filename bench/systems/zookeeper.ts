@@ -3,8 +3,18 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { BENCH_SOURCES } from "../repository.ts";
+import { javaPauses } from "./gc-pauses.ts";
 import { runTool } from "./run-tool.ts";
-import type { Command, EnsembleSite, NodeProbe, NodeSite, System, Tuning } from "./system.ts";
+import {
+  DRIVER_PROCESSES_MAX,
+  type Command,
+  type EnsembleSite,
+  type GcPause,
+  type NodeProbe,
+  type NodeSite,
+  type System,
+  type Tuning,
+} from "./system.ts";
 
 const JARS = "/usr/share/java";
 const SERVER_JARS = ["zookeeper.jar", "slf4j-simple.jar"];
@@ -38,6 +48,8 @@ export class ZooKeeper implements System {
     `zookeeper: ${SERVER_HEAP}, tickTime=2000 initLimit=10 syncLimit=5 (example configuration), ` +
     `forceSync on (default), maxClientCnxns=0 (all clients come from one address), admin server off; ` +
     `driver: Java client, ${DRIVER_HEAP}`;
+  readonly workloads = null;
+  readonly driverProcessesMax: number = DRIVER_PROCESSES_MAX;
   #classes = "";
 
   missing(): string | null {
@@ -81,7 +93,10 @@ export class ZooKeeper implements System {
     const main = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
     return {
       command: "java",
-      args: [SERVER_HEAP, QUIET, "-cp", classPath(SERVER_JARS), main, file],
+      args: [
+        ...[SERVER_HEAP, QUIET, ...(site.isGcLogged ? ["-Xlog:gc"] : [])],
+        ...["-cp", classPath(SERVER_JARS), main, file],
+      ],
     };
   }
 
@@ -89,6 +104,10 @@ export class ZooKeeper implements System {
     const answer = await fourLetters(node.clientAddress, "srvr");
     const mode = /^Mode: (.+)$/m.exec(answer ?? "")?.[1];
     return mode === undefined ? null : { isReady: true, isLeader: mode === "leader" };
+  }
+
+  gcPauses(log: string): readonly GcPause[] {
+    return javaPauses(log);
   }
 }
 

@@ -190,7 +190,12 @@ func (d *driver) fill(order *order) (interface{}, error) {
 			}
 		}
 	})
-	return map[string]float64{"elapsedMs": milliseconds(time.Since(started))}, err
+	elapsed := milliseconds(time.Since(started))
+	crcs := []uint32{}
+	for _, value := range values {
+		crcs = append(crcs, crc32.ChecksumIEEE(value))
+	}
+	return map[string]interface{}{"elapsedMs": elapsed, "crcs": crcs}, err
 }
 
 // together runs `count` of the task, evenly over the sessions, and returns the first error.

@@ -24,11 +24,12 @@ type writers struct {
 }
 
 type writer struct {
-	client  *clientv3.Client
-	key     string
-	mutex   sync.Mutex
-	last    time.Time
-	longest time.Duration
+	client   *clientv3.Client
+	key      string
+	mutex    sync.Mutex
+	last     time.Time
+	longest  time.Duration
+	revision int64
 }
 
 // startWriters opens the first writer with all servers, over which the client spreads its requests, and every other with
@@ -60,13 +61,14 @@ func (w *writers) run(each *writer) {
 	value := string(make([]byte, 128))
 	for atomic.LoadInt32(&w.stopped) == 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
-		_, err := each.client.Put(ctx, each.key, value)
+		answer, err := each.client.Put(ctx, each.key, value)
 		cancel()
 		if err != nil {
 			time.Sleep(afterError)
 			continue
 		}
 		atomic.AddInt64(&w.writes, 1)
+		atomic.StoreInt64(&each.revision, answer.Header.Revision)
 		if atomic.LoadInt32(&w.stopped) == 0 {
 			each.wrote()
 		}
@@ -95,11 +97,14 @@ func (w *writers) silence() interface{} {
 func (w *writers) stop() interface{} {
 	atomic.StoreInt32(&w.stopped, 1)
 	gaps := []float64{}
+	revisions := []int64{}
 	for _, each := range w.all {
+		revisions = append(revisions, atomic.LoadInt64(&each.revision))
 		// A writer that is still waiting has a gap until now.
 		gaps = append(gaps, milliseconds(each.wrote()))
 	}
-	return map[string]interface{}{"gapsMs": gaps, "writes": atomic.LoadInt64(&w.writes)}
+	writes := atomic.LoadInt64(&w.writes)
+	return map[string]interface{}{"gapsMs": gaps, "revisions": revisions, "writes": writes}
 }
 
 func (w *writer) wrote() time.Duration {

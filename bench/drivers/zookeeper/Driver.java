@@ -129,7 +129,11 @@ public final class Driver {
     }
     for (Semaphore permits : free) permits.acquire(perSession);
     if (failure.get() != null) throw new IllegalStateException("fill: " + failure.get());
-    return JSON.createObjectNode().put("elapsedMs", (System.nanoTime() - started) / 1e6);
+    ObjectNode result = JSON.createObjectNode();
+    result.put("elapsedMs", (System.nanoTime() - started) / 1e6);
+    ArrayNode crcs = result.putArray("crcs");
+    for (int at = 0; at < data.size(); at += 1) crcs.add(crc(data.get(at)));
+    return result;
   }
 
   /** Creates a znode; succeeds if it is there. */
@@ -299,6 +303,8 @@ public final class Driver {
     ObjectNode result = JSON.createObjectNode();
     ArrayNode gaps = result.putArray("gapsMs");
     for (double gapMs : writers.stop()) gaps.add(gapMs);
+    ArrayNode revisions = result.putArray("revisions");
+    for (long revision : writers.revisions()) revisions.add(revision);
     return result.put("writes", writers.writes());
   }
 

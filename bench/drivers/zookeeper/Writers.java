@@ -45,6 +45,11 @@ final class Writers {
     return gapsMs;
   }
 
+  /** Of each writer's last acknowledged write. */
+  long[] revisions() {
+    return writers.stream().mapToLong(writer -> writer.revision).toArray();
+  }
+
   long writes() {
     return writes.get();
   }
@@ -62,6 +67,7 @@ final class Writers {
 
   private final class Writer {
     private volatile Session session;
+    private volatile long revision;
     private final String path;
     private final byte[] value = new byte[128];
     private long last = System.nanoTime();
@@ -81,6 +87,7 @@ final class Writers {
           (code, where, context, stat) -> {
             if (code == Code.OK.intValue()) {
               if (running) noteWrite();
+              revision = Math.max(revision, stat.getMzxid());
               writes.incrementAndGet();
             } else {
               pause();
