@@ -179,6 +179,56 @@ describe("thesis, section 6.2: a leader without a quorum", () => {
   });
 });
 
+describe("thesis, section 6.4: reads", () => {
+  const context = { nonce: 1, counter: 1 };
+
+  function waiting(): LoneCore {
+    const node = new LoneCore({ terms: [1] });
+    node.append({ from: 2, term: 1 }, [1, 1], []);
+    node.step({ kind: "readIndex", context });
+    expect(node.take("readIndexRequest")).toMatchObject([{ to: 2, context }]);
+    node.takeReadies();
+    return node;
+  }
+
+  const reads = (node: LoneCore) => node.takeReadies().flatMap((ready) => ready.reads);
+
+  test("the answer of the leader counts, once, and nobody else's", () => {
+    const node = waiting();
+    node.receive("readIndexReply", { from: 3, term: 1 }, { context, index: logIndex(9) });
+    expect(reads(node)).toEqual([]);
+    const other = { ...context, counter: 2 };
+    node.receive("readIndexReply", { from: 2, term: 1 }, { context: other, index: logIndex(9) });
+    expect(reads(node)).toEqual([]);
+    node.receive("readIndexReply", { from: 2, term: 1 }, { context, index: logIndex(1) });
+    expect(reads(node)).toEqual([{ context, index: 1 }]);
+    node.receive("readIndexReply", { from: 2, term: 1 }, { context, index: logIndex(1) });
+    expect(reads(node)).toEqual([]);
+  });
+
+  test("without an answer it is refused after an election timeout, though the leader is heard", () => {
+    const node = waiting();
+    for (let tick = 0; tick < 5; tick += 1) {
+      expect(reads(node)).toEqual([]);
+      node.receive(
+        "heartbeat",
+        { from: 2, term: 1 },
+        { commitIndex: logIndex(0), round: tick + 1 },
+      );
+      node.tick();
+    }
+    expect(reads(node)).toEqual([{ context, index: null }]);
+  });
+
+  test("under a new leader what waits for the old one's answer is refused", () => {
+    const node = waiting();
+    node.receive("heartbeat", { from: 3, term: 2 }, { commitIndex: logIndex(0), round: 1 });
+    expect(reads(node)).toEqual([{ context, index: null }]);
+    node.receive("readIndexReply", { from: 2, term: 1 }, { context, index: logIndex(1) });
+    expect(reads(node)).toEqual([]);
+  });
+});
+
 describe("a disk that does not answer (hashicorp/raft, issues 503 and 614)", () => {
   test("its node asks for no votes, also when the pre-vote was won meanwhile", () => {
     const node = new LoneCore({ terms: [1] });
