@@ -336,6 +336,19 @@ describe("Raft paper, section 5.5 and thesis, section 3.8: durability", () => {
     expect(node.commitIndex).toBe(1);
   });
 
+  test("nothing is added to a list of work that was handed out", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.step({ kind: "propose", commands: [hello] });
+    node.step({ kind: "readIndex", context: { nonce: 1, counter: 1 } });
+    node.tick(5);
+    node.receive("heartbeat", { from: 2, term: 9 }, { commitIndex: logIndex(0), round: 1 });
+    const readies = node.takeReadies();
+    const told = readies.flatMap(({ messages, reads }) => [...messages, ...reads]);
+    expect(new Set(told).size).toBe(told.length);
+    expect(readies.flatMap(({ reads }) => reads)).toHaveLength(1);
+  });
+
   test("at most one write is under way", () => {
     const node = new LoneCore();
     node.lead();

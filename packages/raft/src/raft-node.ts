@@ -117,28 +117,23 @@ export class RaftNode {
       installSnapshot === null || (committed[0]?.index ?? Infinity) > installSnapshot.index;
     assert(isInOrder, "installed_before_what_follows");
     const softState = this.#takeSoftState();
-    const { outbox, readStates, fetches } = state;
+    const messages = state.outbox.length > 0 ? state.outbox : none;
+    const reads = state.readStates.length > 0 ? state.readStates : none;
+    const fetches = state.fetches.length > 0 ? state.fetches : none;
     const isIdle =
       persist === null &&
       softState === null &&
       installSnapshot === null &&
       committed.length === 0 &&
-      outbox.length === 0 &&
-      readStates.length === 0 &&
+      messages.length === 0 &&
+      reads.length === 0 &&
       fetches.length === 0;
     if (isIdle) return null;
-    if (outbox.length > 0) state.outbox = [];
-    if (readStates.length > 0) state.readStates = [];
+    // The lists are the host's from here on: nothing may be added to them.
+    if (messages.length > 0) state.outbox = [];
+    if (reads.length > 0) state.readStates = [];
     if (fetches.length > 0) state.fetches = [];
-    return {
-      softState,
-      persist,
-      messages: outbox,
-      committed,
-      installSnapshot,
-      reads: readStates,
-      fetches,
-    };
+    return { softState, persist, messages, committed, installSnapshot, reads, fetches };
   }
 
   /** A copy of what this core knows. */
