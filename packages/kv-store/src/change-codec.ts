@@ -1,4 +1,5 @@
 import type { Change } from "./apply-outcome.ts";
+import { assert } from "./assert.ts";
 import { readStat, writeStat } from "./protocol/codec-op.ts";
 import { malformed } from "./protocol/codec-value.ts";
 import { PROTOCOL_LIMITS, type Zxid } from "./protocol/index.ts";
@@ -10,6 +11,7 @@ const KINDS: readonly Change["kind"][] = ["created", "deleted", "dataChanged"];
 /** The revision stands elsewhere. Data and stat of a deleted znode are what was before, and stand once. */
 export function writeChange(writer: ValueWriter, change: Change): void {
   const before = change.kind === "deleted" ? null : change.before;
+  assert((before === null) === (change.kind !== "dataChanged"), "changed_data_has_a_before");
   writer.list(7);
   writer.integer(KINDS.indexOf(change.kind));
   writer.text(change.path);

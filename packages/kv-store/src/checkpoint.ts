@@ -87,6 +87,7 @@ class StateCheckpoint implements Checkpoint {
 
   complete(): void {
     assert(this.#phase === "drained", "completed_after_draining");
+    assert(this.#state.isFrozen, "completed_while_frozen");
     this.#phase = "ended";
     this.#state.dirtyNodes.complete();
     this.#state.dirtySessions.complete();
@@ -96,6 +97,7 @@ class StateCheckpoint implements Checkpoint {
 
   abandon(): void {
     assert(this.#phase !== "ended", "checkpoint_not_ended");
+    assert(this.#state.isFrozen, "abandoned_while_frozen");
     this.#phase = "ended";
     for (const { session, ackedSeq, lastSeq } of this.#ranges) {
       session.imagedAcked = ackedSeq;
@@ -128,6 +130,7 @@ class StateCheckpoint implements Checkpoint {
     const { id, imagedAcked, imagedLast } = session;
     this.#ranges.push({ session, ackedSeq: imagedAcked, lastSeq: imagedLast });
     assert(imagedAcked <= imagedLast, "imaged_replies_in_order");
+    assert(image !== null || session.isRemoved, "only_ended_sessions_have_no_image");
     session.imagedAcked = image?.ackedSeq ?? 0;
     session.imagedLast = image?.lastWriteSeq ?? 0;
     const goneUpTo = image === null ? imagedLast : Math.min(image.ackedSeq, imagedLast);
@@ -152,6 +155,7 @@ function* changeRecords(log: ChangeLogDelta): IterableIterator<ImageRecord> {
 
 function metaOf(state: TreeState, digest: string, log: ChangeLogDelta): ImageMeta {
   const { limits } = state;
+  assert(log.oldestZxid <= state.lastZxid, "change_log_ends_with_the_state");
   return {
     zxid: state.lastZxid,
     clockMs: state.clockMs,

@@ -21,6 +21,7 @@ import { newState, renderDigest, type TreeState } from "./tree-state.ts";
 
 /** The replicated clock moves at most this far with one command, whatever its stamp says. */
 const CLOCK_STEP_MAX_MS = 60_000;
+const DIGEST_DIGITS = 16;
 
 /**
  * The replicated state machine: znodes, sessions, locks, reply windows and the change log. Pure and synchronous: the
@@ -68,7 +69,10 @@ export class DataTree {
     const head: EntryHead = { zxid, term, timeMs: stamp.timeMs };
     const outcome = this.#dispatch(head, command);
     assert(outcome.zxid === zxid && !this.#transaction.isOpen, "entry_applied_whole");
-    if (outcome.changes.length > 0) this.#state.changeLog.append(outcome.changes);
+    assert(this.#state.lastZxid === zxid, "one_entry_at_a_time");
+    const { changes, grants } = outcome;
+    assert(grants.length === 0 || changes.length > 0, "grants_come_of_changes");
+    if (changes.length > 0) this.#state.changeLog.append(changes);
     return outcome;
   }
 
@@ -79,11 +83,14 @@ export class DataTree {
 
   /** Answers from the state as it is. Codes: BAD_PATH, NO_NODE. */
   read(query: Query): Result<QueryReply> {
-    return answer(this.#state, query);
+    const result = answer(this.#state, query);
+    assert(!result.ok || result.value.kind === query.kind, "answer_of_the_kind_asked_for");
+    return result;
   }
 
   session(id: SessionId): SessionView | undefined {
     const session = this.#state.sessions.get(id);
+    assert(session === undefined || session.id === id, "session_where_its_id_says");
     return session === undefined ? undefined : sessionView(session);
   }
 
@@ -94,7 +101,9 @@ export class DataTree {
 
   /** Every change after `zxid`; the iterable is only good until the next apply. */
   changesSince(zxid: Zxid | 0): ChangesSince {
-    return this.#state.changeLog.since(zxid);
+    const since = this.#state.changeLog.since(zxid);
+    assert(since.ok || since.oldestZxid > zxid, "lost_only_what_is_older");
+    return since;
   }
 
   /**
@@ -102,7 +111,9 @@ export class DataTree {
    * whose bounds are each replica's own. Two replicas agree at equal revisions.
    */
   digest(): string {
-    return renderDigest(this.#state, this.#state.digest);
+    const digest = renderDigest(this.#state, this.#state.digest);
+    assert(digest.length === DIGEST_DIGITS, "digest_in_sixteen_digits");
+    return digest;
   }
 
   /** The digest from scratch: equal to {@link digest} unless memory or code went wrong. Walks everything. */
@@ -112,6 +123,7 @@ export class DataTree {
 
   /** Fixes the state as it is now for a checkpoint; only one at a time. */
   freeze(): Checkpoint {
+    assert(!this.#transaction.isOpen, "frozen_between_entries");
     return beginCheckpoint(this.#state);
   }
 

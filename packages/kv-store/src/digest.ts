@@ -1,3 +1,5 @@
+import { assert } from "./assert.ts";
+
 /** What an item of the state is, so that no two kinds can be mistaken for each other. */
 export const ITEM = { znode: 1, session: 2, attach: 3, reply: 4, base: 5, meta: 6 } as const;
 
@@ -20,6 +22,7 @@ export class Hasher {
   }
 
   begin(seed: number): void {
+    assert(seed >= ITEM.znode && seed <= ITEM.meta, "hash_of_a_known_item");
     this.#a = Math.imul(seed, FIRST) ^ 0x2545f491;
     this.#b = Math.imul(seed, SECOND) ^ 0x4f6cdd1d;
   }
@@ -90,11 +93,13 @@ export class DigestSum {
   #b = 0;
 
   add(a: number, b: number): void {
+    assert((a | 0) === a && (b | 0) === b, "hash_lanes_of_32_bits");
     this.#a = (this.#a + a) | 0;
     this.#b = (this.#b + b) | 0;
   }
 
   subtract(a: number, b: number): void {
+    assert((a | 0) === a && (b | 0) === b, "hash_lanes_of_32_bits");
     this.#a = (this.#a - a) | 0;
     this.#b = (this.#b - b) | 0;
   }
@@ -106,5 +111,7 @@ export class DigestSum {
 }
 
 function hex(lane: number): string {
-  return (lane >>> 0).toString(16).padStart(8, "0");
+  const digits = (lane >>> 0).toString(16).padStart(8, "0");
+  assert(digits.length === 8, "lane_in_eight_digits");
+  return digits;
 }

@@ -1,3 +1,4 @@
+import { assert } from "./assert.ts";
 import { DigestSum, Hasher, ITEM } from "./digest.ts";
 import { readOutcome, readStat, readText, writeOutcome, writeStat } from "./protocol/codec-op.ts";
 import { packValue, unpackValue } from "./protocol/codec-bytes.ts";
@@ -42,6 +43,7 @@ const DIGEST_DIGITS = 16;
 const CONTENDER_FORMATS: readonly (ContenderFormat | null)[] = [null, "quorate"];
 
 export function encodeMeta(meta: ImageMeta): Uint8Array {
+  assert(meta.oldestZxid <= meta.zxid, "change_log_ends_with_the_state");
   return packValue([IMAGE_VERSION, ...metaFields(meta), sealOf(meta)]);
 }
 
@@ -102,6 +104,7 @@ const writer = new ValueWriter();
 const reader = new ValueReader();
 
 export function encodeZnode(image: ZnodeImage): Uint8Array {
+  assert(image.data.length === image.stat.dataBytes, "data_bytes_counted");
   writer.begin();
   writer.list(4);
   writer.bytes(image.data);
@@ -127,6 +130,8 @@ export function decodeZnode(bytes: Uint8Array): ZnodeImage {
 
 export function encodeSession(record: SessionRecord): Uint8Array {
   const { attach } = record;
+  assert(record.verifier.length <= VERIFIER_BYTES_MAX, "verifier_bounded");
+  assert(record.ackedSeq <= record.lastWriteSeq, "acked_what_was_written");
   return packValue([
     record.verifier,
     record.timeoutMs,
@@ -142,7 +147,7 @@ export function encodeSession(record: SessionRecord): Uint8Array {
 export function decodeSession(bytes: Uint8Array): SessionRecord {
   const fields = readTuple(unpackValue(bytes, 0), 8);
   const [node, address, principal, clientName] = readTuple(fields[3], 4);
-  return {
+  const record = {
     verifier: readBytes(fields[0], VERIFIER_BYTES_MAX).slice(),
     timeoutMs: readInteger(fields[1]),
     epoch: readInteger(fields[2]),
@@ -157,6 +162,10 @@ export function decodeSession(bytes: Uint8Array): SessionRecord {
     lastWriteSeq: readAckedSeq(fields[6]),
     ackedSeq: readAckedSeq(fields[7]),
   };
+  if (record.ackedSeq > record.lastWriteSeq) malformed("acknowledged what was not written");
+  if (record.epoch < 1) malformed("a session that was never attached");
+  if (record.attachZxid > record.lastActZxid) malformed("a session attached after its last act");
+  return record;
 }
 
 export function encodeReply(outcome: WriteOutcome): Uint8Array {

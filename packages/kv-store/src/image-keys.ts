@@ -30,14 +30,17 @@ export function znodeKey(path: string): string {
 }
 
 export function sessionKey(id: SessionId): string {
+  assert(id > 0, "session_id_positive");
   return `s${digits(id, NUMBER_DIGITS)}`;
 }
 
 export function replyKey(session: SessionId, writeSeq: WriteSeq): string {
+  assert(session > 0 && writeSeq > 0, "replies_are_of_a_session");
   return `r${digits(session, NUMBER_DIGITS)}.${digits(writeSeq, NUMBER_DIGITS)}`;
 }
 
 export function changesKey(firstZxid: Zxid): string {
+  assert(firstZxid > 0, "changes_have_a_revision");
   return `c${digits(firstZxid, NUMBER_DIGITS)}`;
 }
 

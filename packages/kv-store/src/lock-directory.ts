@@ -11,6 +11,7 @@ export function holderOf(state: TreeState, path: string): Znode | undefined {
   if (first === undefined) return undefined;
   const holder = state.nodes.get(first);
   assert(holder !== undefined, "holder_exists", () => path);
+  assert(holder.parent === directory, "holder_in_directory");
   return holder;
 }
 

@@ -24,6 +24,7 @@ export function answer(state: TreeState, query: Query): Result<QueryReply> {
     case "get": {
       const node = state.nodes.get(query.path);
       if (node === undefined) return failure(whyUnreadable(query.path));
+      assert(node.data.length === node.stat.dataBytes, "data_bytes_counted");
       return success({ kind: "get", data: node.data, stat: node.stat });
     }
     case "exists": {
@@ -59,7 +60,9 @@ function failure(code: ErrorCode): Result<QueryReply> {
 
 /** Reserved paths may be read, there is just nothing there. */
 function whyUnreadable(path: string): ErrorCode {
-  return isReserved(path) ? "NO_NODE" : whyMissing(path);
+  const code = isReserved(path) ? "NO_NODE" : whyMissing(path);
+  assert(code === "NO_NODE" || code === "BAD_PATH", "reads_fail_for_two_reasons");
+  return code;
 }
 
 function pageLimit(limit: number): number {
@@ -121,6 +124,7 @@ function contender(state: TreeState, path: string, token: FencingToken): Result<
 }
 
 function sessionInfo(session: Session): SessionInfo {
+  assert(!session.isRemoved, "only_live_sessions_are_seen");
   return {
     id: session.id,
     timeoutMs: session.timeoutMs,

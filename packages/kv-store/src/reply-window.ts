@@ -1,6 +1,12 @@
-import { assert } from "./assert.ts";
+import { assert, unreachable } from "./assert.ts";
 import { type DigestSum, type Hasher, ITEM } from "./digest.ts";
-import type { SessionId, WriteOutcome, WriteReply, WriteSeq } from "./protocol/index.ts";
+import {
+  PROTOCOL_LIMITS,
+  type SessionId,
+  type WriteOutcome,
+  type WriteReply,
+  type WriteSeq,
+} from "./protocol/index.ts";
 import { hashStat } from "./znode.ts";
 
 /** The outcome of one write, kept until its client has it. */
@@ -27,6 +33,7 @@ export class ReplyWindow {
   }
 
   push(reply: RememberedReply): void {
+    assert(reply.bytes >= REPLY_BYTES, "reply_bytes_counted");
     const last = this.#replies.at(-1);
     const isNext = this.count === 0 || last?.writeSeq === reply.writeSeq - 1;
     assert(isNext, "reply_window_consecutive");
@@ -76,7 +83,9 @@ export class ReplyWindow {
 
   /** A copy, oldest first. */
   toArray(): readonly RememberedReply[] {
-    return this.#replies.slice(this.#head);
+    const replies = this.#replies.slice(this.#head);
+    assert(replies.length === this.count, "window_copied_whole");
+    return replies;
   }
 }
 
@@ -89,6 +98,7 @@ export function rememberedReply(
   writeSeq: WriteSeq,
   outcome: WriteOutcome,
 ): RememberedReply {
+  assert(!outcome.ok || outcome.replies.length <= PROTOCOL_LIMITS.opsMax, "replies_bounded");
   hasher.begin(ITEM.reply);
   hasher.number(session);
   hasher.number(writeSeq);
@@ -142,6 +152,9 @@ function hashReply(hasher: Hasher, reply: WriteReply): void {
       return;
     case "release":
       hasher.word(7);
+      return;
+    default:
+      unreachable(reply);
   }
 }
 

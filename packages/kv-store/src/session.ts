@@ -55,6 +55,8 @@ const SESSION_BYTES = 1500;
 /** A session that is in no table and no sum yet. Its record is taken over, not copied. */
 export function makeSession(id: SessionId, record: SessionRecord): Session {
   assert(id > 0, "session_id_positive");
+  assert(record.epoch > 0, "attached_once_at_least");
+  assert(record.ackedSeq <= record.lastWriteSeq, "acked_what_was_written");
   return {
     id,
     verifier: record.verifier,
@@ -79,6 +81,9 @@ export function makeSession(id: SessionId, record: SessionRecord): Session {
 }
 
 export function sessionImage(session: Session): SessionImage {
+  const unacked = session.lastWriteSeq - session.ackedSeq;
+  assert(session.window.count === unacked, "window_holds_the_unacknowledged");
+  assert(session.attachZxid <= session.lastActZxid, "attaching_is_an_act");
   return {
     timeoutMs: session.timeoutMs,
     verifier: session.verifier,
@@ -93,6 +98,7 @@ export function sessionImage(session: Session): SessionImage {
 }
 
 export function sessionView(session: Session): SessionView {
+  assert(!session.isRemoved, "only_live_sessions_are_seen");
   return {
     id: session.id,
     timeoutMs: session.timeoutMs,
@@ -115,6 +121,7 @@ export function sessionBytes(attach: AttachInfo): number {
 /** Brings the lanes of what an attach sets up to date. */
 export function hashAttach(hasher: Hasher, session: Session): void {
   const attach = session.attach;
+  assert(session.epoch > 0, "attached_once_at_least");
   hasher.begin(ITEM.attach);
   hasher.number(session.id);
   hasher.bytes(session.verifier);
@@ -132,6 +139,7 @@ export function hashAttach(hasher: Hasher, session: Session): void {
 
 /** Brings the session's sum up to date; what an attach sets must be hashed. */
 export function sumSession(hasher: Hasher, session: Session): void {
+  assert(session.ackedSeq <= session.lastWriteSeq, "acked_what_was_written");
   hasher.begin(ITEM.session);
   hasher.word(session.attachA);
   hasher.word(session.attachB);

@@ -30,6 +30,7 @@ export class SortedNames implements Iterable<string> {
   add(name: string): boolean {
     const last = this.#chunks.at(-1);
     if (last !== undefined && name > (last.at(-1) ?? "")) {
+      assert(last.length <= CHUNK_MAX, "chunks_bounded");
       // Ascending names, the common case, need no search and leave full chunks behind.
       if (last.length < CHUNK_MAX) last.push(name);
       else this.#chunks.push([name]);
@@ -116,6 +117,7 @@ export class SortedNames implements Iterable<string> {
   #indexAfter(at: number, after: string): number {
     const chunk = this.#chunks[at] ?? [];
     const index = lowerBound(chunk, after);
+    assert(index <= chunk.length, "place_within_chunk");
     return chunk[index] === after ? index + 1 : index;
   }
 
@@ -128,6 +130,7 @@ export class SortedNames implements Iterable<string> {
       if ((this.#chunks[middle]?.[0] ?? "") <= name) low = middle;
       else high = middle - 1;
     }
+    assert(low === 0 || low < this.#chunks.length, "chunk_within_set");
     return low;
   }
 
@@ -142,6 +145,8 @@ export class SortedNames implements Iterable<string> {
 }
 
 function insertAt(chunk: string[], index: number, name: string): void {
+  assert(index === 0 || (chunk[index - 1] ?? name) < name, "names_after_lesser_ones");
+  assert(index === chunk.length || name < (chunk[index] ?? ""), "names_before_greater_ones");
   if (index === chunk.length) chunk.push(name);
   else chunk.splice(index, 0, name);
 }

@@ -100,6 +100,15 @@ describe("TreeLoader", () => {
     expect(damaged("r0000000000000001.0000000000000001", null)).toThrow(code("INCOMPLETE"));
     expect(damaged("x", one)).toThrow(code("BAD_RECORD"));
     expect(damaged("s1", one)).toThrow(code("BAD_RECORD"));
+    const attach = [1, "", "", ""];
+    for (const impossible of [
+      [bytes("v"), 1_000, 1, attach, 1, 1, 1, 2],
+      [bytes("v"), 1_000, 0, attach, 1, 1, 2, 0],
+      [bytes("v"), 1_000, 1, attach, 2, 1, 2, 0],
+    ]) {
+      const record = packValue(impossible).slice();
+      expect(damaged("s0000000000000001", record)).toThrow(code("BAD_RECORD"));
+    }
     const swapped = image.records.get("n/a/b") ?? one;
     expect(damaged("n/l", swapped)).toThrow(code("INCOMPLETE"));
     const data = image.records.get("n/a")?.slice() ?? one;

@@ -99,6 +99,7 @@ export class TreeLoader {
     const restored: TreeState = { ...state, limits, changeLog: this.#restoreChangeLog(meta) };
     const digest = renderDigest(restored, state.digest);
     if (digest !== meta.digest) fail("DIGEST_MISMATCH", `${digest} instead of ${meta.digest}`);
+    assert(restored.changeLog.newestZxid <= meta.zxid, "no_change_after_the_state");
     return new DataTree(limits, restored);
   }
 
@@ -151,6 +152,7 @@ export class TreeLoader {
 
   /** Enters a znode whose parent is there (null: the root), and every orphan below it. */
   #enter(path: string, parent: Znode | null, image: ZnodeImage): void {
+    assert(parent === null ? path === "/" : parent.path === parentOf(path), "entered_below_parent");
     const node = makeZnode(path, parent, image);
     if (!enterZnode(this.#state, node)) fail("BAD_RECORD", `two znodes ${path}`);
     if (parent !== null) this.#linkChild(parent, path);
@@ -187,6 +189,7 @@ export class TreeLoader {
 
   #addReply(session: SessionId, writeSeq: WriteSeq, value: Uint8Array): void {
     const { hasher, digest } = this.#state;
+    assert(writeSeq > 0, "write_numbers_from_one");
     const reply = rememberedReply(hasher, session, writeSeq, decodeReply(value));
     digest.add(reply.sumA, reply.sumB);
     this.#state.bytes += reply.bytes;
@@ -222,6 +225,7 @@ export class TreeLoader {
       if (session.window.count !== expected) fail("INCOMPLETE", `replies of ${session.id}`);
     }
     this.#state.replyCount = this.#replyCount;
+    assert(this.#replyCount >= 0, "replies_counted");
   }
 
   /** Revisions in order and complete, under this build's own bounds. */

@@ -90,12 +90,14 @@ export function newState(limits: TreeLimits): TreeState {
   const root = makeZnode("/", null, image);
   enterZnode(state, root);
   state.dirtyNodes.add(root);
+  assert(state.nodes.size === 1, "nothing_but_the_root_at_first");
   return state;
 }
 
 /** Puts a complete znode into map, sum and count; its parent learns of it elsewhere. False if its path is taken. */
 export function enterZnode(state: TreeState, node: Znode): boolean {
   assert(node.mark === null, "entered_znodes_are_clean");
+  assert(node.data.length === node.stat.dataBytes, "data_bytes_counted");
   if (!state.nodes.add(node.path, node)) return false;
   hashPath(state.hasher, node);
   hashData(state.hasher, node);

@@ -1,4 +1,5 @@
 import type { Change } from "./apply-outcome.ts";
+import { assert } from "./assert.ts";
 import { parentOf, type WatchEvent, type WatchMode } from "./protocol/index.ts";
 
 /** What a watch waits for. */
@@ -27,11 +28,14 @@ export function matchOne(watch: WatchSpec, change: Change): WatchEvent | null {
 /** The changed znode's own event. A deleted one has neither data nor stat. */
 export function ownEvent(change: Change, withData: boolean): WatchEvent {
   const { zxid, kind, path, data, stat } = change;
+  assert((change.before === null) === (kind === "created"), "only_births_have_no_before");
   return withData && kind !== "deleted" ? { zxid, kind, path, data, stat } : { zxid, kind, path };
 }
 
 /** The event of the parent of a znode that came or went. */
 export function parentEvent(change: Change, parent: string): WatchEvent {
+  assert(change.kind !== "dataChanged", "parents_hear_of_coming_and_going");
+  assert(change.path.length > parent.length, "children_have_longer_paths");
   return { zxid: change.zxid, kind: "childrenChanged", path: parent };
 }
 

@@ -80,6 +80,7 @@ export class WatchTable<Owner> {
     if (there === undefined) this.#byPath.set(watch.path, [registration]);
     else there.push(registration);
     own.set(watch.watchId, registration);
+    assert(this.#byPath.get(watch.path)?.at(-1) === registration, "registration_listed_last");
     this.#count += 1;
     if (watch.mode === "recursive") this.#recursiveCount += 1;
     assert(this.#recursiveCount <= this.#count, "watches_counted");
@@ -94,6 +95,7 @@ export class WatchTable<Owner> {
     own.delete(watchId);
     if (own.size === 0) this.#byOwner.delete(owner);
     this.#unlist(registration);
+    assert(!this.has(owner, watchId), "removed_watch_is_gone");
     return true;
   }
 
@@ -109,12 +111,14 @@ export class WatchTable<Owner> {
 
   /** Per owner its events, in tree order, and one item for each event. */
   match(changes: readonly Change[]): ReadonlyMap<Owner, readonly WatchHit[]> {
+    assert(changes[0]?.zxid === changes.at(-1)?.zxid, "one_revision_at_a_time");
     const pending = new Map<Owner, PendingHit[]>();
     if (this.#count > 0) {
       for (const change of changes) this.#matchChange(change, pending);
     }
     const hits = new Map<Owner, readonly WatchHit[]>();
     for (const [owner, items] of pending) hits.set(owner, items.map(finishHit));
+    assert(hits.size <= this.#byOwner.size, "only_owners_are_hit");
     return hits;
   }
 
@@ -183,5 +187,6 @@ function deliver<Owner>(
 }
 
 function finishHit(item: PendingHit): WatchHit {
+  assert(item.watchIds.length > 0, "hits_are_for_somebody");
   return { watchIds: item.watchIds, event: item.delivery.event(item.withData) };
 }

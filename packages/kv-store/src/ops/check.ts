@@ -1,3 +1,4 @@
+import { assert } from "../assert.ts";
 import type { ErrorCode, WriteOp, WriteReply } from "../protocol/index.ts";
 import type { Transaction } from "../transaction.ts";
 import { whyMissing } from "../tree-state.ts";
@@ -9,6 +10,7 @@ export function applyCheck(
 ): WriteReply | ErrorCode {
   const node = transaction.state.nodes.get(op.path);
   if (node === undefined) return whyMissing(op.path);
+  assert(!node.isRemoved, "checked_znode_lives");
   if (op.version !== null && op.version !== node.stat.version) return "BAD_VERSION";
   return { kind: "check", stat: node.stat };
 }

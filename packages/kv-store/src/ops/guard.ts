@@ -1,3 +1,4 @@
+import { assert } from "../assert.ts";
 import { holderOf } from "../lock-directory.ts";
 import type { ErrorCode, WriteOp, WriteReply } from "../protocol/index.ts";
 import type { Transaction } from "../transaction.ts";
@@ -11,5 +12,6 @@ export function applyGuard(
 ): WriteReply | ErrorCode {
   const holder = holderOf(transaction.state, op.path);
   const token: number = op.token;
+  assert(holder === undefined || holder.stat.ephemeralOwner !== 0, "contenders_are_ephemeral");
   return holder?.stat.czxid === token ? GUARDED : "FENCED";
 }

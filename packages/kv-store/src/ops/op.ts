@@ -1,4 +1,4 @@
-import { unreachable } from "../assert.ts";
+import { assert, unreachable } from "../assert.ts";
 import type { ErrorCode, WriteOp, WriteReply } from "../protocol/index.ts";
 import type { Transaction } from "../transaction.ts";
 import { applyAcquire } from "./acquire.ts";
@@ -11,6 +11,7 @@ import { applySet } from "./set.ts";
 
 /** Does one op, or says why not, in which case nothing has changed. */
 export function applyOp(transaction: Transaction, op: WriteOp): WriteReply | ErrorCode {
+  assert(transaction.isOpen, "ops_run_in_a_transaction");
   switch (op.kind) {
     case "create":
       return applyCreate(transaction, op);
