@@ -59,6 +59,14 @@ export class Servers implements AsyncDisposable {
     return -1;
   }
 
+  /** The same among the others than this one. */
+  leaderBeside(ignored: number): number {
+    for (const [at, node] of this.#running) {
+      if (at !== ignored && node.status().role === "leader") return at;
+    }
+    return -1;
+  }
+
   async startNode(at: number): Promise<QuorateServer> {
     const config = createServerConfig({
       members: this.#members,

@@ -1,0 +1,113 @@
+import { connect } from "@quorate/client";
+import type { ServerPorts } from "@quorate/server";
+import { describe, expect, it } from "vitest";
+import type { Connection } from "../../packages/server/src/ports.ts";
+import { Servers, until } from "./servers.ts";
+import { withWrites } from "./with-writes.ts";
+
+/** Lets the others elect somebody, write and read, then the former leader come back. */
+async function losesTheLead(
+  servers: Servers,
+  former: number,
+  fault: { begin(): void; end(): void },
+): Promise<void> {
+  const others = servers.clients.filter((_, at) => at !== former);
+  await using client = await connect({ servers: others });
+  await client.create("/a", "1");
+  fault.begin();
+  await client.set("/a", "2");
+  await until(() => servers.leaderBeside(former) >= 0);
+  await client.set("/a", "3");
+  await until(() => !isLeader(servers.node(former)));
+  expect(servers.node(former).notReady()).not.toEqual([]);
+  fault.end();
+  await servers.ready();
+  await servers.agree();
+  await using reader = await connect({ servers: [servers.clients[former] ?? ""] });
+  expect(new TextDecoder().decode((await reader.get("/a")).data)).toBe("3");
+}
+
+const isLeader = (node: { status(): { readonly role: string } }): boolean =>
+  node.status().role === "leader";
+
+async function leaderOf(servers: Servers): Promise<number> {
+  await until(() => servers.leader >= 0);
+  return servers.leader;
+}
+
+describe("a leader steps down, and follows whoever leads next", () => {
+  it("when its disk does not answer", async () => {
+    let hung = -1;
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await using servers = await Servers.start({}, (ports, at) =>
+      withWrites(ports, async () => {
+        if (hung === at) await released;
+      }),
+    );
+    const former = await leaderOf(servers);
+    await losesTheLead(servers, former, {
+      begin: () => void (hung = former),
+      end: () => {
+        hung = -1;
+        release();
+      },
+    });
+  });
+
+  it("when nothing that it says arrives, although it hears the others", async () => {
+    let mute = -1;
+    await using servers = await Servers.start({}, (ports, at) =>
+      withMutableSpeech(ports, () => mute === at),
+    );
+    const former = await leaderOf(servers);
+    await losesTheLead(servers, former, {
+      begin: () => void (mute = former),
+      end: () => void (mute = -1),
+    });
+  });
+
+  it("when it hears nothing, although the others hear it", async () => {
+    let deaf = -1;
+    await using servers = await Servers.start({}, (ports, at) =>
+      withMutableSpeech(ports, () => deaf !== -1 && deaf !== at),
+    );
+    const former = await leaderOf(servers);
+    await until(() => servers.running.every((node) => node.status().connectedPeers.length === 2));
+    deaf = former;
+    await until(() => !isLeader(servers.node(former)));
+    deaf = -1;
+    await servers.ready();
+  });
+});
+
+/** The same ports, but what this node says on the links it dialled is lost while the test says so. */
+function withMutableSpeech(ports: ServerPorts, isMute: () => boolean): ServerPorts {
+  const { transport } = ports;
+  return {
+    ...ports,
+    transport: {
+      listen: (options) => transport.listen(options),
+      dial: async (options) => speaker(await transport.dial(options), isMute),
+    },
+  };
+}
+
+function speaker(connection: Connection, isMute: () => boolean): Connection {
+  return {
+    remote: connection.remote,
+    get bufferedBytes() {
+      return connection.bufferedBytes;
+    },
+    setHandlers: (handlers) => connection.setHandlers(handlers),
+    send: (frame) => {
+      if (!isMute()) connection.send(frame);
+    },
+    pause: () => connection.pause(),
+    resume: () => connection.resume(),
+    close: () => connection.close(),
+    destroy: () => connection.destroy(),
+  };
+}
