@@ -76,13 +76,20 @@ function reasonOf(code: ErrorCode, op: WriteOp): string | null {
     case "NOT_EMPTY":
       return "it has children";
     case "NO_CHILDREN_FOR_EPHEMERALS":
+      if (op.kind === "acquire") return "it, or the nearest znode above it, is ephemeral";
       return `its parent "${parentOf(op.path)}" is ephemeral`;
     case "FENCED":
       return "token" in op ? `the lock is not held with token ${op.token}` : null;
     case "LOCK_HELD":
       return "somebody else holds it";
     case "LOCK_DIRECTORY":
-      return "the directory of a lock holds nothing but its contenders";
+      if (op.kind === "acquire")
+        return "it has children that are no contenders, or lies below a lock";
+      return `its parent "${parentOf(op.path)}" is a lock, which holds nothing but its contenders`;
+    case "TREE_FULL":
+      return "the tree is as large as it may be; deletes make room";
+    case "BAD_ARGUMENTS":
+      return op.path === "/" ? "the root is always there" : null;
     default:
       return null;
   }

@@ -162,7 +162,37 @@ describe("writes", () => {
     ["NODE_EXISTS", { kind: "create", path: "/a" }, 'create "/a": it exists already'],
     ["BAD_VERSION", { kind: "check", path: "/a", version: 7 }, 'check "/a": its version is not 7'],
     ["NOT_EMPTY", { kind: "delete", path: "/a" }, 'delete "/a": it has children'],
-    ["TREE_FULL", { kind: "create", path: "/a" }, 'create "/a"'],
+    [
+      "TREE_FULL",
+      { kind: "create", path: "/a" },
+      'create "/a": the tree is as large as it may be; deletes make room',
+    ],
+    ["BAD_ARGUMENTS", { kind: "delete", path: "/" }, 'delete "/": the root is always there'],
+    [
+      "NO_CHILDREN_FOR_EPHEMERALS",
+      { kind: "create", path: "/a/b" },
+      'create "/a/b": its parent "/a" is ephemeral',
+    ],
+    [
+      "NO_CHILDREN_FOR_EPHEMERALS",
+      { kind: "acquire", path: "/a", data: new Uint8Array(0), wait: true },
+      'acquire "/a": it, or the nearest znode above it, is ephemeral',
+    ],
+    [
+      "LOCK_DIRECTORY",
+      { kind: "create", path: "/l/a" },
+      'create "/l/a": its parent "/l" is a lock, which holds nothing but its contenders',
+    ],
+    [
+      "LOCK_DIRECTORY",
+      { kind: "acquire", path: "/a", data: new Uint8Array(0), wait: true },
+      'acquire "/a": it has children that are no contenders, or lies below a lock',
+    ],
+    [
+      "NO_NODE",
+      { kind: "release", path: "/l", token: fencingToken(5) },
+      'release "/l": this session is not in line there',
+    ],
     [
       "FENCED",
       { kind: "guard", path: "/l", token: fencingToken(5) },
