@@ -1,30 +1,41 @@
-import { connect } from "@quorate/client";
+import { connect, type QuorateClient } from "@quorate/client";
 import type { ServerPorts } from "@quorate/server";
 import { describe, expect, it } from "vitest";
 import type { Connection } from "../../packages/server/src/ports.ts";
 import { Servers, until } from "./servers.ts";
 import { withWrites } from "./with-writes.ts";
 
-/** Lets the others elect somebody, write and read, then the former leader come back. */
+/** Begins a fault on whoever leads; the others elect somebody, write, and the former leader comes back. */
 async function losesTheLead(
   servers: Servers,
-  former: number,
-  fault: { begin(): void; end(): void },
+  fault: { begin(leader: number): void; end(): void },
 ): Promise<void> {
-  const others = servers.clients.filter((_, at) => at !== former);
-  await using client = await connect({ servers: others });
-  await client.create("/a", "1");
-  fault.begin();
+  const { former, client: opened } = await leaderWithClientElsewhere(servers);
+  await using client = opened;
+  fault.begin(former);
   await client.set("/a", "2");
   await until(() => servers.leaderBeside(former) >= 0);
   await client.set("/a", "3");
   await until(() => !isLeader(servers.node(former)));
-  expect(servers.node(former).notReady()).not.toEqual([]);
   fault.end();
   await servers.ready();
   await servers.agree();
   await using reader = await connect({ servers: [servers.clients[former] ?? ""] });
   expect(new TextDecoder().decode((await reader.get("/a")).data)).toBe("3");
+}
+
+/** On a busy machine the lead may change while a client connects: whoever leads now, and a client of the others. */
+async function leaderWithClientElsewhere(
+  servers: Servers,
+): Promise<{ readonly former: number; readonly client: QuorateClient }> {
+  for (;;) {
+    const former = await leaderOf(servers);
+    const others = servers.clients.filter((_, at) => at !== former);
+    const client = await connect({ servers: others });
+    if ((await client.exists("/a")) === null) await client.create("/a", "1");
+    if (servers.leader === former) return { former, client };
+    await client.close();
+  }
 }
 
 const isLeader = (node: { status(): { readonly role: string } }): boolean =>
@@ -47,9 +58,8 @@ describe("a leader steps down, and follows whoever leads next", () => {
         if (hung === at) await released;
       }),
     );
-    const former = await leaderOf(servers);
-    await losesTheLead(servers, former, {
-      begin: () => void (hung = former),
+    await losesTheLead(servers, {
+      begin: (leader) => void (hung = leader),
       end: () => {
         hung = -1;
         release();
@@ -62,9 +72,8 @@ describe("a leader steps down, and follows whoever leads next", () => {
     await using servers = await Servers.start({}, (ports, at) =>
       withMutableSpeech(ports, () => mute === at),
     );
-    const former = await leaderOf(servers);
-    await losesTheLead(servers, former, {
-      begin: () => void (mute = former),
+    await losesTheLead(servers, {
+      begin: (leader) => void (mute = leader),
       end: () => void (mute = -1),
     });
   });
