@@ -1,9 +1,10 @@
 import { connect, type QuorateClient } from "@quorate/client";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { startEnsemble } from "./ensemble.ts";
 import { poll } from "./poll.ts";
 import { RawConnection } from "./raw-connection.ts";
+import { RegisterWorkload } from "./register-workload.ts";
+import { verifyHistory } from "./verify-history.ts";
 
 const SESSION_TIMEOUT_MS = 4_000;
 const CLIENTS_PER_NODE = 5;
@@ -28,16 +29,29 @@ test("a leader that stands still for longer than the session timeout costs no li
     clients.map((client, index) => client.create(`/alive/${index}`, "", { mode: "ephemeral" })),
   );
   const expiries = clients.map(expiryOf);
+  await using workload = await RegisterWorkload.start({
+    servers: ensemble.servers,
+    clients: 6,
+    paths: ["/a", "/b"],
+    sessionTimeoutMs: 60_000,
+    thinkMs: 60,
+    seed: 6,
+  });
   const leader = await ensemble.leader();
+  workload.noteLeader(leader.name, leader.term);
+  await workload.progress(200);
 
   const pausedMs = performance.now();
   ensemble.pause(leader.name);
+  workload.noteFault(`pause ${leader.name}`);
   const next = await ensemble.leader(leader.term);
+  workload.noteLeader(next.name, next.term);
   await poll("the pause to be long", 30_000, () =>
     performance.now() - pausedMs > 2 * SESSION_TIMEOUT_MS ? true : null,
   );
   expect(next.name).not.toBe(leader.name);
   expect((await observer.children("/alive")).names).toHaveLength(clients.length);
+  workload.noteFault(`resume ${leader.name}`);
   ensemble.resume(leader.name);
   await ensemble.waitUntilReady();
 
@@ -48,6 +62,17 @@ test("a leader that stands still for longer than the session timeout costs no li
   expect((await observer.children("/alive")).names).toHaveLength(clients.length);
   expect(clients.map((client) => client.state.kind)).toEqual(clients.map(() => "connected"));
   expect(expiries.filter((expiry) => expiry.happened)).toEqual([]);
+
+  const history = await workload.stop();
+  const minimums = {
+    operations: 400,
+    paths: 2,
+    concurrencyMin: 3,
+    inDoubtResolved: 1,
+    leaderChanges: 1,
+  };
+  const strength = await verifyHistory("leader-pause", history, minimums, observer);
+  expect(strength.unknown).toBe(0);
   await ensemble.waitForEqualDigests();
 });
 
@@ -69,7 +94,7 @@ test("a leader that was stopped serves no stale linearizable read when it wakes"
     raw.send({ kind: "read", cxid, consistency: "linearizable", query: VALUE });
   }
   // The requests must lie in the sleeping leader's socket before it wakes.
-  await sleep(200);
+  await raw.flushed();
   ensemble.resume(leader.name);
   await poll("all answers or the end of the connection", 20_000, () => {
     const answers = raw.received.filter((message) => message.kind === "readReply");

@@ -49,6 +49,16 @@ export class RawConnection {
     this.#socket.send(encodeClientFrame(messages));
   }
 
+  /** Returns once the kernel has taken everything sent before. */
+  flushed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.ping(undefined, undefined, (error?: Error) => {
+        if (error === undefined || error === null) resolve();
+        else reject(error);
+      });
+    });
+  }
+
   sendBytes(bytes: Uint8Array | string): void {
     this.#socket.send(bytes);
   }

@@ -12,6 +12,12 @@ import { poll } from "./poll.ts";
 export interface WorkloadOptions {
   /** Each client gets all of them and picks one at random, as applications do. */
   readonly servers: readonly string[];
+  /** Clients, from the first on, that know only these servers instead, and their sessions' timeout. */
+  readonly others?: {
+    readonly clients: number;
+    readonly servers: readonly string[];
+    readonly sessionTimeoutMs: number;
+  };
   readonly clients: number;
   readonly paths: readonly string[];
   readonly sessionTimeoutMs: number;
@@ -90,16 +96,18 @@ export class RegisterWorkload implements AsyncDisposable {
   }
 
   async #connectAll(): Promise<void> {
-    const { servers, clients, sessionTimeoutMs } = this.#options;
+    const { clients, others } = this.#options;
     const connected = await Promise.all(
-      Array.from({ length: clients }, (_, index) =>
-        connect({
+      Array.from({ length: clients }, (_, index) => {
+        const isOther = others !== undefined && index < others.clients;
+        const { servers, sessionTimeoutMs } = isOther ? others : this.#options;
+        return connect({
           servers,
           sessionTimeoutMs,
           connectTimeoutMs: CONNECT_MS,
           name: `workload ${index}`,
-        }),
-      ),
+        });
+      }),
     );
     this.#clients.push(...connected);
   }

@@ -16,14 +16,14 @@ const initial = (): RegisterState => present("0", 0);
 
 /**
  * Everything a history of registers must show: enough happened to prove something, it is linearizable by search and by
- * zxid, sessions kept their order, and every acknowledged write took effect exactly once.
+ * zxid, sessions kept their order, and every acknowledged write took effect exactly once. Returns its strength.
  */
 export async function verifyHistory(
   name: string,
   history: readonly HistoryRecord[],
   minimums: Partial<HistoryStrength>,
   reader: QuorateClient,
-): Promise<void> {
+): Promise<HistoryStrength> {
   const strength = measureHistory(history);
   console.log(`${name}: ${JSON.stringify(strength)}`);
   expect(missingStrength(strength, minimums)).toEqual([]);
@@ -33,6 +33,7 @@ export async function verifyHistory(
   expect(findLostOrDoubled(complete)).toEqual([]);
   const result = checkHistory(complete, { initial });
   expect(result.kind === "violation" ? result.explanation : result.kind).toBe("ok");
+  return strength;
 }
 
 /** What a client that had no part in it reads at the end. */

@@ -1,6 +1,8 @@
 import { connect, type QuorateClient } from "@quorate/client";
 import { expect, test } from "vitest";
 import { startEnsemble } from "./ensemble.ts";
+import { RegisterWorkload } from "./register-workload.ts";
+import { verifyHistory } from "./verify-history.ts";
 
 const ZNODES = 300;
 /** `SERVER_EXIT_CODES.refused` */
@@ -10,9 +12,20 @@ test("a follower that lost its data is refused under its old identity and comes 
   const ensemble = await startEnsemble();
   await using client = await connect({ servers: ensemble.servers, sessionTimeoutMs: 30_000 });
   await createMany(client, "/before");
+  await using workload = await RegisterWorkload.start({
+    servers: ensemble.servers,
+    clients: 6,
+    paths: ["/a", "/b"],
+    sessionTimeoutMs: 60_000,
+    thinkMs: 40,
+    seed: 5,
+  });
   const leader = await ensemble.leader();
+  workload.noteLeader(leader.name, leader.term);
   const follower = ensemble.names.find((name) => name !== leader.name) ?? "";
   const idBefore = (await ensemble.status(follower))?.name;
+  await workload.progress(200);
+  workload.noteFault("wipe");
   await ensemble.kill(follower);
   ensemble.wipe(follower);
 
@@ -32,11 +45,30 @@ test("a follower that lost its data is refused under its old identity and comes 
   ensemble.start(follower);
   await ensemble.waitUntilReady([follower]);
   const now = await ensemble.leader();
+  workload.noteLeader(now.name, now.term);
   const third = ensemble.names.find((name) => name !== follower && name !== now.name) ?? "";
-  await ensemble.kill(now.name === follower ? third : now.name);
-  await client.create("/with-the-rejoined", "", { timeoutMs: 20_000 });
+  const victim = now.name === follower ? third : now.name;
+  workload.noteFault(`kill ${victim}`);
+  await ensemble.kill(victim);
+  // What was sent to it and not answered is in doubt from here on.
+  workload.noteFault(`${victim} is gone`);
+  await client.create("/with-the-rejoined", "", { timeoutMs: 60_000 });
+  const last = await ensemble.leader();
+  workload.noteLeader(last.name, last.term);
   const { names } = await client.children("/while-away");
   expect(names).toHaveLength(ZNODES);
+
+  await workload.progress(200);
+  const history = await workload.stop();
+  const minimums = {
+    operations: 400,
+    paths: 2,
+    concurrencyMin: 3,
+    inDoubtResolved: 1,
+    leaderChanges: victim === now.name ? 1 : 0,
+  };
+  const strength = await verifyHistory("wiped-follower", history, minimums, client);
+  expect(strength.unknown).toBe(0);
 });
 
 async function createMany(client: QuorateClient, parent: string): Promise<void> {
