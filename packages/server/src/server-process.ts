@@ -100,7 +100,19 @@ async function runNode(
   ports: ReturnType<typeof systemPorts>,
   logger: ProcessLogger,
 ): Promise<number> {
-  let server: QuorateServer;
+  let server: QuorateServer | null = null;
+  let isStopping = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isStopping) process.exit(SERVER_EXIT_CODES.failed);
+    isStopping = true;
+    logger.info({ signal }, "shutting down");
+    if (server !== null) void server.stop();
+    // While it starts nobody is served yet, and the disk may be left at any moment: reading a long log is not waited for.
+    else void logger.flush().then(() => process.exit(SERVER_EXIT_CODES.ok));
+  };
+  // Before the start: as a container's first process it would otherwise not be told at all.
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
   try {
     server = await QuorateServer.start({
       config,
@@ -114,15 +126,6 @@ async function runNode(
     logger.error({ error: reason }, "the node could not start");
     return exitCodeOf(reason);
   }
-  let isStopping = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (isStopping) process.exit(SERVER_EXIT_CODES.failed);
-    isStopping = true;
-    logger.info({ signal }, "shutting down");
-    void server.stop();
-  };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
   const reason = await server.stopped;
   if (reason === null) logger.info({}, "stopped");
   return reason === null ? SERVER_EXIT_CODES.ok : exitCodeOf(reason);
