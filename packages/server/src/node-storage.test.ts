@@ -25,6 +25,7 @@ import { scanLog, type LogScanItem } from "./storage/log-scan.ts";
 
 const DIRECTORY = "/data/one";
 const SNAPSHOT_INDEX = 50;
+const PINNED_BYTES = 4_000_000;
 const HARD_STATE: HardState = { term: term(2), votedFor: null };
 
 class Clock extends ManualClock {
@@ -76,6 +77,7 @@ async function open(disk: Disk): Promise<Opened> {
       formation: metaAt(0),
       limits: TREE_LIMITS,
       segmentBytes: 65_536,
+      pinnedBytesMax: PINNED_BYTES,
     });
     return { ...opened, identity };
   } catch (error) {
@@ -324,7 +326,7 @@ describe("a node's storage", () => {
     const options = { clock: new Clock(), clusterId: "c", historyId: "h" };
     await new Checkpointer(options).run(tree, storage.image, metaAt(2));
     await persist(storage, entries(3, 3));
-    await storage.trim(logIndex(2));
+    await storage.trim(logIndex(2), null);
     await close(opened);
     await loseLastRecord(disk);
     await expect(open(disk)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
@@ -355,12 +357,32 @@ describe("a node's storage", () => {
       ];
       await persist(storage, list);
     }
-    await storage.trim(logIndex(200));
-    await storage.trim(logIndex(300));
+    await storage.trim(logIndex(200), null);
+    await storage.trim(logIndex(300), null);
     expect(storage.logFirstIndex).toBe(1);
-    await storage.trim(logIndex(400));
+    await storage.trim(logIndex(400), null);
     expect(storage.logFirstIndex).toBeGreaterThan(1);
     expect(storage.logFirstIndex).toBeLessThanOrEqual(201);
+    await close(opened);
+  });
+
+  test("keeps what a snapshot under way pins, as long as the log stays within its bound", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    const { storage } = opened;
+    const write = async (from: number, to: number, bytes: number): Promise<void> => {
+      const data = new Uint8Array(bytes);
+      for (let at = from; at <= to; at += 1)
+        await persist(storage, [{ kind: "command", term: term(2), index: logIndex(at), data }]);
+    };
+    await write(1, 400, 1000);
+    for (const at of [200, 300, 400]) await storage.trim(logIndex(at), logIndex(70));
+    expect(storage.logFirstIndex).toBeGreaterThan(1);
+    expect(storage.logFirstIndex).toBeLessThanOrEqual(71);
+    await write(401, 410, 1_000_000);
+    expect(storage.logBytes).toBeGreaterThan(PINNED_BYTES);
+    await storage.trim(logIndex(410), logIndex(70));
+    expect(storage.logFirstIndex).toBeGreaterThan(71);
     await close(opened);
   });
 

@@ -33,6 +33,8 @@ export type RecoveredLog = Awaited<ReturnType<typeof WriteAheadLog.open>>["recov
 
 /** Log kept behind the newest checkpoint: so many older ones could still be started from. */
 const CHECKPOINTS_KEPT = 3;
+/** A log beyond this is trimmed although a peer will need more of it: that one gets another snapshot. */
+const PINNED_BYTES_MAX_DEFAULT = 268_435_456;
 const READ_SLICE_BYTES = 4_194_304;
 
 /** The identity of a data directory, new or found. Fails with `ServerError` IDENTITY_LOST, IDENTITY_DAMAGED, … */
@@ -91,6 +93,7 @@ export class NodeStorage implements LoopLog {
   readonly #directory: string;
   readonly #identity: IdentityFile;
   readonly #log: WriteAheadLog;
+  readonly #pinnedBytesMax: number;
   /** What the state machine stands on. */
   #image: ImageStore;
   #imageName: string;
@@ -108,6 +111,7 @@ export class NodeStorage implements LoopLog {
     readonly log: WriteAheadLog;
     readonly image: ImageStore;
     readonly imageName: string;
+    readonly pinnedBytesMax: number;
   }) {
     this.#ports = parts.ports;
     this.#directory = parts.directory;
@@ -115,6 +119,7 @@ export class NodeStorage implements LoopLog {
     this.#log = parts.log;
     this.#image = parts.image;
     this.#imageName = parts.imageName;
+    this.#pinnedBytesMax = parts.pinnedBytesMax;
   }
 
   /** `formation`: what the log stands on before the first checkpoint. */
@@ -126,6 +131,8 @@ export class NodeStorage implements LoopLog {
       readonly formation: SnapshotMeta;
       readonly limits: TreeLimits;
       readonly segmentBytes: number;
+      /** Default 256 MiB. */
+      readonly pinnedBytesMax?: number;
     },
   ): Promise<OpenedStorage> {
     const { image, imageName } = await openImage(ports, directory, identity);
@@ -138,7 +145,9 @@ export class NodeStorage implements LoopLog {
       const { tree, meta } = await loadImage(image, options.limits, ports.clock);
       if (meta !== null) refuseForeign(meta, identity);
       const base = meta === null ? options.formation : meta.snapshot;
-      const storage = new NodeStorage({ ports, directory, identity, log, image, imageName });
+      const { pinnedBytesMax = PINNED_BYTES_MAX_DEFAULT } = options;
+      const parts = { ports, directory, identity, log, image, imageName, pinnedBytesMax };
+      const storage = new NodeStorage(parts);
       const hardState = laterHardState(identity.current.hardState, recovered.hardState);
       const entries = await storage.#entriesAfter(base, hardState);
       const { mayVote } = identity.current;
@@ -271,16 +280,16 @@ export class NodeStorage implements LoopLog {
     this.#cleaning.catch(() => undefined);
   }
 
-  /** The image stands at `index` now: the log behind the last few checkpoints goes. */
-  async trim(index: LogIndex): Promise<void> {
+  /** The image stands at `index` now: the log behind the last few checkpoints goes, but nothing that follows `pinned`. */
+  async trim(index: LogIndex, pinned: LogIndex | null): Promise<void> {
     // A log that is found to be shorter than it is now has lost something.
     await this.#identity.update({ logSequence: this.#log.sequence });
     this.#checkpoints.push(index);
     while (this.#checkpoints.length > CHECKPOINTS_KEPT) this.#checkpoints.shift();
     const oldest = this.#checkpoints[0];
-    if (this.#checkpoints.length === CHECKPOINTS_KEPT && oldest !== undefined) {
-      await this.#log.compact(oldest);
-    }
+    if (this.#checkpoints.length < CHECKPOINTS_KEPT || oldest === undefined) return;
+    const isPinned = pinned !== null && pinned < oldest && this.#log.bytes <= this.#pinnedBytesMax;
+    await this.#log.compact(isPinned ? pinned : oldest);
   }
 
   /** Closes log and images, all of them whatever fails. The identity is its opener's. */

@@ -178,9 +178,24 @@ describe("the checkpoints of a node", () => {
         snapshot: { index: 9, term: 1, membership: META.membership },
       },
     ]);
-    expect(storage.trim).toHaveBeenCalledWith(9);
+    expect(storage.trim).toHaveBeenCalledWith(9, null);
     expect(applier.resetBytes).toHaveBeenCalledOnce();
     expect(snapshots.checkpointIndex).toBe(9);
+  });
+
+  test("leave the log that a peer will need once it has its snapshot", async () => {
+    const { snapshots, applier, storage } = await setUp();
+    applier.bytesSinceCheckpoint = 2000;
+    snapshots.onApplied();
+    await settled();
+    const message = { from: nodeId(2), to: LEADER, term: term(1), snapshot: META } as const;
+    snapshots.transfer({ kind: "installSnapshot", ...message });
+    await settled();
+    applier.tree.skipTo(zxid(12));
+    applier.appliedIndex = logIndex(12);
+    snapshots.onApplied();
+    await settled();
+    expect(storage.trim).toHaveBeenLastCalledWith(12, 9);
   });
 
   test("of an image that was replaced meanwhile are nobody's business", async () => {

@@ -200,7 +200,7 @@ export class NodeSnapshots {
     this.#checkpointIndex = snapshot.index;
     this.#options.push({ kind: "compact", snapshot });
     try {
-      await storage.trim(snapshot.index);
+      await storage.trim(snapshot.index, this.#sender.takePinnedIndex());
     } catch (error) {
       this.#options.fatal(error);
     }

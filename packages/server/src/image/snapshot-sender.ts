@@ -1,4 +1,4 @@
-import type { Message, NodeId, SnapshotMeta } from "@quorate/raft";
+import type { LogIndex, Message, NodeId, SnapshotMeta } from "@quorate/raft";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { ImageStore, ImageView, MonotonicClock } from "../ports.ts";
 import { IMAGE_META_KEY, decodeImageMeta } from "./image-meta.ts";
@@ -41,6 +41,8 @@ interface Transfer {
 export class SnapshotSender {
   readonly #ports: SnapshotSenderPorts;
   readonly #transfers = new Map<NodeId, Transfer>();
+  /** Where snapshots stand that have arrived since {@link takePinnedIndex} was asked. */
+  #arrived: LogIndex[] = [];
   #nextId: number;
 
   /** `firstId`: not used by an earlier process of this node. */
@@ -51,6 +53,18 @@ export class SnapshotSender {
 
   get activeCount(): number {
     return this.#transfers.size;
+  }
+
+  /**
+   * The oldest index that some peer's log will go on from: the entries behind it have to be there when its transfer ends,
+   * and for one more time that this is asked. Null: no peer is on its way.
+   */
+  takePinnedIndex(): LogIndex | null {
+    const active = [...this.#transfers.values()];
+    const indexes = active.map(({ header, message }) => (header ?? message.snapshot).index);
+    const first = [...indexes, ...this.#arrived].sort((left, right) => left - right)[0];
+    this.#arrived = [];
+    return first ?? null;
   }
 
   start(message: InstallSnapshot): void {
@@ -153,6 +167,7 @@ export class SnapshotSender {
   #finish(transfer: Transfer, ok: boolean): void {
     if (this.#transfers.get(transfer.to) !== transfer) return;
     this.#transfers.delete(transfer.to);
+    if (ok && transfer.header !== null) this.#arrived.push(transfer.header.index);
     // A view that cannot be closed has nothing left to lose: the store behind it is going away.
     transfer.view?.close().catch(() => undefined);
     this.#ports.done(transfer.to, ok);

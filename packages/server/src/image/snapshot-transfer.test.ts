@@ -276,6 +276,29 @@ describe("a sender", () => {
     expect(ended).toEqual([false]);
   });
 
+  test("pins the log behind it, and once more when it has arrived", async () => {
+    const { sender, order, meta, wire } = await setUp();
+    expect(sender.takePinnedIndex()).toBeNull();
+    let seen: number | null = null;
+    wire.alter = (chunk) => {
+      if (chunk.sequence === 3) seen = sender.takePinnedIndex();
+      return chunk;
+    };
+    sender.start(order);
+    expect(sender.takePinnedIndex()).toBe(order.snapshot.index);
+    await settled();
+    expect(seen).toBe(meta.index);
+    expect(sender.takePinnedIndex()).toBe(meta.index);
+    expect(sender.takePinnedIndex()).toBeNull();
+  });
+
+  test("that comes to nothing pins nothing", async () => {
+    const { sender, order } = await setUp();
+    sender.start(order);
+    sender.onLinkDown(PEER);
+    expect(sender.takePinnedIndex()).toBeNull();
+  });
+
   test("ends everything when it stops, and tells of each transfer once", async () => {
     const { sender, order, ended, sent } = await setUp();
     sender.start(order);
