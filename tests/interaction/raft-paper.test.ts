@@ -1,6 +1,6 @@
 import { logIndex, term } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
-import { LoneCore } from "./lone-core.ts";
+import { LoneCore, membershipOf } from "./lone-core.ts";
 
 const hello = new TextEncoder().encode("hello");
 
@@ -361,5 +361,17 @@ describe("Raft paper, section 5.5 and thesis, section 3.8: durability", () => {
     expect(writes().at(-1)).toBe(1);
     node.persist();
     expect(writes()).toEqual([2]);
+  });
+});
+
+describe("Raft paper, section 7: snapshots", () => {
+  test("an image of what was not handed out to be applied is not taken for one", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.acknowledge(2, 1);
+    const snapshot = { index: logIndex(2), term: term(1), membership: membershipOf([1, 2, 3]) };
+    node.step({ kind: "propose", commands: [hello] });
+    // What an image stands for is checked after every step.
+    expect(() => node.step({ kind: "compact", snapshot })).not.toThrow();
   });
 });
