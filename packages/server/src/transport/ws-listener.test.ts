@@ -6,9 +6,11 @@ import { WsTransport } from "./ws-transport.ts";
 
 let listener: Listener;
 let frames: number[] = [];
+let closes: string[] = [];
 
 async function listen(changes: Partial<ListenOptions> = {}): Promise<void> {
   frames = [];
+  closes = [];
   listener = await new WsTransport().listen({
     host: "127.0.0.1",
     port: 0,
@@ -20,7 +22,7 @@ async function listen(changes: Partial<ListenOptions> = {}): Promise<void> {
     accept: (connection) =>
       connection.setHandlers({
         onFrame: (frame) => void frames.push(frame.length),
-        onClose: () => undefined,
+        onClose: (reason) => void closes.push(reason),
       }),
     ...changes,
   });
@@ -60,15 +62,15 @@ describe("a refused upgrade", () => {
   });
 });
 
-describe("the first frame", () => {
-  function open(): Promise<WebSocket> {
-    const socket = new WebSocket(`ws://127.0.0.1:${listener.port}/`, { perMessageDeflate: false });
-    socket.on("error", () => undefined);
-    return new Promise((resolve) => {
-      socket.on("open", () => resolve(socket));
-    });
-  }
+function open(): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${listener.port}/`, { perMessageDeflate: false });
+  socket.on("error", () => undefined);
+  return new Promise((resolve) => {
+    socket.on("open", () => resolve(socket));
+  });
+}
 
+describe("the first frame", () => {
   const closed = (socket: WebSocket): Promise<void> =>
     new Promise((resolve) => {
       socket.on("close", () => resolve());
@@ -91,5 +93,32 @@ describe("the first frame", () => {
     socket.close();
     await closed(socket);
     expect(frames).toEqual([900, 5_000, 500_000]);
+  });
+});
+
+describe("pings of the WebSocket protocol", () => {
+  test("are answered", async () => {
+    const socket = await open();
+    const answer = new Promise<string>((resolve) => {
+      socket.on("pong", (data: Buffer) => resolve(data.toString()));
+    });
+    socket.ping("there?");
+    expect(await answer).toBe("there?");
+    socket.terminate();
+  });
+
+  test("end the connection of who does not read the answers", async () => {
+    const socket = await open();
+    socket.pause();
+    const payload = Buffer.alloc(125);
+    // Far more than what the buffers of both kernels hold.
+    for (let sent = 0; sent < 800_000 && closes.length === 0; sent += 1_000) {
+      for (let count = 0; count < 1_000; count += 1) socket.ping(payload);
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+      });
+    }
+    expect(closes).toEqual(["connection lost"]);
+    socket.terminate();
   });
 });
