@@ -41,7 +41,6 @@ export class Connection {
   #socket: Socket | null = null;
   #timer: Timer | null = null;
   #isOver = false;
-  #helloSentMs = 0;
   #messages: ClientMessage[] = [];
   #bytes = 0;
 
@@ -63,11 +62,6 @@ export class Connection {
       (socket) => this.#onOpen(socket),
       (error: unknown) => this.#end(error instanceof Error ? error.message : String(error)),
     );
-  }
-
-  /** When the hello was sent: what its answer says of the session's life counts from here. */
-  get helloSentMs(): number {
-    return this.#helloSentMs;
   }
 
   get isOver(): boolean {
@@ -118,7 +112,6 @@ export class Connection {
       this.#options.welcomeTimeoutMs,
       "no welcome in time, perhaps for want of a quorum",
     );
-    this.#helloSentMs = this.#ports.clock.nowMs();
     socket.send(encodeClientFrame([this.#options.hello()]));
   }
 

@@ -22,7 +22,7 @@ const LATE_PART = 1 / 16;
 
 /**
  * How long the session certainly lives. A pong proves that the service knew of this client at some moment after its ping
- * was sent, so the timeout is counted from the sending; the same holds for the welcome and its hello.
+ * was sent, so the timeout is counted from the sending; the same holds for the first welcome and the hellos before it.
  */
 export class Liveness {
   readonly #clock: ClientClock;
@@ -51,16 +51,20 @@ export class Liveness {
     return this.#clock.nowMs() >= this.#deadlineMs;
   }
 
-  /** Until when a hello sent at `sentMs` proves life. */
+  /** Until when the answer to what was sent at `sentMs` proves life. */
   static deadlineOf(sentMs: number, timeoutMs: number): number {
     return sentMs + timeoutMs - timeoutMs * MARGIN_PART;
   }
 
-  /** Welcomed on a new connection. */
-  attach(helloSentMs: number, timeoutMs: number): void {
+  /**
+   * Welcomed on a new connection. `askedMs`: when the session that was opened now was first asked for. Null: it was taken up
+   * again, and only the first pong tells more. This welcome may be the answer to the hello of an earlier connection that
+   * reached the log, and this server, late: the leader may have counted from then.
+   */
+  attach(timeoutMs: number, askedMs: number | null): void {
     const now = this.#clock.nowMs();
     this.#timeoutMs = timeoutMs;
-    this.#deadlineMs = Liveness.deadlineOf(helloSentMs, timeoutMs);
+    if (askedMs !== null) this.#deadlineMs = Liveness.deadlineOf(askedMs, timeoutMs);
     this.#silentMs = now + timeoutMs * SILENT_PART;
     this.#isAttached = true;
     this.#ping(now);

@@ -1,5 +1,4 @@
 import {
-  PROTOCOL_LIMITS,
   PROTOCOL_VERSION,
   type Hello,
   type Query,
@@ -24,6 +23,7 @@ import { Contenders } from "./recipes/contenders.ts";
 import type { RecipeHost } from "./recipes/recipe-host.ts";
 import { RequestTable, type Send } from "./request-table.ts";
 import type { SessionIdentity, SessionOptions, SessionPhase } from "./session-phase.ts";
+import { SessionSecret } from "./session-secret.ts";
 import { SessionStates } from "./session-states.ts";
 import { Watches, type WatchRecord, type WatchSink, type WatchSpec } from "./watches.ts";
 
@@ -49,7 +49,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   readonly #liveness: Liveness;
   readonly #requests: RequestTable;
   readonly #watches: Watches;
-  #secret: Uint8Array;
+  readonly #secret: SessionSecret;
   #identity: SessionIdentity | null = null;
   #lastZxid: Zxid | 0 = 0;
   #phase: SessionPhase = { kind: "suspended" };
@@ -63,7 +63,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   constructor(options: SessionOptions, ports: ClientPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#secret = ports.random.bytes(PROTOCOL_LIMITS.secretBytes);
+    this.#secret = new SessionSecret(ports, options.timeoutMs);
     this.cancellations = new Cancellations(ports.clock);
     this.states = new SessionStates(this.cancellations);
     this.#connector = new Connector(options.servers, options.timeoutMs, ports, this);
@@ -182,11 +182,12 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
 
   hello(): Hello {
     const { timeoutMs, clientName } = this.#options;
+    if (this.#identity === null) this.#secret.ask();
     return {
       kind: "hello",
       protocolVersion: PROTOCOL_VERSION,
       session: this.#identity?.session ?? null,
-      secret: this.#secret,
+      secret: this.#secret.bytes,
       timeoutMs,
       lastZxid: this.#lastZxid,
       historyId: this.#identity?.historyId ?? "",
@@ -199,7 +200,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       connection.close();
       return;
     }
-    if (!this.#accepts(connection, welcome)) {
+    if (!this.#accepts(welcome)) {
       connection.close();
       this.#connector.start(connection.server);
       return;
@@ -215,7 +216,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       return;
     }
     const opening = this.#phase.kind === "opening" ? this.#phase : null;
-    this.#attach(connection, timeoutMs);
+    this.#attach(connection, timeoutMs, opening === null ? null : this.#secret.askedMs);
     this.states.become({ kind: "connected", server: connection.server, session });
     opening?.resolve();
     this.onMessages(connection, rest);
@@ -251,20 +252,21 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   }
 
   /** Whether the welcome is for this session and came in time to be of use. */
-  #accepts(connection: Connection, welcome: Welcome): boolean {
+  #accepts(welcome: Welcome): boolean {
     const known = this.#identity;
     if (welcome.protocolVersion !== PROTOCOL_VERSION) return false;
     if (known !== null && known.session !== welcome.session) return false;
     if (known !== null && known.clusterId !== welcome.clusterId) return false;
     // Revisions and tokens of one history mean nothing in another.
     if (known !== null && known.historyId !== welcome.historyId) return false;
-    const deadlineMs = Liveness.deadlineOf(connection.helloSentMs, welcome.timeoutMs);
+    if (known !== null) return true;
+    const deadlineMs = Liveness.deadlineOf(this.#secret.askedMs, welcome.timeoutMs);
     return this.#ports.clock.nowMs() < deadlineMs;
   }
 
-  #attach(connection: Connection, timeoutMs: number): void {
+  #attach(connection: Connection, timeoutMs: number, askedMs: number | null): void {
     this.#phase = { kind: "connected", connection };
-    this.#liveness.attach(connection.helloSentMs, timeoutMs);
+    this.#liveness.attach(timeoutMs, askedMs);
     this.#watches.attach(this.#send);
     this.contenders.onAttached();
     this.#wake();
@@ -361,7 +363,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     const { code, message, fatal, protocolVersion } = goodbye;
     if (code === "SESSION_EXPIRED") {
       // An earlier welcome was lost and its session has ended since: another one, then.
-      this.#secret = this.#ports.random.bytes(PROTOCOL_LIMITS.secretBytes);
+      this.#secret.renew();
       return true;
     }
     if (code === "UNSUPPORTED_VERSION") {
