@@ -1,4 +1,4 @@
-import { logIndex, term } from "@quorate/raft";
+import { logIndex, nodeId, term, type Entry } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { LoneCore, membershipOf } from "./lone-core.ts";
 
@@ -373,5 +373,36 @@ describe("Raft paper, section 7: snapshots", () => {
     node.step({ kind: "propose", commands: [hello] });
     // What an image stands for is checked after every step.
     expect(() => node.step({ kind: "compact", snapshot })).not.toThrow();
+  });
+
+  test("entries that the disk hands back for a laggard are sent only if they are a piece of this log", () => {
+    const node = new LoneCore({ terms: [1, 1, 1], config: { memoryLogBytesMax: 1 } });
+    node.lead();
+    node.acknowledge(3, 4);
+    const refusal = { rejectedIndex: logIndex(3), hintIndex: logIndex(0), hintTerm: term(0) };
+    const content = { ok: false, matchIndex: logIndex(0), ...refusal };
+    node.receive("appendEntriesReply", { from: 2, term: node.term }, content);
+    expect(node.takeReadies().flatMap(({ fetches }) => fetches)).toMatchObject([
+      { from: 1, to: 4 },
+    ]);
+    node.take();
+    const fetched = (entries: readonly Entry[]): void => {
+      const peer = nodeId(2);
+      node.step({ kind: "fetched", peer, from: logIndex(1), prevTerm: term(0), entries });
+    };
+    const noop = (index: number, of: number): Entry => ({
+      kind: "noop",
+      term: term(of),
+      index: logIndex(index),
+    });
+    fetched([]);
+    fetched([noop(2, 1)]);
+    fetched([noop(1, 1), noop(3, 1)]);
+    fetched([noop(1, 1), noop(2, 1), noop(3, 1), noop(4, 1)]);
+    fetched([noop(1, 1), noop(2, 2), noop(3, 1)]);
+    fetched([noop(1, 1), noop(2, 1), noop(3, 1), noop(4, 2), noop(5, 2)]);
+    expect(node.take("appendEntries")).toEqual([]);
+    fetched([noop(1, 1), noop(2, 1)]);
+    expect(node.take("appendEntries")).toMatchObject([{ to: 2, prevIndex: 0, entries: [{}, {}] }]);
   });
 });
