@@ -2,7 +2,7 @@ import { nodeId, type Member, type Membership } from "@quorate/raft";
 import { describe, expect, test, vi } from "vitest";
 import { Admission, type Belonging } from "./admission.ts";
 import { clusterIdOf, Formation } from "./formation.ts";
-import { PEER_PROTOCOL_VERSION, type PeerHello } from "./peer/envelope.ts";
+import { PEER_PROTOCOL_VERSION, type HeartbeatTiming, type PeerHello } from "./peer/envelope.ts";
 
 const NAMES = ["a", "b", "c"];
 
@@ -30,16 +30,18 @@ interface Setting {
   readonly belonging?: Belonging | null;
   readonly membership?: Membership;
   readonly bytesMax?: number;
+  readonly timing?: HeartbeatTiming;
 }
 
 function admission(self: Member, setting: Setting = {}) {
   const { names = NAMES, rejoin = false, belonging = null } = setting;
-  const ports = { onRejoin: vi.fn(), onFormed: vi.fn(), onRefused: vi.fn() };
+  const ports = { onRejoin: vi.fn(), onFormed: vi.fn(), onWarning: vi.fn(), onRefused: vi.fn() };
   const membership = setting.membership ?? formed().formation.membership;
   const made = new Admission({
     ...{ self, rejoin, belonging },
     formation: new Formation(names, self),
     limits: { bytesMax: setting.bytesMax ?? 1_000, sessionsMax: 10, sessionEphemeralsMax: 10 },
+    timing: setting.timing ?? { heartbeatMs: 100, electionTimeoutMs: 600 },
     ports: { ...ports, membership: () => membership },
   });
   const hello = (): PeerHello => ({ ...made.hello(), linkNonce: 1 });
@@ -172,5 +174,34 @@ describe("a formed ensemble", () => {
     const elsewhere = { ...formed(), clusterId: "f".repeat(16) };
     const other = admission(B, { belonging: elsewhere });
     expect(dial(node(), other, "b")).toBe(false);
+  });
+});
+
+describe("nodes whose heartbeats and election timeouts do not fit", () => {
+  const slow = { heartbeatMs: 300, electionTimeoutMs: 3_000 };
+
+  test("link up, and the one that is met says once what does not fit", () => {
+    const [here, there] = [admission(A), admission(B, { timing: slow })];
+    for (let count = 0; count < 3; count += 1) expect(dial(there, here, "a")).toBe(true);
+    expect(here.onWarning).toHaveBeenCalledOnce();
+    expect(here.onWarning.mock.calls[0]?.[0]).toContain('election-timeout-ms 3000 at "b"');
+    expect(dial(here, there, "b")).toBe(true);
+    expect(there.onWarning).toHaveBeenCalledOnce();
+  });
+
+  test("are told of again when they fitted in between", () => {
+    const [here, there] = [admission(A), admission(B, { timing: slow })];
+    const mended = admission(B);
+    for (const node of [there, mended, there]) dial(node, here, "a");
+    expect(here.onWarning).toHaveBeenCalledTimes(2);
+  });
+
+  test("are those of which one waits for less than three heartbeats of the other", () => {
+    const here = admission(A);
+    dial(admission(B, { timing: { heartbeatMs: 200, electionTimeoutMs: 900 } }), here, "a");
+    dial(admission(C, { timing: { heartbeatMs: 50, electionTimeoutMs: 300 } }), here, "a");
+    expect(here.onWarning).not.toHaveBeenCalled();
+    dial(admission(C, { timing: { heartbeatMs: 50, electionTimeoutMs: 299 } }), here, "a");
+    expect(here.onWarning).toHaveBeenCalledOnce();
   });
 });

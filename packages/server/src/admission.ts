@@ -1,8 +1,10 @@
 import type { Member, Membership, SnapshotMeta } from "@quorate/raft";
+import { HEARTBEATS_PER_ELECTION_MIN } from "./config.ts";
 import { ServerError, type ServerErrorCode } from "./errors.ts";
 import { clusterIdOf, memberNamed, type Formation } from "./formation.ts";
 import {
   PEER_PROTOCOL_VERSION,
+  type HeartbeatTiming,
   type PeerHello,
   type PeerRefusal,
   type PeerWelcome,
@@ -23,6 +25,8 @@ export interface AdmissionPorts {
   onRejoin(member: Member): void;
   /** The ensemble is formed: decided here or learned from a peer. */
   onFormed(belonging: Belonging): void;
+  /** Something to be put right that does no harm yet; not told twice in a row. */
+  onWarning(text: string): void;
   /** This node is not wanted and has to stop. */
   onRefused(error: ServerError): void;
 }
@@ -32,10 +36,13 @@ export interface AdmissionOptions {
   readonly rejoin: boolean;
   readonly formation: Formation;
   readonly limits: ReplicatedLimits;
+  readonly timing: HeartbeatTiming;
   readonly belonging: Belonging | null;
   readonly ports: AdmissionPorts;
 }
 
+/** Names that a warning is remembered for. */
+const WARNED_MAX = 64;
 /** What an operator knows each of the limits as. */
 const LIMIT_SETTINGS: readonly (readonly [keyof ReplicatedLimits, string])[] = [
   ["bytesMax", "tree-bytes-max"],
@@ -49,6 +56,8 @@ const LIMIT_SETTINGS: readonly (readonly [keyof ReplicatedLimits, string])[] = [
  */
 export class Admission {
   readonly #options: AdmissionOptions;
+  /** What was last warned of, by the name of the node it concerns. */
+  readonly #warned = new Map<string, string>();
   #belonging: Belonging | null;
 
   constructor(options: AdmissionOptions) {
@@ -70,7 +79,7 @@ export class Admission {
   }
 
   hello(): Omit<PeerHello, "linkNonce"> {
-    const { self, rejoin, formation, limits } = this.#options;
+    const { self, rejoin, formation, limits, timing } = this.#options;
     return {
       kind: "hello",
       protocolVersion: PEER_PROTOCOL_VERSION,
@@ -82,6 +91,7 @@ export class Admission {
       clientAddress: self.clientAddress,
       initialMembers: formation.names,
       limits,
+      timing,
       rejoin,
     };
   }
@@ -93,6 +103,7 @@ export class Admission {
     }
     const difference = this.#differenceOfLimits(hello);
     if (difference !== null) return refused("LIMITS_MISMATCH", difference);
+    this.#compareTiming(hello);
     return this.#belonging === null
       ? this.#meetForming(hello)
       : this.#meetFormed(hello, this.#belonging);
@@ -105,6 +116,21 @@ export class Admission {
       if (own !== other) return `${setting} is ${own} here and ${other} at "${name}"`;
     }
     return null;
+  }
+
+  /** No reason to refuse anybody: otherwise the timing of an ensemble could not be changed node by node. */
+  #compareTiming({ name, timing }: PeerHello): void {
+    const own = this.#options.timing;
+    const text = timingProblem("here", own, `at "${name}"`, timing);
+    if (text === null) {
+      this.#warned.delete(name);
+      return;
+    }
+    if (this.#warned.get(name) === text) return;
+    // Strangers may call themselves anything.
+    if (this.#warned.size >= WARNED_MAX) this.#warned.clear();
+    this.#warned.set(name, text);
+    this.#options.ports.onWarning(text);
   }
 
   #meetForming(hello: PeerHello): PeerWelcome {
@@ -204,6 +230,21 @@ export class Admission {
     this.#belonging = belonging;
     this.#options.ports.onFormed(belonging);
   }
+}
+
+/** Why one of two nodes would campaign although the other leads and is well; null if neither would. */
+function timingProblem(
+  whereA: string,
+  a: HeartbeatTiming,
+  whereB: string,
+  b: HeartbeatTiming,
+): string | null {
+  const isShort = (waiting: HeartbeatTiming, beating: HeartbeatTiming): boolean =>
+    waiting.electionTimeoutMs < HEARTBEATS_PER_ELECTION_MIN * beating.heartbeatMs;
+  if (!isShort(a, b) && !isShort(b, a)) return null;
+  const show = ({ heartbeatMs, electionTimeoutMs }: HeartbeatTiming): string =>
+    `heartbeat-ms is ${heartbeatMs} and election-timeout-ms ${electionTimeoutMs}`;
+  return `${show(a)} ${whereA}, ${show(b)} ${whereB}: each must wait for at least ${HEARTBEATS_PER_ELECTION_MIN} heartbeats of the other`;
 }
 
 function reasonOf(code: PeerRefusal): ServerErrorCode {

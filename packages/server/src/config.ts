@@ -92,7 +92,7 @@ const DEFAULTS = {
 } as const;
 
 /** An election timeout below this many heartbeats would be caused by a single lost one. */
-const HEARTBEATS_PER_ELECTION_MIN = 3;
+export const HEARTBEATS_PER_ELECTION_MIN = 3;
 
 /**
  * Reads a configuration. Flags win over the environment, it over the file, it over the defaults. Throws a `ServerError`:

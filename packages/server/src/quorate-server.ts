@@ -222,11 +222,13 @@ export class QuorateServer implements AsyncDisposable {
       rejoin: config.rejoin,
       formation: new Formation(names, this.#self),
       limits: config.limits.tree,
+      timing: config.timing,
       belonging: knownBelonging(this.#identity),
       ports: {
         membership: () => this.#membership(),
         onRejoin: (member) => this.#node?.onRejoin(member),
         onFormed: (belonging) => this.#onFormed(belonging),
+        onWarning: (text) => this.#options.logger.warn({}, text),
         onRefused: (error) => this.#fail(error),
       },
     });

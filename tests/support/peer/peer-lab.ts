@@ -62,6 +62,7 @@ export function helloOf(
     clientAddress: "",
     initialMembers: [],
     limits: { bytesMax: 1, sessionsMax: 1, sessionEphemeralsMax: 1 },
+    timing: { heartbeatMs: 100, electionTimeoutMs: 600 },
     linkNonce,
     rejoin: false,
     ...changes,

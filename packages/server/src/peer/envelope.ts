@@ -1,5 +1,6 @@
 import type { TreeLimits } from "@quorate/kv-store";
 import type { InstallSnapshot, LogIndex, Message, NodeId, SnapshotMeta } from "@quorate/raft";
+import type { TimingConfig } from "../config.ts";
 
 /** Version of the peer wire protocol; another one is refused at the hello. History: 1 = first. */
 export const PEER_PROTOCOL_VERSION = 1;
@@ -20,11 +21,16 @@ export interface PeerHello {
   readonly initialMembers: readonly string[];
   /** Bounds that decide what a command does: nodes that differ in them would end up in different states. */
   readonly limits: ReplicatedLimits;
+  /** A node that waits for less than a few heartbeats of another campaigns against it for ever. */
+  readonly timing: HeartbeatTiming;
   /** Names the connection among those of this pair; a later one replaces an earlier one. */
   readonly linkNonce: number;
   /** The node lost its data and asks to be taken in as a new member under its old name. */
   readonly rejoin: boolean;
 }
+
+/** The part of the timing that must fit together between nodes. */
+export type HeartbeatTiming = Pick<TimingConfig, "heartbeatMs" | "electionTimeoutMs">;
 
 /** The part of `TreeLimits` that must be the same on all nodes. */
 export type ReplicatedLimits = Pick<

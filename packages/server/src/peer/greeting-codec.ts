@@ -61,6 +61,8 @@ export function encodePeerHello(hello: PeerHello): Uint8Array {
   writer.u53(hello.limits.bytesMax);
   writer.u53(hello.limits.sessionsMax);
   writer.u53(hello.limits.sessionEphemeralsMax);
+  writer.u53(hello.timing.heartbeatMs);
+  writer.u53(hello.timing.electionTimeoutMs);
   writer.u53(hello.linkNonce);
   writer.bool(hello.rejoin);
   return writer.finish();
@@ -88,6 +90,7 @@ export function decodePeerHello(frame: Uint8Array): PeerHello | OtherVersion {
       sessionsMax: reader.u53(),
       sessionEphemeralsMax: reader.u53(),
     },
+    timing: { heartbeatMs: reader.u53(), electionTimeoutMs: reader.u53() },
     linkNonce: reader.u53(),
     rejoin: reader.bool(),
   };

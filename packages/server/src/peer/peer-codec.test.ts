@@ -425,6 +425,7 @@ const HELLO: PeerHello = {
   clientAddress: "a:3",
   initialMembers: ["1", "2", "ä"],
   limits: { bytesMax: 2 ** 40, sessionsMax: 7, sessionEphemeralsMax: 1 },
+  timing: { heartbeatMs: 100, electionTimeoutMs: 600 },
   linkNonce: 2 ** 52,
   rejoin: true,
 };
