@@ -6,12 +6,12 @@ import {
   type SessionId,
 } from "@quorate/client";
 import { PROTOCOL_LIMITS, encodeClientFrame, type ClientMessage } from "@quorate/kv-store/protocol";
-import { describeExit, serverFlags } from "@quorate/cli";
-import { spawn } from "node:child_process";
+import { serverFlags } from "@quorate/cli";
 import { connect as connectTcp } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { SERVER_MAIN, startEnsemble, type TestEnsemble } from "./ensemble.ts";
 import { poll } from "./poll.ts";
+import { runProgram } from "./program.ts";
 import { RawConnection, hello } from "./raw-connection.ts";
 
 /** Ids that nobody was ever given; the branded types have no constructor outside the service. */
@@ -128,8 +128,8 @@ test("bad configurations end the process, each with a code of its own", async ()
   const { plan } = witness.ensemble.local;
   const flags = serverFlags(plan, witness.ensemble.plan("1"));
   for (const [name, change, exitCode, code] of BAD_CONFIGURATIONS) {
-    const run = await runServer(change(flags));
-    expect([name, run.exit]).toEqual([name, `exit code ${exitCode}`]);
+    const run = await runProgram(SERVER_MAIN, change(flags));
+    expect([name, run.exit]).toEqual([name, exitCode]);
     expect(run.output).toContain(code);
     await witness.check();
   }
@@ -262,23 +262,4 @@ async function startWithWitness(): Promise<Witness> {
       expect(ensemble.local.nodes.map((node) => node.exit)).toEqual([null, null, null]);
     },
   };
-}
-
-async function runServer(
-  flags: readonly string[],
-): Promise<{ readonly exit: string; readonly output: string }> {
-  const child = spawn(process.execPath, [SERVER_MAIN, ...flags], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8");
-    stream.on("data", (text: string) => (output += text));
-  }
-  return new Promise((resolve) => {
-    child.once("close", (code, signal) =>
-      resolve({ exit: describeExit({ code, signal }), output }),
-    );
-  });
 }
