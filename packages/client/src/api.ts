@@ -183,7 +183,10 @@ export interface Election {
   observe(options?: CallOptions): AsyncIterable<Leader | null>;
 }
 
-/** A lock at one directory of the tree; nothing happens before it is acquired. */
+/**
+ * A lock at one directory of the tree; nothing happens before it is acquired. It belongs to who acquired it, not to the
+ * session: a second `acquire` of the same client waits for the first to be released.
+ */
 export interface LockHandle {
   readonly path: string;
   /**

@@ -182,6 +182,18 @@ describe("liveness", () => {
     },
   );
 
+  test("an end for want of servers says what was in the way of each", async () => {
+    const { net, client, connection } = await openClient();
+    net.answer = () => "refuse";
+    const failure = errorOf(client.exists("/a"));
+    connection.cut();
+    await net.clock.advance(9_500);
+    expect(await failure).toMatchObject({
+      code: "SESSION_EXPIRED",
+      cause: { code: "CONNECTION_FAILED", message: expect.stringContaining("refused") },
+    });
+  });
+
   test("a reattach that is refused with SESSION_EXPIRED is the end", async () => {
     const { net, client, connection } = await openClient();
     connection.cut();

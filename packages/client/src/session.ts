@@ -70,7 +70,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     this.#liveness = new Liveness(ports.clock, {
       sendPing: (pingId) => this.#send({ kind: "ping", pingId }, SMALL_BYTES),
       onSilent: () => this.#drop("the server has proved nothing for too long"),
-      onDeadline: () => this.#expire(LATE),
+      onDeadline: () => this.#expire(LATE, this.#trouble()),
     });
     const { clock, random } = ports;
     const { cancellations } = this;
@@ -103,7 +103,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
 
   /** The session's end, null while it lives; looks at the clock first. */
   checkEnd(): QuorateError | null {
-    if (this.#end === null && this.#liveness.isPastDeadline) this.#expire(LATE);
+    if (this.#end === null && this.#liveness.isPastDeadline) this.#expire(LATE, this.#trouble());
     return this.#end;
   }
 

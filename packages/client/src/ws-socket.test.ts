@@ -29,6 +29,8 @@ function collect(): SocketHandlers & { frames: Uint8Array[]; closed: Promise<str
   return { frames, closed, onFrame: (frame) => void frames.push(frame), onClose };
 }
 
+const isTimer = (resource: string): boolean => resource === "Timeout";
+
 test("carries frames both ways and reports the end once", async () => {
   const { server, address } = await listen();
   server.on("connection", (peer) => {
@@ -44,6 +46,18 @@ test("carries frames both ways and reports the end once", async () => {
   expect(handlers.frames.map((frame) => [...frame])).toEqual([[1, 2, 3]]);
   socket.send(Uint8Array.of(4));
   socket.close();
+});
+
+test("closing what the server has closed already leaves no timer behind", async () => {
+  const { server, address } = await listen();
+  server.on("connection", (peer) => peer.close());
+  const handlers = collect();
+  const socket = await webSocketDialer.dial(address, handlers, new AbortController().signal);
+  await handlers.closed;
+  const timers = (): number => process.getActiveResourcesInfo().filter(isTimer).length;
+  const before = timers();
+  socket.close();
+  expect(timers()).toBe(before);
 });
 
 test("text frames end the connection", async () => {

@@ -52,6 +52,7 @@ function socketOf(socket: WebSocket): Socket {
       if (socket.readyState === WebSocket.OPEN) socket.send(frame);
     },
     close() {
+      if (socket.readyState === WebSocket.CLOSED) return;
       socket.close();
       // A server that does not answer the closing handshake must not keep the process alive.
       const timer = setTimeout(() => socket.terminate(), CLOSE_GRACE_MS);
