@@ -327,6 +327,20 @@ describe("write-ahead log, failing disks", () => {
     },
   );
 
+  test.each(["remove", "syncDirectory"] as const)(
+    "after a compaction whose %s failed it refuses everything",
+    async (operation) => {
+      const { files } = await severalSegments();
+      const { log } = await openLog(files);
+      files.failNext(operation, failed);
+      await expect(log.compact(logIndex(60))).rejects.toBe(failed);
+      await expect(append(log, [command(61, 1)])).rejects.toBe(failed);
+      await log.close();
+      const after = await openLog(files.crash());
+      expect(after.recovered).toMatchObject({ damage: null, lastIndex: 60 });
+    },
+  );
+
   test("a write that failed may be there after the restart, or not, and nothing else", async () => {
     const found = new Set<number>();
     for (let seed = 1; seed <= 12; seed += 1) {

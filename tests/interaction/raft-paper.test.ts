@@ -241,6 +241,14 @@ describe("Raft paper, section 5.3: replication", () => {
     expect(node.take("appendEntries")).toMatchObject([{ to: 2, prevIndex: 2, prevTerm: 1 }]);
   });
 
+  test("an acknowledgement of more than was ever sent is no acknowledgement", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.acknowledge(2, 2);
+    expect(node.commitIndex).toBe(0);
+    expect(node.core.status().peers[0]).toMatchObject({ id: 2, matchIndex: 0, state: "probe" });
+  });
+
   test("a refusal that comes again changes nothing", () => {
     const node = new LoneCore({ terms: [1, 1, 1] });
     node.lead();
