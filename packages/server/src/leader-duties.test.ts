@@ -3,6 +3,7 @@ import { sessionId, writeSeq, zxid, type SessionId } from "@quorate/kv-store/pro
 import { logIndex, nodeId, term, type Role } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { LeaderDuties } from "./leader-duties.ts";
+import { ManualClock } from "./memory/manual-clock.ts";
 import { ManualWallClock } from "./memory/manual-wall-clock.ts";
 import { ProposalIntake } from "./proposal-intake.ts";
 import type { WaitingRead } from "./reads.ts";
@@ -12,6 +13,7 @@ const MIB = 1_048_576;
 const STAMP = { timeMs: 1, clockMs: 100 };
 
 function setUp(intakeCount = 100) {
+  const clock = new ManualClock(5_000);
   const wallClock = new ManualWallClock(1_000_000);
   const tree = new DataTree(TREE_LIMITS);
   const session = openSession(tree, 1, 1000);
@@ -24,6 +26,7 @@ function setUp(intakeCount = 100) {
   const confirms: WaitingRead[] = [];
   const answers: { to: number; batch: number; unknown: readonly number[] }[] = [];
   const duties = new LeaderDuties({
+    clock,
     wallClock,
     intake,
     tree: () => tree,
@@ -42,7 +45,7 @@ function setUp(intakeCount = 100) {
   const proposed = () =>
     intake.peek({ timeMs: 1, clockMs: 1 }).map((bytes) => decodeCommand(bytes).command);
   return {
-    ...{ wallClock, tree, session, intake, answers, duties },
+    ...{ clock, wallClock, tree, session, intake, answers, duties },
     ...{ become, lead, confirm, proposed },
   };
 }
@@ -192,6 +195,31 @@ describe("a leader's expiry", () => {
     duties.onTick(500);
     expect(proposed()).toHaveLength(1);
   });
+
+  test.each(["touched", "attached"])(
+    "waits the full timeout from when a session was %s, however late in a long turn that was",
+    (how) => {
+      const { clock, duties, lead, proposed, session } = setUp();
+      lead(2);
+      // Where the steps in which sessions are looked at leave them the least.
+      duties.onTick(99);
+      clock.advance(190);
+      if (how === "touched") duties.onTouches(PEER, 1, [session]);
+      else {
+        const verifier = new Uint8Array(16).fill(1);
+        duties.onResult({
+          ...{ kind: "attached", session, verifier, opened: false, timeoutMs: 1_000 },
+          ...{ epoch: 1, node: 1, lastWriteSeq: 0 },
+        });
+      }
+      duties.onTick(190);
+      clock.advance(911);
+      duties.onTick(911);
+      expect(proposed()).toEqual([]);
+      duties.onTick(400);
+      expect(proposed()).toHaveLength(1);
+    },
+  );
 
   test("is dropped when there is no room for it, and the session lives on", () => {
     const { duties, lead, confirm, answers, session, intake } = setUp(1);

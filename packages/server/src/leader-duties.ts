@@ -7,7 +7,7 @@ import {
 } from "@quorate/kv-store";
 import { zxid as zxidOf, type SessionId } from "@quorate/kv-store/protocol";
 import type { NodeId, SoftState, Term } from "@quorate/raft";
-import type { WallClock } from "./ports.ts";
+import type { MonotonicClock, WallClock } from "./ports.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
 import type { WaitingRead } from "./reads.ts";
 import { SessionTracker } from "./session-tracker.ts";
@@ -16,6 +16,7 @@ import { SessionTracker } from "./session-tracker.ts";
 const EPHEMERALS_PER_ENTRY_MAX = 1_000;
 
 export interface LeaderDutiesOptions {
+  readonly clock: MonotonicClock;
   readonly wallClock: WallClock;
   readonly intake: ProposalIntake;
   tree(): DataTree;
@@ -30,12 +31,15 @@ export interface LeaderDutiesOptions {
  */
 export class LeaderDuties {
   readonly #options: LeaderDutiesOptions;
-  readonly #tracker = new SessionTracker();
+  readonly #tracker: SessionTracker;
   #term: Term | null = null;
   #clockMs = 0;
+  #sweptMs: number;
 
   constructor(options: LeaderDutiesOptions) {
     this.#options = options;
+    this.#sweptMs = options.clock.nowMs();
+    this.#tracker = new SessionTracker(() => options.clock.nowMs() - this.#sweptMs);
   }
 
   /** True when this node leads and knows the state it leads with. */
@@ -103,6 +107,7 @@ export class LeaderDuties {
 
   /** `elapsedMs` is bounded by the caller: a node that stood still lets nobody age meanwhile. */
   onTick(elapsedMs: number): void {
+    this.#sweptMs = this.#options.clock.nowMs();
     const term = this.#term;
     if (term === null) return;
     const tree = this.#options.tree();

@@ -381,6 +381,7 @@ export class RunningNode implements LoopHooks {
 
   #createDuties(): LeaderDuties {
     return new LeaderDuties({
+      clock: this.#options.ports.clock,
       wallClock: this.#options.ports.wallClock,
       intake: this.#intake,
       tree: () => this.#applier.tree,

@@ -18,7 +18,7 @@ function sweepFor(tracker: SessionTracker, ms: number): Map<number, number> {
 }
 
 function started(...sessions: readonly { id: typeof A; timeoutMs: number }[]): SessionTracker {
-  const tracker = new SessionTracker();
+  const tracker = new SessionTracker(() => 0);
   tracker.start(sessions);
   return tracker;
 }

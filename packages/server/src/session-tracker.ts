@@ -1,9 +1,6 @@
 import type { SessionId, Zxid } from "@quorate/kv-store/protocol";
 
-/**
- * How fine expiry is. A session ends one to two of these after its deadline: the tracker's clock lags behind by up to a
- * step when a touch comes in, and no session may end before its timeout has really passed.
- */
+/** How fine expiry is. A session ends one to two of these after its deadline. */
 const BUCKET_MS = 100;
 /** Sessions one expiry entry may name, so that applying it stays short. */
 const SESSIONS_PER_ENTRY_MAX = 500;
@@ -29,11 +26,20 @@ interface Lease {
  * full timeout once. Buckets hold each session once; a touch only moves the deadline, the sweep re-files it.
  */
 export class SessionTracker {
+  readonly #lagMs: () => number;
   readonly #leases = new Map<number, Lease>();
   readonly #buckets = new Map<number, SessionId[]>();
   #nowMs = 0;
   #sweptBucket = 0;
   #active = false;
+
+  /**
+   * `lagMs`: how much has passed since the last sweep. A touch that comes late in a long turn counts from when it comes, or
+   * its session would end before its timeout has really passed.
+   */
+  constructor(lagMs: () => number) {
+    this.#lagMs = lagMs;
+  }
 
   get isActive(): boolean {
     return this.#active;
@@ -62,7 +68,7 @@ export class SessionTracker {
   open(session: SessionId, timeoutMs: number): void {
     if (!this.#active) return;
     const known = this.#leases.get(session);
-    const deadlineMs = this.#nowMs + timeoutMs;
+    const deadlineMs = this.#deadline(timeoutMs);
     if (known !== undefined) {
       known.timeoutMs = timeoutMs;
       known.deadlineMs = deadlineMs;
@@ -83,7 +89,7 @@ export class SessionTracker {
   touch(session: number): boolean {
     const lease = this.#leases.get(session);
     if (lease === undefined || lease.expiring) return false;
-    lease.deadlineMs = this.#nowMs + lease.timeoutMs;
+    lease.deadlineMs = this.#deadline(lease.timeoutMs);
     return true;
   }
 
@@ -92,7 +98,7 @@ export class SessionTracker {
     const lease = this.#leases.get(session);
     if (lease === undefined) return;
     lease.expiring = false;
-    lease.deadlineMs = this.#nowMs + lease.timeoutMs;
+    lease.deadlineMs = this.#deadline(lease.timeoutMs);
     this.#file(session, lease);
   }
 
@@ -114,6 +120,10 @@ export class SessionTracker {
       proposals.push({ sessions: overdue.slice(at, at + SESSIONS_PER_ENTRY_MAX), basis });
     }
     return proposals;
+  }
+
+  #deadline(timeoutMs: number): number {
+    return this.#nowMs + this.#lagMs() + timeoutMs;
   }
 
   #sweepBucket(bucket: number, overdue: SessionId[]): void {
