@@ -3,7 +3,13 @@ import { join, resolve } from "node:path";
 import { Journal, refuseResume, type JournalHead } from "./journal.ts";
 import { describeCommit, describeMachine, identifyMachine, isInMemory } from "./machine.ts";
 import { parseOptions, USAGE, type BenchOptions } from "./options.ts";
-import { ratiosOf, summarize, type StandIns } from "./report/report.ts";
+import {
+  ratiosOf,
+  summarize,
+  type Report,
+  type ReportSettings,
+  type StandIns,
+} from "./report/report.ts";
 import { formatTable } from "./report/table.ts";
 import { SESSION_TIMEOUT_MS } from "./run/run-context.ts";
 import { runRounds, type FinishedRun } from "./run-rounds.ts";
@@ -53,7 +59,11 @@ async function bench(options: BenchOptions): Promise<void> {
   const directory = mkdtempSync(join(base, ".bench-"));
   const clear = (): void => rmSync(directory, { recursive: true, force: true });
   process.once("exit", clear);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      if (journal !== null) console.error(`# broken off; --resume goes on from ${journal.file}`);
+      process.exit(1);
+    });
   for (const system of systems) {
     console.error(`# ${system.settings}`);
     await system.build(directory);
@@ -79,7 +89,7 @@ async function bench(options: BenchOptions): Promise<void> {
   process.stdout.write(`\n${formatTable(names, results, ratios)}`);
   if (options.out === null) return;
   const commits = [...new Set(runs.map((run) => run.commit))].join(", ");
-  const report = { machine, commit: commits, versions, settings, results, ratios, runs };
+  const report: Report = { machine, commit: commits, versions, settings, results, ratios, runs };
   writeFileSync(options.out, `${JSON.stringify(report, null, 2)}\n`);
   journal?.remove();
 }
@@ -94,11 +104,10 @@ function chooseSystems(options: BenchOptions): readonly System[] {
   return systems;
 }
 
-function settingsOf({ isQuick, rounds }: BenchOptions, systems: readonly System[]) {
+function settingsOf({ isQuick, rounds }: BenchOptions, systems: readonly System[]): ReportSettings {
   return {
     warmUpMs: isQuick ? 2_000 : 5_000,
     measureMs: isQuick ? 5_000 : 20_000,
-    /** Of failures within one run. */
     repetitionsMax: isQuick ? 3 : 10,
     rounds,
     sessionTimeoutMs: SESSION_TIMEOUT_MS,

@@ -31,6 +31,7 @@ if (values.help) {
 } else {
   const directory = mkdtempSync(join(resolve(values.data), ".bench-"));
   process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   const internals = await loadServerInternals();
   const cases = [
     ...raftCases(internals),

@@ -1,3 +1,4 @@
+import type { Machine } from "../machine.ts";
 import { METRICS, type MetricName } from "../metrics.ts";
 import { median } from "../median.ts";
 import type { Outcome } from "../run/outcome.ts";
@@ -34,6 +35,30 @@ export interface Ratio {
   readonly best: number;
   readonly bestPeer: string;
   readonly ratio: number;
+}
+
+/** Everything that a benchmark writes down. */
+export interface Report {
+  readonly machine: Machine;
+  /** Of all runs; several, separated by commas, where it was gone on with on another one. */
+  readonly commit: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly settings: ReportSettings;
+  readonly results: readonly Result[];
+  readonly ratios: readonly Ratio[];
+  /** As they were made, each with its time and commit. */
+  readonly runs: readonly Run[];
+}
+
+/** What was the same for all runs. */
+export interface ReportSettings {
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+  /** Of failures within one run. */
+  readonly repetitionsMax: number;
+  readonly rounds: number;
+  readonly sessionTimeoutMs: number;
+  readonly systems: readonly string[];
 }
 
 /** Figures over all rounds, in the order in which workloads and systems came. One invalid round makes a figure invalid. */
