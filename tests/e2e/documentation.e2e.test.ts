@@ -1,10 +1,13 @@
 import { EXIT_CODES } from "@quorate/cli";
 import { SERVER_EXIT_CODES } from "@quorate/server";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { quorate } from "./command.ts";
-import { startEnsemble } from "./ensemble.ts";
+import { SERVER_MAIN, startEnsemble } from "./ensemble.ts";
+import { runProgram } from "./program.ts";
 
 const COMMANDS_PAGE = pageOf("docs/cli.md");
 const OPERATIONS_PAGE = pageOf("docs/operations.md");
@@ -39,6 +42,19 @@ test("docs/operations.md names every exit code of a server, and metrics, setting
   for (const [path] of OPERATIONS_PAGE.matchAll(/(?<=^\| `)\/\w+/gm)) {
     expect([path, (await fetch(`http://${server}${path}`)).status]).toEqual([path, 200]);
   }
+});
+
+test("the configuration in docs/operations.md is one", async () => {
+  const directory = mkdtempSync(join(process.env["QUORATE_TEST_DIR"] ?? tmpdir(), "quorate-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const [, toml = ""] = /```toml\n(.*?)```/s.exec(OPERATIONS_PAGE) ?? [];
+  const file = join(directory, "node.toml");
+  // Addresses that no machine has (RFC 5737), so that what fails is listening and nothing before it.
+  writeFileSync(file, toml.replaceAll("10.0.0.", "192.0.2."));
+  const flags = ["--config", file, "--data-directory", join(directory, "data")];
+  const { exit, output } = await runProgram(SERVER_MAIN, flags);
+  expect(output).toContain("ADDRESS_UNAVAILABLE");
+  expect(exit).toBe(SERVER_EXIT_CODES.address);
 });
 
 interface CommandHelp {

@@ -5,6 +5,8 @@ import {
   type QuorateClient,
   type QuorateErrorCode,
   type SessionState,
+  type Watch,
+  type Zxid,
 } from "@quorate/client";
 import type { Stat } from "@quorate/kv-store/protocol";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -202,6 +204,34 @@ describe("reading and writing", () => {
     await world.run("create", "/a", "-");
     expect(await world.run("get", "/a")).toBe("typed\n");
   });
+});
+
+describe("watch", () => {
+  test("whose session expires says where to go on", async () => {
+    const world = new FakeWorld();
+    world.client.states = () => ({
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }),
+    });
+    world.client.watch = async (path) => watchOf(path, JSON.parse("7"));
+    expect(await runCli(["watch", "/a"], world.context)).toBe(EXIT_CODES.lost);
+    expect(world.out.text).toBe("zxid 7 dataChanged /a\n");
+    expect(world.err.text).toContain("--since 7\n");
+  });
+
+  /** One change, then the end of the session. */
+  function watchOf(path: string, zxid: Zxid): Watch {
+    const close = async (): Promise<void> => undefined;
+    return {
+      path,
+      mode: "persistent",
+      close,
+      [Symbol.asyncDispose]: close,
+      async *[Symbol.asyncIterator]() {
+        yield { type: "event", kind: "dataChanged", path, zxid };
+        throw new QuorateError("SESSION_EXPIRED", "no proof of life in time");
+      },
+    };
+  }
 });
 
 describe("status", () => {
@@ -402,11 +432,11 @@ class FakeClient implements QuorateClient {
     await this.close();
   }
 
-  states = (): never => this.#unused();
+  states: QuorateClient["states"] = () => this.#unused();
   multi = (): never => this.#unused();
   sync = (): never => this.#unused();
   sessions = (): never => this.#unused();
-  watch = (): never => this.#unused();
+  watch: QuorateClient["watch"] = () => this.#unused();
   lock = (): never => this.#unused();
   election = (): never => this.#unused();
 

@@ -1,4 +1,4 @@
-import type { QuorateClient, Watch, WatchNotice } from "@quorate/client";
+import { QuorateError, type QuorateClient, type Watch, type WatchNotice } from "@quorate/client";
 import type { Zxid } from "@quorate/kv-store/protocol";
 import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
@@ -47,6 +47,7 @@ async function runWatch(
   path: string,
   flags: WatchFlags,
 ): Promise<void> {
+  const printed = { zxid: flags.since ?? client.lastZxid };
   const watch = await client.watch(path, {
     mode: flags.recursive === true ? "recursive" : "persistent",
     withData: flags.data === true,
@@ -55,21 +56,34 @@ async function runWatch(
   });
   if (context.err.isTerminal) context.err.write(`watching ${path} (Ctrl-C ends it)\n`);
   const ended = untilInterrupted(context, client);
-  const printed = printNotices(context, watch, flags);
-  const how = await Promise.race([printed, ended]);
-  await watch.close();
-  if (how === "expired") {
-    throw new CliError("SESSION_EXPIRED", "the session expired: changes may have been missed", {
-      exitCode: EXIT_CODES.lost,
-      hint: "start again with --since and the last zxid printed",
-    });
+  const printing = printNotices(context, watch, flags, printed);
+  try {
+    if ((await Promise.race([printing, ended])) === "expired") throw expired(path, printed.zxid);
+  } catch (error) {
+    // The watch may be told before the states are.
+    const isExpiry = error instanceof QuorateError && error.code === "SESSION_EXPIRED";
+    throw isExpiry ? expired(path, printed.zxid) : error;
+  } finally {
+    await watch.close();
   }
+}
+
+function expired(path: string, zxid: number): CliError {
+  return new CliError(
+    "SESSION_EXPIRED",
+    `the session expired: later changes of ${path} are not shown`,
+    {
+      exitCode: EXIT_CODES.lost,
+      hint: `go on where it ended with --since ${zxid}`,
+    },
+  );
 }
 
 async function printNotices(
   context: CliContext,
   watch: Watch,
   flags: WatchFlags,
+  printed: { zxid: number },
 ): Promise<"counted"> {
   let count = 0;
   for await (const notice of watch) {
@@ -78,6 +92,7 @@ async function printNotices(
         ? jsonLine(noticeJson(notice))
         : `${noticeText(notice, context.out.columns)}\n`,
     );
+    printed.zxid = notice.zxid;
     count += 1;
     if (count === flags.count) return "counted";
   }
