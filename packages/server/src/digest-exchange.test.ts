@@ -5,10 +5,10 @@ import { DigestExchange } from "./digest-exchange.ts";
 const [A, B, C] = [nodeId(1), nodeId(2), nodeId(3)];
 const AT = logIndex(1024);
 
-function setUp(voters = 3) {
+function setUp(voters = [A, B, C]) {
   const broadcast = vi.fn();
   const fatal = vi.fn();
-  const digests = new DigestExchange({ self: A, broadcast, voterCount: () => voters, fatal });
+  const digests = new DigestExchange({ self: A, broadcast, voters: () => voters, fatal });
   return { digests, broadcast, fatal };
 }
 
@@ -56,6 +56,20 @@ describe("the exchange of digests", () => {
     digests.onDigest(C, AT, "y");
     expect(fatal).not.toHaveBeenCalled();
     expect(digests.comparedCount).toBe(1);
+  });
+
+  test("lets voters alone decide, also about a node that is none", () => {
+    const [D, E] = [nodeId(4), nodeId(5)];
+    const voter = setUp();
+    voter.digests.own(AT, "x");
+    for (const learner of [D, E]) voter.digests.onDigest(learner, AT, "y");
+    expect(voter.fatal).not.toHaveBeenCalled();
+    expect(voter.digests.comparedCount).toBe(0);
+    const learner = setUp([B, C, D]);
+    learner.digests.own(AT, "x");
+    learner.digests.onDigest(B, AT, "y");
+    learner.digests.onDigest(C, AT, "y");
+    expect(learner.fatal).toHaveBeenCalledWith(AT, "x", "y");
   });
 
   test("does not mix revisions", () => {

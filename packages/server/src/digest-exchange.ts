@@ -3,8 +3,8 @@ import type { LogIndex, NodeId } from "@quorate/raft";
 export interface DigestPorts {
   readonly self: NodeId;
   broadcast(index: LogIndex, digest: string): void;
-  /** Voters now. */
-  voterCount(): number;
+  /** Who has a say now. */
+  voters(): readonly NodeId[];
   /** This node's state differs from what a majority has: it must not go on. */
   fatal(index: LogIndex, own: string, others: string): void;
 }
@@ -53,15 +53,18 @@ export class DigestExchange {
     digests.set(node, digest);
     const own = digests.get(this.#ports.self);
     if (own === undefined) return;
-    const quorum = Math.floor(this.#ports.voterCount() / 2) + 1;
+    const voters = this.#ports.voters();
+    const quorum = Math.floor(voters.length / 2) + 1;
     const counts = new Map<string, number>();
-    for (const value of digests.values()) counts.set(value, (counts.get(value) ?? 0) + 1);
+    for (const voter of voters) {
+      const value = digests.get(voter);
+      if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
+    }
+    const isNews = digest === own && (node === this.#ports.self || voters.includes(node));
     for (const [value, count] of counts) {
       if (count < quorum) continue;
       if (value !== own) this.#ports.fatal(index, own, value);
-      else if (digest === own && (node === this.#ports.self || count === quorum)) {
-        this.#compared += 1;
-      }
+      else if (isNews && (node === this.#ports.self || count === quorum)) this.#compared += 1;
     }
   }
 

@@ -417,7 +417,7 @@ export class RunningNode implements LoopHooks {
     const { self, peers, metrics } = this.#options;
     return new DigestExchange({
       self: self.id,
-      voterCount: () => this.#membership.voters.length,
+      voters: () => this.#membership.voters,
       broadcast: (index, digest) => {
         for (const { id } of this.#membership.members) {
           if (id !== self.id) peers.send(id, { kind: "digest", index, digest });

@@ -37,6 +37,8 @@ export interface OutgoingLinkOwner {
   onSent(frames: number, bytes: number): void;
 }
 
+const REFUSED = "refused: ";
+
 type Phase = "idle" | "dialling" | "greeting" | "up" | "closed";
 
 /**
@@ -210,7 +212,7 @@ export class OutgoingLink {
     // The owner may have closed this link while it looked at the answer.
     if (attempt !== this.#attempt) return;
     if (welcome.kind === "refused") {
-      this.#failSlowly(`refused: ${welcome.code}, ${welcome.message}`);
+      this.#failSlowly(`${REFUSED}${welcome.code}, ${welcome.message}`);
       return;
     }
     const expected = this.#target.id;
@@ -256,8 +258,11 @@ export class OutgoingLink {
   /** A peer that stays away is told of once, not twice a second. */
   #log(wasUp: boolean, reason: string): void {
     const fields = { peer: this.#target.name, reason };
-    if (wasUp) this.#ports.logger.warn(fields, "link to peer lost");
-    else if (reason !== this.#lastReason) this.#ports.logger.info(fields, "no link to peer yet");
+    const { logger } = this.#ports;
+    if (wasUp) logger.warn(fields, "link to peer lost");
+    else if (reason === this.#lastReason) return;
+    else if (reason.startsWith(REFUSED)) logger.warn(fields, "the peer refuses this node");
+    else logger.info(fields, "no link to peer yet");
     this.#lastReason = reason;
   }
 

@@ -154,7 +154,9 @@ describe("greeting", () => {
     expect(refusals.length).toBeLessThanOrEqual(13);
     expect(refusals[0]).toEqual(refused);
     expect(one.events).toEqual([]);
-    expect(one.logger.lines.filter((line) => line.level !== "debug")).toHaveLength(1);
+    expect(one.logger.lines.filter((line) => line.level !== "debug")).toMatchObject([
+      { level: "warn", message: "the peer refuses this node" },
+    ]);
   });
 
   test("the dialling side may refuse, too", async () => {
