@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { connect } from "./connect.ts";
 import { FakeNetwork } from "../../../tests/support/client/fake-network.ts";
@@ -36,6 +37,7 @@ describe("connect", () => {
     const abort = new AbortController();
     const options = { signal: abort.signal, connectTimeoutMs: 3_000, sessionTimeoutMs: 600_000 };
     const { net, client } = await openClient(options);
+    expect(getEventListeners(abort.signal, "abort")).toHaveLength(0);
     abort.abort();
     await net.clock.advance(3_000);
     expect(client.state.kind).toBe("connected");
