@@ -36,6 +36,9 @@ interface Listening {
 /** BAD_ARGUMENTS if the options are no options, ABORTED if their signal has aborted already. */
 export function checkCallOptions(options: CallOptions | undefined): QuorateError | null {
   if (options === undefined) return null;
+  if (typeof options !== "object" || options === null) {
+    return new QuorateError("BAD_ARGUMENTS", "the options are no object");
+  }
   const { timeoutMs, signal } = options;
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
     return new QuorateError("BAD_ARGUMENTS", `timeoutMs must not be ${String(timeoutMs)}`);

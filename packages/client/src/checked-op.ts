@@ -100,7 +100,7 @@ export function checkOps(ops: readonly WriteOp[]): QuorateError | null {
   }
   let opIndex = 0;
   for (const op of ops) {
-    const error = checkOp(op, opIndex);
+    const error = isNoObject(op) ? noOp(opIndex) : checkOp(op, opIndex);
     if (error !== null) return error;
     opIndex += 1;
   }
@@ -148,6 +148,7 @@ export function queryBytes(query: Query): number {
  * What is no op stays as it is, for {@link checkOps} to find.
  */
 export function ownedOp(op: MultiOp): WriteOp {
+  if (isNoObject(op)) return op;
   switch (op.kind) {
     case "create":
       return { ...op, data: dataBytes(op.data ?? ""), mode: op.mode ?? "persistent" };
@@ -193,6 +194,15 @@ function checkData(op: WriteOp, data: Uint8Array, opIndex: number): QuorateError
 function checkVersion(op: WriteOp, version: number | null, opIndex: number): QuorateError | null {
   if (version === null || (Number.isSafeInteger(version) && version >= 0)) return null;
   return badOp(op, opIndex, `version ${version} is none`);
+}
+
+/** What the types of ops rule out, and callers without types do all the same. */
+function isNoObject(value: unknown): value is never {
+  return typeof value !== "object" || value === null;
+}
+
+function noOp(opIndex: number): QuorateError {
+  return new QuorateError("BAD_ARGUMENTS", "an op is an object", { opIndex });
 }
 
 function badOp(op: WriteOp, opIndex: number, text: string): QuorateError {

@@ -215,6 +215,10 @@ describe("writes", () => {
     const { client } = await openClient();
     const check: WriteOp = { kind: "check", path: "/a", version: null };
     expect(await errorOf(client.multi([]))).toMatchObject({ code: "BAD_ARGUMENTS" });
+    for (const none of [null, undefined, "delete"] as never[]) {
+      const failure = errorOf(client.multi([check, none]));
+      expect(await failure).toMatchObject({ code: "BAD_ARGUMENTS", opIndex: 1 });
+    }
     const many = Array.from({ length: PROTOCOL_LIMITS.opsMax + 1 }, () => check);
     expect(await errorOf(client.multi(many))).toMatchObject({ code: "TOO_LARGE" });
     const data = new Uint8Array(1_048_576);
@@ -262,6 +266,8 @@ describe("reads", () => {
   });
 
   const badOptions: readonly unknown[] = [
+    null,
+    "options",
     { consistency: "strong" },
     { timeoutMs: "5" },
     { timeoutMs: -1 },
