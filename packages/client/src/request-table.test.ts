@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { PROTOCOL_LIMITS, writeSeq, zxid, type ClientMessage } from "@quorate/kv-store/protocol";
 import type { QuorateError } from "./errors.ts";
 import { QUEUE_COUNT_MAX } from "./request-table.ts";
@@ -229,6 +229,12 @@ describe("giving up", () => {
   });
 
   test("calls that time out while there is no connection leave the queue", async () => {
+    const { stackTraceLimit } = Error;
+    // Most of the time of this test would go into where its tens of thousands of errors came from.
+    Error.stackTraceLimit = 0;
+    onTestFinished(() => {
+      Error.stackTraceLimit = stackTraceLimit;
+    });
     const { net, client, connection } = await openClient();
     net.answer = () => "refuse";
     connection.cut();
