@@ -192,6 +192,21 @@ describe("write-ahead log, damage", () => {
     }
   });
 
+  test("a record that an older one with its number has taken the place of is damage", async () => {
+    const { files, last, path } = await fiveRecords();
+    const file = await files.open(path, { create: false, durable: false });
+    const older = await file.read(last.position, last.bytes);
+    await file.close();
+    files.overwrite(path, last.position, new Uint8Array(last.bytes));
+    const { log } = await openLog(files);
+    await append(log, [command(5, 2, 2_600)]);
+    await append(log, [command(6, 2)]);
+    await log.close();
+    files.overwrite(path, last.position, older);
+    const { recovered } = await openLog(files);
+    expect(recovered).toMatchObject({ torn: 0, damage: { kind: "record" } });
+  });
+
   test("a record in another one's place is damage", async () => {
     const { files, records, path } = await fiveRecords();
     const whole = (await files.readWhole(path))!;

@@ -126,6 +126,16 @@ describe("Raft paper, section 5.2: elections", () => {
     ]);
   });
 
+  test("a voter that gave its vote waits for the candidate a whole timeout", () => {
+    let ticks = 0;
+    for (const waiting = new LoneCore(); waiting.role === "follower"; ticks += 1) waiting.tick();
+    const node = new LoneCore();
+    node.tick(ticks - 1);
+    node.askVote({ from: 2, term: 1 }, [0, 0]);
+    node.tick(4);
+    expect([node.role, node.term]).toEqual(["follower", 1]);
+  });
+
   test("a candidate that meets the leader of its term follows, and its vote stays given", () => {
     const node = new LoneCore();
     node.awaitCampaign();
