@@ -26,6 +26,8 @@ test("kill -9 of the leader under load loses nothing, doubles nothing and leaves
     workload.noteFault(`kill ${leader.name}`);
     const killedMs = performance.now();
     await ensemble.kill(leader.name);
+    // What was sent to it and not answered is in doubt from here on.
+    workload.noteFault(`${leader.name} is gone`);
     const next = await ensemble.leader(leader.term);
     console.log(
       `node ${next.name} leads ${Math.round(performance.now() - killedMs)} ms after the kill`,

@@ -2,18 +2,24 @@ import type { LogScanItem } from "@quorate/server";
 import { describe, expect, test } from "vitest";
 import { itemText, summarize } from "./wal-command.ts";
 
-const RECORD: LogScanItem = JSON.parse(
-  JSON.stringify({
-    status: "ok",
-    segment: "0000000001.log",
-    position: 512,
-    bytes: 1024,
-    sequence: 7,
-    hardState: { term: 3, votedFor: 2 },
-    snapshot: null,
-    entries: { count: 3, firstIndex: 5, firstTerm: 2, lastIndex: 7, lastTerm: 3 },
-  }),
-);
+const RANGE = { count: 3, firstIndex: 5, firstTerm: 2, lastIndex: 7, lastTerm: 3 };
+
+/** A whole record, changed as a test wants it; its branded numbers have no constructor outside the core. */
+function recordWith(changes: object): LogScanItem {
+  return JSON.parse(JSON.stringify({ ...PLAIN_RECORD, ...changes }));
+}
+
+const PLAIN_RECORD = {
+  status: "ok",
+  segment: "0000000001.log",
+  position: 512,
+  bytes: 1024,
+  sequence: 7,
+  hardState: { term: 3, votedFor: 2 },
+  snapshot: null,
+  entries: RANGE,
+};
+const RECORD = recordWith({});
 const damage = (status: "torn" | "corrupt"): LogScanItem => ({
   status,
   segment: "0000000002.log",
@@ -38,6 +44,23 @@ describe("a log", () => {
       lastIndex: 7,
     });
     expect(findings).toEqual([damage("torn")]);
+  });
+
+  test("of which a segment is gone is damaged", async () => {
+    const findings: string[] = [];
+    const later = recordWith({ entries: { ...RANGE, firstIndex: 9, lastIndex: 9, count: 1 } });
+    const { corrupt } = await summarize(scanOf(RECORD, later, later), (item) =>
+      findings.push(itemText(item)),
+    );
+    expect(corrupt).toBe(1);
+    expect(findings).toEqual(["0000000001.log @512 CORRUPT: entries 8 to 8 are missing before it"]);
+  });
+
+  test("may go on behind an image with another index", async () => {
+    const image = recordWith({ snapshot: { index: 20, term: 3 }, entries: null });
+    const later = recordWith({ entries: { ...RANGE, firstIndex: 21, lastIndex: 21, count: 1 } });
+    const { corrupt } = await summarize(scanOf(RECORD, image, later), () => undefined);
+    expect(corrupt).toBe(0);
   });
 
   test("is told record by record", () => {
