@@ -1,0 +1,61 @@
+import { describe, expect, test } from "vitest";
+import { checkWatches } from "./ensemble/watch-check.ts";
+import { drawProfile, type Fault } from "./ensemble/profile.ts";
+import { simulate, type RunResult } from "./ensemble/simulation.ts";
+
+const SHORT_MS = 8_000;
+const SEEDS = 10;
+
+/** A run that is short enough for every change. */
+function short(seed: number): Promise<RunResult> {
+  return simulate({ ...drawProfile(seed), durationMs: SHORT_MS });
+}
+
+describe("whole ensembles with their clients, under faults", () => {
+  test("every promise is kept, and everything works again once the faults end", async () => {
+    const faults = new Set<Fault>();
+    let operations = 0;
+    let increments = 0;
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const result = await short(seed);
+      for (const fault of result.faults.keys()) faults.add(fault);
+      operations += result.operations;
+      increments += result.increments;
+    }
+    expect(faults.size).toBeGreaterThan(12);
+    expect(operations).toBeGreaterThan(30 * SEEDS * (SHORT_MS / 1_000));
+    expect(increments).toBeGreaterThan(100);
+  }, 170_000);
+
+  test("equal seeds are equal runs", async () => {
+    const [once, again] = [await short(2), await short(2)];
+    expect(again).toEqual(once);
+    expect((await short(3)).traceHash).not.toBe(once.traceHash);
+  }, 60_000);
+});
+
+describe("the check of watches", () => {
+  const told = (...zxids: readonly number[]) => zxids.map((zxid) => ({ zxid, path: "/r0" }));
+  const watched = (number: number, events: ReturnType<typeof told>, gaps = []) => ({
+    number,
+    fromZxid: 1,
+    events,
+    gaps,
+    upToZxid: events.at(-1)?.zxid ?? 0,
+  });
+
+  test("sees a change that one watch missed and another told", () => {
+    const both = [watched(1, told(2, 3, 4)), watched(2, told(2, 4))];
+    expect(() => checkWatches(both, [])).toThrow("W3");
+    expect(() => checkWatches([watched(1, told(2, 3, 4))], [])).not.toThrow();
+  });
+
+  test("sees a change that was told twice", () => {
+    expect(() => checkWatches([watched(1, told(2, 2))], [])).toThrow("W2");
+  });
+
+  test("accepts what a watch said that it does not know", () => {
+    const lost = { ...watched(2, told(2, 4)), gaps: [{ afterZxid: 2, upToZxid: 3 }] };
+    expect(() => checkWatches([watched(1, told(2, 3, 4)), lost], [])).not.toThrow();
+  });
+});

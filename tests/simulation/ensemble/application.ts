@@ -1,0 +1,129 @@
+import { QuorateError, type QuorateClient } from "@quorate/client";
+import type { ProcessClock } from "./process-clock.ts";
+import type { SimClient } from "./sim-client.ts";
+import { Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+/** What an application does with one session, until it is over or the run ends. */
+export interface Work {
+  readonly name: string;
+  /** Resolves when there is nothing more to do; rejects with what the SDK rejects with. */
+  run(session: AppSession): Promise<void>;
+}
+
+/** One session of an application, as its work sees it. */
+export interface AppSession {
+  readonly client: QuorateClient;
+  /** Rises with every session of the run. */
+  readonly number: number;
+  /** Of the process that the session belongs to. */
+  readonly clock: ProcessClock;
+  /** False once the run ends, the session is over, or its process has died. */
+  readonly isLive: boolean;
+  /** Pauses for about that long. */
+  think(): Promise<void>;
+}
+
+const RECONNECT_MS = 200;
+
+/** Runs works on one host, session after session, process after process. */
+export class Application {
+  readonly #world: World;
+  readonly #host: SimClient;
+  readonly #works: readonly Work[];
+  readonly #nextNumber: () => number;
+  #isEnding = false;
+  #client: QuorateClient | null = null;
+  #open = new Set<object>();
+
+  constructor(world: World, host: SimClient, works: readonly Work[], nextNumber: () => number) {
+    this.#world = world;
+    this.#host = host;
+    this.#works = works;
+    this.#nextNumber = nextNumber;
+  }
+
+  /** Works of the process that runs now which have not come to their end. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** Begins with the process that runs now; to be called again after it was killed. */
+  start(): void {
+    this.#open = new Set();
+    this.#client = null;
+    this.#live().catch((error: unknown) => this.#world.fail(error));
+  }
+
+  /** Works end at their next step, and the session with them. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await this.#client?.close();
+  }
+
+  /** Works end at their next step. */
+  quiet(): void {
+    this.#isEnding = true;
+  }
+
+  async #live(): Promise<void> {
+    const { clock } = this.#host;
+    while (!this.#isEnding && !clock.isDead) {
+      try {
+        const client = await this.#host.connect();
+        this.#client = client;
+        await this.#work(client);
+      } catch (error) {
+        if (!(error instanceof QuorateError) || error.code !== "CONNECTION_FAILED") throw error;
+      }
+      await new Promise<void>((resolve) => {
+        clock.after(RECONNECT_MS, resolve);
+      });
+    }
+  }
+
+  async #work(client: QuorateClient): Promise<void> {
+    const { profile, random } = this.#world;
+    const { clock } = this.#host;
+    const number = this.#nextNumber();
+    this.#world.trace.note(this.#host.name, `has session ${client.session}, number ${number}`);
+    const isEnding = (): boolean => this.#isEnding;
+    const session: AppSession = {
+      client,
+      number,
+      clock,
+      get isLive() {
+        return !isEnding() && !clock.isDead && isOpen(client);
+      },
+      think: () =>
+        new Promise((resolve) => {
+          clock.after(profile.thinkMs * (0.2 + 1.6 * random.nextFraction()), resolve);
+        }),
+    };
+    await Promise.all(this.#works.map((work) => this.#one(work, session)));
+    this.#world.trace.note(this.#host.name, `session ${client.session} is ${client.state.kind}`);
+  }
+
+  async #one(work: Work, session: AppSession): Promise<void> {
+    const open = this.#open;
+    const token = {};
+    open.add(token);
+    try {
+      await work.run(session);
+    } catch (error) {
+      if (error instanceof QuorateError && !isOpen(session.client)) return;
+      throw error instanceof Violation
+        ? error
+        : new Violation(
+            "call",
+            `${work.name} of session ${session.client.session}: ${String(error)}`,
+          );
+    } finally {
+      open.delete(token);
+    }
+  }
+}
+
+function isOpen(client: QuorateClient): boolean {
+  return client.state.kind !== "expired" && client.state.kind !== "closed";
+}

@@ -1,0 +1,112 @@
+import { QuorateError, type Lock } from "@quorate/client";
+import type { AppSession, Work } from "./application.ts";
+import { Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+const COUNTER = "/counter";
+const LOCK = "/lock";
+const ACQUIRE_MS = 3_000;
+
+/** Somebody who holds the lock, as far as he may know. */
+interface Holder {
+  readonly session: AppSession;
+  readonly lock: Lock;
+}
+
+/** Everybody increments one counter by reading and writing it under a lock, the write guarded by the lock's token. */
+export class CounterWork implements Work {
+  readonly name = "counter";
+  readonly #world: World;
+  readonly #holders = new Set<Holder>();
+  #lastToken = 0;
+  #done = 0;
+  #inDoubt = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Increments that were acknowledged. */
+  get done(): number {
+    return this.#done;
+  }
+
+  async run(session: AppSession): Promise<void> {
+    try {
+      await session.client.create(COUNTER, "0");
+    } catch (error) {
+      if (!(error instanceof QuorateError) || error.code !== "NODE_EXISTS") throw error;
+    }
+    while (session.isLive) {
+      await this.#increment(session);
+      await session.think();
+    }
+  }
+
+  /** Compares the counter with what was acknowledged. */
+  check(value: number): void {
+    if (value >= this.#done && value <= this.#done + this.#inDoubt) return;
+    const text = `the counter is ${value} after ${this.#done} increments and ${this.#inDoubt} in doubt`;
+    throw new Violation("C4 exactly once", text);
+  }
+
+  async #increment(session: AppSession): Promise<void> {
+    let lock: Lock;
+    try {
+      lock = await session.client.lock(LOCK).acquire({ timeoutMs: ACQUIRE_MS });
+    } catch (error) {
+      if (!(error instanceof QuorateError)) throw error;
+      if (error.code === "TIMEOUT" || error.code === "LOCK_LOST") return;
+      throw error;
+    }
+    const holder: Holder = { session, lock };
+    this.#onAcquired(holder);
+    try {
+      await this.#incrementHeld(session, lock);
+    } finally {
+      this.#holders.delete(holder);
+      await lock.release();
+    }
+  }
+
+  async #incrementHeld({ client }: AppSession, lock: Lock): Promise<void> {
+    try {
+      const { data } = await client.get(COUNTER);
+      const value = Number(new TextDecoder().decode(data)) + 1;
+      if (lock.signal.aborted) return;
+      // In doubt until the answer is there; if the process dies, for ever.
+      this.#inDoubt += 1;
+      await client.multi([lock.guard(), { kind: "set", path: COUNTER, data: String(value) }]);
+      this.#inDoubt -= 1;
+      this.#done += 1;
+    } catch (error) {
+      if (!(error instanceof QuorateError)) throw error;
+      if (error.code !== "FENCED") throw error;
+      this.#inDoubt -= 1;
+    }
+  }
+
+  #onAcquired(holder: Holder): void {
+    const { lock, session } = holder;
+    if (session.clock.isDead) return;
+    if (lock.token <= this.#lastToken) {
+      const text = `token ${lock.token} after ${this.#lastToken}`;
+      this.#world.fail(new Violation("L1 tokens rise", text));
+    }
+    this.#lastToken = lock.token;
+    for (const other of this.#holders) {
+      if (!mayAct(other)) this.#holders.delete(other);
+      else {
+        const text = `sessions ${other.session.client.session} and ${session.client.session} hold the lock`;
+        this.#world.fail(new Violation("L3 told before granted", text));
+      }
+    }
+    this.#holders.add(holder);
+  }
+}
+
+/** A process that is dead or stopped does nothing; one that goes on hears of its loss before it does. */
+function mayAct({ lock, session }: Holder): boolean {
+  const { clock } = session;
+  return !clock.isDead && !clock.isStopped && !lock.signal.aborted;
+}

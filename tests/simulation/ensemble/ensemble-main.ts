@@ -1,0 +1,50 @@
+import { parseArgs } from "node:util";
+import { drawProfile } from "./profile.ts";
+import { RunFailure, simulate } from "./simulation.ts";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    "from-seed": { type: "string", default: "1" },
+    runs: { type: "string", default: "20" },
+    minutes: { type: "string" },
+    trace: { type: "boolean", default: false },
+  },
+});
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const first = Number(values.seed ?? values["from-seed"]);
+const runsMax =
+  values.seed !== undefined ? 1 : values.minutes === undefined ? Number(values.runs) : Infinity;
+const untilMs = performance.now() + Number(values.minutes ?? Infinity) * 60_000;
+let runs = 0;
+let violations = 0;
+let simulatedMs = 0;
+let events = 0;
+let operations = 0;
+for (let seed = first; runs < runsMax && performance.now() < untilMs; seed += 1) {
+  runs += 1;
+  try {
+    const result = await simulate(drawProfile(seed), values.trace ? print : null);
+    simulatedMs += result.simulatedMs;
+    events += result.events;
+    operations += result.operations + result.increments;
+    if (values.seed !== undefined)
+      print(JSON.stringify({ ...result, faults: Object.fromEntries(result.faults) }));
+  } catch (error) {
+    if (!(error instanceof RunFailure)) throw error;
+    violations += 1;
+    if (values.seed !== undefined && !values.trace)
+      for (const line of error.lines.slice(-120)) print(line);
+    print(error.message);
+    print(`again: npm run sim -- --seed ${seed}`);
+  }
+}
+const { user, system } = process.cpuUsage();
+print(
+  `${(simulatedMs / 1000 / ((user + system) / 1e6)).toFixed(0)} simulated seconds a second of CPU`,
+);
+print(
+  `sim: ${runs} runs, ${(simulatedMs / 3_600_000).toFixed(2)} simulated hours, ${events} events, ${operations} client ops checked, ${violations} violations`,
+);
+process.exitCode = violations > 0 ? 1 : 0;

@@ -1,0 +1,115 @@
+import type { MonotonicClock, Timer } from "../../../packages/server/src/ports.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+/** How one process's clock differs from the world's. */
+export interface ClockSkew {
+  /** Its seconds in one of the world's. */
+  readonly rate: number;
+  readonly startMs: number;
+}
+
+/** From the end of a turn's input to its work. */
+const TURN_MS = 0.02;
+
+/**
+ * The monotonic clock of one life of one process, of a server's or of an application's. While the process is stopped
+ * nothing of it runs and its clock goes on, as with SIGSTOP; once it has died nothing of it runs any more.
+ */
+export class ProcessClock implements MonotonicClock {
+  readonly #time: VirtualTime;
+  readonly #skew: ClockSkew;
+  readonly #bornMs: number;
+  #isDead = false;
+  #isStopped = false;
+  /** What fell due while it was stopped. */
+  #backlog: (() => void)[] = [];
+
+  constructor(time: VirtualTime, skew: ClockSkew) {
+    this.#time = time;
+    this.#skew = skew;
+    this.#bornMs = time.nowMs;
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  nowMs(): number {
+    return this.#skew.startMs + (this.#time.nowMs - this.#bornMs) * this.#skew.rate;
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    const due = this.#time.after(Math.max(0, delayMs) / this.#skew.rate, () =>
+      this.#run(() => {
+        if (!isCancelled) callback();
+      }),
+    );
+    let isCancelled = false;
+    return {
+      cancel: () => {
+        isCancelled = true;
+        due.run = null;
+      },
+    };
+  }
+
+  every(periodMs: number, callback: () => void): Timer {
+    let dueMs = this.nowMs() + periodMs;
+    let timer: Timer = { cancel: () => {} };
+    let isCancelled = false;
+    const arm = (): void => {
+      timer = this.after(dueMs - this.nowMs(), () => {
+        // After a stall the periods that passed are skipped, not made up for.
+        dueMs += periodMs;
+        if (dueMs <= this.nowMs()) dueMs = this.nowMs() + periodMs;
+        if (!isCancelled) arm();
+        callback();
+      });
+    };
+    arm();
+    return {
+      cancel: () => {
+        isCancelled = true;
+        timer.cancel();
+      },
+    };
+  }
+
+  endOfTurn(callback: () => void): void {
+    this.#time.after(TURN_MS, () => this.#run(callback));
+  }
+
+  /** Resolves after that long of the world's time, unless the process dies: what a device does for it. */
+  device(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#time.after(delayMs, () => this.#run(resolve));
+    });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Timers that fell due come first, as in the runtime: what waits in the sockets is read after them. */
+  resume(): void {
+    this.#isStopped = false;
+    const backlog = this.#backlog;
+    this.#backlog = [];
+    for (const callback of backlog) this.#run(callback);
+  }
+
+  die(): void {
+    this.#isDead = true;
+    this.#backlog = [];
+  }
+
+  #run(callback: () => void): void {
+    if (this.#isDead) return;
+    if (this.#isStopped) this.#backlog.push(callback);
+    else callback();
+  }
+}

@@ -1,0 +1,130 @@
+import { QuorateError } from "@quorate/client";
+import type {
+  HistoryRecord,
+  Operation,
+  OperationRecord,
+  Outcome,
+} from "../../linearizability/history.ts";
+import type { AppSession, Work } from "./application.ts";
+import { Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+const LANES = 2;
+
+/** Reads and writes of a few registers by everybody, recorded for the checkers. */
+export class RegisterWork implements Work {
+  readonly name = "registers";
+  readonly #ended: OperationRecord[] = [];
+  /** Under way; those of a process that died stay so for ever. */
+  readonly #open = new Set<OperationRecord>();
+  readonly #world: World;
+  readonly #paths: readonly string[];
+  #issued = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#paths = Array.from({ length: world.profile.paths }, (_, at) => `/r${at}`);
+  }
+
+  /** Operations that ended. */
+  get ended(): readonly OperationRecord[] {
+    return this.#ended;
+  }
+
+  /** Everything that was asked. What was never answered may have taken effect at any time. */
+  get history(): readonly HistoryRecord[] {
+    return [...this.#ended, ...this.#open];
+  }
+
+  async run(session: AppSession): Promise<void> {
+    await this.#createAll(session);
+    const versions = new Map<string, number>();
+    const counter = { sequence: 0 };
+    await Promise.all(
+      Array.from({ length: LANES }, async () => {
+        while (session.isLive) {
+          await this.#one(session, versions, counter);
+          await session.think();
+        }
+      }),
+    );
+  }
+
+  async #createAll({ client }: AppSession): Promise<void> {
+    for (const path of this.#paths) {
+      try {
+        await client.create(path, "0");
+      } catch (error) {
+        if (!(error instanceof QuorateError) || error.code !== "NODE_EXISTS") throw error;
+      }
+    }
+  }
+
+  async #one(
+    session: AppSession,
+    versions: Map<string, number>,
+    counter: { sequence: number },
+  ): Promise<void> {
+    const { random, time } = this.#world;
+    const path = this.#paths[random.nextBelow(this.#paths.length)] ?? "/";
+    this.#issued += 1;
+    counter.sequence += 1;
+    const { sequence } = counter;
+    const operation = this.#choose(versions.get(path), `${session.number}.${this.#issued}`);
+    const open: OperationRecord = {
+      kind: "operation",
+      client: session.number,
+      sequence,
+      path,
+      operation,
+      outcome: { kind: "unknown", code: "UNANSWERED" },
+      invokedMs: time.nowMs,
+      returnedMs: Infinity,
+    };
+    this.#open.add(open);
+    const outcome = await perform(session, path, operation);
+    this.#open.delete(open);
+    if (outcome.kind === "ok" && outcome.observed !== null) {
+      versions.set(path, outcome.observed.version);
+    }
+    if (outcome.kind === "unknown" && isOpen(session)) {
+      const text = `${operation.kind} of ${path} in live session ${session.client.session}: ${outcome.code}`;
+      this.#world.fail(new Violation("C4 no unknown outcome", text));
+    }
+    const returnedMs = outcome.kind === "unknown" ? Infinity : time.nowMs;
+    this.#ended.push({ ...open, outcome, returnedMs });
+  }
+
+  #choose(version: number | undefined, value: string): Operation {
+    const dice = this.#world.random.nextFraction();
+    if (dice < 0.4) return { kind: "get" };
+    if (dice < 0.75 || version === undefined) return { kind: "set", value };
+    return { kind: "compareAndSet", value, expectedVersion: version };
+  }
+}
+
+function isOpen({ client, clock }: AppSession): boolean {
+  return client.state.kind !== "expired" && client.state.kind !== "closed" && !clock.isDead;
+}
+
+async function perform(session: AppSession, path: string, operation: Operation): Promise<Outcome> {
+  const { client } = session;
+  try {
+    if (operation.kind === "get") {
+      const { data, stat } = await client.get(path);
+      const observed = { value: new TextDecoder().decode(data), version: stat.version };
+      return { kind: "ok", observed, zxid: stat.mzxid };
+    }
+    if (operation.kind !== "set" && operation.kind !== "compareAndSet") {
+      throw new Error(`no register does ${operation.kind}`);
+    }
+    const condition =
+      operation.kind === "compareAndSet" ? { version: operation.expectedVersion } : {};
+    const stat = await client.set(path, operation.value, condition);
+    const observed = { value: operation.value, version: stat.version };
+    return { kind: "ok", observed, zxid: stat.mzxid };
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error;
+    return { kind: error.outcomeUnknown ? "unknown" : "fail", code: error.code };
+  }
+}

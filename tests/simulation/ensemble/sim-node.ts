@@ -1,0 +1,253 @@
+import { createServerConfig, type ServerConfig } from "../../../packages/server/src/config.ts";
+import { ServerError } from "../../../packages/server/src/errors.ts";
+import {
+  MemoryFiles,
+  type FileOperation,
+  type FileStep,
+} from "../../../packages/server/src/memory/memory-files.ts";
+import { MemoryImageStores } from "../../../packages/server/src/memory/memory-image-stores.ts";
+import { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
+import type { WallClock } from "../../../packages/server/src/ports.ts";
+import { QuorateServer } from "../../../packages/server/src/quorate-server.ts";
+import { ProcessClock } from "./process-clock.ts";
+import { processTransport } from "./process-transport.ts";
+import type { Profile } from "./profile.ts";
+import { Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+const PEER_PORT = 7101;
+const CLIENT_PORT = 7001;
+const EPOCH_MS = 1_700_000_000_000;
+const RESTART_MEAN_MS = 800;
+/** Errors that say that this node's state went wrong, not its surroundings. */
+const WRONG = new Set(["DIGEST_MISMATCH", "LOG_CORRUPT", "IMAGE_CORRUPT", "IDENTITY_MISMATCH"]);
+const SLOW_OPERATIONS: ReadonlySet<FileOperation> = new Set(["write", "sync", "syncDirectory"]);
+
+/** What the disk of a node does to its writes. */
+export interface DiskMood {
+  /** Times as long as usual. */
+  slowness: number;
+  /** Nothing is answered any more. */
+  isHung: boolean;
+}
+
+/** One server of the simulated ensemble: its machine with disk and clocks, and the process on it, which comes and goes. */
+export class SimNode {
+  readonly name: string;
+  readonly mood: DiskMood = { slowness: 1, isHung: false };
+  readonly #world: World;
+  readonly #config: ServerConfig;
+  readonly #random: SeededRandom;
+  #files: MemoryFiles;
+  #images: MemoryImageStores;
+  #clock: ProcessClock;
+  #server: QuorateServer | null = null;
+  #wallJumpMs = 0;
+  #isDark = false;
+  #life = 0;
+
+  constructor(world: World, number: number) {
+    this.#world = world;
+    this.name = `n${number}`;
+    this.#random = new SeededRandom(world.profile.seed * 31 + number);
+    this.#config = configOf(world.profile, number);
+    this.#files = new MemoryFiles({ seed: this.#random.nextUint32() });
+    this.#images = new MemoryImageStores(this.#files);
+    this.#clock = this.#newClock();
+    this.#clock.die();
+  }
+
+  get clientAddress(): string {
+    return `${this.name}:${CLIENT_PORT}`;
+  }
+
+  get isUp(): boolean {
+    return !this.#clock.isDead;
+  }
+
+  get isStopped(): boolean {
+    return this.#clock.isStopped;
+  }
+
+  /** Null while it starts or is down. */
+  get server(): QuorateServer | null {
+    return this.#server;
+  }
+
+  start(): void {
+    if (this.isUp) return;
+    const { network, trace, time } = this.#world;
+    network.drop(this.name);
+    if (this.#isDark) this.#lightUp();
+    this.#life += 1;
+    const clock = this.#newClock();
+    this.#clock = clock;
+    const files = this.#files;
+    files.setOnStep((step) => this.#onStep(clock, step));
+    trace.note(this.name, `starts, life ${this.#life}`);
+    const wallClock: WallClock = { nowMs: () => EPOCH_MS + time.nowMs + this.#wallJumpMs };
+    QuorateServer.start({
+      config: this.#config,
+      ports: {
+        clock,
+        wallClock,
+        random: new SeededRandom(this.#random.nextUint32()),
+        files,
+        images: this.#images,
+        transport: processTransport(network.transport(this.name), clock),
+      },
+      logger: trace.logger(this.name),
+      ownsProcess: false,
+    }).then(
+      (server) => {
+        if (clock.isDead) return;
+        this.#server = server;
+        server.stopped.then(
+          (reason) => this.#onEnded(clock, reason),
+          (error: unknown) => this.#onEnded(clock, asError(error)),
+        );
+      },
+      (error: unknown) => this.#onEnded(clock, asError(error)),
+    );
+  }
+
+  /** `kill -9` together with the loss of whatever was not synced. Others hear of it, unless the machine goes with it. */
+  crash(withMachine: boolean): void {
+    if (!this.isUp) return;
+    this.#world.trace.note(this.name, withMachine ? "loses power" : "is killed");
+    this.#end();
+    if (withMachine) this.#goDark();
+    else this.#world.network.drop(this.name);
+  }
+
+  /** Asks the process to end, as SIGTERM does. */
+  terminate(): void {
+    const server = this.#server;
+    if (server === null || !this.isUp || this.isStopped) return;
+    this.#world.trace.note(this.name, "is asked to stop");
+    server.stop().catch((error: unknown) => this.#world.fail(error));
+  }
+
+  /** SIGSTOP. */
+  stop(): void {
+    if (!this.isUp || this.isStopped) return;
+    this.#world.trace.note(this.name, "is stopped");
+    this.#clock.stop();
+    this.#world.network.pause(this.name);
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    if (!this.isStopped) return;
+    this.#world.trace.note(this.name, "goes on");
+    this.#clock.resume();
+    this.#world.network.resume(this.name);
+  }
+
+  jumpWallClock(ms: number): void {
+    this.#world.trace.note(this.name, `wall clock jumps by ${Math.round(ms)} ms`);
+    this.#wallJumpMs += ms;
+  }
+
+  /** The next such operation of its disk fails. */
+  failNext(operation: FileOperation): void {
+    this.#world.trace.note(this.name, `the next ${operation} fails`);
+    this.#files.failNext(operation, new ServerError("STORAGE_FAILED", "EIO, simulated"));
+  }
+
+  restartSoon(): void {
+    const { time, random } = this.#world;
+    time.after(RESTART_MEAN_MS * (0.1 + 2 * random.nextFraction()), () => this.start());
+  }
+
+  #newClock(): ProcessClock {
+    const { time, profile } = this.#world;
+    const skew = profile.clockSkewMax * (2 * this.#random.nextFraction() - 1);
+    return new ProcessClock(time, {
+      rate: 1 + skew,
+      startMs: 1_000 + this.#random.nextBelow(1_000_000),
+    });
+  }
+
+  #onStep(clock: ProcessClock, step: FileStep): Promise<void> | null {
+    if (step.phase === "before" || !SLOW_OPERATIONS.has(step.operation)) return null;
+    if (this.mood.isHung) return this.#whileHung(clock);
+    return clock.device(this.#latencyMs());
+  }
+
+  async #whileHung(clock: ProcessClock): Promise<void> {
+    while (this.mood.isHung) await clock.device(50);
+  }
+
+  #latencyMs(): number {
+    const { random, profile } = this.#world;
+    const part = random.nextFraction();
+    return profile.diskMeanMs * this.mood.slowness * (0.5 + part * part * 1.5);
+  }
+
+  #onEnded(clock: ProcessClock, reason: Error | null): void {
+    if (clock.isDead || clock !== this.#clock) return;
+    this.#world.trace.note(this.name, `ends: ${String(reason)}`);
+    const code = reason instanceof ServerError ? reason.code : null;
+    if (reason !== null && (code === null || WRONG.has(code))) {
+      const text = reason.stack ?? reason.message;
+      this.#world.fail(new Violation("node", `${this.name} ended: ${text}`));
+      return;
+    }
+    this.#end();
+    this.#world.network.drop(this.name);
+    this.restartSoon();
+  }
+
+  /** The process is gone; the disk keeps what was durable, and of the rest whatever it happens to keep. */
+  #end(): void {
+    if (this.isStopped) this.#world.network.resume(this.name);
+    this.#clock.die();
+    this.#server = null;
+    this.#files = this.#files.crash();
+    this.#images = this.#images.afterCrash(this.#files);
+  }
+
+  /** Whoever has a connection with it hears nothing more, not even that it ended. */
+  #goDark(): void {
+    this.#isDark = true;
+    for (const other of this.#world.parties) this.#world.cut.block(this.name, other);
+  }
+
+  #lightUp(): void {
+    this.#isDark = false;
+    for (const other of this.#world.parties) this.#world.cut.unblock(this.name, other);
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function configOf(profile: Profile, number: number): ServerConfig {
+  const members = Array.from({ length: profile.nodes }, (_, at) => ({
+    name: `n${at + 1}`,
+    peer: `n${at + 1}:${PEER_PORT}`,
+    client: `n${at + 1}:${CLIENT_PORT}`,
+  }));
+  const config = createServerConfig({
+    name: `n${number}`,
+    members,
+    dataDirectory: "/data",
+    insecure: true,
+    tickMs: 10,
+    heartbeatMs: profile.heartbeatMs,
+    electionTimeoutMs: profile.electionTimeoutMs,
+    diskFreeBytesMin: 262_144,
+    diskReserveBytes: 65_536,
+    logSegmentBytes: 65_536,
+    checkpointBytes: profile.checkpointBytes,
+  });
+  const { limits } = config;
+  const tree = {
+    ...limits.tree,
+    changeLogCountMax: profile.changeLogCount,
+    changeLogImagedMax: Math.ceil(profile.changeLogCount / 4),
+  };
+  return { ...config, limits: { ...limits, tree } };
+}

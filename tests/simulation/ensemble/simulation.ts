@@ -1,0 +1,209 @@
+import { checkHistory } from "../../linearizability/checker.ts";
+import type { OperationRecord } from "../../linearizability/history.ts";
+import { present } from "../../linearizability/register-model.ts";
+import { findSessionDisorder } from "../../linearizability/session-order.ts";
+import { checkWitness } from "../../linearizability/witness.ts";
+import { Application } from "./application.ts";
+import { CounterWork } from "./counter-work.ts";
+import { Nemesis, type ClientSite } from "./nemesis.ts";
+import type { Fault, Profile } from "./profile.ts";
+import { RegisterWork } from "./register-work.ts";
+import { SimClient } from "./sim-client.ts";
+import { Violation } from "./violation.ts";
+import { checkWatches } from "./watch-check.ts";
+import { WatchWork } from "./watch-work.ts";
+import { World } from "./world.ts";
+
+/** What one run did. */
+export interface RunResult {
+  readonly seed: number;
+  readonly simulatedMs: number;
+  readonly events: number;
+  readonly operations: number;
+  readonly increments: number;
+  readonly watched: number;
+  readonly faults: ReadonlyMap<Fault, number>;
+  readonly traceHash: string;
+}
+
+/** A run that broke a promise, with what led to it. */
+export class RunFailure extends Error {
+  override readonly name = "RunFailure";
+  readonly lines: readonly string[];
+
+  constructor(profile: Profile, cause: unknown, lines: readonly string[]) {
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    super(`seed ${profile.seed}: ${text}`, { cause });
+    this.lines = lines;
+  }
+}
+
+const FORMATION_MS = 20_000;
+const RECOVERY_MS = 60_000;
+const DRAIN_MS = 60_000;
+const POLL_MS = 50;
+/** Registers are there before anybody uses them. */
+const CREATED = present("0", 0);
+
+/** Runs one seed from the first start of its ensemble to the last check. Throws `RunFailure`. */
+export async function simulate(
+  profile: Profile,
+  print: ((line: string) => void) | null = null,
+): Promise<RunResult> {
+  const world = new World(profile, print);
+  try {
+    return await new Simulation(world).run();
+  } catch (error) {
+    throw new RunFailure(profile, error, world.trace.lines);
+  }
+}
+
+class Simulation {
+  readonly #world: World;
+  readonly #registers: RegisterWork;
+  readonly #counter: CounterWork;
+  readonly #watches: WatchWork;
+  readonly #sites: readonly ClientSite[];
+  readonly #nemesis: Nemesis;
+  #sessions = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#registers = new RegisterWork(world);
+    this.#counter = new CounterWork(world);
+    this.#watches = new WatchWork(world);
+    const works = [this.#registers, this.#counter, this.#watches];
+    const nextNumber = (): number => {
+      this.#sessions += 1;
+      return this.#sessions;
+    };
+    this.#sites = Array.from({ length: world.profile.clients }, (_, at) => {
+      const host = new SimClient(world, at + 1);
+      return { host, application: new Application(world, host, works, nextNumber) };
+    });
+    this.#nemesis = new Nemesis(world, this.#sites);
+  }
+
+  async run(): Promise<RunResult> {
+    const { time, nodes, profile, trace } = this.#world;
+    for (const node of nodes) node.start();
+    await this.#wait("the ensemble to form", FORMATION_MS, () => this.#isReady());
+    for (const { application } of this.#sites) application.start();
+    this.#nemesis.start();
+    await time.runUntil(time.nowMs + profile.durationMs, () => this.#world.hasFailed);
+    this.#rethrow();
+    this.#nemesis.stop();
+    await this.#recover();
+    await this.#end();
+    const operations = this.#checkHistories();
+    return {
+      seed: profile.seed,
+      simulatedMs: time.nowMs,
+      events: time.events,
+      operations,
+      increments: this.#counter.done,
+      watched: this.#watches.watched.reduce((sum, { events }) => sum + events.length, 0),
+      faults: this.#nemesis.counts,
+      traceHash: trace.hash,
+    };
+  }
+
+  /** Once nothing is broken any more everything works again, without anybody's help. */
+  async #recover(): Promise<void> {
+    await this.#wait("all nodes to serve again", RECOVERY_MS, () => this.#isReady());
+    const { ended } = this.#registers;
+    const before = ended.length;
+    await this.#wait("operations to succeed again", RECOVERY_MS, () => {
+      const later = ended.slice(before).filter(isSuccess);
+      return later.length >= 2 * this.#sites.length;
+    });
+  }
+
+  /** Everybody finishes, and all nodes come to rest in the same state. */
+  async #end(): Promise<void> {
+    for (const { application } of this.#sites) application.quiet();
+    await this.#wait("works to end", DRAIN_MS, () =>
+      this.#sites.every(({ application }) => application.open === 0),
+    );
+    await this.#readCounter();
+    let isClosed = false;
+    Promise.all(this.#sites.map(({ application }) => application.end())).then(
+      () => {
+        isClosed = true;
+      },
+      (error: unknown) => this.#world.fail(error),
+    );
+    await this.#wait("sessions to close", DRAIN_MS, () => isClosed);
+    await this.#wait("all nodes to rest in one state", DRAIN_MS, () => this.#isAtRest());
+  }
+
+  async #readCounter(): Promise<void> {
+    const [site] = this.#sites;
+    if (site === undefined) return;
+    let value: number | null = null;
+    const read = async (): Promise<void> => {
+      const client = await site.host.connect();
+      const { data } = await client.get("/counter");
+      value = Number(new TextDecoder().decode(data));
+      await client.close();
+    };
+    read().catch((error: unknown) => this.#world.fail(error));
+    await this.#wait("the counter", DRAIN_MS, () => value !== null);
+    this.#counter.check(value ?? -1);
+  }
+
+  #isReady(): boolean {
+    return this.#world.nodes.every(({ server }) => server?.notReady().length === 0);
+  }
+
+  #isAtRest(): boolean {
+    const statuses = this.#world.nodes.flatMap(({ server }) => server?.status() ?? []);
+    const [first] = statuses;
+    if (first === undefined || statuses.length < this.#world.nodes.length) return false;
+    if (statuses.some(({ zxid }) => zxid !== first.zxid)) return false;
+    const other = statuses.find(({ digest }) => digest !== first.digest);
+    if (other !== undefined) {
+      const text = `at ${first.zxid} ${first.name} has ${first.digest}, ${other.name} ${other.digest}`;
+      throw new Violation("I12 equal digests", text);
+    }
+    // Sessions whose owner died are gone after their timeout, and what they owned with them.
+    return first.sessions === 0;
+  }
+
+  #checkHistories(): number {
+    const { history } = this.#registers;
+    // An order that explains everything is a proof. Where the revisions give none, the search tells what is wrong.
+    const witness = checkWitness(history, () => CREATED);
+    if (witness.kind !== "ok") {
+      const verdict = checkHistory(history, { initial: () => CREATED });
+      if (verdict.kind === "violation") throw new Violation("C1 linearizable", verdict.explanation);
+    }
+    if (witness.kind === "violation") throw new Violation("C1 witness", witness.explanation);
+    const disorder = findSessionDisorder(history);
+    if (disorder !== null) throw new Violation("C2 FIFO", disorder);
+    checkWatches(this.#watches.watched, history);
+    return history.length;
+  }
+
+  async #wait(what: string, limitMs: number, isDone: () => boolean): Promise<void> {
+    const { time } = this.#world;
+    const endMs = time.nowMs + limitMs;
+    while (!isDone()) {
+      this.#rethrow();
+      if (time.nowMs >= endMs) {
+        throw new Violation("V liveness", `waited ${limitMs} ms in vain for ${what}`);
+      }
+      await time.runUntil(time.nowMs + POLL_MS, () => this.#world.hasFailed);
+    }
+    this.#rethrow();
+  }
+
+  #rethrow(): void {
+    const { failure } = this.#world;
+    if (failure !== null) throw failure;
+  }
+}
+
+function isSuccess({ outcome }: OperationRecord): boolean {
+  return outcome.kind === "ok";
+}

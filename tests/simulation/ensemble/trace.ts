@@ -1,0 +1,63 @@
+import type { Logger, LogFields } from "../../../packages/server/src/observe/logger.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+const LINES_MAX = 400;
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+/** What happened in a run: its last lines for people, and a hash of everything, which equal seeds must share. */
+export class Trace {
+  readonly #time: VirtualTime;
+  readonly #print: ((line: string) => void) | null;
+  #lines: string[] = [];
+  #hash = FNV_OFFSET;
+
+  /** `print`: told every line as it comes. */
+  constructor(time: VirtualTime, print: ((line: string) => void) | null) {
+    this.#time = time;
+    this.#print = print;
+  }
+
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
+  get hash(): string {
+    return (this.#hash >>> 0).toString(16).padStart(8, "0");
+  }
+
+  /** A line for people, and for the hash. */
+  note(who: string, what: string): void {
+    const line = `${this.#time.nowMs.toFixed(2).padStart(10)} ${who.padEnd(4)} ${what}`;
+    for (let at = 0; at < line.length; at += 1) this.#mix(line.charCodeAt(at));
+    this.#lines.push(line);
+    if (this.#lines.length > LINES_MAX) this.#lines = this.#lines.slice(-LINES_MAX / 2);
+    this.#print?.(line);
+  }
+
+  /** Numbers for the hash alone. */
+  mix(...values: readonly number[]): void {
+    for (const value of values) this.#mix(Math.floor(value * 1024) | 0);
+  }
+
+  logger(who: string): Logger {
+    const log = (level: string) => (fields: LogFields, message: string) =>
+      this.note(who, `${level} ${message}${render(fields)}`);
+    return {
+      debug: () => {},
+      info: log(""),
+      warn: log("!"),
+      error: log("!!"),
+      child: () => this.logger(who),
+    };
+  }
+
+  #mix(value: number): void {
+    this.#hash = Math.imul(this.#hash ^ value, FNV_PRIME);
+  }
+}
+
+function render(fields: LogFields): string {
+  const entries = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
+  return entries.length === 0 ? "" : ` ${entries.join(" ")}`;
+}
