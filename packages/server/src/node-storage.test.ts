@@ -136,7 +136,9 @@ describe("a node's storage", () => {
     await first.storage.recordVote(HARD_STATE);
     await persist(first.storage, entries(1, 3));
     await close(first);
+    await disk.files.makeDirectory(`${DIRECTORY}/image-9`);
     const second = await open(disk);
+    expect(await disk.files.list(DIRECTORY)).not.toContain("image-9");
     expect(second.initial.entries).toEqual(entries(1, 3));
     expect(second.initial.hardState).toEqual(HARD_STATE);
     await close(second);
@@ -364,6 +366,8 @@ describe("a node's storage", () => {
     expect(storage.logFirstIndex).toBeGreaterThan(1);
     expect(storage.logFirstIndex).toBeLessThanOrEqual(201);
     await close(opened);
+    // Nothing was ever written to the image: it is older than what is left of the log.
+    await expect(open(disk)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
   });
 
   test("keeps what a snapshot under way pins, as long as the log stays within its bound", async () => {
