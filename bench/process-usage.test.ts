@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cpuSeconds, residentBytes } from "./process-usage.ts";
+import { cpuSeconds, machineCpuSeconds, residentBytes } from "./process-usage.ts";
 
 const BUSY_MICROSECONDS = 200_000;
 /** The kernel counts in ticks of 10 ms, and a process may be in the middle of one at both ends. */
@@ -25,4 +25,13 @@ test("resident memory is that of the process", () => {
 test("a process that is gone has used nothing", () => {
   expect(cpuSeconds(NO_PROCESS)).toBe(0);
   expect(residentBytes(NO_PROCESS)).toBe(0);
+});
+
+test("the machine has used at least what its processes have", () => {
+  const machineBefore = machineCpuSeconds();
+  const ownBefore = cpuSeconds(process.pid);
+  const start = process.cpuUsage();
+  while (process.cpuUsage(start).user < BUSY_MICROSECONDS);
+  const own = cpuSeconds(process.pid) - ownBefore;
+  expect(machineCpuSeconds() - machineBefore).toBeGreaterThanOrEqual(own - 2 * TICK_SECONDS);
 });

@@ -14,6 +14,16 @@ export function cpuSeconds(pid: number): number {
   return Number.isFinite(ticks) ? ticks / TICKS_PER_SECOND : 0;
 }
 
+/** CPU seconds that this machine's processes and its hypervisor have taken together; interrupts are nobody's. */
+export function machineCpuSeconds(): number {
+  const [, user = 0, nice = 0, system = 0, , , , , steal = 0] = (
+    readOrEmpty("/proc/stat").split("\n")[0] ?? ""
+  )
+    .split(/ +/)
+    .map(Number);
+  return (user + nice + system + steal) / TICKS_PER_SECOND;
+}
+
 /** Resident memory of a process; 0 when it is gone. */
 export function residentBytes(pid: number): number {
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readOrEmpty(`/proc/${pid}/status`))?.[1];

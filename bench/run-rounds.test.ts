@@ -77,7 +77,7 @@ test("rounds take turns, and a run without faults is valid and gives ratios", as
     "4/4 round 2 sets peer",
   ]);
   const throughput = figure(results, "quorate", "throughput");
-  expect(throughput).toMatchObject({ valid: true, unit: "ops/s", note: "" });
+  expect(throughput).toMatchObject({ valid: true, unit: "ops/s" });
   expect(throughput.rounds).toHaveLength(2);
   expect(throughput.median).toBeGreaterThan(0);
   expect(throughput.serverCpuSeconds).toBeGreaterThan(0);
@@ -161,7 +161,7 @@ test("a node that ends under the load makes the run invalid", async () => {
   const { results } = await measure([fakeSystem("quorate", "dying")], workload);
   const { valid, note } = figure(results, "quorate", "throughput");
   expect(valid).toBe(false);
-  expect(note).toBe("node 3 ended under the load");
+  expect(note).toContain("node 3 ended under the load");
 });
 
 test("a system takes part in its own workloads only", async () => {
@@ -174,7 +174,7 @@ test("a system takes part in its own workloads only", async () => {
 test("a driver bound by CPU gets no more company than the system allows", async () => {
   const alone: System = { ...fakeSystem("quorate"), driverProcessesMax: 1 };
   const { results } = await measure([alone], SETS, { driverCpuShareMax: 0 });
-  expect(figure(results, "quorate", "throughput").note).toBe(
+  expect(figure(results, "quorate", "throughput").note).toContain(
     "driver bound by CPU: 1 of 1 processes",
   );
 });
@@ -183,7 +183,8 @@ test("garbage collections of the servers are counted while measuring", async () 
   const systems = [fakeSystem("quorate", "collecting"), fakeSystem("peer")];
   const { results } = await measure(systems, GAP);
   const longest = figure(results, "quorate", "longest GC pause");
-  expect(longest).toMatchObject({ valid: true, unit: "ms", note: "2 driver processes" });
+  expect(longest).toMatchObject({ valid: true, unit: "ms" });
+  expect(longest.note).toContain("2 driver processes");
   expect(longest.median).toBeGreaterThan(0);
   const all = figure(results, "quorate", "GC pauses in all").median;
   expect(all).toBeGreaterThan(longest.median);

@@ -1,10 +1,13 @@
 import type { DriverProcess } from "../driver-process.ts";
 import type { Ensemble } from "../ensemble.ts";
 import { Histogram } from "../histogram.ts";
+import { machineCpuSeconds } from "../process-usage.ts";
 import type { DriverEvent, RunOrder, RunResult } from "../protocol.ts";
 import { SESSION_TIMEOUT_MS } from "./run-context.ts";
 
 const BYTES_PER_MIB = 1 << 20;
+/** Kernel threads that write to the disk and this harness take something always. */
+const OTHERS_SHARE_MAX = 0.3;
 
 /** What several driver processes measured together. */
 export interface DrivenLoad {
@@ -15,6 +18,7 @@ export interface DrivenLoad {
   readonly driverCpuSeconds: number;
   readonly serverRssBytes: number;
   readonly problems: readonly string[];
+  readonly notes: readonly string[];
   /** Among the problems: a driver process was as good as a core busy. */
   readonly isDriverBound: boolean;
 }
@@ -52,6 +56,7 @@ export interface LoadOptions {
 export async function driveLoad(options: LoadOptions): Promise<DrivenLoad> {
   const { drivers, ensemble, order, cpuShareMax, onPhase } = options;
   const serverCpu = new Stopwatch(() => ensemble.cpuSeconds());
+  const machineCpu = new Stopwatch(machineCpuSeconds);
   let serverRssBytes = 0;
   const driven = await Promise.all(
     drivers.map(async (driver, at) => {
@@ -61,6 +66,7 @@ export async function driveLoad(options: LoadOptions): Promise<DrivenLoad> {
         driverCpu.press();
         if (at > 0) return;
         serverCpu.press();
+        machineCpu.press();
         if (event === "measured") serverRssBytes = ensemble.residentBytes();
         onPhase?.(event);
       });
@@ -74,21 +80,37 @@ export async function driveLoad(options: LoadOptions): Promise<DrivenLoad> {
     cpuShareMax,
   );
   const ended = ensemble.endedNodes();
+  const driverCpuSeconds = sum(driven.map(({ cpuSeconds }) => cpuSeconds));
   return {
     latencies,
     perSecond: sum(driven.map(({ result }) => (result.count * 1000) / result.elapsedMs)),
     // A time without any write is one for every driver, so the shortest of theirs is the nearest bound.
     longestGapMs: Math.min(...driven.map(({ result }) => result.longestGapMs)),
     serverCpuSeconds: serverCpu.elapsed,
-    driverCpuSeconds: sum(driven.map(({ cpuSeconds }) => cpuSeconds)),
+    driverCpuSeconds,
     serverRssBytes,
     problems: [
       ...driven.flatMap(({ result }) => problemsOf(result)),
       ...boundProblem(bound, drivers.length),
       ...ended.map(({ number }) => `node ${number} ended under the load`),
     ],
+    notes: othersNote({
+      cpuSeconds: machineCpu.elapsed - serverCpu.elapsed - driverCpuSeconds,
+      elapsedMs: driven[0]?.result.elapsedMs ?? Number.NaN,
+    }),
     isDriverBound: bound > 0,
   };
+}
+
+/** Whether processes that have no part in a run disturbed it: such figures are not to be quoted. */
+export function othersNote(used: {
+  readonly cpuSeconds: number;
+  readonly elapsedMs: number;
+}): readonly string[] {
+  const share = (used.cpuSeconds * 1000) / used.elapsedMs;
+  return share >= OTHERS_SHARE_MAX
+    ? [`others used ${Math.round(share * 100)} % of a core while it measured`]
+    : [];
 }
 
 /** How many of these shares of a core are as much as `shareMax`. */

@@ -126,7 +126,7 @@ async function gapOnce(
     serverRssBytes: driven.serverRssBytes,
     driverProcesses: count,
     problems: readBack === null ? driven.problems : [...driven.problems, readBack],
-    notes: [],
+    notes: driven.notes,
   };
   return { outcome, isDriverBound: driven.isDriverBound };
 }

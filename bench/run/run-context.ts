@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DriverProcess } from "../driver-process.ts";
 import { Ensemble, type EnsembleOptions } from "../ensemble.ts";
+import { runTool } from "../systems/run-tool.ts";
 import type { System } from "../systems/system.ts";
 
 /** How long sessions outlive silence, on all systems: what ends a failover is not to depend on it differing. */
@@ -39,6 +40,8 @@ export async function withStage<T>(
   const { system, dataDirectory } = context;
   const directory = join(dataDirectory, `run-${runs}`);
   mkdirSync(directory, { recursive: true });
+  // What the run before left to be written would be paid by this one, which is always another system's.
+  await runTool({ command: "sync", args: [] });
   const drivers: DriverProcess[] = [];
   const startDriver = (): DriverProcess => {
     const driver = new DriverProcess(system.driver());

@@ -48,7 +48,7 @@ async function runOnce(
       serverRssBytes: driven.serverRssBytes,
       driverProcesses: processes,
       problems: readBack === null ? driven.problems : [...driven.problems, readBack],
-      notes: notesOf(workload, driven),
+      notes: [...notesOf(workload, driven), ...driven.notes],
     };
     return { outcome, isDriverBound: driven.isDriverBound };
   });

@@ -1,6 +1,9 @@
 package main
 
-import "math/rand"
+import (
+	"math/rand"
+	"sync"
+)
 
 const (
 	poolCount    = 1024
@@ -27,25 +30,22 @@ func newValuePool(bytes int) valuePool {
 	return pool
 }
 
-// acknowledged is the newest acknowledged value of each path, by the revision the service gave it. One goroutine at a time.
+// acknowledged is the newest acknowledged value of each path, by the revision the service gave it; one for all workers.
 type acknowledged struct {
+	mutex     sync.Mutex
 	revisions []int64
 	values    []int
 }
 
 func newAcknowledged(paths int) *acknowledged {
-	return &acknowledged{make([]int64, paths), make([]int, paths)}
+	return &acknowledged{revisions: make([]int64, paths), values: make([]int, paths)}
 }
 
 func (a *acknowledged) note(path int, revision int64, value int) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
 	if revision > a.revisions[path] {
 		a.revisions[path] = revision
 		a.values[path] = value
-	}
-}
-
-func (a *acknowledged) merge(other *acknowledged) {
-	for path, revision := range other.revisions {
-		a.note(path, revision, other.values[path])
 	}
 }

@@ -24,19 +24,25 @@ const (
 
 // load is what one measured run shares between its workers.
 type load struct {
-	order      *order
-	values     valuePool
-	phase      int32
-	errors     int64
-	firstError atomic.Value
-	lastWrite  int64
-	longestGap int64
-	created    int64
-	begun      time.Time
+	order        *order
+	values       valuePool
+	acknowledged *acknowledged
+	phase        int32
+	errors       int64
+	firstError   atomic.Value
+	lastWrite    int64
+	longestGap   int64
+	created      int64
+	begun        time.Time
 }
 
 func newLoad(order *order) *load {
-	return &load{order: order, values: newValuePool(order.Bytes), begun: time.Now()}
+	return &load{
+		order:        order,
+		values:       newValuePool(order.Bytes),
+		acknowledged: newAcknowledged(order.Paths),
+		begun:        time.Now(),
+	}
 }
 
 // measure begins the part that counts.
@@ -64,19 +70,17 @@ func (l *load) wrote() {
 
 // worker is one of the outstanding requests of a session.
 type worker struct {
-	load         *load
-	session      *session
-	histogram    histogram
-	acknowledged *acknowledged
-	random       *rand.Rand
+	load      *load
+	session   *session
+	histogram histogram
+	random    *rand.Rand
 }
 
 func (l *load) newWorker(session *session) *worker {
 	return &worker{
-		load:         l,
-		session:      session,
-		acknowledged: newAcknowledged(l.order.Paths),
-		random:       rand.New(rand.NewSource(rand.Int63())),
+		load:    l,
+		session: session,
+		random:  rand.New(rand.NewSource(rand.Int63())),
 	}
 }
 
@@ -142,7 +146,7 @@ func (w *worker) set(path int) error {
 	if err != nil {
 		return err
 	}
-	w.acknowledged.note(path, answer.Header.Revision, value)
+	w.load.acknowledged.note(path, answer.Header.Revision, value)
 	w.load.wrote()
 	return nil
 }

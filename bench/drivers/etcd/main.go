@@ -226,11 +226,10 @@ func (d *driver) run(order *order) *runResult {
 		workers, elapsed = d.runClosed(order, load)
 	}
 	total := &histogram{}
-	d.acknowledged = newAcknowledged(order.Paths)
+	d.acknowledged = load.acknowledged
 	d.values = load.values
 	for _, worker := range workers {
 		total.merge(&worker.histogram)
-		d.acknowledged.merge(worker.acknowledged)
 	}
 	return &runResult{
 		Count:        total.total,

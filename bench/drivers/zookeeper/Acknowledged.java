@@ -1,4 +1,4 @@
-/** The newest acknowledged value of each path, by the revision the service gave it. One thread at a time. */
+/** The newest acknowledged value of each path, by the revision the service gave it; one for all sessions of a driver. */
 final class Acknowledged {
   final long[] revisions;
   final int[] values;
@@ -8,15 +8,9 @@ final class Acknowledged {
     values = new int[paths];
   }
 
-  void note(int path, long revision, int value) {
+  synchronized void note(int path, long revision, int value) {
     if (revision <= revisions[path]) return;
     revisions[path] = revision;
     values[path] = value;
-  }
-
-  void add(Acknowledged other) {
-    for (int path = 0; path < revisions.length; path += 1) {
-      note(path, other.revisions[path], other.values[path]);
-    }
   }
 }

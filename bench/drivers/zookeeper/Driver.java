@@ -176,9 +176,8 @@ public final class Driver {
     List<Histogram> histograms = new ArrayList<>();
     for (Worker worker : workers) histograms.add(worker.histogram);
     if (contenders != null) histograms.addAll(contenders.finish());
-    acknowledged = new Acknowledged(load.paths);
+    acknowledged = load.acknowledged;
     values = load.values;
-    for (Worker worker : workers) acknowledged.add(worker.acknowledged);
     return summary(load, histograms, elapsed);
   }
 

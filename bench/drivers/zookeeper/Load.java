@@ -13,6 +13,7 @@ final class Load {
   final int depth;
   final int paths;
   final Values values;
+  final Acknowledged acknowledged;
   final AtomicLong errors = new AtomicLong();
   final AtomicReference<String> firstError = new AtomicReference<>();
   final AtomicLong outstanding = new AtomicLong();
@@ -26,6 +27,7 @@ final class Load {
     depth = order.get("depth").asInt();
     paths = order.get("paths").asInt();
     values = new Values(order.get("bytes").asInt());
+    acknowledged = new Acknowledged(paths);
   }
 
   /** Begins the part that counts. */

@@ -11,14 +11,12 @@ final class Worker {
   private static final int OK = Code.OK.intValue();
 
   final Histogram histogram = new Histogram();
-  final Acknowledged acknowledged;
   private final ZooKeeper session;
   private final Load load;
 
   Worker(ZooKeeper session, Load load) {
     this.session = session;
     this.load = load;
-    acknowledged = new Acknowledged(load.paths);
   }
 
   /** Keeps `depth` operations outstanding until the load stops. */
@@ -60,7 +58,7 @@ final class Worker {
         -1,
         (code, where, context, stat) -> {
           if (code == OK) {
-            acknowledged.note(path, stat.getMzxid(), value);
+            load.acknowledged.note(path, stat.getMzxid(), value);
             load.wrote(System.nanoTime());
           }
           ended(code, started, counted, afterwards);
