@@ -15,7 +15,7 @@ const USAGE = `Usage: npm run bench:micro -- [--quick] [--update-baseline] [--da
 Measures single parts of Quorate and holds them against bench/micro/baseline.json. DIR: whose disk the log is on.
 `;
 const FULL = { warmUpMs: 300, measureMs: 1_000 };
-const QUICK = { warmUpMs: 40, measureMs: 120 };
+const QUICK = { warmUpMs: 150, measureMs: 150 };
 
 const { values } = parseArgs({
   options: {
