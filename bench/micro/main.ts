@@ -43,6 +43,10 @@ if (values.help) {
   for (const { close } of cases) await close?.();
   process.stdout.write(formatMicroTable(results, readBaseline(), microMachine()));
   if (values["update-baseline"]) {
-    writeBaseline(Object.fromEntries(results.map(({ name, nanoseconds }) => [name, nanoseconds])));
+    writeBaseline(
+      Object.fromEntries(
+        results.map(({ name, nanoseconds }) => [name, Number(nanoseconds.toFixed(1))]),
+      ),
+    );
   }
 }
