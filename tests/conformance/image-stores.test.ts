@@ -6,12 +6,19 @@ import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
 import { MemoryImageStores } from "../../packages/server/src/memory/memory-image-stores.ts";
 import { LevelImageStores } from "../../packages/server/src/storage/level-image-store.ts";
 import { NodeFiles } from "../../packages/server/src/storage/node-files.ts";
+import { ThreadedImageStores } from "../../packages/server/src/storage/threaded-image-stores.ts";
 import { tempDirectory } from "../support/temp-directory.ts";
 import { imageStoresSuite } from "./image-stores.suite.ts";
 
 imageStoresSuite("LevelDB", async () => {
   const directory = await tempDirectory();
   const images = new LevelImageStores(new NodeFiles());
+  return { images, root: directory.path, release: () => directory.remove() };
+});
+
+imageStoresSuite("LevelDB in a thread", async () => {
+  const directory = await tempDirectory();
+  const images = new ThreadedImageStores();
   return { images, root: directory.path, release: () => directory.remove() };
 });
 
@@ -24,7 +31,7 @@ imageStoresSuite("in memory", async () => {
 describe("LevelDB images, damaged", () => {
   async function damaged(change: (path: string) => Promise<void>) {
     const directory = await tempDirectory();
-    const images = new LevelImageStores(new NodeFiles());
+    const images = new ThreadedImageStores();
     const path = join(directory.path, "image");
     const store = await images.open(path, { create: true });
     const batch = store.batch();

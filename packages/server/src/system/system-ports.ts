@@ -1,6 +1,6 @@
 import type { ServerPorts } from "../ports.ts";
-import { LevelImageStores } from "../storage/level-image-store.ts";
 import { NodeFiles } from "../storage/node-files.ts";
+import { ThreadedImageStores } from "../storage/threaded-image-stores.ts";
 import { WsTransport } from "../transport/ws-transport.ts";
 import { SystemClock } from "./system-clock.ts";
 import { SystemRandom } from "./system-random.ts";
@@ -8,13 +8,12 @@ import { SystemWallClock } from "./system-wall-clock.ts";
 
 /** The ports of this machine: its clocks, its disk, its network. */
 export function systemPorts(): ServerPorts {
-  const files = new NodeFiles();
   return {
     clock: new SystemClock(),
     wallClock: new SystemWallClock(),
     random: new SystemRandom(),
-    files,
-    images: new LevelImageStores(files),
+    files: new NodeFiles(),
+    images: new ThreadedImageStores(),
     transport: new WsTransport(),
   };
 }

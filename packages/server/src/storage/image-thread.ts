@@ -1,0 +1,128 @@
+import { parentPort } from "node:worker_threads";
+import { assert } from "../assert.ts";
+import type { ImageBatch, ImageStore, ImageView } from "../ports.ts";
+import {
+  failedReply,
+  RecordPacker,
+  unpacked,
+  type ImageReply,
+  type ImageRequest,
+  type PackedRecords,
+} from "./image-thread-protocol.ts";
+import { LevelImageStores } from "./level-image-store.ts";
+import { NodeFiles } from "./node-files.ts";
+
+const RELEASES: ReadonlySet<ImageRequest["kind"]> = new Set(["discard", "closeView", "close"]);
+
+/** One image in a thread of its own, at the service of `ThreadedImageStores`. */
+class ImageThread {
+  readonly #send: (reply: ImageReply) => void;
+  readonly #stores = new LevelImageStores(new NodeFiles());
+  readonly #batches = new Map<number, ImageBatch>();
+  readonly #views = new Map<number, ImageView>();
+  #store: ImageStore | null = null;
+  /** What went wrong with a request that has no answer: the next ones are answered with it. */
+  #failure: unknown = null;
+
+  constructor(send: (reply: ImageReply) => void) {
+    this.#send = send;
+  }
+
+  onRequest(request: ImageRequest): void {
+    switch (request.kind) {
+      case "put":
+        this.#attempt(() => this.#put(request.batch, request.records));
+        return;
+      case "view":
+        this.#attempt(() => this.#views.set(request.view, this.#open().view()));
+        return;
+      default:
+        this.#answer(request).then(
+          (records) => this.#send({ id: request.id, ok: true, records }),
+          (error: unknown) => this.#send(failedReply(request.id, error)),
+        );
+    }
+  }
+
+  async #answer(
+    request: Exclude<ImageRequest, { readonly kind: "put" | "view" }>,
+  ): Promise<PackedRecords | null> {
+    if (this.#failure !== null && !RELEASES.has(request.kind)) throw this.#failure;
+    switch (request.kind) {
+      case "open":
+        this.#store = await this.#stores.open(request.directory, { create: request.create });
+        return null;
+      case "write":
+        await this.#takeBatch(request.batch)?.write();
+        return null;
+      case "discard":
+        await this.#takeBatch(request.batch)?.discard();
+        return null;
+      case "getMany": {
+        const values = await this.#open().getMany(request.keys);
+        return packed(request.keys.map((key, at) => [key, values[at] ?? null] as const));
+      }
+      case "next": {
+        const view = this.#views.get(request.view);
+        assert(view !== undefined, "image_view_open");
+        return packed(await view.next(request.countMax, request.bytesMax));
+      }
+      case "closeView":
+        await this.#views.get(request.view)?.close();
+        this.#views.delete(request.view);
+        return null;
+      case "close":
+        await this.#store?.close();
+        return null;
+    }
+  }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#failure ??= error;
+    }
+  }
+
+  #put(number: number, records: PackedRecords): void {
+    let batch = this.#batches.get(number);
+    if (batch === undefined) {
+      batch = this.#open().batch();
+      this.#batches.set(number, batch);
+    }
+    for (const [key, value] of unpacked(records)) {
+      if (value === null) batch.delete(key);
+      else batch.put(key, value);
+    }
+  }
+
+  #takeBatch(number: number): ImageBatch | undefined {
+    const batch = this.#batches.get(number);
+    this.#batches.delete(number);
+    return batch;
+  }
+
+  #open(): ImageStore {
+    assert(this.#store !== null, "image_open");
+    return this.#store;
+  }
+}
+
+function packed(
+  records: readonly (readonly [key: string, value: Uint8Array | null])[],
+): PackedRecords {
+  const packer = new RecordPacker(
+    records.reduce((sum, [, value]) => sum + (value?.length ?? 0), 0),
+  );
+  for (const [key, value] of records) packer.add(key, value);
+  return packer.take();
+}
+
+const port = parentPort;
+assert(port !== null, "image_thread_is_a_worker");
+const thread = new ImageThread((reply) => {
+  const bytes = reply.ok ? reply.records?.bytes.buffer : undefined;
+  port.postMessage(reply, bytes === undefined ? [] : [bytes]);
+});
+port.on("message", (request: ImageRequest) => thread.onRequest(request));

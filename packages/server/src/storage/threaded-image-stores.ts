@@ -1,0 +1,207 @@
+import { Worker } from "node:worker_threads";
+import { ServerError } from "../errors.ts";
+import type { ImageBatch, ImageStore, ImageStores, ImageView } from "../ports.ts";
+import {
+  RecordPacker,
+  unpacked,
+  type ImageReply,
+  type ImageRequest,
+  type PackedRecords,
+} from "./image-thread-protocol.ts";
+
+/** A request that is answered, before it has its number. */
+type Question<Request = ImageRequest> = Request extends { readonly id: number }
+  ? Omit<Request, "id">
+  : never;
+
+type Release = "discard" | "closeView" | "close";
+
+interface Waiting {
+  readonly resolve: (records: PackedRecords | null) => void;
+  readonly reject: (error: ServerError) => void;
+}
+
+/** Records of a batch are handed over in pieces of about this size. */
+const PIECE_BYTES = 262_144;
+const PIECE_RECORDS_MAX = 1_024;
+
+/**
+ * Images in LevelDB, each in a thread of its own. LevelDB takes a record into a batch within the call, and a batch of 32
+ * MiB grows by copying all of it: on the node's own thread that stood still for up to a second of a busy machine, at every
+ * checkpoint of large values. Here the node only hands buffers over.
+ */
+export class ThreadedImageStores implements ImageStores {
+  /** Fails as `LevelImageStores.open` does. */
+  async open(directory: string, options: { readonly create: boolean }): Promise<ImageStore> {
+    const thread = new Thread();
+    try {
+      await thread.ask({ kind: "open", directory, create: options.create });
+      return new ThreadedImageStore(thread);
+    } catch (error) {
+      await thread.end();
+      throw error;
+    }
+  }
+}
+
+class ThreadedImageStore implements ImageStore {
+  readonly #thread: Thread;
+  #batches = 0;
+  #views = 0;
+  #closed: Promise<void> | null = null;
+
+  constructor(thread: Thread) {
+    this.#thread = thread;
+  }
+
+  batch(): ImageBatch {
+    this.#thread.refuse();
+    this.#batches += 1;
+    const batch = this.#batches;
+    const packer = new RecordPacker(PIECE_BYTES);
+    const flush = (): void => {
+      if (packer.count > 0) this.#thread.hand({ kind: "put", batch, records: packer.take() });
+    };
+    const add = (key: string, value: Uint8Array | null): void => {
+      packer.add(key, value);
+      if (packer.usedBytes >= PIECE_BYTES || packer.count >= PIECE_RECORDS_MAX) flush();
+    };
+    return {
+      put: (key, value) => add(key, value),
+      delete: (key) => add(key, null),
+      write: async () => {
+        flush();
+        await this.#thread.ask({ kind: "write", batch });
+      },
+      discard: async () => {
+        await this.#thread.release({ kind: "discard", batch });
+      },
+    };
+  }
+
+  async getMany(keys: readonly string[]): Promise<readonly (Uint8Array | null)[]> {
+    const records = await this.#thread.ask({ kind: "getMany", keys });
+    return records === null ? [] : [...unpacked(records)].map(([, value]) => value);
+  }
+
+  view(): ImageView {
+    this.#thread.refuse();
+    this.#views += 1;
+    const view = this.#views;
+    this.#thread.hand({ kind: "view", view });
+    return {
+      next: async (countMax, bytesMax) => {
+        const records = await this.#thread.ask({ kind: "next", view, countMax, bytesMax });
+        const page: (readonly [key: string, value: Uint8Array])[] = [];
+        if (records === null) return page;
+        for (const [key, value] of unpacked(records)) if (value !== null) page.push([key, value]);
+        return page;
+      },
+      close: async () => {
+        await this.#thread.release({ kind: "closeView", view });
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#thread.release({ kind: "close" });
+    } finally {
+      await this.#thread.end();
+    }
+  }
+}
+
+/** The way to one image's thread: requests in order, answers by number. */
+class Thread {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #id = 0;
+  #failure: ServerError | null = null;
+  #isGone = false;
+
+  constructor() {
+    // Whatever this process was told of how to load sources does not concern what is built.
+    this.#worker = new Worker(entry(), { execArgv: [] });
+    // As long as nothing is asked of it an image keeps no process alive.
+    this.#worker.unref();
+    this.#worker.on("message", (reply: ImageReply) => this.#onReply(reply));
+    this.#worker.on("error", (error) => {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#fail(new ServerError("STORAGE_FAILED", `the image's thread: ${text}`, error));
+    });
+    this.#worker.on("exit", () => {
+      this.#fail(new ServerError("STORAGE_FAILED", "the image's thread ended"));
+    });
+  }
+
+  /** Throws once the thread has ended. */
+  refuse(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Something without an answer: what goes wrong with it shows in the next one. */
+  hand(request: Extract<ImageRequest, { readonly kind: "put" | "view" }>): void {
+    this.refuse();
+    const transfer = request.kind === "put" ? [request.records.bytes.buffer] : [];
+    this.#worker.postMessage(request, transfer);
+  }
+
+  /** Fails like the one before it if that failed: the first error of an image is its last. */
+  async ask(question: Question): Promise<PackedRecords | null> {
+    this.refuse();
+    return this.#ask(question);
+  }
+
+  /** Also where something has failed: what is open is closed all the same. */
+  async release(question: Extract<Question, { readonly kind: Release }>): Promise<void> {
+    if (!this.#isGone) await this.#ask(question);
+  }
+
+  #ask(question: Question): Promise<PackedRecords | null> {
+    this.#id += 1;
+    const id = this.#id;
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.size === 0) this.#worker.ref();
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...question, id }, []);
+    });
+  }
+
+  async end(): Promise<void> {
+    this.#failure ??= new ServerError("STOPPED", "the image was closed");
+    await this.#worker.terminate();
+  }
+
+  #onReply(reply: ImageReply): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (this.#waiting.size === 0) this.#worker.unref();
+    if (reply.ok) waiting?.resolve(reply.records);
+    else {
+      this.#failure ??= new ServerError(reply.code, reply.message);
+      waiting?.reject(this.#failure);
+    }
+  }
+
+  #fail(error: ServerError): void {
+    this.#isGone = true;
+    this.#failure ??= error;
+    for (const { reject } of this.#waiting.values()) reject(this.#failure);
+    this.#waiting.clear();
+  }
+}
+
+/** A thread runs what the compiler made, also where this very file is run as it was written. */
+function entry(): URL {
+  const isSource = import.meta.url.endsWith(".ts");
+  return new URL(
+    isSource ? "../../dist/storage/image-thread.js" : "./image-thread.js",
+    import.meta.url,
+  );
+}
