@@ -90,3 +90,9 @@ describe("the order within a session", () => {
     expect(findSessionDisorder(operations)).toContain("issued in this order");
   });
 });
+
+test("does not try the orders of unknown writes for ever", () => {
+  const lost = Array.from({ length: 40 }, (_, at) => set([at + 2, at, at + 1], `${at}`, UNKNOWN));
+  const seen = get([1, 100, 110], saw("never written", 30));
+  expect(checkWitness([...lost, seen], () => present("0", 0))).toMatchObject({ kind: "unknown" });
+});

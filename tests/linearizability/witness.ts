@@ -2,7 +2,10 @@ import { describeOperation } from "./explain.ts";
 import { isWrite, operationsByPath, type HistoryRecord, type OperationRecord } from "./history.ts";
 import { ABSENT, stepRegister, type RegisterState } from "./register-model.ts";
 
-/** `unknown`: some answer names no zxid, so this oracle has nothing to say of its path. */
+/**
+ * `unknown`: some answer names no zxid, or so many writes of unknown outcome may stand before one that not all of their
+ * orders can be tried; then this oracle has nothing to say of its path.
+ */
 export type WitnessResult =
   | { readonly kind: "ok"; readonly checked: number }
   | { readonly kind: "unknown"; readonly path: string }
@@ -21,13 +24,25 @@ export function checkWitness(
   for (const [path, operations] of operationsByPath(history)) {
     const answered = operations.filter((record) => record.outcome.kind === "ok");
     if (answered.some((record) => zxidOf(record) === null)) return { kind: "unknown", path };
-    const explanation =
-      replayInZxidOrder(operations, answered, initial(path)) ?? findRealTimeInversion(answered);
+    let explanation: string | null;
+    try {
+      explanation = replayInZxidOrder(operations, answered, initial(path));
+    } catch (error) {
+      if (error instanceof TooManyOrders) return { kind: "unknown", path };
+      throw error;
+    }
+    explanation ??= findRealTimeInversion(answered);
     if (explanation !== null) return { kind: "violation", path, explanation };
     checked += answered.length;
   }
   return { kind: "ok", checked };
 }
+
+/** Steps that closing the gaps of one path may take. */
+const GAP_STEPS_MAX = 200_000;
+
+/** More orders of unknown writes than can be tried. */
+class TooManyOrders extends Error {}
 
 function zxidOf(record: OperationRecord): number | null {
   return record.outcome.kind === "ok" ? record.outcome.zxid : null;
@@ -50,13 +65,14 @@ function replayInZxidOrder(
   const unplaced = operations.filter(
     (record) => isWrite(record) && record.outcome.kind === "unknown",
   );
+  const budget = { steps: GAP_STEPS_MAX };
   let state = initial;
   let lastWrite: OperationRecord | null = null;
   for (const record of answered.toSorted(inZxidOrder)) {
     if (isWrite(record) && lastWrite !== null && orderOf(lastWrite) === orderOf(record)) {
       return `two writes share a zxid:\n  ${describeOperation(lastWrite)}\n  ${describeOperation(record)}`;
     }
-    const after = stepWithUnknown(state, record, unplaced);
+    const after = stepWithUnknown(state, record, unplaced, budget);
     if (after === null) {
       return `in zxid order this answer is wrong, the register stood at version ${state.version}:\n  ${describeOperation(record)}`;
     }
@@ -71,7 +87,10 @@ function stepWithUnknown(
   state: RegisterState,
   record: OperationRecord,
   unplaced: OperationRecord[],
+  budget: { steps: number },
 ): RegisterState | null {
+  budget.steps -= 1;
+  if (budget.steps < 0) throw new TooManyOrders();
   const direct = stepRegister(state, record);
   if (direct !== null) return direct;
   const candidates = unplaced.filter((unknown) => unknown.invokedMs <= record.returnedMs);
@@ -79,7 +98,7 @@ function stepWithUnknown(
     const between = stepRegister(state, unknown);
     if (between === null || between === state) continue;
     const rest = unplaced.filter((other) => other !== unknown);
-    const after = stepWithUnknown(between, record, rest);
+    const after = stepWithUnknown(between, record, rest, budget);
     if (after === null) continue;
     unplaced.splice(0, unplaced.length, ...rest);
     return after;

@@ -42,6 +42,8 @@ const FORMATION_MS = 20_000;
 const RECOVERY_MS = 60_000;
 const DRAIN_MS = 60_000;
 const POLL_MS = 50;
+/** Per path: a search that finds no order within it says nothing. */
+const SEARCH_STEPS_MAX = 300_000;
 /** Registers are there before anybody uses them. */
 const CREATED = present("0", 0);
 
@@ -175,7 +177,10 @@ class Simulation {
     // An order that explains everything is a proof. Where the revisions give none, the search tells what is wrong.
     const witness = checkWitness(history, () => CREATED);
     if (witness.kind !== "ok") {
-      const verdict = checkHistory(history, { initial: () => CREATED });
+      const verdict = checkHistory(history, {
+        initial: () => CREATED,
+        stepBudget: SEARCH_STEPS_MAX,
+      });
       if (verdict.kind === "violation") throw new Violation("C1 linearizable", verdict.explanation);
     }
     if (witness.kind === "violation") throw new Violation("C1 witness", witness.explanation);
