@@ -48,6 +48,49 @@ async function severalSegments() {
   return { files, names, records: await recordsOf(files) };
 }
 
+describe("a scan of segments", () => {
+  async function findings(files: MemoryFiles): Promise<readonly string[]> {
+    const found: string[] = [];
+    for await (const item of scanLog(files, DIRECTORY)) {
+      if (item.status !== "ok") found.push(`${item.segment} ${item.status} ${item.message}`);
+    }
+    return found;
+  }
+
+  test("finds nothing wrong with a whole log", async () => {
+    const { files, names } = await severalSegments();
+    expect(names.length).toBeGreaterThan(3);
+    expect(await findings(files)).toEqual([]);
+  });
+
+  test("finds each segment that is gone, but the first: a log is shortened from there", async () => {
+    const { names } = await severalSegments();
+    for (const [at, name] of names.entries()) {
+      const { files } = await severalSegments();
+      await files.remove(`${DIRECTORY}/${name}`);
+      const found = await findings(files);
+      expect(found).toHaveLength(at === 0 ? 0 : 1);
+      if (at > 0) expect(found[0]).toMatch(/corrupt (records|the segment from record) .* gone$/);
+    }
+  });
+
+  test("finds a segment gone that held no entries", async () => {
+    const files = new MemoryFiles();
+    const { log } = await openLog(files, { create: true });
+    await append(log, [command(1, 1, 600)]);
+    for (let at = 2; at <= 120; at += 1) {
+      await log.persist(work(at), NOTHING);
+    }
+    await log.close();
+    const names = (await files.list(DIRECTORY)).filter((name) => name.endsWith(".wal"));
+    expect(names.length).toBeGreaterThan(3);
+    await files.remove(`${DIRECTORY}/${names[1]}`);
+    expect(await findings(files)).toEqual([
+      expect.stringMatching(/corrupt records \d+ to \d+ are gone/),
+    ]);
+  });
+});
+
 describe("write-ahead log, unfinished writes", () => {
   test("any part of the last write may be missing", async () => {
     const { last } = await fiveRecords();

@@ -46,23 +46,6 @@ describe("a log", () => {
     expect(findings).toEqual([damage("torn")]);
   });
 
-  test("of which a segment is gone is damaged", async () => {
-    const findings: string[] = [];
-    const later = recordWith({ entries: { ...RANGE, firstIndex: 9, lastIndex: 9, count: 1 } });
-    const { corrupt } = await summarize(scanOf(RECORD, later, later), (item) =>
-      findings.push(itemText(item)),
-    );
-    expect(corrupt).toBe(1);
-    expect(findings).toEqual(["0000000001.log @512 CORRUPT: entries 8 to 8 are missing before it"]);
-  });
-
-  test("may go on behind an image with another index", async () => {
-    const image = recordWith({ snapshot: { index: 20, term: 3 }, entries: null });
-    const later = recordWith({ entries: { ...RANGE, firstIndex: 21, lastIndex: 21, count: 1 } });
-    const { corrupt } = await summarize(scanOf(RECORD, image, later), () => undefined);
-    expect(corrupt).toBe(0);
-  });
-
   test("is told record by record", () => {
     expect(itemText(RECORD)).toBe(
       "0000000001.log @512 record 7: 1024 bytes, term 3, vote 2, entries 5-7 (term 2-3)",

@@ -69,7 +69,6 @@ export async function summarize(
   onFinding: (item: LogScanItem) => void,
 ): Promise<WalSummary> {
   const segments = new Set<string>();
-  let lastIndex: number | null = null;
   const summary: WalSummary = {
     segments: 0,
     records: 0,
@@ -90,31 +89,12 @@ export async function summarize(
     }
     summary.records += 1;
     summary.bytes += item.bytes;
-    // Entries behind an image need not follow those before it.
-    if (item.snapshot !== null) lastIndex = item.snapshot.index;
     if (item.entries === null) continue;
-    const gap = gapBefore(item.entries.firstIndex, lastIndex);
-    if (gap !== null) {
-      summary.corrupt += 1;
-      onFinding({
-        status: "corrupt",
-        segment: item.segment,
-        position: item.position,
-        message: gap,
-      });
-    }
-    lastIndex = item.entries.lastIndex;
     summary.entries += item.entries.count;
     summary.firstIndex ??= item.entries.firstIndex;
     summary.lastIndex = item.entries.lastIndex;
   }
   return summary;
-}
-
-/** A segment that is gone leaves a gap: entries replace others or follow them, they never leave any out. */
-function gapBefore(firstIndex: number, lastIndex: number | null): string | null {
-  if (lastIndex === null || firstIndex <= lastIndex + 1) return null;
-  return `entries ${lastIndex + 1} to ${firstIndex - 1} are missing before it`;
 }
 
 /** One record, or what stands in the place of one, on one line. */

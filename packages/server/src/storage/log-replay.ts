@@ -13,6 +13,7 @@ import {
 } from "./log-format.ts";
 import { LogPoints } from "./log-index.ts";
 import { LogScanner, type ScanStep } from "./log-scanner.ts";
+import { brokenLink, segmentGone } from "./segment-link.ts";
 
 /** Why a log is not what was written. */
 export interface LogDamage {
@@ -203,8 +204,8 @@ export class LogReplay {
     const sealPosition = header.segmentBytes - SECTOR_BYTES;
     const seal = decodeSeal(await file.read(sealPosition, SECTOR_BYTES), header.salt);
     if (seal.kind === "sealed") {
-      const message = `the segment from record ${seal.nextSequence} on is gone`;
-      return this.#fail("segment_missing", segmentName(seal.nextSequence), 0, message);
+      const { kind, message } = segmentGone(seal.nextSequence);
+      return this.#fail(kind, segmentName(seal.nextSequence), 0, message);
     }
     if (seal.kind === "damaged") {
       return this.#fail("segment_header", name, sealPosition, "bytes that are no seal");
@@ -257,18 +258,11 @@ export class LogReplay {
       this.#points = new LogPoints(header.lastIndex, header.lastTerm);
       return true;
     }
-    if (header.previousSequence > this.#sequence) {
-      const message = `records ${this.#sequence + 1} to ${header.previousSequence} are gone`;
-      this.#fail("segment_missing", name, 0, message);
-      return false;
-    }
-    const same =
-      header.previousSequence === this.#sequence &&
-      header.previousChain === this.#chain &&
-      header.lastIndex === this.#points.lastIndex &&
-      header.lastTerm === this.#points.lastTerm;
-    if (!same) {
-      this.#fail("chain", name, 0, "a segment that does not follow the one before it");
+    const { lastIndex, lastTerm } = this.#points;
+    const end = { sequence: this.#sequence, chain: this.#chain, lastIndex, lastTerm };
+    const broken = brokenLink(header, end);
+    if (broken !== null) {
+      this.#fail(broken.kind, name, 0, broken.message);
       return false;
     }
     // Damage may have been cut away here: the numbers then go on behind a gap, and the vote may have come from elsewhere.

@@ -1,23 +1,26 @@
-import type { Files } from "../ports.ts";
-import { blockBounds, type BlockBounds } from "./entry-codec.ts";
-import { SECTOR_BYTES, decodeSegmentHeader, wholeSectors } from "./log-format.ts";
-import { segmentNames } from "./log-replay.ts";
-import { LogScanner } from "./log-scanner.ts";
 import type { HardState, SnapshotMeta } from "@quorate/raft";
+import type { Files, OpenFile } from "../ports.ts";
+import { blockBounds, type BlockBounds } from "./entry-codec.ts";
+import { SECTOR_BYTES, decodeSeal, decodeSegmentHeader, wholeSectors } from "./log-format.ts";
+import { segmentNames } from "./log-replay.ts";
+import { LogScanner, type ScanStep } from "./log-scanner.ts";
+import { brokenLink, segmentGone, type LogEnd } from "./segment-link.ts";
+
+interface WholeRecord {
+  readonly status: "ok";
+  readonly segment: string;
+  readonly position: number;
+  /** On disk, padding included. */
+  readonly bytes: number;
+  readonly sequence: number;
+  readonly hardState: HardState;
+  readonly snapshot: SnapshotMeta | null;
+  readonly entries: BlockBounds | null;
+}
 
 /** One thing found in a log; `torn` and `corrupt` are the last of their segment. */
 export type LogScanItem =
-  | {
-      readonly status: "ok";
-      readonly segment: string;
-      readonly position: number;
-      /** On disk, padding included. */
-      readonly bytes: number;
-      readonly sequence: number;
-      readonly hardState: HardState;
-      readonly snapshot: SnapshotMeta | null;
-      readonly entries: BlockBounds | null;
-    }
+  | WholeRecord
   | {
       readonly status: "torn" | "corrupt";
       readonly segment: string;
@@ -26,49 +29,87 @@ export type LogScanItem =
     };
 
 /**
- * Walks over a log that no node has open and changes nothing: for `dump` and `verify`. Each segment is read for itself, so
- * that what stands behind damage is shown too; whether segments follow each other only a start decides.
+ * Walks over a log that no node has open and changes nothing: for `dump` and `verify`. What stands behind damage is shown
+ * too, and each segment is held against the end of the one before it, so that one that is gone is damage as well.
  */
 export async function* scanLog(files: Files, directory: string): AsyncGenerator<LogScanItem> {
-  for (const name of await segmentNames(files, directory)) {
-    yield* scanSegment(files, directory, name);
+  const names = await segmentNames(files, directory);
+  let end: LogEnd | null = null;
+  for (const [at, name] of names.entries()) {
+    const file = await files.open(`${directory}/${name}`, { create: false, durable: false });
+    try {
+      end = yield* scanSegment(file, { name, isLast: at === names.length - 1 }, end);
+    } finally {
+      await file.close();
+    }
   }
 }
 
+/** Returns where the log ends with it; null: nobody knows. */
 async function* scanSegment(
-  files: Files,
-  directory: string,
-  name: string,
-): AsyncGenerator<LogScanItem> {
-  const file = await files.open(`${directory}/${name}`, { create: false, durable: false });
-  try {
-    const decoded = decodeSegmentHeader(await file.read(0, SECTOR_BYTES));
-    if (decoded.kind !== "header" || (await file.size()) !== decoded.header.segmentBytes) {
-      yield { status: "corrupt", segment: name, position: 0, message: "no whole header" };
-      return;
-    }
-    const scanner = new LogScanner(file, decoded.header);
-    for (;;) {
-      const step = await scanner.next();
-      if (step.kind === "end") return;
-      const { position } = step;
-      if (step.kind !== "record") {
-        const message = step.kind === "torn" ? "an unfinished write" : step.message;
-        yield { status: step.kind, segment: name, position, message };
-        return;
-      }
-      yield {
-        status: "ok",
-        segment: name,
-        position,
-        bytes: wholeSectors(step.header.length),
-        sequence: step.header.sequence,
-        hardState: step.header.hardState,
-        snapshot: step.body.snapshot,
-        entries: blockBounds(step.body.block),
-      };
-    }
-  } finally {
-    await file.close();
+  file: OpenFile,
+  { name, isLast }: { readonly name: string; readonly isLast: boolean },
+  before: LogEnd | null,
+): AsyncGenerator<LogScanItem, LogEnd | null> {
+  const corrupt = (position: number, message: string): LogScanItem => {
+    return { status: "corrupt", segment: name, position, message };
+  };
+  const decoded = decodeSegmentHeader(await file.read(0, SECTOR_BYTES));
+  if (decoded.kind !== "header" || (await file.size()) !== decoded.header.segmentBytes) {
+    yield corrupt(0, "no whole header");
+    return null;
   }
+  const { header } = decoded;
+  const broken = before === null ? null : brokenLink(header, before);
+  if (broken !== null) yield corrupt(0, broken.message);
+  let { lastIndex, lastTerm } = header;
+  let sequence = header.firstSequence - 1;
+  let chain = header.previousChain;
+  const scanner = new LogScanner(file, header);
+  for (;;) {
+    const step = await scanner.next();
+    const { position } = step;
+    if (step.kind === "corrupt") {
+      yield corrupt(position, step.message);
+      return null;
+    }
+    if (step.kind === "torn") {
+      yield { status: "torn", segment: name, position, message: "an unfinished write" };
+      break;
+    }
+    if (step.kind === "end") break;
+    const item = wholeRecord(name, step);
+    ({ lastIndex, lastTerm } = endOf(item) ?? { lastIndex, lastTerm });
+    ({ sequence, chain } = step.header);
+    yield item;
+  }
+  if (isLast) {
+    const position = header.segmentBytes - SECTOR_BYTES;
+    const seal = decodeSeal(await file.read(position, SECTOR_BYTES), header.salt);
+    if (seal.kind === "sealed") yield corrupt(position, segmentGone(seal.nextSequence).message);
+    if (seal.kind === "damaged") yield corrupt(position, "bytes that are no seal");
+  }
+  return { sequence, chain, lastIndex, lastTerm };
+}
+
+function wholeRecord(
+  segment: string,
+  { position, header, body }: Extract<ScanStep, { readonly kind: "record" }>,
+): WholeRecord {
+  return {
+    status: "ok",
+    segment,
+    position,
+    bytes: wholeSectors(header.length),
+    sequence: header.sequence,
+    hardState: header.hardState,
+    snapshot: body.snapshot,
+    entries: blockBounds(body.block),
+  };
+}
+
+/** Null: the record leaves the end of the log where it was. */
+function endOf({ snapshot, entries }: WholeRecord): Pick<LogEnd, "lastIndex" | "lastTerm"> | null {
+  if (entries !== null) return entries;
+  return snapshot === null ? null : { lastIndex: snapshot.index, lastTerm: snapshot.term };
 }
