@@ -8,9 +8,9 @@ describe("Cancellations", () => {
   test("options that limit nothing cost nothing", () => {
     const clock = new ManualClock();
     const cancellations = new Cancellations(clock);
-    const target = { onAbandoned: () => undefined };
-    expect(cancellations.watch(target, undefined)).toBeNull();
-    expect(cancellations.watch(target, {})).toBeNull();
+    const onAbandoned = (): void => undefined;
+    expect(cancellations.watch(onAbandoned, undefined)).toBeNull();
+    expect(cancellations.watch(onAbandoned, {})).toBeNull();
     expect(clock.timerCount).toBe(0);
   });
 
@@ -26,7 +26,7 @@ describe("Cancellations", () => {
         const told = new Map<number, number>();
         const tickets: (CancellationTicket | null)[] = calls.map(({ timeoutMs }, i) => {
           const onAbandoned = (): void => void told.set(i, clock.nowMs() - 1_000);
-          return cancellations.watch({ onAbandoned }, { timeoutMs });
+          return cancellations.watch(onAbandoned, { timeoutMs });
         });
         for (let now = 0; now <= 60; now += 1) {
           calls.forEach(({ releaseMs }, i) => {
@@ -49,7 +49,7 @@ describe("Cancellations", () => {
     const cancellations = new Cancellations(clock);
     const told: number[] = [];
     const tickets = [1, 10, 2, 11, 12, 3, 4].map((timeoutMs) => {
-      return cancellations.watch({ onAbandoned: () => void told.push(timeoutMs) }, { timeoutMs });
+      return cancellations.watch(() => void told.push(timeoutMs), { timeoutMs });
     });
     // The last of the heap, due at 4, takes the place below the one due at 10.
     cancellations.release(tickets[3]!);
@@ -63,10 +63,10 @@ describe("Cancellations", () => {
     const cancellations = new Cancellations(new ManualClock());
     const abort = new AbortController();
     const told: unknown[] = [];
-    const target = { onAbandoned: (code: string, cause: unknown) => void told.push([code, cause]) };
+    const onAbandoned = (code: string, cause: unknown): void => void told.push([code, cause]);
     const options = { signal: abort.signal, timeoutMs: 5 };
-    cancellations.watch(target, options);
-    cancellations.release(cancellations.watch(target, options)!);
+    cancellations.watch(onAbandoned, options);
+    cancellations.release(cancellations.watch(onAbandoned, options));
     abort.abort("why");
     expect(told).toEqual([["ABORTED", "why"]]);
   });
@@ -76,18 +76,18 @@ describe("Cancellations", () => {
     const { signal, abort, listeners } = countedSignal();
     const told: number[] = [];
     const tickets = [1, 2, 3, 4].map((call) => {
-      return cancellations.watch({ onAbandoned: () => void told.push(call) }, { signal });
+      return cancellations.watch(() => void told.push(call), { signal });
     });
     expect(listeners()).toBe(1);
     cancellations.release(tickets[1]!);
     expect(listeners()).toBe(1);
     abort();
     expect(told).toEqual([1, 3, 4]);
-    for (const ticket of tickets) cancellations.release(ticket!);
+    for (const ticket of tickets) cancellations.release(ticket);
     expect(listeners()).toBe(0);
     const again = countedSignal();
-    const target = { onAbandoned: () => undefined };
-    cancellations.release(cancellations.watch(target, { signal: again.signal })!);
+    const onAbandoned = (): void => undefined;
+    cancellations.release(cancellations.watch(onAbandoned, { signal: again.signal }));
     expect(again.listeners()).toBe(0);
   });
 
@@ -98,10 +98,10 @@ describe("Cancellations", () => {
     let second: CancellationTicket | null = null;
     const onAbandoned = (): void => {
       told.push(1);
-      cancellations.release(second!);
+      cancellations.release(second);
     };
-    cancellations.watch({ onAbandoned }, { signal });
-    second = cancellations.watch({ onAbandoned: () => void told.push(2) }, { signal });
+    cancellations.watch(onAbandoned, { signal });
+    second = cancellations.watch(() => void told.push(2), { signal });
     abort();
     expect(told).toEqual([1]);
   });

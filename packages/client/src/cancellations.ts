@@ -1,27 +1,24 @@
 import type { CallOptions } from "./api.ts";
 import { QuorateError } from "./errors.ts";
-import { abandonment } from "./failure.ts";
+import { abandonment, type AbandonCode } from "./failure.ts";
 import type { ClientClock, Timer } from "./ports.ts";
 
-/** Something that waits and can be told to stop waiting. */
-export interface Abandonable {
-  /** At most once, and never after its ticket was released. */
-  onAbandoned(code: "ABORTED" | "TIMEOUT", cause: unknown): void;
-}
+/** Tells one that waits to wait no more: at most once, and never after its ticket was released. */
+export type OnAbandoned = (code: AbandonCode, cause: unknown) => void;
 
 /** Longest single timer, ms: beyond 2^31 - 1 the platform's timers fire at once. */
 const TIMER_MAX_MS = 2 ** 30;
 
-/** What holds one {@link Abandonable} to its call's signal and timeout. */
+/** What holds one that waits to its call's signal and timeout. */
 export class CancellationTicket {
-  readonly target: Abandonable;
+  readonly onAbandoned: OnAbandoned;
   readonly dueMs: number;
   readonly signal: AbortSignal | null;
   /** Place in the heap, -1 when not in it. */
   place = -1;
 
-  constructor(target: Abandonable, dueMs: number, signal: AbortSignal | null) {
-    this.target = target;
+  constructor(onAbandoned: OnAbandoned, dueMs: number, signal: AbortSignal | null) {
+    this.onAbandoned = onAbandoned;
     this.dueMs = dueMs;
     this.signal = signal;
   }
@@ -68,13 +65,13 @@ export class Cancellations {
     this.#clock = clock;
   }
 
-  /** Null if the options limit nothing. Release the ticket when `target` waits no more. */
-  watch(target: Abandonable, options: CallOptions | undefined): CancellationTicket | null {
+  /** Null if the options limit nothing. Release the ticket when nobody waits any more. */
+  watch(onAbandoned: OnAbandoned, options: CallOptions | undefined): CancellationTicket | null {
     if (options === undefined) return null;
     const { signal = null, timeoutMs = Number.POSITIVE_INFINITY } = options;
     if (signal === null && timeoutMs === Number.POSITIVE_INFINITY) return null;
     const dueMs = this.#clock.nowMs() + timeoutMs;
-    const ticket = new CancellationTicket(target, dueMs, signal);
+    const ticket = new CancellationTicket(onAbandoned, dueMs, signal);
     if (signal !== null) this.#listen(signal, ticket);
     if (dueMs !== Number.POSITIVE_INFINITY) {
       this.#heap.push(ticket);
@@ -88,12 +85,12 @@ export class Cancellations {
   limit<T>(promise: Promise<T>, options: CallOptions, path: string): Promise<T> {
     const error = checkCallOptions(options);
     return new Promise((resolve, reject) => {
-      const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+      const onAbandoned: OnAbandoned = (code, cause) => {
         reject(abandonment(code, { outcomeUnknown: true, cause, path }));
       };
-      const ticket = error === null ? this.watch({ onAbandoned }, options) : null;
+      const ticket = error === null ? this.watch(onAbandoned, options) : null;
       const settle = (outcome: () => void): void => {
-        if (ticket !== null) this.release(ticket);
+        this.release(ticket);
         outcome();
       };
       promise.then(
@@ -104,8 +101,9 @@ export class Cancellations {
     });
   }
 
-  /** Again, or after it was abandoned, this does nothing. */
-  release(ticket: CancellationTicket): void {
+  /** Again, after it was abandoned, or without a ticket, this does nothing. */
+  release(ticket: CancellationTicket | null): void {
+    if (ticket === null) return;
     if (ticket.signal !== null) this.#unlisten(ticket.signal, ticket);
     if (ticket.place === -1) return;
     const { place } = ticket;
@@ -142,7 +140,7 @@ export class Cancellations {
     const tickets = this.#listening.get(signal)?.tickets ?? [];
     for (const ticket of tickets) {
       this.release(ticket);
-      ticket.target.onAbandoned("ABORTED", signal.reason);
+      ticket.onAbandoned("ABORTED", signal.reason);
     }
   }
 
@@ -155,7 +153,7 @@ export class Cancellations {
       first = this.#heap[0]
     ) {
       this.release(first);
-      first.target.onAbandoned("TIMEOUT", undefined);
+      first.onAbandoned("TIMEOUT", undefined);
     }
     this.#arm();
   }

@@ -24,7 +24,7 @@ export async function connect(
   ports: ClientPorts = systemPorts,
 ): Promise<QuorateClient> {
   const { signal, name = "", connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
-  const error = checkOptions(options) ?? checkCallOptions(signal === undefined ? {} : { signal });
+  const error = checkOptions(options) ?? checkCallOptions({ signal });
   if (error !== null) throw error;
   const session = new Session(
     {

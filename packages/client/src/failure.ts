@@ -34,6 +34,9 @@ export function readFailure(code: ErrorCode, path: string | undefined): QuorateE
   return new QuorateError(code, text, { path, retryable });
 }
 
+/** What of a call's options ended its waiting: the signal, or the timeout. */
+export type AbandonCode = "ABORTED" | "TIMEOUT";
+
 /** What an abandoned call was about. */
 export interface AbandonedCall {
   readonly outcomeUnknown: boolean;
@@ -43,7 +46,7 @@ export interface AbandonedCall {
 }
 
 /** The error of a call that its signal or timeout ended. */
-export function abandonment(code: "ABORTED" | "TIMEOUT", call: AbandonedCall): QuorateError {
+export function abandonment(code: AbandonCode, call: AbandonedCall): QuorateError {
   const { outcomeUnknown, cause, path } = call;
   const what = code === "ABORTED" ? "the call's signal aborted" : "the call's time is up";
   const where = path === undefined ? "" : `, "${path}"`;

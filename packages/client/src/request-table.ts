@@ -9,7 +9,14 @@ import { Backoff } from "./backoff.ts";
 import type { PendingRead, PendingWrite } from "./call.ts";
 import { checkCallOptions, type Cancellations } from "./cancellations.ts";
 import { QuorateError } from "./errors.ts";
-import { abandonment, endOf, isPassing, readFailure, writeFailure } from "./failure.ts";
+import {
+  abandonment,
+  endOf,
+  isPassing,
+  readFailure,
+  writeFailure,
+  type AbandonCode,
+} from "./failure.ts";
 import { Fifo } from "./fifo.ts";
 import type { ClientClock, ClientRandom, Timer } from "./ports.ts";
 import { WriteWindow } from "./write-window.ts";
@@ -90,10 +97,9 @@ export class RequestTable {
       return;
     }
     if (options !== undefined) {
-      const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+      call.ticket = this.#ports.cancellations.watch((code, cause) => {
         this.#abandon(call, code, cause);
-      };
-      call.ticket = this.#ports.cancellations.watch({ onAbandoned }, options);
+      }, options);
     }
     this.submitAlways(call);
   }
@@ -218,7 +224,7 @@ export class RequestTable {
    * answered. Either way the outcome of a write with a number is unknown: a refusal may be overtaken by a copy that an
    * earlier leader had taken into its log, and only the answer to the skip would tell.
    */
-  #abandon(call: PendingWrite | PendingRead, code: "ABORTED" | "TIMEOUT", cause: unknown): void {
+  #abandon(call: PendingWrite | PendingRead, code: AbandonCode, cause: unknown): void {
     if (call.isSettled) return;
     call.ticket = null;
     const isWrite = call.kind === "write";
@@ -323,7 +329,6 @@ export class RequestTable {
   }
 
   #release(call: PendingWrite | PendingRead): void {
-    if (call.ticket === null) return;
     this.#ports.cancellations.release(call.ticket);
     call.ticket = null;
   }

@@ -46,10 +46,10 @@ export class SessionStates {
     if (error !== null || this.isOver) {
       queue.end(error);
     } else {
-      const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+      const ticket = this.#cancellations.watch((code, cause) => {
         this.#leave(queue, abandonment(code, { outcomeUnknown: false, cause }));
-      };
-      this.#followers.set(queue, this.#cancellations.watch({ onAbandoned }, options));
+      }, options);
+      this.#followers.set(queue, ticket);
     }
     const stop = (): Promise<IteratorResult<SessionState, undefined>> => {
       queue.clear();
@@ -61,8 +61,7 @@ export class SessionStates {
   }
 
   #leave(queue: StateQueue, error: unknown): void {
-    const ticket = this.#followers.get(queue) ?? null;
-    if (ticket !== null) this.#cancellations.release(ticket);
+    this.#cancellations.release(this.#followers.get(queue) ?? null);
     this.#followers.delete(queue);
     queue.end(error);
   }

@@ -10,7 +10,7 @@ import {
 import type { CallOptions } from "./api.ts";
 import { ReadCall, type PendingRead, type PendingWrite } from "./call.ts";
 import { AttemptFailures } from "./attempt-failures.ts";
-import { Cancellations } from "./cancellations.ts";
+import { Cancellations, type OnAbandoned } from "./cancellations.ts";
 import { queryBytes } from "./checked-op.ts";
 import type { Connection, ConnectionEvents } from "./connection.ts";
 import { Connector, type ConnectorEvents, type Welcome } from "./connector.ts";
@@ -113,7 +113,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
    */
   async open(signal: AbortSignal | undefined): Promise<void> {
     const timeoutMs = this.#options.connectTimeoutMs;
-    const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+    const onAbandoned: OnAbandoned = (code, cause) => {
       const tried = this.#failures.text();
       this.#finish(
         "closed",
@@ -126,15 +126,14 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
             ),
       );
     };
-    const limits = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
-    const ticket = this.cancellations.watch({ onAbandoned }, limits);
+    const ticket = this.cancellations.watch(onAbandoned, { timeoutMs, signal });
     try {
       await new Promise<void>((resolve, reject) => {
         this.#phase = { kind: "opening", resolve, reject };
         this.#connector.start(null);
       });
     } finally {
-      if (ticket !== null) this.cancellations.release(ticket);
+      this.cancellations.release(ticket);
     }
     // The signal may have aborted in the turn of the welcome.
     if (this.#end !== null) throw this.#end;

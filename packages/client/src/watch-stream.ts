@@ -1,6 +1,6 @@
 import type { CallOptions, Watch, WatchNotice } from "./api.ts";
 import { AsyncQueue } from "./async-queue.ts";
-import type { CancellationTicket } from "./cancellations.ts";
+import type { CancellationTicket, OnAbandoned } from "./cancellations.ts";
 import { textBytes } from "./checked-op.ts";
 import { QuorateError } from "./errors.ts";
 import { abandonment } from "./failure.ts";
@@ -52,17 +52,16 @@ export class WatchStream implements Watch, WatchSink {
     const { path } = this;
     if (this.#record === null) throw new QuorateError("OVERLOADED", "too many watches", { path });
     const { cancellations } = this.#host;
-    const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+    const onAbandoned: OnAbandoned = (code, cause) => {
       this.#leave();
       this.onEnd(abandonment(code, { outcomeUnknown: false, cause, path }));
     };
-    if (signal !== undefined) this.#abortTicket = cancellations.watch({ onAbandoned }, { signal });
-    const timeout =
-      timeoutMs === undefined ? null : cancellations.watch({ onAbandoned }, { timeoutMs });
+    this.#abortTicket = cancellations.watch(onAbandoned, { signal });
+    const timeout = cancellations.watch(onAbandoned, { timeoutMs });
     try {
       await this.#added;
     } finally {
-      if (timeout !== null) cancellations.release(timeout);
+      cancellations.release(timeout);
     }
   }
 
@@ -117,7 +116,7 @@ export class WatchStream implements Watch, WatchSink {
   }
 
   #releaseSignal(): void {
-    if (this.#abortTicket !== null) this.#host.cancellations.release(this.#abortTicket);
+    this.#host.cancellations.release(this.#abortTicket);
     this.#abortTicket = null;
   }
 }

@@ -10,7 +10,7 @@ import { WriteCall, type PendingWrite } from "../call.ts";
 import type { CancellationTicket } from "../cancellations.ts";
 import { writeBytes } from "../checked-op.ts";
 import { QuorateError } from "../errors.ts";
-import { abandonment } from "../failure.ts";
+import { abandonment, type AbandonCode } from "../failure.ts";
 import type { WatchRecord } from "../watches.ts";
 import type { Contenders } from "./contenders.ts";
 import { HeldLock } from "./held-lock.ts";
@@ -70,10 +70,9 @@ export class Contender {
         this.#onReply(replies[0], zxid, write);
       });
       this.#state = { kind: "asking", call };
-      const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
+      this.#ticket = this.#host.cancellations.watch((code, cause) => {
         this.#abandon(code, cause);
-      };
-      this.#ticket = this.#host.cancellations.watch({ onAbandoned }, options);
+      }, options);
       call.promise.catch((error: unknown) => this.#onFailure(error));
       this.#host.submitWrite(call, undefined);
     });
@@ -146,7 +145,7 @@ export class Contender {
     else if (this.#state.kind === "asking") this.#fail(failure);
   }
 
-  #abandon(code: "ABORTED" | "TIMEOUT", cause: unknown): void {
+  #abandon(code: AbandonCode, cause: unknown): void {
     this.#ticket = null;
     const state = this.#state;
     // Whatever the acquire did is undone, so nothing stays unknown to the caller.
@@ -246,7 +245,7 @@ export class Contender {
   }
 
   #releaseTicket(): void {
-    if (this.#ticket !== null) this.#host.cancellations.release(this.#ticket);
+    this.#host.cancellations.release(this.#ticket);
     this.#ticket = null;
   }
 }

@@ -79,12 +79,13 @@ export class LeaderStream implements AsyncIterator<Leader | null, undefined> {
     );
     if (this.#record === null) {
       this.#end(new QuorateError("OVERLOADED", "too many watches", { path: this.#path }));
-    } else if (options?.signal !== undefined) {
-      const onAbandoned = (code: "ABORTED" | "TIMEOUT", cause: unknown): void => {
-        this.#end(abandonment(code, { outcomeUnknown: false, cause, path: this.#path }));
-      };
-      const { signal } = options;
-      this.#ticket = this.#host.cancellations.watch({ onAbandoned }, { signal });
+    } else {
+      this.#ticket = this.#host.cancellations.watch(
+        (code, cause) => {
+          this.#end(abandonment(code, { outcomeUnknown: false, cause, path: this.#path }));
+        },
+        { signal: options?.signal },
+      );
     }
   }
 
@@ -110,7 +111,7 @@ export class LeaderStream implements AsyncIterator<Leader | null, undefined> {
   }
 
   #end(error: unknown): void {
-    if (this.#ticket !== null) this.#host.cancellations.release(this.#ticket);
+    this.#host.cancellations.release(this.#ticket);
     this.#ticket = null;
     if (this.#record !== null) this.#host.removeWatch(this.#record);
     this.#record = null;
