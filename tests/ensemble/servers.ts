@@ -67,7 +67,8 @@ export class Servers implements AsyncDisposable {
     return -1;
   }
 
-  async startNode(at: number): Promise<QuorateServer> {
+  /** `changes`: settings that differ from those of all this once. */
+  async startNode(at: number, changes: Settings = {}): Promise<QuorateServer> {
     const config = createServerConfig({
       members: this.#members,
       name: `${at + 1}`,
@@ -79,6 +80,7 @@ export class Servers implements AsyncDisposable {
       diskReserveBytes: 65_536,
       logSegmentBytes: 65_536,
       ...this.#settings,
+      ...changes,
     });
     const ports = this.#ports[at];
     if (ports === undefined) throw new Error(`no node ${at + 1}`);

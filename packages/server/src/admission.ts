@@ -8,8 +8,8 @@ import {
   type PeerHello,
   type PeerRefusal,
   type PeerWelcome,
-  type ReplicatedLimits,
 } from "./peer/envelope.ts";
+import { differenceOfLimits, type ReplicatedLimits } from "./replicated-limits.ts";
 
 /** What this node is in its ensemble, once there is one. */
 export interface Belonging {
@@ -43,13 +43,6 @@ export interface AdmissionOptions {
 
 /** Names that a warning is remembered for. */
 const WARNED_MAX = 64;
-/** What an operator knows each of the limits as. */
-const LIMIT_SETTINGS: readonly (readonly [keyof ReplicatedLimits, string])[] = [
-  ["bytesMax", "tree-bytes-max"],
-  ["sessionsMax", "sessions-max"],
-  ["sessionEphemeralsMax", "the number of ephemerals of a session"],
-];
-
 /**
  * Who may be a peer. A name belongs to one identity: whoever comes under a known name with another one has lost its data
  * or is a copy, and is only let in as a new member, on its operator's word.
@@ -101,21 +94,13 @@ export class Admission {
       const text = `this node speaks peer protocol ${PEER_PROTOCOL_VERSION}, not ${hello.protocolVersion}`;
       return refused("UNSUPPORTED_VERSION", text);
     }
-    const difference = this.#differenceOfLimits(hello);
+    const { limits } = this.#options;
+    const difference = differenceOfLimits(limits, hello.limits, `at "${hello.name}"`);
     if (difference !== null) return refused("LIMITS_MISMATCH", difference);
     this.#compareTiming(hello);
     return this.#belonging === null
       ? this.#meetForming(hello)
       : this.#meetFormed(hello, this.#belonging);
-  }
-
-  #differenceOfLimits({ name, limits }: PeerHello): string | null {
-    for (const [limit, setting] of LIMIT_SETTINGS) {
-      const own = this.#options.limits[limit];
-      const other = limits[limit];
-      if (own !== other) return `${setting} is ${own} here and ${other} at "${name}"`;
-    }
-    return null;
   }
 
   /** No reason to refuse anybody: otherwise the timing of an ensemble could not be changed node by node. */

@@ -59,6 +59,7 @@ export async function openIdentity(
     nodeId: drawNodeId(ports.random.bytes(6)),
     name,
     formation: null,
+    limits: null,
     hardState: { term: term(0), votedFor: null },
     hasVoted: false,
     mayVote: true,

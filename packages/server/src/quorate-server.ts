@@ -1,5 +1,7 @@
+import type { TreeLimits } from "@quorate/kv-store";
 import type { Member, Membership, NodeId } from "@quorate/raft";
 import { Admission, type Belonging } from "./admission.ts";
+import { assert } from "./assert.ts";
 import type { ServerConfig } from "./config.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { ServerError } from "./errors.ts";
@@ -13,6 +15,7 @@ import { RuntimeMonitor } from "./observe/runtime-monitor.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
 import { PeerNetwork, type PeerTarget } from "./peer/peer-network.ts";
 import type { Connection, Listener, ServerPorts } from "./ports.ts";
+import { differenceOfLimits, replicatedLimits } from "./replicated-limits.ts";
 import { RunningNode } from "./running-node.ts";
 import { nodeStatus } from "./server-status.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
@@ -249,6 +252,7 @@ export class QuorateServer implements AsyncDisposable {
         clusterId,
         historyId,
         formation: encodeImageMeta({ clusterId, historyId, snapshot: formation }),
+        limits: replicatedLimits(this.#options.config.limits.tree),
       })
       .then(() => this.#startNode(belonging))
       .catch((error: unknown) => this.#fail(error));
@@ -256,6 +260,7 @@ export class QuorateServer implements AsyncDisposable {
 
   async #startNode(belonging: Belonging): Promise<void> {
     const { config, ports, logger } = this.#options;
+    refuseOtherLimits(this.#identity, config.limits.tree);
     const reserve = new DiskReserve(ports.files, config.dataDirectory, config.limits.disk);
     await reserve.open();
     const opened = await NodeStorage.open(ports, config.dataDirectory, this.#identity, {
@@ -392,6 +397,14 @@ function knownBelonging(identity: IdentityFile): Belonging | null {
   const { clusterId, historyId, formation } = identity.current;
   if (formation === null || clusterId === "") return null;
   return { clusterId, historyId, formation: decodeImageMeta(formation).snapshot };
+}
+
+/** Applied under other limits, what stands in the log could come to something else than it was answered with. */
+function refuseOtherLimits(identity: IdentityFile, own: TreeLimits): void {
+  const { limits } = identity.current;
+  assert(limits !== null, "formed_under_limits");
+  const difference = differenceOfLimits(own, limits, "since the ensemble was formed");
+  if (difference !== null) throw new ServerError("LIMITS_MISMATCH", difference);
 }
 
 function asError(error: unknown): Error {

@@ -1,6 +1,6 @@
-import type { TreeLimits } from "@quorate/kv-store";
 import type { InstallSnapshot, LogIndex, Message, NodeId, SnapshotMeta } from "@quorate/raft";
 import type { TimingConfig } from "../config.ts";
+import type { ReplicatedLimits } from "../replicated-limits.ts";
 
 /** Version of the peer wire protocol; another one is refused at the hello. History: 1 = first. */
 export const PEER_PROTOCOL_VERSION = 1;
@@ -31,12 +31,6 @@ export interface PeerHello {
 
 /** The part of the timing that must fit together between nodes. */
 export type HeartbeatTiming = Pick<TimingConfig, "heartbeatMs" | "electionTimeoutMs">;
-
-/** The part of `TreeLimits` that must be the same on all nodes. */
-export type ReplicatedLimits = Pick<
-  TreeLimits,
-  "bytesMax" | "sessionsMax" | "sessionEphemeralsMax"
->;
 
 /** Answer to a hello. After `refused` the link closes. */
 export type PeerWelcome =

@@ -16,6 +16,7 @@ const IDENTITY: Identity = {
   nodeId: nodeId(2 ** 47 + 1),
   name: "n1",
   formation: null,
+  limits: null,
   hardState: { term: term(0), votedFor: null },
   hasVoted: false,
   mayVote: true,
@@ -41,13 +42,16 @@ describe("identity file", () => {
   test("comes back as it was made and changed", async () => {
     const { files, identity } = await created();
     expect((await loaded(files)).current).toEqual(IDENTITY);
-    await identity.update({ clusterId: "c", formation: Uint8Array.of(1, 2), image: "image-4" });
+    const limits = { bytesMax: 2 ** 40, sessionsMax: 7, sessionEphemeralsMax: 0 };
+    const formation = Uint8Array.of(1, 2);
+    await identity.update({ clusterId: "c", formation, limits, image: "image-4" });
     await identity.recordVote({ term: term(2 ** 50), votedFor: nodeId(9) }, 12);
     const after = await loaded(files.crash());
     expect(after.current).toEqual({
       ...IDENTITY,
       clusterId: "c",
-      formation: Uint8Array.of(1, 2),
+      formation,
+      limits,
       image: "image-4",
       hardState: { term: 2 ** 50, votedFor: 9 },
       hasVoted: true,

@@ -4,6 +4,7 @@ import { Packr } from "msgpackr";
 import { assert } from "../assert.ts";
 import { ServerError } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
+import type { ReplicatedLimits } from "../replicated-limits.ts";
 import { IDENTITY_FILE, IMAGE_PREFIX, LOG_DIRECTORY } from "./data-directory.ts";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
@@ -12,13 +13,13 @@ import { readUint64, writeUint64 } from "./uint64.ts";
  * second; what it says holds from then on. So a damaged or unfinished slot never takes away what had been promised: the
  * other one holds it. Reading takes the slot with the higher number, and makes the other one equal to it.
  *
- *   0  8 bytes "QUORIDN\n"      12  u32 format version (1)      24  u32 bytes of the content
+ *   0  8 bytes "QUORIDN\n"      12  u32 format version (2)      24  u32 bytes of the content
  *   8  u32 crc32 of 12…end      16  u64 number of the update    28  content, MessagePack, by position
  */
 
 const SLOT_BYTES = 16_384;
 const SLOT_HEADER_BYTES = 28;
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 const MAGIC = [0x51, 0x55, 0x4f, 0x52, 0x49, 0x44, 0x4e, 0x0a];
 const TAG_BYTES = 16;
 const packr = new Packr({ useRecords: false, moreTypes: false });
@@ -32,6 +33,8 @@ export interface Identity {
   readonly name: string;
   /** The host's bytes (the formation's membership), at most 12 KiB; null while there is none. */
   readonly formation: Uint8Array | null;
+  /** Under which everything since the formation was applied; null before. */
+  readonly limits: ReplicatedLimits | null;
   /** Copy of the log's; the later one of the two ({@link laterHardState}) is in force. */
   readonly hardState: HardState;
   /** This node voted or acknowledged entries at some time. */
@@ -195,6 +198,7 @@ function newer(path: string, first: DecodedSlot, second: DecodedSlot): Slot {
 }
 
 function encodeSlot(number: number, identity: Identity): Uint8Array {
+  const { limits } = identity;
   const content = packr.pack([
     identity.clusterId,
     identity.historyId,
@@ -209,6 +213,7 @@ function encodeSlot(number: number, identity: Identity): Uint8Array {
     identity.logStarted,
     identity.logTag,
     identity.logSequence,
+    limits === null ? null : [limits.bytesMax, limits.sessionsMax, limits.sessionEphemeralsMax],
   ]);
   const end = SLOT_HEADER_BYTES + content.length;
   assert(end <= SLOT_BYTES, "identity_fits_its_slot", () => `${end} bytes`);
@@ -243,7 +248,8 @@ function decodeIdentity(content: Uint8Array): Identity | null {
   const fields: unknown = packr.unpack(content);
   if (!Array.isArray(fields)) return null;
   const [clusterId, historyId, node, name, formation, termNumber, vote, hasVoted, mayVote] = fields;
-  const [image, logStarted, logTag, logSequence] = fields.slice(9);
+  const [image, logStarted, logTag, logSequence, limitValues] = fields.slice(9);
+  const limits = limitValues === null ? null : limitsOf(limitValues);
   const votedFor = vote === null ? null : positive(vote);
   const id = positive(node);
   const valid =
@@ -259,12 +265,14 @@ function decodeIdentity(content: Uint8Array): Identity | null {
     logTag.length === TAG_BYTES;
   if (!valid || id === null || !isCount(termNumber) || !isCount(logSequence)) return null;
   if (vote !== null && votedFor === null) return null;
+  if (limitValues !== null && limits === null) return null;
   return {
     clusterId,
     historyId,
     nodeId: nodeId(id),
     name,
     formation: formation === null ? null : Uint8Array.from(formation),
+    limits,
     hardState: { term: term(termNumber), votedFor: votedFor === null ? null : nodeId(votedFor) },
     hasVoted,
     mayVote,
@@ -273,6 +281,13 @@ function decodeIdentity(content: Uint8Array): Identity | null {
     logTag: Uint8Array.from(logTag),
     logSequence,
   };
+}
+
+function limitsOf(values: unknown): ReplicatedLimits | null {
+  if (!Array.isArray(values)) return null;
+  const [bytesMax, sessionsMax, sessionEphemeralsMax]: readonly unknown[] = values;
+  const valid = isCount(bytesMax) && isCount(sessionsMax) && isCount(sessionEphemeralsMax);
+  return valid ? { bytesMax, sessionsMax, sessionEphemeralsMax } : null;
 }
 
 function isCount(value: unknown): value is number {
