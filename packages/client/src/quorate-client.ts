@@ -103,7 +103,7 @@ export class SessionClient implements QuorateClient {
     const error = checkOps(owned);
     if (error !== null) return Promise.reject(error);
     const call = new WriteCall(owned, writeBytes(owned), repliesOf);
-    this.#session.submitWrite(call, options);
+    this.#session.submit(call, options);
     return call.promise;
   }
 
@@ -181,7 +181,7 @@ export class SessionClient implements QuorateClient {
     if (error !== null) return Promise.reject(error);
     const ops = [op];
     const call = new WriteCall(ops, writeBytes(ops), result);
-    this.#session.submitWrite(call, options);
+    this.#session.submit(call, options);
     return call.promise;
   }
 
@@ -190,7 +190,7 @@ export class SessionClient implements QuorateClient {
     if (error !== null) return Promise.reject(error);
     const consistency = options?.consistency ?? "linearizable";
     const call = new ReadCall(query, consistency, queryBytes(query), result);
-    this.#session.submitRead(call, options);
+    this.#session.submit(call, options);
     return call.promise;
   }
 }

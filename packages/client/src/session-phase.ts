@@ -1,4 +1,3 @@
-import type { SessionId } from "@quorate/kv-store/protocol";
 import type { Connection } from "./connection.ts";
 import type { QuorateError } from "./errors.ts";
 import type { ServerList } from "./server-list.ts";
@@ -16,14 +15,6 @@ export type SessionPhase =
   /** `close` was called; the service has not confirmed it. `connection` null: looking for one. */
   | { readonly kind: "closing"; connection: Connection | null; readonly done: () => void }
   | { readonly kind: "over" };
-
-/** What the first welcome, and every later one, tells of the session. */
-export interface SessionIdentity {
-  readonly session: SessionId;
-  readonly timeoutMs: number;
-  readonly clusterId: string;
-  readonly historyId: string;
-}
 
 export interface SessionOptions {
   readonly servers: ServerList;

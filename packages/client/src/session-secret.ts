@@ -1,5 +1,5 @@
 import { PROTOCOL_LIMITS } from "@quorate/kv-store/protocol";
-import type { ClientClock, ClientRandom } from "./ports.ts";
+import type { ClientPorts } from "./ports.ts";
 
 /** Part of the session timeout for which a session is asked for under one secret. */
 const ASKING_PART = 1 / 2;
@@ -11,16 +11,13 @@ const ASKING_PART = 1 / 2;
  * welcome worthless another secret, for another session, takes its place.
  */
 export class SessionSecret {
-  readonly #ports: { readonly clock: ClientClock; readonly random: ClientRandom };
+  readonly #ports: ClientPorts;
   readonly #timeoutMs: number;
   #bytes: Uint8Array;
   #askedMs: number | null = null;
 
   /** `timeoutMs` is the session's. */
-  constructor(
-    ports: { readonly clock: ClientClock; readonly random: ClientRandom },
-    timeoutMs: number,
-  ) {
+  constructor(ports: ClientPorts, timeoutMs: number) {
     this.#ports = ports;
     this.#timeoutMs = timeoutMs;
     this.#bytes = this.#draw();

@@ -22,8 +22,8 @@ import type { ClientPorts } from "./ports.ts";
 import { Contenders } from "./recipes/contenders.ts";
 import type { RecipeHost } from "./recipes/recipe-host.ts";
 import { RequestTable, type Send } from "./request-table.ts";
-import type { SessionIdentity, SessionOptions, SessionPhase } from "./session-phase.ts";
-import { SessionSecret } from "./session-secret.ts";
+import { SessionIdentity } from "./session-identity.ts";
+import type { SessionOptions, SessionPhase } from "./session-phase.ts";
 import { SessionStates } from "./session-states.ts";
 import { Watches, type WatchRecord, type WatchSink, type WatchSpec } from "./watches.ts";
 
@@ -49,9 +49,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   readonly #liveness: Liveness;
   readonly #requests: RequestTable;
   readonly #watches: Watches;
-  readonly #secret: SessionSecret;
-  #identity: SessionIdentity | null = null;
-  #lastZxid: Zxid | 0 = 0;
+  readonly #identity: SessionIdentity;
   #phase: SessionPhase = { kind: "suspended" };
   /** Why it is over; null while it is not. */
   #end: QuorateError | null = null;
@@ -63,7 +61,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   constructor(options: SessionOptions, ports: ClientPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#secret = new SessionSecret(ports, options.timeoutMs);
+    this.#identity = new SessionIdentity(options, ports);
     this.cancellations = new Cancellations(ports.clock);
     this.states = new SessionStates(this.cancellations);
     this.#connector = new Connector(options.servers, options.timeoutMs, ports, this);
@@ -81,15 +79,15 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   }
 
   get id(): SessionId {
-    return this.#known().session;
+    return this.#identity.known().session;
   }
 
   get timeoutMs(): number {
-    return this.#known().timeoutMs;
+    return this.#identity.known().timeoutMs;
   }
 
   get clusterId(): string {
-    return this.#known().clusterId;
+    return this.#identity.known().clusterId;
   }
 
   /** The port's clock, ms. */
@@ -98,7 +96,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   }
 
   get lastZxid(): Zxid | 0 {
-    return this.#lastZxid;
+    return this.#identity.lastZxid;
   }
 
   /** The session's end, null while it lives; looks at the clock first. */
@@ -139,12 +137,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     if (this.#end !== null) throw this.#end;
   }
 
-  submitWrite(call: PendingWrite, options: CallOptions | undefined): void {
-    if (this.#end === null) this.#requests.submit(call, options);
-    else call.fail(endOf(this.#end, false));
-  }
-
-  submitRead(call: PendingRead, options: CallOptions | undefined): void {
+  submit(call: PendingWrite | PendingRead, options: CallOptions | undefined): void {
     if (this.#end === null) this.#requests.submit(call, options);
     else call.fail(endOf(this.#end, false));
   }
@@ -180,18 +173,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   }
 
   hello(): Hello {
-    const { timeoutMs, clientName } = this.#options;
-    if (this.#identity === null) this.#secret.ask();
-    return {
-      kind: "hello",
-      protocolVersion: PROTOCOL_VERSION,
-      session: this.#identity?.session ?? null,
-      secret: this.#secret.bytes,
-      timeoutMs,
-      lastZxid: this.#lastZxid,
-      historyId: this.#identity?.historyId ?? "",
-      clientName,
-    };
+    return this.#identity.hello();
   }
 
   onWelcome(connection: Connection, welcome: Welcome, rest: readonly ServerMessage[]): void {
@@ -199,14 +181,13 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       connection.close();
       return;
     }
-    if (!this.#accepts(welcome)) {
+    if (!this.#identity.accepts(welcome)) {
       connection.close();
       this.#connector.start(connection.server);
       return;
     }
-    const { session, timeoutMs, clusterId, historyId, servers } = welcome;
-    this.#identity = { session, timeoutMs, clusterId, historyId };
-    this.#note(welcome.zxid);
+    const { session, timeoutMs, servers } = welcome;
+    this.#identity.learn(welcome);
     this.#options.servers.learn(servers);
     connection.adopt(this);
     if (this.#phase.kind === "closing") {
@@ -215,7 +196,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       return;
     }
     const opening = this.#phase.kind === "opening" ? this.#phase : null;
-    this.#attach(connection, timeoutMs, opening === null ? null : this.#secret.askedMs);
+    this.#attach(connection, timeoutMs, opening === null ? null : this.#identity.askedMs);
     this.states.become({ kind: "connected", server: connection.server, session });
     opening?.resolve();
     this.onMessages(connection, rest);
@@ -250,19 +231,6 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     }
   }
 
-  /** Whether the welcome is for this session and came in time to be of use. */
-  #accepts(welcome: Welcome): boolean {
-    const known = this.#identity;
-    if (welcome.protocolVersion !== PROTOCOL_VERSION) return false;
-    if (known !== null && known.session !== welcome.session) return false;
-    if (known !== null && known.clusterId !== welcome.clusterId) return false;
-    // Revisions and tokens of one history mean nothing in another.
-    if (known !== null && known.historyId !== welcome.historyId) return false;
-    if (known !== null) return true;
-    const deadlineMs = Liveness.deadlineOf(this.#secret.askedMs, welcome.timeoutMs);
-    return this.#ports.clock.nowMs() < deadlineMs;
-  }
-
   #attach(connection: Connection, timeoutMs: number, askedMs: number | null): void {
     this.#phase = { kind: "connected", connection };
     this.#liveness.attach(timeoutMs, askedMs);
@@ -274,7 +242,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   #onMessage(connection: Connection, message: ServerMessage): void {
     switch (message.kind) {
       case "writeReply":
-        this.#note(message.outcome.zxid);
+        this.#identity.note(message.outcome.zxid);
         if (message.outcome.ok || message.outcome.code !== "SESSION_EXPIRED") {
           this.#requests.onWriteReply(message);
         } else {
@@ -282,24 +250,24 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
         }
         return;
       case "readReply":
-        this.#note(message.zxid);
+        this.#identity.note(message.zxid);
         this.#requests.onReadReply(message);
         return;
       case "events":
-        this.#note(message.zxid);
+        this.#identity.note(message.zxid);
         this.#watches.onEvents(message);
         return;
       case "pong":
-        this.#note(message.zxid);
+        this.#identity.note(message.zxid);
         if (this.#liveness.onPong(message.pingId)) this.#onProof(message.zxid);
         return;
       case "granted":
-        this.#note(message.zxid);
+        this.#identity.note(message.zxid);
         this.contenders.onGranted(message.token);
         return;
       case "watchAdded":
       case "watchLost":
-        this.#note(message.zxid);
+        this.#identity.note(message.zxid);
         this.#watches.onAnswer(message);
         return;
       case "watchRefused":
@@ -325,7 +293,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   #onClosingMessage(message: ServerMessage): void {
     if (this.#phase.kind !== "closing") return;
     if (message.kind === "sessionClosed") {
-      this.#note(message.zxid);
+      this.#identity.note(message.zxid);
       this.#phase.done();
     } else if (message.kind === "goodbye") {
       this.#onGoodbye(message);
@@ -362,7 +330,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     const { code, message, fatal, protocolVersion } = goodbye;
     if (code === "SESSION_EXPIRED") {
       // An earlier welcome was lost and its session has ended since: another one, then.
-      this.#secret.renew();
+      this.#identity.renew();
       return true;
     }
     if (code === "UNSUPPORTED_VERSION") {
@@ -412,9 +380,9 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   #tell(kind: "expired" | "closed", end: QuorateError): void {
     this.#liveness.stop();
     this.contenders.loseAll(end);
-    const session = this.#identity?.session;
+    const { session } = this.#identity;
     this.states.become(
-      kind === "expired" && session !== undefined ? { kind, session } : { kind: "closed" },
+      kind === "expired" && session !== null ? { kind, session } : { kind: "closed" },
     );
     this.#requests.failAll(end);
     this.#watches.failAll(end);
@@ -451,15 +419,6 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     if (this.#phase.kind === "connected") return undefined;
     const text = `no server reached (${this.#failures.text()})`;
     return new QuorateError("CONNECTION_FAILED", text, { retryable: true });
-  }
-
-  #note(zxid: Zxid): void {
-    if (zxid > this.#lastZxid) this.#lastZxid = zxid;
-  }
-
-  #known(): SessionIdentity {
-    if (this.#identity === null) throw new QuorateError("NOT_READY", "there is no session yet");
-    return this.#identity;
   }
 
   readonly #send: Send = (message, bytes) => {

@@ -74,7 +74,7 @@ export class Contender {
         this.#abandon(code, cause);
       }, options);
       call.promise.catch((error: unknown) => this.#onFailure(error));
-      this.#host.submitWrite(call, undefined);
+      this.#host.submit(call, undefined);
     });
   }
 

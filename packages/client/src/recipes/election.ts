@@ -31,7 +31,7 @@ export class LockElection implements Election {
     const query = { kind: "holder", path: this.path } as const;
     const consistency = options?.consistency ?? "linearizable";
     const call = new ReadCall(query, consistency, queryBytes(query), leaderOf);
-    this.#host.submitRead(call, options);
+    this.#host.submit(call, options);
     try {
       return await call.promise;
     } catch (error) {

@@ -10,8 +10,7 @@ export interface RecipeHost {
   readonly cancellations: Cancellations;
   /** The error of the session's end, null while it lives. Looks at the clock first: past the deadline it ends here. */
   checkEnd(): QuorateError | null;
-  submitWrite(call: PendingWrite, options: CallOptions | undefined): void;
-  submitRead(call: PendingRead, options: CallOptions | undefined): void;
+  submit(call: PendingWrite | PendingRead, options: CallOptions | undefined): void;
   /** Takes the write whatever waits: it gives something back. */
   submitRelease(call: PendingWrite): void;
   /** True: it was never sent and does not happen. */
