@@ -23,12 +23,19 @@ export const HISTORY = "history-1";
 export const EMPTY = new Uint8Array(0);
 export const MIB = 1_048_576;
 
+let clients = 0;
+
 export class Client implements Connection {
-  readonly remote = "client:1";
+  readonly remote: string;
   said: ServerMessage[] = [];
   bufferedBytes = 0;
   state: "open" | "closed" | "destroyed" = "open";
   #handlers: ConnectionHandlers | null = null;
+
+  constructor() {
+    clients += 1;
+    this.remote = `client:${clients}`;
+  }
 
   setHandlers(handlers: ConnectionHandlers): void {
     this.#handlers = handlers;

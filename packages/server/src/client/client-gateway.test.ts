@@ -69,6 +69,24 @@ describe("attaching", () => {
     expect(node.gateway.connectionCount).toBe(1);
   });
 
+  test("is answered by its own entry, not by that of a connection before it", () => {
+    const node = new Node();
+    const { client, session } = node.attached();
+    client.drops();
+    const [early, late] = [node.connect(), node.connect()];
+    early.says(hello({ session: sessionId(session) }));
+    const [first] = node.commands();
+    early.drops();
+    late.says(hello({ session: sessionId(session) }));
+    const [second] = node.commands();
+    node.apply(first!);
+    node.gateway.flush();
+    expect(late.kinds()).toEqual([]);
+    node.apply(second!);
+    node.gateway.flush();
+    expect(late.take()).toMatchObject([{ kind: "welcome", session, zxid: 3 }]);
+  });
+
   test("to another node ends the connection here", () => {
     const node = new Node();
     const { client, session } = node.attached();

@@ -303,6 +303,8 @@ export class ClientGateway implements ConnectionOwner {
   #onAttached(result: Extract<ApplyResult, { kind: "attached" }>, zxid: Zxid): void {
     const here = result.node === this.#options.identity.nodeId;
     const waiting = this.#attachments.waiting(result.verifier);
+    // An attach of an earlier connection of the same client, late: that of the one that waits is still to come.
+    if (here && waiting !== null && !this.#isAttachedTo(result.session, waiting)) return;
     const former = this.#bySession.get(result.session);
     // Without anybody waiting here it is a repeat of an attach that was answered.
     if (former !== undefined && (!here || waiting !== null)) {
@@ -311,6 +313,10 @@ export class ClientGateway implements ConnectionOwner {
     if (!here || waiting === null) return;
     this.#attachments.forget(waiting);
     this.#welcome(waiting, result, zxid);
+  }
+
+  #isAttachedTo(session: SessionId, { connection }: ClientConnection): boolean {
+    return this.#options.tree().session(session)?.attach.address === connection.remote;
   }
 
   #welcome(
