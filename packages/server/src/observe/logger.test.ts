@@ -11,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ServerError } from "../errors.ts";
 import { createMemoryLogger, createProcessLogger, SILENT_LOGGER } from "./logger.ts";
 
 const wallClock = { nowMs: () => Date.UTC(2024, 0, 2, 3, 4, 5, 6) };
@@ -72,6 +73,23 @@ describe("createProcessLogger", () => {
     expect(readFileSync(path, "utf8")).toBe(
       '2024-01-02T03:04:05.006Z INFO  link lost peer=2 reason="gone away" count=3\n',
     );
+  });
+
+  test("tells people of an error what it says, and where a bug is", async () => {
+    const path = join(folder, "log");
+    const logger = createProcessLogger({
+      level: "info",
+      format: "text",
+      wallClock,
+      fileDescriptor: open(path, "a"),
+    });
+    logger.error({ error: new ServerError("ADDRESS_IN_USE", "7001 is taken") }, "no start");
+    logger.error({ error: new TypeError("boom") }, "a bug");
+    await logger.flush();
+    const [foreseen, bug, frame] = readFileSync(path, "utf8").split("\n");
+    expect(foreseen).toMatch(/ERROR no start error="ADDRESS_IN_USE: 7001 is taken"$/);
+    expect(bug).toMatch(/ERROR a bug error=boom$/);
+    expect(frame).toContain("logger.test.ts");
   });
 
   test("drops and counts when nobody reads, returns from flush, and tells the count later", async () => {

@@ -90,16 +90,35 @@ function wrap(target: pino.Logger): Logger {
   };
 }
 
-/** One line for people out of a line for machines. */
+/** One line for people out of a line for machines; an error that nobody foresaw has its stack below. */
 function renderText(line: string): string {
   const parsed: Readonly<Record<string, unknown>> = JSON.parse(line);
-  const { level, time, message, ...fields } = parsed;
+  const { level, time, message, error, ...fields } = parsed;
   let text = `${String(time)} ${String(level).toUpperCase().padEnd(5)} ${String(message)}`;
-  for (const [key, value] of Object.entries(fields)) {
-    const bare = typeof value === "string" && /^[\w.:/@-]+$/.test(value);
-    text += ` ${key}=${bare ? value : JSON.stringify(value)}`;
-  }
-  return `${text}\n`;
+  for (const [key, value] of Object.entries(fields)) text += ` ${key}=${textOf(value)}`;
+  return `${text}${isErrorLine(error) ? renderError(error) : ""}\n`;
+}
+
+function textOf(value: unknown): string {
+  const bare = typeof value === "string" && /^[\w.:/@-]+$/.test(value);
+  return bare ? value : JSON.stringify(value);
+}
+
+/** What the serializer makes of an error. */
+interface ErrorLine {
+  readonly type: string;
+  readonly message: string;
+  readonly stack: string;
+}
+
+function isErrorLine(value: unknown): value is ErrorLine {
+  return typeof value === "object" && value !== null && "type" in value && "stack" in value;
+}
+
+/** Of errors of this package code and text say everything. */
+function renderError({ type, message, stack }: ErrorLine): string {
+  const frames = type === "ServerError" ? [] : stack.split("\n").slice(1);
+  return [` error=${textOf(message)}`, ...frames].join("\n");
 }
 
 /** A line as {@link MemoryLogger} keeps it. */
