@@ -1,5 +1,12 @@
 import type { TreeLimits } from "@quorate/kv-store";
-import type { LogIndex, Membership, Message, NodeId, RaftInput, SnapshotMeta } from "@quorate/raft";
+import type {
+  InstallSnapshot,
+  LogIndex,
+  Membership,
+  NodeId,
+  RaftInput,
+  SnapshotMeta,
+} from "@quorate/raft";
 import type { Applier } from "../applier.ts";
 import { ServerError } from "../errors.ts";
 import type { NodeStorage } from "../node-storage.ts";
@@ -9,8 +16,6 @@ import type { ImageView, MonotonicClock, Timer } from "../ports.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { SnapshotReceiver, type ReceivedSnapshot } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
-
-type InstallSnapshot = Extract<Message, { readonly kind: "installSnapshot" }>;
 
 export interface NodeSnapshotsOptions {
   readonly clock: MonotonicClock;
@@ -66,12 +71,14 @@ export class NodeSnapshots {
       },
     });
     this.#receiver = new SnapshotReceiver({
-      ...{ limits: options.limits, clusterId, historyId },
+      limits: options.limits,
+      clusterId,
+      historyId,
       createImage: () => options.storage.createImage(),
       discardImage: (image, directory) => options.storage.discardImage(image, directory),
       ack: (to, transfer, sequence, ok) =>
         options.send(to, { kind: "snapshotAck", transfer, sequence, ok }),
-      received: (_from, snapshot) => this.#onReceived(snapshot),
+      received: (snapshot) => this.#onReceived(snapshot),
       fatal: (error) => options.fatal(error),
     });
   }

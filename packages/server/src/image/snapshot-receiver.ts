@@ -27,10 +27,13 @@ export interface SnapshotReceiverPorts {
   /** Takes an image away that came to nothing. */
   discardImage(image: ImageStore, directory: string): Promise<void>;
   ack(to: NodeId, transfer: number, sequence: number, ok: boolean): void;
-  received(from: NodeId, snapshot: ReceivedSnapshot): Promise<void>;
+  received(snapshot: ReceivedSnapshot): Promise<void>;
   /** This node cannot go on (its own disk failed). */
   fatal(error: unknown): void;
 }
+
+/** The sender's window bounds what may wait here; more is not from a sender that keeps to the protocol. */
+const QUEUED_MAX = 64;
 
 interface Receipt {
   readonly from: NodeId;
@@ -66,8 +69,7 @@ export class SnapshotReceiver {
   }
 
   onChunk(from: NodeId, chunk: SnapshotChunk): void {
-    // The sender's window bounds what may wait here; more is not from a sender that keeps to the protocol.
-    if (this.#queued >= 64) return;
+    if (this.#queued >= QUEUED_MAX) return;
     this.#queued += 1;
     this.#work = this.#work.then(async () => {
       this.#queued -= 1;
@@ -144,7 +146,7 @@ export class SnapshotReceiver {
     }
     this.#receipt = null;
     const message: InstallSnapshot = { ...receipt.message, snapshot: meta };
-    await this.#ports.received(receipt.from, { meta, message, tree, image, directory });
+    await this.#ports.received({ meta, message, tree, image, directory });
   }
 
   async #refuse(from: NodeId, chunk: SnapshotChunk, error: unknown): Promise<void> {

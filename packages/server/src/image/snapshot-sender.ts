@@ -1,10 +1,8 @@
-import type { LogIndex, Message, NodeId, SnapshotMeta } from "@quorate/raft";
+import type { InstallSnapshot, LogIndex, NodeId, SnapshotMeta } from "@quorate/raft";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { ImageStore, ImageView, MonotonicClock } from "../ports.ts";
 import { IMAGE_META_KEY, decodeImageMeta } from "./image-meta.ts";
 import { recordsChecksum } from "./records-checksum.ts";
-
-type InstallSnapshot = Extract<Message, { readonly kind: "installSnapshot" }>;
 
 export interface SnapshotSenderPorts {
   readonly clock: MonotonicClock;
@@ -41,8 +39,8 @@ interface Transfer {
 export class SnapshotSender {
   readonly #ports: SnapshotSenderPorts;
   readonly #transfers = new Map<NodeId, Transfer>();
-  /** Where snapshots stand that have arrived since {@link takePinnedIndex} was asked. */
-  #arrived: LogIndex[] = [];
+  /** Where the oldest snapshot stands that has arrived since {@link takePinnedIndex} was asked. */
+  #arrivedIndex: LogIndex | null = null;
   #nextId: number;
 
   /** `firstId`: not used by an earlier process of this node. */
@@ -60,11 +58,12 @@ export class SnapshotSender {
    * and for one more time that this is asked. Null: no peer is on its way.
    */
   takePinnedIndex(): LogIndex | null {
-    const active = [...this.#transfers.values()];
-    const indexes = active.map(({ header, message }) => (header ?? message.snapshot).index);
-    const first = [...indexes, ...this.#arrived].sort((left, right) => left - right)[0];
-    this.#arrived = [];
-    return first ?? null;
+    let pinned = this.#arrivedIndex;
+    this.#arrivedIndex = null;
+    for (const { header, message } of this.#transfers.values()) {
+      pinned = earlier(pinned, (header ?? message.snapshot).index);
+    }
+    return pinned;
   }
 
   start(message: InstallSnapshot): void {
@@ -167,9 +166,15 @@ export class SnapshotSender {
   #finish(transfer: Transfer, ok: boolean): void {
     if (this.#transfers.get(transfer.to) !== transfer) return;
     this.#transfers.delete(transfer.to);
-    if (ok && transfer.header !== null) this.#arrived.push(transfer.header.index);
+    if (ok && transfer.header !== null) {
+      this.#arrivedIndex = earlier(this.#arrivedIndex, transfer.header.index);
+    }
     // A view that cannot be closed has nothing left to lose: the store behind it is going away.
     transfer.view?.close().catch(() => undefined);
     this.#ports.done(transfer.to, ok);
   }
+}
+
+function earlier(known: LogIndex | null, other: LogIndex): LogIndex {
+  return known !== null && known < other ? known : other;
 }

@@ -90,7 +90,7 @@ async function setUp() {
       inFlight.now -= 1;
       if (!wire.loseAcks) sender.onAck(PEER, transfer, sequence, ok);
     },
-    received: async (_from, snapshot) => void received.push(snapshot),
+    received: async (snapshot) => void received.push(snapshot),
     fatal,
   });
   const sender: SnapshotSender = new SnapshotSender(100, {
