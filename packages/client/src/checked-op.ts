@@ -1,9 +1,10 @@
 import {
   CREATE_MODES,
   PROTOCOL_LIMITS,
+  SEQUENCE_DIGITS,
   checkPath,
   isReserved,
-  type CreateMode,
+  isSequential,
   type ErrorCode,
   type Query,
   type WriteOp,
@@ -23,12 +24,8 @@ const ANSWER_BYTES = 200;
 /** UTF-16 units that the service may add to a path: a sequence number, or the name of a contender. */
 const NAME_UNITS_ADDED = 64;
 
-const SEQUENTIAL: ReadonlySet<CreateMode> = new Set([
-  "persistentSequential",
-  "ephemeralSequential",
-]);
-/** As many as the service appends. */
-const SEQUENCE_DIGITS = "0000000000";
+/** As long as any number that the service appends. */
+const SEQUENCE = "0".repeat(SEQUENCE_DIGITS);
 
 const encoder = new TextEncoder();
 
@@ -179,8 +176,8 @@ export function ownedBytes(bytes: Uint8Array): Uint8Array {
 function checkOpPath(op: WriteOp): ErrorCode | null {
   const { path } = op;
   if (typeof path !== "string") return "BAD_PATH";
-  if (op.kind !== "create" || !SEQUENTIAL.has(op.mode)) return checkPath(path);
-  return isReserved(path) ? "RESERVED_PATH" : checkPath(path + SEQUENCE_DIGITS);
+  if (op.kind !== "create" || !isSequential(op.mode)) return checkPath(path);
+  return isReserved(path) ? "RESERVED_PATH" : checkPath(path + SEQUENCE);
 }
 
 function checkData(op: WriteOp, data: Uint8Array, opIndex: number): QuorateError | null {

@@ -10,6 +10,7 @@ import { assert, unreachable } from "./assert.ts";
 import type { ChangesSince } from "./change-log.ts";
 import { beginCheckpoint, type Checkpoint } from "./checkpoint.ts";
 import type { Command, CommandStamp } from "./command.ts";
+import { DIGEST_DIGITS } from "./digest.ts";
 import type { TreeLimits } from "./limits.ts";
 import type { Query, QueryReply, Result, SessionId, Zxid } from "./protocol/index.ts";
 import { answer } from "./queries.ts";
@@ -21,7 +22,6 @@ import { newState, renderDigest, type TreeState } from "./tree-state.ts";
 
 /** The replicated clock moves at most this far with one command, whatever its stamp says. */
 const CLOCK_STEP_MAX_MS = 60_000;
-const DIGEST_DIGITS = 16;
 
 /**
  * The replicated state machine: znodes, sessions, locks, reply windows and the change log. Pure and synchronous: the

@@ -1,5 +1,8 @@
 import { assert } from "./assert.ts";
 
+/** Hex digits of a rendered sum. */
+export const DIGEST_DIGITS = 16;
+
 /** What an item of the state is, so that no two kinds can be mistaken for each other. */
 export const ITEM = { znode: 1, session: 2, attach: 3, reply: 4, base: 5, meta: 6 } as const;
 
@@ -104,7 +107,7 @@ export class DigestSum {
     this.#b = (this.#b - b) | 0;
   }
 
-  /** 16 hex digits of this sum and one more item. */
+  /** This sum and one more item in {@link DIGEST_DIGITS}. */
   render(a: number, b: number): string {
     return hex(this.#a + a) + hex(this.#b + b);
   }

@@ -1,5 +1,5 @@
 import { assert } from "./assert.ts";
-import { DigestSum, Hasher, ITEM } from "./digest.ts";
+import { DIGEST_DIGITS, DigestSum, Hasher, ITEM } from "./digest.ts";
 import { readOutcome, readStat, readText, writeOutcome, writeStat } from "./protocol/codec-op.ts";
 import { packValue, unpackValue } from "./protocol/codec-bytes.ts";
 import { readAckedSeq } from "./protocol/codec-client.ts";
@@ -39,7 +39,6 @@ export interface ImageMeta {
   readonly sessionEphemeralsMax: number;
 }
 
-const DIGEST_DIGITS = 16;
 const CONTENDER_FORMATS: readonly (ContenderFormat | null)[] = [null, "quorate"];
 
 export function encodeMeta(meta: ImageMeta): Uint8Array {

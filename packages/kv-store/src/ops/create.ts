@@ -3,6 +3,7 @@ import {
   checkPath,
   type ErrorCode,
   isReserved,
+  isSequential,
   PROTOCOL_LIMITS,
   type WriteOp,
   type WriteReply,
@@ -26,7 +27,7 @@ export function applyCreate(
   const parent = nodes.get(slash === 0 ? "/" : op.path.slice(0, slash));
   if (parent === undefined) return op.path.includes("\0") ? "BAD_PATH" : "NO_NODE";
   let path = op.path;
-  if (op.mode === "persistentSequential" || op.mode === "ephemeralSequential") {
+  if (isSequential(op.mode)) {
     if (parent.created > SEQUENCE_MAX) return "SEQUENCE_EXHAUSTED";
     path = sequentialName(path, parent.created);
   }

@@ -4,6 +4,8 @@ export { ERROR_CODES, type ErrorCode, type Result } from "./error-code.ts";
 export type { Stat } from "./stat.ts";
 export {
   CREATE_MODES,
+  isSequential,
+  SEQUENCE_DIGITS,
   type CreateMode,
   type Query,
   type QueryReply,

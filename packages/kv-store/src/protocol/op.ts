@@ -2,7 +2,7 @@ import type { ErrorCode } from "./error-code.ts";
 import type { FencingToken, SessionId, Zxid } from "./ids.ts";
 import type { Stat } from "./stat.ts";
 
-/** How a znode lives and is named. Sequential ones get a ten-digit number of their parent's counter appended. */
+/** How a znode lives and is named. Sequential ones get a number of their parent's counter appended. */
 export const CREATE_MODES = [
   "persistent",
   "ephemeral",
@@ -11,6 +11,14 @@ export const CREATE_MODES = [
 ] as const;
 /** One of {@link CREATE_MODES}. */
 export type CreateMode = (typeof CREATE_MODES)[number];
+
+/** Digits of the number that a sequential znode gets. */
+export const SEQUENCE_DIGITS = 10;
+
+/** Whether znodes of this mode get a number. */
+export function isSequential(mode: CreateMode): boolean {
+  return mode === "persistentSequential" || mode === "ephemeralSequential";
+}
 
 /**
  * One change, or condition on a change. A write is a list of these, all or nothing. Paths arrive unchecked: the state
