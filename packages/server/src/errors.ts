@@ -42,4 +42,9 @@ export class ServerError extends Error {
     super(`${code}: ${message}`, cause === undefined ? undefined : { cause });
     this.code = code;
   }
+
+  /** The message without the code in front of it. */
+  get text(): string {
+    return this.message.slice(this.code.length + 2);
+  }
 }

@@ -54,11 +54,7 @@ export function decodeImageMeta(bytes: Uint8Array): ImageMeta {
 /** True if both stand for the same entry and the same members. */
 export function isSameSnapshot(a: SnapshotMeta, b: SnapshotMeta): boolean {
   if (a.index !== b.index || a.term !== b.term) return false;
-  const members = encodeMembership(a.membership);
-  const others = encodeMembership(b.membership);
-  return (
-    members.length === others.length && members.every((byte, position) => byte === others[position])
-  );
+  return Buffer.compare(encodeMembership(a.membership), encodeMembership(b.membership)) === 0;
 }
 
 function membershipOf(value: unknown): Membership {

@@ -3,16 +3,14 @@ import { assert } from "../assert.ts";
 import type { ImageBatch, ImageStore, ImageView } from "../ports.ts";
 import {
   failedReply,
-  RecordPacker,
-  unpacked,
+  isRelease,
+  type ImageQuestion,
   type ImageReply,
   type ImageRequest,
-  type PackedRecords,
 } from "./image-thread-protocol.ts";
 import { LevelImageStores } from "./level-image-store.ts";
 import { NodeFiles } from "./node-files.ts";
-
-const RELEASES: ReadonlySet<ImageRequest["kind"]> = new Set(["discard", "closeView", "close"]);
+import { RecordPacker, unpacked, type PackedRecords } from "./packed-records.ts";
 
 /** One image in a thread of its own, at the service of `ThreadedImageStores`. */
 class ImageThread {
@@ -21,7 +19,7 @@ class ImageThread {
   readonly #batches = new Map<number, ImageBatch>();
   readonly #views = new Map<number, ImageView>();
   #store: ImageStore | null = null;
-  /** What went wrong with a request that has no answer: the next ones are answered with it. */
+  /** What went wrong with an order: the next questions are answered with it. */
   #failure: unknown = null;
 
   constructor(send: (reply: ImageReply) => void) {
@@ -44,32 +42,30 @@ class ImageThread {
     }
   }
 
-  async #answer(
-    request: Exclude<ImageRequest, { readonly kind: "put" | "view" }>,
-  ): Promise<PackedRecords | null> {
-    if (this.#failure !== null && !RELEASES.has(request.kind)) throw this.#failure;
-    switch (request.kind) {
+  async #answer(question: ImageQuestion): Promise<PackedRecords | null> {
+    if (this.#failure !== null && !isRelease(question)) throw this.#failure;
+    switch (question.kind) {
       case "open":
-        this.#store = await this.#stores.open(request.directory, { create: request.create });
+        this.#store = await this.#stores.open(question.directory, { create: question.create });
         return null;
       case "write":
-        await this.#takeBatch(request.batch)?.write();
+        await this.#takeBatch(question.batch)?.write();
         return null;
       case "discard":
-        await this.#takeBatch(request.batch)?.discard();
+        await this.#takeBatch(question.batch)?.discard();
         return null;
       case "getMany": {
-        const values = await this.#open().getMany(request.keys);
-        return packed(request.keys.map((key, at) => [key, values[at] ?? null] as const));
+        const values = await this.#open().getMany(question.keys);
+        return packed(question.keys.map((key, at) => [key, values[at] ?? null] as const));
       }
       case "next": {
-        const view = this.#views.get(request.view);
+        const view = this.#views.get(question.view);
         assert(view !== undefined, "image_view_open");
-        return packed(await view.next(request.countMax, request.bytesMax));
+        return packed(await view.next(question.countMax, question.bytesMax));
       }
       case "closeView":
-        await this.#views.get(request.view)?.close();
-        this.#views.delete(request.view);
+        await this.#views.get(question.view)?.close();
+        this.#views.delete(question.view);
         return null;
       case "close":
         await this.#store?.close();

@@ -2,19 +2,17 @@ import { Worker } from "node:worker_threads";
 import { ServerError } from "../errors.ts";
 import type { ImageBatch, ImageStore, ImageStores, ImageView } from "../ports.ts";
 import {
-  RecordPacker,
-  unpacked,
+  isRelease,
+  type ImageOrder,
+  type ImageQuestion,
   type ImageReply,
-  type ImageRequest,
-  type PackedRecords,
 } from "./image-thread-protocol.ts";
+import { RecordPacker, unpacked, type PackedRecords } from "./packed-records.ts";
 
-/** A request that is answered, before it has its number. */
-type Question<Request = ImageRequest> = Request extends { readonly id: number }
-  ? Omit<Request, "id">
+/** A question before it has its number. */
+type Unnumbered<Question = ImageQuestion> = Question extends ImageQuestion
+  ? Omit<Question, "id">
   : never;
-
-type Release = "discard" | "closeView" | "close";
 
 interface Waiting {
   readonly resolve: (records: PackedRecords | null) => void;
@@ -74,7 +72,7 @@ class ThreadedImageStore implements ImageStore {
         await this.#thread.ask({ kind: "write", batch });
       },
       discard: async () => {
-        await this.#thread.release({ kind: "discard", batch });
+        await this.#thread.ask({ kind: "discard", batch });
       },
     };
   }
@@ -98,7 +96,7 @@ class ThreadedImageStore implements ImageStore {
         return page;
       },
       close: async () => {
-        await this.#thread.release({ kind: "closeView", view });
+        await this.#thread.ask({ kind: "closeView", view });
       },
     };
   }
@@ -110,7 +108,7 @@ class ThreadedImageStore implements ImageStore {
 
   async #close(): Promise<void> {
     try {
-      await this.#thread.release({ kind: "close" });
+      await this.#thread.ask({ kind: "close" });
     } finally {
       await this.#thread.end();
     }
@@ -145,25 +143,23 @@ class Thread {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Something without an answer: what goes wrong with it shows in the next one. */
-  hand(request: Extract<ImageRequest, { readonly kind: "put" | "view" }>): void {
+  hand(order: ImageOrder): void {
     this.refuse();
-    const transfer = request.kind === "put" ? [request.records.bytes.buffer] : [];
-    this.#worker.postMessage(request, transfer);
+    const transfer = order.kind === "put" ? [order.records.bytes.buffer] : [];
+    this.#worker.postMessage(order, transfer);
   }
 
-  /** Fails like the one before it if that failed: the first error of an image is its last. */
-  async ask(question: Question): Promise<PackedRecords | null> {
-    this.refuse();
+  /**
+   * Fails like the one before it if that failed: the first error of an image is its last. Only what lets go of something is
+   * asked nevertheless, unless everything went with the thread.
+   */
+  async ask(question: Unnumbered): Promise<PackedRecords | null> {
+    if (!isRelease(question)) this.refuse();
+    else if (this.#isGone) return null;
     return this.#ask(question);
   }
 
-  /** Also where something has failed: what is open is closed all the same. */
-  async release(question: Extract<Question, { readonly kind: Release }>): Promise<void> {
-    if (!this.#isGone) await this.#ask(question);
-  }
-
-  #ask(question: Question): Promise<PackedRecords | null> {
+  #ask(question: Unnumbered): Promise<PackedRecords | null> {
     this.#id += 1;
     const id = this.#id;
     return new Promise((resolve, reject) => {
@@ -184,7 +180,7 @@ class Thread {
     if (this.#waiting.size === 0) this.#worker.unref();
     if (reply.ok) waiting?.resolve(reply.records);
     else {
-      this.#failure ??= new ServerError(reply.code, reply.message);
+      this.#failure ??= new ServerError(reply.code, reply.text);
       waiting?.reject(this.#failure);
     }
   }
