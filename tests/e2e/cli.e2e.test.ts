@@ -10,6 +10,7 @@ import { poll } from "./poll.ts";
 const TIMED_OUT = 124;
 const LOST = 125;
 const INTERRUPTED = 130;
+const NODES_END_MS = 15_000;
 
 test("quorate dev serves, shows a node that dies, keeps its data and resumes", async () => {
   const directory = temporaryDirectory();
@@ -42,6 +43,19 @@ test("quorate dev serves, shows a node that dies, keeps its data and resumes", a
   expect((await quorate("status", "-s", servers)).exit).toBe(5);
   second.signal("SIGTERM");
   expect(await second.ended()).toBe(0);
+});
+
+test("quorate dev leaves no node behind, not even when it is killed", async () => {
+  const directory = temporaryDirectory();
+  const [ports] = await freePorts(1);
+  const dev = new RunningCommand(["dev", "--data", directory, "--port", String(ports?.client)]);
+  await dev.says(/leads in term/);
+  const nodes = [...dev.output.matchAll(/node \d +process (\d+)/g)].map(([, id]) => Number(id));
+  expect(nodes).toHaveLength(3);
+  expect(nodes.filter(isRunning)).toEqual(nodes);
+  dev.signal("SIGKILL");
+  expect(await dev.ended()).toBe("SIGKILL");
+  await poll("the nodes to end", NODES_END_MS, () => (nodes.some(isRunning) ? null : true));
 });
 
 test("quorate lock runs one command at a time, and stops one that lost its lock", async () => {
@@ -137,4 +151,12 @@ function temporaryDirectory(): string {
   const directory = mkdtempSync(join(root, "quorate-cli-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
+}
+
+function isRunning(processId: number): boolean {
+  try {
+    return process.kill(processId, 0);
+  } catch {
+    return false;
+  }
 }

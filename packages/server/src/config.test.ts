@@ -57,6 +57,7 @@ describe("defaults", () => {
       sessions: { timeoutMinMs: 1000, timeoutMaxMs: 600_000 },
       limits: SERVER_LIMITS,
       rejoin: false,
+      stopWithStdin: false,
       insecure: false,
       logLevel: "info",
       warnings: [],

@@ -66,6 +66,8 @@ export interface ServerConfig {
   readonly allowedOrigins: readonly string[];
   readonly insecure: boolean;
   readonly rejoin: boolean;
+  /** The process stops when its standard input ends. */
+  readonly stopWithStdin: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** To be shown at every start. */
@@ -177,6 +179,7 @@ function buildConfig(settings: ServerSettings, workingDirectory?: string): Serve
     allowedOrigins: (settings.allowedOrigins ?? []).map(checkOrigin),
     insecure,
     rejoin: settings.rejoin ?? false,
+    stopWithStdin: settings.stopWithStdin ?? false,
     logLevel: settings.logLevel ?? "info",
     logFormat: settings.logFormat ?? "json",
     warnings: warningsOf(peer, client, insecure),

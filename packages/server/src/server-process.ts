@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseServerConfig, serverConfigHelp, type ServerConfig } from "./config.ts";
 import { ServerError, type ServerErrorCode } from "./errors.ts";
-import { createProcessLogger, type ProcessLogger } from "./observe/logger.ts";
+import { createProcessLogger, type LogFields, type ProcessLogger } from "./observe/logger.ts";
 import { QuorateServer } from "./quorate-server.ts";
 import { systemPorts } from "./system/system-ports.ts";
 import { SERVER_VERSION } from "./version.ts";
@@ -62,7 +62,8 @@ export function exitCodeOf(error: Error): number {
 
 /**
  * Runs one node in this process until a signal ends it: the first SIGTERM or SIGINT hands leadership over and shuts down
- * cleanly, a second one ends at once. Resolves with the exit code.
+ * cleanly, a second one ends at once. So does the end of standard input, where the configuration says so. Resolves with the
+ * exit code.
  */
 export async function runServerProcess(
   argv: readonly string[],
@@ -102,17 +103,25 @@ async function runNode(
 ): Promise<number> {
   let server: QuorateServer | null = null;
   let isStopping = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (isStopping) process.exit(SERVER_EXIT_CODES.failed);
+  const stop = (cause: LogFields): void => {
     isStopping = true;
-    logger.info({ signal }, "shutting down");
+    logger.info(cause, "shutting down");
     if (server !== null) void server.stop();
     // While it starts nobody is served yet, and the disk may be left at any moment: reading a long log is not waited for.
     else void logger.flush().then(() => process.exit(SERVER_EXIT_CODES.ok));
   };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isStopping) process.exit(SERVER_EXIT_CODES.failed);
+    stop({ signal });
+  };
   // Before the start: as a container's first process it would otherwise not be told at all.
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+  if (config.stopWithStdin) {
+    onEnd(process.stdin, () => {
+      if (!isStopping) stop({ stdin: "ended" });
+    });
+  }
   try {
     server = await QuorateServer.start({
       config,
@@ -129,4 +138,11 @@ async function runNode(
   const reason = await server.stopped;
   if (reason === null) logger.info({}, "stopped");
   return reason === null ? SERVER_EXIT_CODES.ok : exitCodeOf(reason);
+}
+
+/** Whoever held the other end closed it, or is gone. */
+function onEnd(input: NodeJS.ReadStream, callback: () => void): void {
+  input.on("end", callback);
+  input.on("error", callback);
+  input.resume();
 }

@@ -56,8 +56,9 @@ export class NodeProcess {
     const { serverMain, logFile, env } = this.#options;
     mkdirSync(dirname(logFile), { recursive: true });
     const log = openSync(logFile, "a");
-    const child = spawn(process.execPath, [serverMain, ...args], {
-      stdio: ["ignore", log, log],
+    // Nothing is ever written to the pipe: it ends with this process, however that ends, and the node with it.
+    const child = spawn(process.execPath, [serverMain, ...args, "--stop-with-stdin"], {
+      stdio: ["pipe", log, log],
       env: withoutSettings(env),
     });
     closeSync(log);

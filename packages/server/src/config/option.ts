@@ -21,6 +21,7 @@ export interface ServerSettings {
   readonly clientAdvertise?: string;
   readonly rejoin?: boolean;
   readonly insecure?: boolean;
+  readonly stopWithStdin?: boolean;
   readonly allowedOrigins?: readonly string[];
   readonly logLevel?: LogLevel;
   readonly logFormat?: LogFormat;
@@ -109,6 +110,12 @@ export const OPTIONS: readonly Option[] = [
   ),
   option("clientAdvertise", "text", "HOST:PORT", "Where clients reach this node"),
   option("rejoin", "boolean", "", "The data were lost: ask to be taken in again as a new member"),
+  option(
+    "stopWithStdin",
+    "boolean",
+    "",
+    "Stop as on SIGTERM when standard input ends: for a parent that must leave no server behind",
+  ),
   option(
     "insecure",
     "boolean",

@@ -58,6 +58,7 @@ const SCHEMAS: Readonly<Record<keyof ServerSettings, v.GenericSchema>> = {
   peerAdvertise: text,
   clientAdvertise: text,
   rejoin: v.boolean("must be true or false"),
+  stopWithStdin: v.boolean("must be true or false"),
   insecure: v.boolean("must be true or false"),
   allowedOrigins: v.pipe(v.array(text, "must be a list of origins"), v.maxLength(256)),
   logLevel: v.picklist(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`),
