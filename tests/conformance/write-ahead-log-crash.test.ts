@@ -111,3 +111,22 @@ describe("write-ahead log, power lost at every step", () => {
     expect(torn).toBeGreaterThan(0);
   });
 });
+
+describe("write-ahead log, a process killed within a write, then power lost", () => {
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])("what was read is built upon, seed %i", async (seed) => {
+    const files = new MemoryFiles({ seed });
+    const { log } = await openLog(files, { create: true });
+    await perform(log, persist(1, { from: 1, to: 3, bytes: 10 }));
+    const held = files.holdNext("write");
+    const unfinished = perform(log, persist(1, { from: 4, to: 5, bytes: 300 }));
+    await held.reached;
+    // The next process finds in the cache what the disk may not have.
+    const second = await openLog(files);
+    expect(second.recovered).toMatchObject({ lastIndex: 5, damage: null, torn: 0 });
+    await perform(second.log, persist(2, { from: 6, to: 6, bytes: 10 }));
+    const third = await openLog(files.crash());
+    expect(third.recovered).toMatchObject({ lastIndex: 6, damage: null, torn: 0 });
+    held.release();
+    void unfinished;
+  });
+});

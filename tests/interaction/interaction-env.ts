@@ -31,6 +31,7 @@ const defaults: Omit<RaftConfig, "id" | "seed"> = {
   memoryLogBytesMax: 65_536,
   uncommittedBytesMax: 16_384,
   entryBytesMax: 1_024,
+  persistBytesMax: 65_536,
   applyBytesMax: 65_536,
 };
 

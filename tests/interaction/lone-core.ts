@@ -25,6 +25,7 @@ export const loneConfig: Omit<RaftConfig, "id"> = {
   memoryLogBytesMax: 65_536,
   uncommittedBytesMax: 4_096,
   entryBytesMax: 1_024,
+  persistBytesMax: 65_536,
   applyBytesMax: 65_536,
   seed: 7,
 };

@@ -380,6 +380,23 @@ describe("Raft paper, section 5.5 and thesis, section 3.8: durability", () => {
     node.persist();
     expect(writes()).toEqual([2]);
   });
+
+  test("a follower's backlog takes several writes, acknowledged one by one", () => {
+    const node = new LoneCore({ config: { persistBytesMax: 1 } });
+    node.append({ from: 2, term: 1 }, [0, 0], [1, 1, 1]);
+    const acknowledged: number[] = [];
+    const written: number[] = [];
+    for (let write = 0; write < 3; write += 1) {
+      node.persist();
+      for (const { persist, messages } of node.takeReadies()) {
+        if (persist !== null) written.push(persist.entries.length);
+        for (const message of messages)
+          if (message.kind === "appendEntriesReply") acknowledged.push(message.matchIndex);
+      }
+    }
+    expect(written).toEqual([1, 1, 1]);
+    expect(acknowledged).toEqual([1, 2, 3]);
+  });
 });
 
 describe("Raft paper, section 7: snapshots", () => {

@@ -17,7 +17,7 @@ const action = fc.oneof(
     kind: fc.constant("truncate" as const),
     at: fc.double({ min: 0, max: 1, noNaN: true }),
   }),
-  fc.record({ kind: fc.constant("begin" as const) }),
+  fc.record({ kind: fc.constant("begin" as const), more: fc.nat(4) }),
   fc.record({ kind: fc.constant("end" as const) }),
   fc.record({ kind: fc.constant("trim" as const), bytes: fc.nat(200) }),
 );
@@ -52,8 +52,9 @@ test("the log never claims more of the disk than the disk has, whatever is trunc
         highest += 1;
       } else if (step.kind === "begin" && model.writing === null) {
         const from = log.unpersistedFrom;
-        model.writing = [...model.disk.slice(0, from - 1), ...model.entries.slice(from - 1)];
-        log.beginPersist();
+        const upTo = Math.min(last, from + step.more);
+        model.writing = [...model.disk.slice(0, from - 1), ...model.entries.slice(from - 1, upTo)];
+        log.beginPersist(logIndex(upTo));
       } else if (step.kind === "end" && model.writing !== null) {
         model.disk = model.writing;
         model.writing = null;

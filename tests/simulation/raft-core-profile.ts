@@ -202,6 +202,7 @@ export function coreConfig(profile: RunProfile, id: RaftConfig["id"]): RaftConfi
     memoryLogBytesMax: isTiny ? 128 : 4_096,
     uncommittedBytesMax: 16_384,
     entryBytesMax: 64,
+    persistBytesMax: isTiny ? 1 : 2_048,
     applyBytesMax: isTiny ? 1 : 1_024,
     seed,
   };

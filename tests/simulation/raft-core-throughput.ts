@@ -23,6 +23,7 @@ const limits: Omit<RaftConfig, "id" | "seed"> = {
   memoryLogBytesMax: 16_777_216,
   uncommittedBytesMax: 67_108_864,
   entryBytesMax: 1_048_576,
+  persistBytesMax: 4_194_304,
   applyBytesMax: 4_194_304,
 };
 

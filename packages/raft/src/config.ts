@@ -21,6 +21,8 @@ export interface RaftConfig {
   /** A leader refuses proposals when more than this is uncommitted. */
   readonly uncommittedBytesMax: number;
   readonly entryBytesMax: number;
+  /** Entries of one disk write, in bytes; one entry goes in any case. A backlog then takes several, acknowledged one by one. */
+  readonly persistBytesMax: number;
   /** Committed bytes handed out in one Ready. */
   readonly applyBytesMax: number;
   /** Seeds the core's own generator (election timeouts). Different on every node. */

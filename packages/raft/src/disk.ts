@@ -18,13 +18,14 @@ export function isVoteDurable(state: NodeState): boolean {
 
 /** The next disk write, if there is something to write and none is under way. */
 export function takePersistWork(state: NodeState): PersistWork | null {
-  const { disk, log } = state;
+  const { config, disk, log } = state;
   if (disk.inFlight !== null) return null;
   const from = log.unpersistedFrom;
-  const to = log.lastIndex;
-  if (from > to && disk.snapshotDue === null && isVoteDurable(state)) return null;
+  const isEmpty = from > log.lastIndex;
+  if (isEmpty && disk.snapshotDue === null && isVoteDurable(state)) return null;
   assert(state.term >= disk.term, "written_term_never_back");
-  log.beginPersist();
+  const to = isEmpty ? log.lastIndex : log.lastWithin(from, log.lastIndex, config.persistBytesMax);
+  log.beginPersist(to);
   disk.lastSeq += 1;
   const { term, votedFor } = state;
   disk.inFlight = {
@@ -37,7 +38,7 @@ export function takePersistWork(state: NodeState): PersistWork | null {
   return {
     ticket: { seq: disk.lastSeq },
     hardState: { term, votedFor },
-    entries: from > to ? nothing : log.slice(from, to),
+    entries: isEmpty ? nothing : log.slice(from, to),
     snapshot: disk.snapshotDue,
   };
 }

@@ -105,18 +105,27 @@ describe("durability", () => {
   test("a write vouches for what was there when it began", () => {
     const log = logOf(0, 0);
     log.append(entryOf(1, 1));
-    log.beginPersist();
+    log.beginPersist(log.lastIndex);
     log.append(entryOf(2, 1));
     expect(log.persistedIndex).toBe(0);
     log.endPersist();
     expect(log.persistedIndex).toBe(1);
   });
 
+  test("a write vouches for no more than was put into it", () => {
+    const log = logOf(0, 0);
+    for (const index of [1, 2, 3]) log.append(entryOf(index, 1));
+    log.beginPersist(logIndex(2));
+    log.endPersist();
+    expect([log.persistedIndex, log.unpersistedFrom]).toEqual([2, 3]);
+    expect(() => log.beginPersist(logIndex(4))).toThrow("log_write_within_log");
+  });
+
   test("a write never vouches for what took the place of its entries (append ABA)", () => {
     const log = logOf(0, 0, 1);
     log.append(entryOf(2, 1));
     log.append(entryOf(3, 1));
-    log.beginPersist();
+    log.beginPersist(log.lastIndex);
     log.truncateFrom(logIndex(2));
     log.append(entryOf(2, 2));
     log.append(entryOf(3, 2));
@@ -128,20 +137,20 @@ describe("durability", () => {
   test("a write that began before a reset vouches for nothing", () => {
     const log = logOf(0, 0, 1, 1);
     log.append(entryOf(3, 1));
-    log.beginPersist();
+    log.beginPersist(log.lastIndex);
     log.reset(logIndex(9), term(4));
     expect([log.persistedIndex, log.unpersistedFrom, log.lastIndex]).toEqual([0, 10, 9]);
     log.endPersist();
     expect(log.persistedIndex).toBe(0);
-    log.beginPersist();
+    log.beginPersist(log.lastIndex);
     log.endPersist();
     expect(log.persistedIndex).toBe(9);
   });
 
   test("two writes at once are refused", () => {
     const log = logOf(0, 0, 1);
-    log.beginPersist();
-    expect(() => log.beginPersist()).toThrow("log_one_write_at_a_time");
+    log.beginPersist(log.lastIndex);
+    expect(() => log.beginPersist(log.lastIndex)).toThrow("log_one_write_at_a_time");
   });
 });
 
@@ -167,7 +176,7 @@ describe("the bound on memory", () => {
     for (let index = 1; index <= 10_000; index += 1) {
       log.append(entryOf(index, 1 + Math.floor(index / 1_000)));
       if (index % 7 !== 0) continue;
-      log.beginPersist();
+      log.beginPersist(log.lastIndex);
       log.endPersist();
       log.trim(logIndex(index), 50 * noopBytes);
       expect(log.memoryBytes).toBeLessThanOrEqual(50 * noopBytes);

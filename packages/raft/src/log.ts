@@ -197,10 +197,11 @@ export class RaftLog {
     return indexAfter(persisted > this.#baseIndex ? persisted : this.#baseIndex);
   }
 
-  /** A write of everything from `unpersistedFrom` on begins. One at a time. */
-  beginPersist(): void {
+  /** A write of what follows the persisted entries, up to `upTo`, begins. One at a time. */
+  beginPersist(upTo: LogIndex): void {
     assert(this.#persistingIndex === null, "log_one_write_at_a_time");
-    this.#persistingIndex = this.lastIndex;
+    assert(upTo >= this.#baseIndex && upTo <= this.lastIndex, "log_write_within_log");
+    this.#persistingIndex = upTo;
   }
 
   /** The write under way is durable. */

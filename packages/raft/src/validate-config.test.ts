@@ -14,6 +14,7 @@ const sound: RaftConfig = {
   memoryLogBytesMax: 1,
   uncommittedBytesMax: 1_000,
   entryBytesMax: 500,
+  persistBytesMax: 1,
   applyBytesMax: 1,
   seed: 0,
 };
@@ -25,6 +26,7 @@ test("sound settings pass", () => {
 test.each<[string, Partial<RaftConfig>]>([
   ["config_heartbeat_ticks", { heartbeatTicks: 0 }],
   ["config_election_ticks", { electionTicks: 1.5 }],
+  ["config_persist_bytes_max", { persistBytesMax: 0 }],
   ["config_apply_bytes_max", { applyBytesMax: Number.NaN }],
   ["config_seed", { seed: 0.5 }],
   ["config_election_two_heartbeats", { heartbeatTicks: 4 }],

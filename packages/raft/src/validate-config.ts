@@ -23,6 +23,7 @@ export function validateConfig(config: RaftConfig): void {
   assert(isPositiveInteger(config.memoryLogBytesMax), "config_memory_log_bytes_max");
   assert(isPositiveInteger(config.uncommittedBytesMax), "config_uncommitted_bytes_max");
   assert(isPositiveInteger(config.entryBytesMax), "config_entry_bytes_max");
+  assert(isPositiveInteger(config.persistBytesMax), "config_persist_bytes_max");
   assert(isPositiveInteger(config.applyBytesMax), "config_apply_bytes_max");
   assert(Number.isSafeInteger(config.seed), "config_seed");
   assert(config.electionTicks >= 2 * config.heartbeatTicks, "config_election_two_heartbeats");

@@ -16,6 +16,7 @@ export type RaftLimits = Pick<
   | "memoryLogBytesMax"
   | "uncommittedBytesMax"
   | "entryBytesMax"
+  | "persistBytesMax"
   | "applyBytesMax"
 >;
 
@@ -106,6 +107,8 @@ export const SERVER_LIMITS: ServerLimits = {
     inflightBytesMax: 16 * MIB,
     memoryLogBytesMax: 64 * MIB,
     uncommittedBytesMax: 64 * MIB,
+    // More than one batch of proposals, which so is one write.
+    persistBytesMax: 2 * MIB,
     applyBytesMax: MIB,
   },
   intake: {
@@ -130,7 +133,7 @@ export const SERVER_LIMITS: ServerLimits = {
     reserveBytes: 4 * MIB,
     reserveCount: 4096,
     bulkBufferedBytesMax: 256 * KIB,
-    turnBytesMax: 8 * MIB,
+    turnBytesMax: MIB,
     turnEnvelopesMax: 16_384,
     unreadBytesMax: 64 * KIB,
     linksMax: 64,

@@ -65,6 +65,8 @@ export interface LoopOptions {
 
 /** Work in one turn ends after this; what is left waits for the next, so that sockets are read in between. */
 const TURN_MS_MAX = 8;
+/** Room for the block of a disk write that is kept for the next one, bytes; fresh memory costs more than what is done in it. */
+const ROOM_BYTES_MAX = 4_194_304;
 /** A tick this late means that the process stood still. */
 const STALL_TICKS = 10;
 
@@ -88,6 +90,7 @@ export class NodeLoop {
   #hardState: HardState;
   #blockEntries: readonly Entry[] = [];
   #block: Uint8Array = new Uint8Array(0);
+  #room: Uint8Array = new Uint8Array(0);
   #ticker: Timer | null = null;
   #lastTickMs = 0;
 
@@ -225,8 +228,10 @@ export class NodeLoop {
   #persist(work: PersistWork): void {
     this.#persisting = true;
     this.#blockEntries = work.entries;
-    this.#block = encodeEntries(work.entries);
-    const block = this.#block;
+    // The write before it is done, and frames hold copies.
+    const block = encodeEntries(work.entries, this.#room);
+    this.#block = block;
+    if (block.length > this.#room.length && block.length <= ROOM_BYTES_MAX) this.#room = block;
     const started = this.#clock.nowMs();
     this.#persistStartMs = started;
     const known = this.#hardState;

@@ -3,6 +3,7 @@ import type { SnapshotMeta } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
 import type { ImageStore, MonotonicClock } from "../ports.ts";
 import { IMAGE_META_KEY, encodeImageMeta, type ImageMeta } from "./image-meta.ts";
+import { ReadBack } from "./read-back.ts";
 
 export interface CheckpointerOptions {
   readonly clock: MonotonicClock;
@@ -15,11 +16,6 @@ const SLICE_COUNT = 512;
 const SLICE_BYTES = 262_144;
 /** Work without a pause. */
 const SLICE_MS_MAX = 4;
-/** Keys of a checkpoint that are read back. */
-const READ_BACK_MAX = 2_000;
-/** Keys that are read back at once. */
-const READ_BACK_PAGE = 250;
-
 /**
  * Writes the state machine's changes since the last checkpoint into the image: frozen at one index, drained in slices
  * while the node goes on, written once, durably, and read back before anybody relies on it.
@@ -45,8 +41,8 @@ export class Checkpointer {
     this.#running = true;
     const checkpoint = tree.freeze();
     try {
-      const written = await this.#write(checkpoint, image, meta);
-      await this.#readBack(image, written);
+      const readBack = await this.#write(checkpoint, image, meta);
+      await readBack.check(image);
       checkpoint.complete();
     } catch (error) {
       checkpoint.abandon();
@@ -60,10 +56,10 @@ export class Checkpointer {
     checkpoint: Checkpoint,
     image: ImageStore,
     snapshot: SnapshotMeta,
-  ): Promise<ReadonlyMap<string, Uint8Array | null>> {
+  ): Promise<ReadBack> {
     const { clusterId, historyId } = this.#options;
     const imageMeta: ImageMeta = { clusterId, historyId, snapshot };
-    const written = new Map<string, Uint8Array | null>();
+    const readBack = new ReadBack();
     const batch = image.batch();
     try {
       let sliceStart = this.#options.clock.nowMs();
@@ -73,8 +69,7 @@ export class Checkpointer {
         for (const { key, value } of records) {
           if (value === null) batch.delete(key);
           else batch.put(key, value);
-          // A key may come twice, and the later record wins.
-          if (written.size < READ_BACK_MAX || written.has(key)) written.set(key, value);
+          readBack.note(key, value);
         }
         if (this.#options.clock.nowMs() - sliceStart > SLICE_MS_MAX) {
           await this.#pause();
@@ -87,26 +82,7 @@ export class Checkpointer {
       throw error;
     }
     await batch.write();
-    return written;
-  }
-
-  async #readBack(
-    image: ImageStore,
-    written: ReadonlyMap<string, Uint8Array | null>,
-  ): Promise<void> {
-    const keys = [...written.keys()];
-    for (let at = 0; at < keys.length; at += READ_BACK_PAGE) {
-      const page = keys.slice(at, at + READ_BACK_PAGE);
-      const values = await image.getMany(page);
-      for (const [i, key] of page.entries()) {
-        if (sameBytes(values[i] ?? null, written.get(key) ?? null)) continue;
-        throw new ServerError("IMAGE_CORRUPT", `the image gave back something else for ${key}`);
-      }
-    }
-    const [meta] = await image.getMany([IMAGE_META_KEY]);
-    if (meta === null) {
-      throw new ServerError("IMAGE_CORRUPT", "the image lost the meta record just written");
-    }
+    return readBack;
   }
 
   #pause(): Promise<void> {
@@ -114,9 +90,4 @@ export class Checkpointer {
       this.#options.clock.endOfTurn(resolve);
     });
   }
-}
-
-function sameBytes(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  if (a === null || b === null) return a === b;
-  return Buffer.compare(a, b) === 0;
 }

@@ -44,6 +44,8 @@ export interface HeldOperation {
   release(): void;
 }
 
+const NEVER = new Promise<never>(() => {});
+
 interface Disk {
   readonly root: MemoryDirectory;
   readonly random: SeededRandom;
@@ -248,6 +250,8 @@ export class MemoryFiles implements Files {
 
   async #step<T>(operation: FileOperation, path: string, run: () => T): Promise<T> {
     await this.#at({ operation, path, phase: "before" });
+    // Power may have been lost between the end of that step and here.
+    if (this.#isDead) await NEVER;
     const failure = this.#failures.get(operation);
     if (failure !== undefined) {
       this.#failures.delete(operation);
@@ -266,7 +270,7 @@ export class MemoryFiles implements Files {
   async #at(step: FileStep): Promise<void> {
     if (!this.#isDead) await this.#disk.onStep?.(step);
     // Whoever asked is gone with the machine.
-    if (this.#isDead) await new Promise<never>(() => {});
+    if (this.#isDead) await NEVER;
   }
 
   #find(path: string): MemoryNode | undefined {

@@ -40,14 +40,14 @@ export interface BlockBounds {
 }
 
 /**
- * One block out of entries whose indices follow each other and whose terms never fall; no entries give no bytes.
- * Throws {@link EntryCodecError} for a list that is not so.
+ * One block out of entries whose indices follow each other and whose terms never fall; no entries give no bytes. Laid out
+ * in `room`, a whole buffer, where it is large enough. Throws {@link EntryCodecError} for a list that is not so.
  */
-export function encodeEntries(entries: readonly Entry[]): Uint8Array {
+export function encodeEntries(entries: readonly Entry[], room: Uint8Array = EMPTY): Uint8Array {
   const first = entries[0];
   const last = entries.at(-1);
   if (first === undefined || last === undefined) return EMPTY;
-  const block = new Uint8Array(Buffer.allocUnsafeSlow(blockBytes(entries)).buffer);
+  const block = blockOf(blockBytes(entries), room);
   const view = new DataView(block.buffer);
   view.setUint32(0, VERSION, true);
   view.setUint32(4, entries.length, true);
@@ -69,6 +69,11 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array {
     at += 4 + data.length;
   }
   return block;
+}
+
+function blockOf(bytes: number, room: Uint8Array): Uint8Array {
+  if (bytes <= room.length) return room.subarray(0, bytes);
+  return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
 }
 
 /** Null: a block without entries. Throws {@link EntryCodecError}. */

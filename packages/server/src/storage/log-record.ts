@@ -21,7 +21,7 @@ const HAS_ENTRIES = 1;
 const HAS_SNAPSHOT = 2;
 const SECTOR_WORDS = SECTOR_BYTES / 4;
 /** A scratch buffer that grew beyond this is given back after the write. */
-const SCRATCH_BYTES_KEPT = 1_048_576;
+const SCRATCH_BYTES_KEPT = 4_194_304;
 
 /** What goes into a record. */
 export interface RecordContent {

@@ -2,8 +2,11 @@ import { ServerError } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { encodeSegmentHeader, segmentName, type SegmentHeader } from "./log-format.ts";
 
-/** Zeros are written in pieces, so that a record's write in between does not wait for a whole segment. */
-const FILL_BYTES = 262_144;
+/**
+ * Zeros are written in pieces, so that a record's write in between does not wait for a whole segment; in few, because each
+ * one waits for its turn on a busy node.
+ */
+const FILL_BYTES = 1_048_576;
 const SPARE_NAME = "log-spare.tmp";
 const LARGE_NAME = "log-large.tmp";
 const TEMPORARY = /^log-.*\.tmp$/u;

@@ -34,6 +34,8 @@ import { SegmentMaker, removePreparations } from "./log-segments.ts";
 
 /** Large enough that rotation is rare, small enough that compaction frees space in good pieces. */
 const SEGMENT_BYTES_DEFAULT = 16_777_216;
+/** Part of a segment in use when the next one is begun: early, or a fast log waits for its zeros like for a disk that stands still. */
+const PREPARE_FROM = 1 / 8;
 const SEGMENT_BYTES_MIN = 8 * SECTOR_BYTES;
 const NOTHING = new Uint8Array(0);
 const NO_HARD_STATE: HardState = { term: term(0), votedFor: null };
@@ -321,7 +323,7 @@ export class WriteAheadLog {
     this.#hardState = work.hardState;
     if (work.snapshot !== null) this.#points.restart(work.snapshot.index, work.snapshot.term);
     if (bounds !== null) this.#points.append(bounds, segment.header.firstSequence, position);
-    if (segment.end > segment.header.segmentBytes / 2) this.#maker.prepare();
+    if (segment.end > segment.header.segmentBytes * PREPARE_FROM) this.#maker.prepare();
   }
 
   async #read(from: number, to: number, bytesMax: number): Promise<LogSlice> {
