@@ -1,10 +1,12 @@
 import { DataTree, ImageError, TREE_LIMITS, TreeLoader, type TreeLimits } from "@quorate/kv-store";
 import { ServerError } from "../errors.ts";
-import type { ImageStore, MonotonicClock } from "../ports.ts";
+import type { ImageStore, ImageView, MonotonicClock } from "../ports.ts";
 import { IMAGE_META_KEY, decodeImageMeta, type ImageMeta } from "./image-meta.ts";
 
 const PAGE_COUNT = 1_000;
 const PAGE_BYTES = 1_048_576;
+
+type ImagePage = Awaited<ReturnType<ImageView["next"]>>;
 
 export interface LoadedImage {
   readonly tree: DataTree;
@@ -26,9 +28,7 @@ export async function loadImage(
   let meta: ImageMeta | null = null;
   let count = 0;
   try {
-    for (;;) {
-      const page = await view.next(PAGE_COUNT, PAGE_BYTES);
-      if (page.length === 0) break;
+    for await (const page of pagesOf(view)) {
       for (const [key, value] of page) {
         if (key === IMAGE_META_KEY) meta = decodeImageMeta(value);
         else loader.add(key, value);
@@ -54,4 +54,22 @@ export async function loadImage(
   } finally {
     await view.close();
   }
+}
+
+/** Every page while the next one is being read. */
+async function* pagesOf(view: ImageView): AsyncIterable<ImagePage> {
+  let next = nextPage(view);
+  for (;;) {
+    const page = await next;
+    if (page.length === 0) return;
+    next = nextPage(view);
+    yield page;
+  }
+}
+
+function nextPage(view: ImageView): Promise<ImagePage> {
+  const page = view.next(PAGE_COUNT, PAGE_BYTES);
+  // Whoever gives up in between does not ask for it any more.
+  page.catch(() => undefined);
+  return page;
 }
