@@ -4,6 +4,7 @@ import type { Change } from "./apply-outcome.ts";
 import { InvariantError } from "./assert.ts";
 import { ChangeLog } from "./change-log.ts";
 import { decodePiece, encodePiece } from "./change-piece.ts";
+import { ValueWriter } from "./protocol/value-writer.ts";
 import { ProtocolError } from "./protocol/protocol-error.ts";
 import { type Stat, zxid } from "./protocol/index.ts";
 
@@ -40,7 +41,12 @@ function since(log: ChangeLog, at: number): readonly string[] | number {
 
 describe("ChangeLog", () => {
   it("gives everything after a revision, in order", () => {
-    const log = new ChangeLog({ bytesMax: 1e6, countMax: 100, imagedCountMax: 100 });
+    const log = new ChangeLog({
+      bytesMax: 1e6,
+      countMax: 100,
+      imagedCountMax: 100,
+      imagedBytesMax: 1e9,
+    });
     for (const changes of [revision(2), revision(5, 3), revision(9)]) log.append(changes);
     expect(since(log, 0)).toEqual(["/2.0", "/5.0", "/5.1", "/5.2", "/9.0"]);
     expect(since(log, 2)).toEqual(["/5.0", "/5.1", "/5.2", "/9.0"]);
@@ -51,7 +57,12 @@ describe("ChangeLog", () => {
   });
 
   it("drops whole revisions beyond its count and says how far back it reaches", () => {
-    const log = new ChangeLog({ bytesMax: 1e6, countMax: 4, imagedCountMax: 4 });
+    const log = new ChangeLog({
+      bytesMax: 1e6,
+      countMax: 4,
+      imagedCountMax: 4,
+      imagedBytesMax: 1e9,
+    });
     for (const changes of [revision(2, 2), revision(5, 2), revision(9)]) log.append(changes);
     expect(log.oldestZxid).toBe(2);
     expect(since(log, 1)).toBe(2);
@@ -63,7 +74,12 @@ describe("ChangeLog", () => {
   });
 
   it("drops what is beyond its bytes, even all of it", () => {
-    const log = new ChangeLog({ bytesMax: 3000, countMax: 100, imagedCountMax: 100 });
+    const log = new ChangeLog({
+      bytesMax: 3000,
+      countMax: 100,
+      imagedCountMax: 100,
+      imagedBytesMax: 1e9,
+    });
     log.append(revision(1));
     log.append(revision(2, 1, 1500));
     expect(log.oldestZxid).toBe(0);
@@ -78,7 +94,12 @@ describe("ChangeLog", () => {
   });
 
   it("leaves what somebody reads as it was, however much comes after it", () => {
-    const log = new ChangeLog({ bytesMax: 1e7, countMax: 2000, imagedCountMax: 10 });
+    const log = new ChangeLog({
+      bytesMax: 1e7,
+      countMax: 2000,
+      imagedCountMax: 10,
+      imagedBytesMax: 1e9,
+    });
     const filled = (at: number): readonly Change[] =>
       revision(at, 1, 100).map((change) => ({ ...change, data: change.data.fill(at % 251) }));
     for (let at = 1; at <= 2000; at += 1) log.append(filled(at));
@@ -92,7 +113,12 @@ describe("ChangeLog", () => {
   });
 
   it("copies small data and shares large data with the tree", () => {
-    const log = new ChangeLog({ bytesMax: 1e7, countMax: 100, imagedCountMax: 10 });
+    const log = new ChangeLog({
+      bytesMax: 1e7,
+      countMax: 100,
+      imagedCountMax: 10,
+      imagedBytesMax: 1e9,
+    });
     const given = [...revision(1, 1, 512), ...revision(2, 1, 513)];
     for (const change of given) log.append([change]);
     const result = log.since(zxid(0));
@@ -101,13 +127,23 @@ describe("ChangeLog", () => {
   });
 
   it("stops at revisions that do not rise", () => {
-    const log = new ChangeLog({ bytesMax: 3000, countMax: 100, imagedCountMax: 100 });
+    const log = new ChangeLog({
+      bytesMax: 3000,
+      countMax: 100,
+      imagedCountMax: 100,
+      imagedBytesMax: 1e9,
+    });
     log.append(revision(2));
     expect(() => log.append(revision(2))).toThrow(InvariantError);
   });
 
   it("gives back what it was given, whatever the kind and size", () => {
-    const log = new ChangeLog({ bytesMax: 1e7, countMax: 10_000, imagedCountMax: 100 });
+    const log = new ChangeLog({
+      bytesMax: 1e7,
+      countMax: 10_000,
+      imagedCountMax: 100,
+      imagedBytesMax: 1e9,
+    });
     const before = { data: new Uint8Array([7]), stat: { ...STAT, version: 3 } };
     const changes: Change[] = [
       { ...revision(1)[0]!, data: new Uint8Array([1, 2]), author: 5 as Change["author"] },
@@ -133,7 +169,12 @@ describe("ChangeLog", () => {
   };
 
   it("tells checkpoints what came and what fell off, once", () => {
-    const log = new ChangeLog({ bytesMax: 1e6, countMax: 2, imagedCountMax: 2 });
+    const log = new ChangeLog({
+      bytesMax: 1e6,
+      countMax: 2,
+      imagedCountMax: 2,
+      imagedBytesMax: 1e9,
+    });
     for (const at of [1, 2, 3]) log.append(revision(at));
     expect(delta(log)).toEqual({ added: [[2, 3]], fallen: [], count: 2, oldestZxid: 1 });
     log.append(revision(4));
@@ -152,7 +193,12 @@ describe("ChangeLog", () => {
   });
 
   it("lets the image hold only the newest, and the rest of the record they begin in", () => {
-    const log = new ChangeLog({ bytesMax: 1e6, countMax: 100, imagedCountMax: 3 });
+    const log = new ChangeLog({
+      bytesMax: 1e6,
+      countMax: 100,
+      imagedCountMax: 3,
+      imagedBytesMax: 1e9,
+    });
     for (const changes of [revision(1), revision(2, 2), revision(5)]) log.append(changes);
     expect(delta(log)).toEqual({ added: [[2, 5]], fallen: [], count: 3, oldestZxid: 1 });
     log.complete();
@@ -165,8 +211,26 @@ describe("ChangeLog", () => {
     expect(since(log, 1)).toEqual(["/2.0", "/2.1", "/5.0", "/6.0", "/7.0", "/8.0"]);
   });
 
+  it("lets the image hold no more bytes than it may, whole revisions", () => {
+    const log = new ChangeLog({
+      bytesMax: 1e6,
+      countMax: 100,
+      imagedCountMax: 100,
+      imagedBytesMax: 2000,
+    });
+    log.append(revision(1, 1, 1000));
+    log.append(revision(2, 2, 200));
+    log.append(revision(3, 1, 200));
+    expect(delta(log)).toEqual({ added: [[2, 3]], fallen: [], count: 3, oldestZxid: 1 });
+    log.complete();
+    log.append(revision(4, 1, 5000));
+    expect(delta(log)).toEqual({ added: [], fallen: [2], count: 0, oldestZxid: 4 });
+    log.complete();
+    expect(since(log, 3)).toEqual(["/4.0"]);
+  });
+
   it("comes back from its records, in records of a bounded size", () => {
-    const limits = { bytesMax: 1e7, countMax: 1000, imagedCountMax: 500 };
+    const limits = { bytesMax: 1e7, countMax: 1000, imagedCountMax: 500, imagedBytesMax: 1e9 };
     const log = new ChangeLog(limits);
     for (let at = 1; at <= 600; at += 1) log.append(revision(at, 1, 1000));
     const { added, oldestZxid, count } = log.freeze();
@@ -174,7 +238,7 @@ describe("ChangeLog", () => {
     expect(added.length).toBeGreaterThan(7);
     const again = new ChangeLog(limits, oldestZxid);
     for (const piece of added) {
-      const bytes = encodePiece(piece);
+      const bytes = encodePiece(new ValueWriter(), piece);
       expect(bytes.length).toBeLessThanOrEqual(65_536);
       again.restore(decodePiece(bytes, piece, (data) => data.slice()));
     }
@@ -187,10 +251,15 @@ describe("ChangeLog", () => {
   });
 
   it("refuses records that are none of its own", () => {
-    const log = new ChangeLog({ bytesMax: 1e6, countMax: 100, imagedCountMax: 100 });
+    const log = new ChangeLog({
+      bytesMax: 1e6,
+      countMax: 100,
+      imagedCountMax: 100,
+      imagedBytesMax: 1e9,
+    });
     for (const changes of [revision(3), revision(5)]) log.append(changes);
     const piece = log.freeze().added[0];
-    const bytes = piece === undefined ? new Uint8Array() : encodePiece(piece);
+    const bytes = piece === undefined ? new Uint8Array() : encodePiece(new ValueWriter(), piece);
     const restore = (first: number, record: Uint8Array, after = 0) => {
       const place = { firstZxid: zxid(first), afterZxid: zxid(after) };
       return () => decodePiece(record, place, (data) => data);

@@ -14,8 +14,9 @@ export type ChangesSince =
 export interface ChangeLogLimits {
   readonly bytesMax: number;
   readonly countMax: number;
-  /** Newest changes that the image holds too. */
+  /** Newest changes that the image holds too, in count and in bytes. */
   readonly imagedCountMax: number;
+  readonly imagedBytesMax: number;
 }
 
 /** What a checkpoint writes of the log. */
@@ -119,7 +120,7 @@ export class ChangeLog {
 
   freeze(): ChangeLogDelta {
     assert(this.#frozen === null, "one_checkpoint_at_a_time");
-    const cut = this.#zxidBefore(this.#newest(this.#limits.imagedCountMax));
+    const cut = this.#zxidBefore(this.#firstImaged());
     const kept = this.#imaged.filter(({ lastZxid }) => lastZxid > cut);
     const fallen = this.#imaged.filter(({ lastZxid }) => lastZxid <= cut);
     const added = this.#pieces(this.#indexAfter(kept.at(-1)?.lastZxid ?? cut));
@@ -165,10 +166,19 @@ export class ChangeLog {
     return low;
   }
 
-  /** Index of the first change of the newest revisions that have at most `countMax` together. */
-  #newest(countMax: number): number {
+  /** Index of the first change of the newest revisions that the image may hold, whole ones. */
+  #firstImaged(): number {
+    const { imagedCountMax, imagedBytesMax } = this.#limits;
     const { length } = this.#changes;
-    return length <= countMax ? 0 : this.#indexAfter(this.#changes.zxidAt(length - countMax - 1));
+    let first = length;
+    let bytes = 0;
+    while (first > 0 && length - first < imagedCountMax) {
+      bytes += this.#changes.countedBytesAt(first - 1);
+      if (bytes > imagedBytesMax) break;
+      first -= 1;
+    }
+    assert(first >= 0 && length - first <= imagedCountMax, "imaged_changes_bounded");
+    return first === 0 ? 0 : this.#indexAfter(this.#changes.zxidAt(first - 1));
   }
 
   #zxidBefore(index: number): Zxid | 0 {

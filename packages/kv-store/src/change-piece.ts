@@ -25,10 +25,8 @@ export interface NewChangePiece extends ChangePiece {
 /** Changes of a record at most: with the bound of its bytes this bounds what is read to load it. */
 const CHANGES_MAX = 1_048_576;
 
-const writer = new ValueWriter();
-
 /** One list of changes, each with its zxid before it. */
-export function encodePiece(piece: NewChangePiece): Uint8Array {
+export function encodePiece(writer: ValueWriter, piece: NewChangePiece): Uint8Array {
   assert(piece.count > 0 && piece.count <= CHANGES_MAX, "piece_changes_bounded");
   writer.begin();
   writer.list(piece.count);

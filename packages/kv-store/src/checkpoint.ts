@@ -10,13 +10,14 @@ import {
 } from "./image-codec.ts";
 import { changesKey, META_KEY, replyKey, sessionKey, znodeKey } from "./image-keys.ts";
 import { type WriteSeq, writeSeq, type Zxid } from "./protocol/index.ts";
+import { ValueWriter } from "./protocol/value-writer.ts";
 import type { Session, SessionImage } from "./session.ts";
 import { renderDigest, type TreeState } from "./tree-state.ts";
 
 /** One key of the image and its value; null: the key goes. Where a key comes twice, the later record wins. */
 export interface ImageRecord {
   readonly key: string;
-  /** A view into a pool that is never overwritten; to be copied where it is kept for long. */
+  /** Holds until the next records are asked for. */
   readonly value: Uint8Array | null;
 }
 
@@ -26,13 +27,16 @@ export interface Checkpoint {
   readonly zxid: Zxid | 0;
   /** Digest of the state at that revision. */
   readonly digest: string;
-  /** Next records: at most `countMax`, and none after the one that reaches `bytesMax` in sum. Empty: drained. */
+  /** Next records, whose values hold until the next call: at most `countMax`, and none after the one that reaches `bytesMax` in sum. Empty: drained. */
   next(countMax: number, bytesMax: number): readonly ImageRecord[];
   /** The host wrote everything durably. Only after `next` returned nothing. */
   complete(): void;
   /** The host gives up: everything counts as changed again. */
   abandon(): void;
 }
+
+/** Room for what a host takes at once and more: one chunk serves a whole checkpoint. */
+const CHUNK_BYTES = 524_288;
 
 /** Fixes the state; throws if a checkpoint is under way. */
 export function beginCheckpoint(state: TreeState): Checkpoint {
@@ -50,6 +54,7 @@ class StateCheckpoint implements Checkpoint {
   readonly zxid: Zxid | 0;
   readonly digest: string;
   readonly #state: TreeState;
+  readonly #writer = new ValueWriter(CHUNK_BYTES);
   readonly #log: ChangeLogDelta;
   readonly #records: Iterator<ImageRecord, void>;
   /** Reply ranges before this checkpoint, for those sessions that it has drained. */
@@ -71,6 +76,7 @@ class StateCheckpoint implements Checkpoint {
   next(countMax: number, bytesMax: number): readonly ImageRecord[] {
     assert(this.#phase !== "ended", "checkpoint_not_ended");
     assert(countMax > 0 && bytesMax > 0, "slice_bounds_positive");
+    this.#writer.reuse();
     const records: ImageRecord[] = [];
     let bytes = 0;
     while (this.#phase === "draining" && records.length < countMax && bytes < bytesMax) {
@@ -115,14 +121,20 @@ class StateCheckpoint implements Checkpoint {
       const frozen = this.#state.dirtyNodes.drain();
       if (frozen === null) break;
       const { item, image } = frozen;
-      yield { key: znodeKey(item.path), value: image === null ? null : encodeZnode(image) };
+      yield {
+        key: znodeKey(item.path),
+        value: image === null ? null : encodeZnode(this.#writer, image),
+      };
     }
     for (;;) {
       const frozen = this.#state.dirtySessions.drain();
       if (frozen === null) break;
       yield* this.#sessionRecords(frozen.item, frozen.image);
     }
-    yield* changeRecords(this.#log);
+    for (const { firstZxid } of this.#log.fallen) yield { key: changesKey(firstZxid), value: null };
+    for (const piece of this.#log.added) {
+      yield { key: changesKey(piece.firstZxid), value: encodePiece(this.#writer, piece) };
+    }
   }
 
   /** The session's record, and its replies that came or went since the image last saw it. */
@@ -140,16 +152,9 @@ class StateCheckpoint implements Checkpoint {
     }
     for (const { writeSeq, outcome } of image?.replies ?? []) {
       if (writeSeq > imagedLast) {
-        yield { key: replyKey(id, writeSeq), value: encodeReply(outcome) };
+        yield { key: replyKey(id, writeSeq), value: encodeReply(this.#writer, outcome) };
       }
     }
-  }
-}
-
-function* changeRecords(log: ChangeLogDelta): IterableIterator<ImageRecord> {
-  for (const { firstZxid } of log.fallen) yield { key: changesKey(firstZxid), value: null };
-  for (const piece of log.added) {
-    yield { key: changesKey(piece.firstZxid), value: encodePiece(piece) };
   }
 }
 

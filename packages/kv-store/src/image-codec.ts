@@ -99,10 +99,9 @@ function sealOf(meta: ImageMeta): string {
   return new DigestSum().render(hasher.a, hasher.b);
 }
 
-const writer = new ValueWriter();
 const reader = new ValueReader();
 
-export function encodeZnode(image: ZnodeImage): Uint8Array {
+export function encodeZnode(writer: ValueWriter, image: ZnodeImage): Uint8Array {
   assert(image.data.length === image.stat.dataBytes, "data_bytes_counted");
   writer.begin();
   writer.list(4);
@@ -167,7 +166,7 @@ export function decodeSession(bytes: Uint8Array): SessionRecord {
   return record;
 }
 
-export function encodeReply(outcome: WriteOutcome): Uint8Array {
+export function encodeReply(writer: ValueWriter, outcome: WriteOutcome): Uint8Array {
   writer.begin();
   writeOutcome(writer, outcome);
   return writer.finish();

@@ -12,12 +12,14 @@ export interface TreeLimits {
   readonly changeLogCountMax: number;
   /** Newest changes that a checkpoint keeps on disk. Not part of the digest. */
   readonly changeLogImagedMax: number;
+  /** Bytes of them at most, as the change log counts them. Not part of the digest. */
+  readonly changeLogImagedBytesMax: number;
 }
 
 /**
  * Defaults: 1 GiB of counted state, which stays well below half of a 4 GiB heap; 64 MiB and 131,072 changes of history, about
- * a second of writes at full load. The newest 8,192 of them are on disk too, as of the last checkpoint; a restart replays the
- * log from there on, so what it can resume from reaches back further still.
+ * a second of writes at full load. The newest 8,192 of them, or 8 MiB, are on disk too, as of the last checkpoint; a restart
+ * replays the log from there on, so what it can resume from reaches back further still.
  */
 export const TREE_LIMITS: TreeLimits = {
   bytesMax: 1_073_741_824,
@@ -26,4 +28,5 @@ export const TREE_LIMITS: TreeLimits = {
   changeLogBytesMax: 67_108_864,
   changeLogCountMax: 131_072,
   changeLogImagedMax: 8_192,
+  changeLogImagedBytesMax: 8_388_608,
 };

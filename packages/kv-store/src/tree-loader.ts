@@ -62,7 +62,12 @@ export class TreeLoader {
 
   /** `limits` null: whatever the image was written under, with this build's bounds of the change log. */
   constructor(limits: TreeLimits | null) {
-    const changeLog = new ChangeLog({ bytesMax: 1, countMax: 1, imagedCountMax: 1 });
+    const changeLog = new ChangeLog({
+      bytesMax: 1,
+      countMax: 1,
+      imagedCountMax: 1,
+      imagedBytesMax: 1,
+    });
     this.#adoptsLimits = limits === null;
     this.#state = blankState(limits ?? UNBOUNDED, changeLog);
   }
@@ -233,7 +238,12 @@ export class TreeLoader {
     const { limits } = this.#state;
     const countMax = limits.changeLogCountMax;
     const log = new ChangeLog(
-      { bytesMax: limits.changeLogBytesMax, countMax, imagedCountMax: limits.changeLogImagedMax },
+      {
+        bytesMax: limits.changeLogBytesMax,
+        countMax,
+        imagedCountMax: limits.changeLogImagedMax,
+        imagedBytesMax: limits.changeLogImagedBytesMax,
+      },
       meta.oldestZxid,
     );
     this.#changes.sort((a, b) => a.firstZxid - b.firstZxid);

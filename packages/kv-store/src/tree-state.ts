@@ -84,6 +84,7 @@ export function newState(limits: TreeLimits): TreeState {
     bytesMax: limits.changeLogBytesMax,
     countMax: limits.changeLogCountMax,
     imagedCountMax: limits.changeLogImagedMax,
+    imagedBytesMax: limits.changeLogImagedBytesMax,
   });
   const state = blankState(limits, changeLog);
   const image = { data: NO_DATA, stat: ROOT_STAT, created: 0, contenderFormat: null };

@@ -10,13 +10,25 @@ const float = new DataView(new ArrayBuffer(8));
 
 /**
  * Writes MessagePack one value after the other, byte for byte as `packValue` does, without a tree of values in between.
- * What it gives out is a view into a chunk that is never overwritten: good to send, to be copied where it is kept
- * longer than its neighbours. One writer makes one message after another.
+ * What it gives out is a view into a chunk that is not overwritten before `reuse`: good to send, to be copied where it is
+ * kept longer than its neighbours. One writer makes one message after another.
  */
 export class ValueWriter {
+  readonly #chunkBytes: number;
   #chunk: Uint8Array = NO_BYTES;
   #start = 0;
   #at = 0;
+
+  /** `chunkBytes`: of one chunk, unless a message takes more. Default 64 KiB. */
+  constructor(chunkBytes: number = CHUNK_BYTES) {
+    this.#chunkBytes = chunkBytes;
+  }
+
+  /** Nobody looks any more at what it gave out: the chunk is filled anew. */
+  reuse(): void {
+    this.#start = 0;
+    this.#at = 0;
+  }
 
   /** Begins a message; leaves `room` zero bytes at its front. */
   begin(room: number = 0): void {
@@ -143,7 +155,7 @@ export class ValueWriter {
     const needed = this.#at + count;
     if (needed <= this.#chunk.length) return;
     const length = this.#at - this.#start;
-    const chunk = new Uint8Array(Math.max(CHUNK_BYTES, 2 * (length + count)));
+    const chunk = new Uint8Array(Math.max(this.#chunkBytes, 2 * (length + count)));
     chunk.set(this.#chunk.subarray(this.#start, this.#at));
     this.#chunk = chunk;
     this.#start = 0;

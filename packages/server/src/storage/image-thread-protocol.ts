@@ -41,6 +41,12 @@ export type ImageReply =
       readonly text: string;
     };
 
+/** No answer: the buffer of records that were put, to be filled again. */
+export interface ImageReturn {
+  readonly id: null;
+  readonly room: Uint8Array<ArrayBuffer>;
+}
+
 /** True for what is done also where something has failed: whatever is open is closed all the same. */
 export function isRelease({ kind }: Pick<ImageQuestion, "kind">): boolean {
   return kind === "discard" || kind === "closeView" || kind === "close";

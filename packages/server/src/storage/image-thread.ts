@@ -6,6 +6,7 @@ import {
   isRelease,
   type ImageQuestion,
   type ImageReply,
+  type ImageReturn,
   type ImageRequest,
 } from "./image-thread-protocol.ts";
 import { LevelImageStores } from "./level-image-store.ts";
@@ -14,7 +15,7 @@ import { RecordPacker, unpacked, type PackedRecords } from "./packed-records.ts"
 
 /** One image in a thread of its own, at the service of `ThreadedImageStores`. */
 class ImageThread {
-  readonly #send: (reply: ImageReply) => void;
+  readonly #send: (message: ImageReply | ImageReturn) => void;
   readonly #stores = new LevelImageStores(new NodeFiles());
   readonly #batches = new Map<number, ImageBatch>();
   readonly #views = new Map<number, ImageView>();
@@ -22,7 +23,7 @@ class ImageThread {
   /** What went wrong with an order: the next questions are answered with it. */
   #failure: unknown = null;
 
-  constructor(send: (reply: ImageReply) => void) {
+  constructor(send: (message: ImageReply | ImageReturn) => void) {
     this.#send = send;
   }
 
@@ -91,6 +92,8 @@ class ImageThread {
       if (value === null) batch.delete(key);
       else batch.put(key, value);
     }
+    // LevelDB holds copies.
+    this.#send({ id: null, room: new Uint8Array(records.bytes.buffer) });
   }
 
   #takeBatch(number: number): ImageBatch | undefined {
@@ -115,10 +118,16 @@ function packed(
   return packer.take();
 }
 
+/** What changes hands with the message. */
+function bytesIn(message: ImageReply | ImageReturn): ArrayBuffer | null {
+  if (message.id === null) return message.room.buffer;
+  return message.ok ? (message.records?.bytes.buffer ?? null) : null;
+}
+
 const port = parentPort;
 assert(port !== null, "image_thread_is_a_worker");
-const thread = new ImageThread((reply) => {
-  const bytes = reply.ok ? reply.records?.bytes.buffer : undefined;
-  port.postMessage(reply, bytes === undefined ? [] : [bytes]);
+const thread = new ImageThread((message) => {
+  const bytes = bytesIn(message);
+  port.postMessage(message, bytes === null ? [] : [bytes]);
 });
 port.on("message", (request: ImageRequest) => thread.onRequest(request));

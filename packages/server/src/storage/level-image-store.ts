@@ -7,6 +7,7 @@ import { checksum } from "./checksum.ts";
 /** A checkpoint comes in large batches; the larger buffer halves the longest stall. */
 const WRITE_BUFFER_BYTES = 33_554_432;
 const CHECKSUM_BYTES = 4;
+const ROOM_BYTES = 65_536;
 
 type ImageLevel = Level<string, Uint8Array>;
 
@@ -53,6 +54,8 @@ class LevelImageStore implements ImageStore {
   readonly #level: ImageLevel;
   readonly #directory: string;
   readonly #files: Files;
+  /** Where values are framed: LevelDB copies each within the call, and fresh memory costs more than the copy. */
+  #room = new Uint8Array(ROOM_BYTES);
   #failure: ServerError | null = null;
 
   constructor(level: ImageLevel, directory: string, files: Files) {
@@ -66,7 +69,7 @@ class LevelImageStore implements ImageStore {
     const batch = this.#level.batch();
     let isOpen = true;
     return {
-      put: (key, value) => void batch.put(key, framed(key, value)),
+      put: (key, value) => void batch.put(key, this.#framed(key, value)),
       delete: (key) => void batch.del(key),
       write: async () => {
         isOpen = false;
@@ -142,6 +145,16 @@ class LevelImageStore implements ImageStore {
     if (this.#failure !== null) throw this.#failure;
   }
 
+  /** Checksum over key and value, then the value: a value under another key is as wrong as one that changed. */
+  #framed(key: string, value: Uint8Array): Uint8Array {
+    const length = CHECKSUM_BYTES + value.length;
+    if (length > this.#room.length) this.#room = new Uint8Array(2 * length);
+    const bytes = this.#room.subarray(0, length);
+    new DataView(bytes.buffer).setUint32(0, checksum(value, checksum(key, 0)), true);
+    bytes.set(value, CHECKSUM_BYTES);
+    return bytes;
+  }
+
   #unframed(key: string, value: Uint8Array): Uint8Array {
     const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     const content = bytes.subarray(CHECKSUM_BYTES);
@@ -160,14 +173,6 @@ class LevelImageStore implements ImageStore {
 interface Reader {
   nextv(size: number): Promise<[string, Uint8Array][]>;
   close(): Promise<void>;
-}
-
-/** Checksum over key and value, then the value: a value under another key is as wrong as one that changed. */
-function framed(key: string, value: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(CHECKSUM_BYTES + value.length);
-  new DataView(bytes.buffer).setUint32(0, checksum(value, checksum(key, 0)), true);
-  bytes.set(value, CHECKSUM_BYTES);
-  return bytes;
 }
 
 function levelError(operation: string, error: unknown): ServerError {

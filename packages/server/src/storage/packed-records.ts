@@ -9,17 +9,22 @@ export interface PackedRecords {
 /** Room beyond the expected bytes, for the record that goes past them. */
 const SPARE_BYTES = 65_536;
 
+/** Memory to pack into: a whole buffer that nobody uses any more; null for none. */
+export type Room = () => Uint8Array<ArrayBuffer> | null;
+
 /** Gathers records into one buffer. */
 export class RecordPacker {
   readonly #expectedBytes: number;
+  readonly #room: Room;
   #keys: string[] = [];
   #ends: number[] = [];
   #bytes = new Uint8Array(0);
   #used = 0;
 
   /** `expectedBytes`: of all values together; more only costs a copy. */
-  constructor(expectedBytes: number) {
+  constructor(expectedBytes: number, room: Room = () => null) {
     this.#expectedBytes = expectedBytes;
+    this.#room = room;
   }
 
   get count(): number {
@@ -57,11 +62,17 @@ export class RecordPacker {
   #reserve(length: number): void {
     const needed = this.#used + length;
     if (needed <= this.#bytes.length) return;
-    const least = this.#expectedBytes + SPARE_BYTES;
-    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length, least));
+    const least = Math.max(needed, 2 * this.#bytes.length, this.#expectedBytes + SPARE_BYTES);
+    const room = this.#room();
+    const larger = room !== null && room.length >= least ? room : allocated(least);
     larger.set(this.#bytes.subarray(0, this.#used));
     this.#bytes = larger;
   }
+}
+
+/** Not cleared: only what was written is looked at. */
+function allocated(bytes: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
 }
 
 /** The records one by one; values are views of the one buffer. */

@@ -6,6 +6,7 @@ import {
   type ImageOrder,
   type ImageQuestion,
   type ImageReply,
+  type ImageReturn,
 } from "./image-thread-protocol.ts";
 import { RecordPacker, unpacked, type PackedRecords } from "./packed-records.ts";
 
@@ -22,6 +23,8 @@ interface Waiting {
 /** Records of a batch are handed over in pieces of about this size. */
 const PIECE_BYTES = 262_144;
 const PIECE_RECORDS_MAX = 1_024;
+/** Buffers that came back and are kept: while the thread works on some, others are filled. */
+const ROOMS_MAX = 8;
 
 /**
  * Images in LevelDB, each in a thread of its own. LevelDB takes a record into a batch within the call, and a batch of 32
@@ -56,7 +59,7 @@ class ThreadedImageStore implements ImageStore {
     this.#thread.refuse();
     this.#batches += 1;
     const batch = this.#batches;
-    const packer = new RecordPacker(PIECE_BYTES);
+    const packer = new RecordPacker(PIECE_BYTES, () => this.#thread.takeRoom());
     const flush = (): void => {
       if (packer.count > 0) this.#thread.hand({ kind: "put", batch, records: packer.take() });
     };
@@ -119,6 +122,8 @@ class ThreadedImageStore implements ImageStore {
 class Thread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  /** Memory that has been used before: fresh one costs more than what is copied into it. */
+  #rooms: Uint8Array<ArrayBuffer>[] = [];
   #id = 0;
   #failure: ServerError | null = null;
   #isGone = false;
@@ -128,7 +133,10 @@ class Thread {
     this.#worker = new Worker(entry(), { execArgv: [] });
     // As long as nothing is asked of it an image keeps no process alive.
     this.#worker.unref();
-    this.#worker.on("message", (reply: ImageReply) => this.#onReply(reply));
+    this.#worker.on("message", (message: ImageReply | ImageReturn) => {
+      if (message.id !== null) this.#onReply(message);
+      else if (this.#rooms.length < ROOMS_MAX) this.#rooms.push(message.room);
+    });
     this.#worker.on("error", (error) => {
       const text = error instanceof Error ? error.message : String(error);
       this.#fail(new ServerError("STORAGE_FAILED", `the image's thread: ${text}`, error));
@@ -136,6 +144,10 @@ class Thread {
     this.#worker.on("exit", () => {
       this.#fail(new ServerError("STORAGE_FAILED", "the image's thread ended"));
     });
+  }
+
+  takeRoom(): Uint8Array<ArrayBuffer> | null {
+    return this.#rooms.pop() ?? null;
   }
 
   /** Throws once the thread has ended. */
