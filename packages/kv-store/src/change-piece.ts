@@ -4,7 +4,7 @@ import { type CopyBytes, readChange, writeChange } from "./change-codec.ts";
 import { malformed } from "./protocol/codec-value.ts";
 import type { Zxid } from "./protocol/index.ts";
 import { ValueReader } from "./protocol/value-reader.ts";
-import { ValueWriter } from "./protocol/value-writer.ts";
+import type { ValueWriter } from "./protocol/value-writer.ts";
 
 /** A record of the image's change log: some successive revisions. A record for each change would cost several times as much. */
 export interface ChangePiece {

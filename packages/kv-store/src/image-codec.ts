@@ -13,7 +13,7 @@ import {
 } from "./protocol/codec-value.ts";
 import { PROTOCOL_LIMITS, type WriteOutcome, type Zxid } from "./protocol/index.ts";
 import { ValueReader } from "./protocol/value-reader.ts";
-import { ValueWriter } from "./protocol/value-writer.ts";
+import type { ValueWriter } from "./protocol/value-writer.ts";
 import type { SessionRecord } from "./session.ts";
 import type { ContenderFormat, ZnodeImage } from "./znode.ts";
 
