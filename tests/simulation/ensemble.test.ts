@@ -41,7 +41,6 @@ describe("the check of watches", () => {
     fromZxid: 1,
     events,
     gaps,
-    upToZxid: events.at(-1)?.zxid ?? 0,
   });
 
   test("sees a change that one watch missed and another told", () => {

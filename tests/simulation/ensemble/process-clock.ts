@@ -1,3 +1,4 @@
+import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { MonotonicClock, Timer } from "../../../packages/server/src/ports.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -112,4 +113,10 @@ export class ProcessClock implements MonotonicClock {
     if (this.#isStopped) this.#backlog.push(callback);
     else callback();
   }
+}
+
+/** The clock of a new process: it starts anywhere, and goes up to `skewMax` too fast or too slow. */
+export function drawClock(time: VirtualTime, random: SeededRandom, skewMax: number): ProcessClock {
+  const skew = skewMax * (2 * random.nextFraction() - 1);
+  return new ProcessClock(time, { rate: 1 + skew, startMs: 1_000 + random.nextBelow(1_000_000) });
 }

@@ -1,7 +1,7 @@
 import { connect, type ClientPorts, type QuorateClient, type Socket } from "@quorate/client";
 import { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { Transport } from "../../../packages/server/src/ports.ts";
-import { ProcessClock } from "./process-clock.ts";
+import { drawClock, type ProcessClock } from "./process-clock.ts";
 import { processTransport } from "./process-transport.ts";
 import type { World } from "./world.ts";
 
@@ -78,11 +78,7 @@ export class SimClient {
 
   #newClock(): ProcessClock {
     const { time, profile } = this.#world;
-    const skew = profile.clockSkewMax * (2 * this.#random.nextFraction() - 1);
-    return new ProcessClock(time, {
-      rate: 1 + skew,
-      startMs: 1_000 + this.#random.nextBelow(1_000_000),
-    });
+    return drawClock(time, this.#random, profile.clockSkewMax);
   }
 }
 

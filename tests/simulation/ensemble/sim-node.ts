@@ -9,7 +9,7 @@ import { MemoryImageStores } from "../../../packages/server/src/memory/memory-im
 import { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { WallClock } from "../../../packages/server/src/ports.ts";
 import { QuorateServer } from "../../../packages/server/src/quorate-server.ts";
-import { ProcessClock } from "./process-clock.ts";
+import { drawClock, type ProcessClock } from "./process-clock.ts";
 import { processTransport } from "./process-transport.ts";
 import type { Profile } from "./profile.ts";
 import { Violation } from "./violation.ts";
@@ -162,11 +162,7 @@ export class SimNode {
 
   #newClock(): ProcessClock {
     const { time, profile } = this.#world;
-    const skew = profile.clockSkewMax * (2 * this.#random.nextFraction() - 1);
-    return new ProcessClock(time, {
-      rate: 1 + skew,
-      startMs: 1_000 + this.#random.nextBelow(1_000_000),
-    });
+    return drawClock(time, this.#random, profile.clockSkewMax);
   }
 
   #onStep(clock: ProcessClock, step: FileStep): Promise<void> | null {

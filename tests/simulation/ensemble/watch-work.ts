@@ -6,13 +6,11 @@ import type { World } from "./world.ts";
 export interface Watched {
   readonly number: number;
   /** Everything after this revision is to be told. */
-  fromZxid: number;
+  readonly fromZxid: number;
   /** Everything up to this one has been told, by path. */
   readonly events: { readonly zxid: number; readonly path: string }[];
   /** Revisions that the watch said it does not know: between these two. */
   readonly gaps: { readonly afterZxid: number; readonly upToZxid: number }[];
-  /** The last revision that is known to have been told. */
-  upToZxid: number;
 }
 
 /** Every session watches the whole tree, and remembers what it hears. */
@@ -28,17 +26,10 @@ export class WatchWork implements Work {
   async run(session: AppSession): Promise<void> {
     const { client, number } = session;
     const watch = await client.watch("/", { mode: "recursive" });
-    const record: Watched = {
-      number,
-      fromZxid: client.lastZxid,
-      events: [],
-      gaps: [],
-      upToZxid: 0,
-    };
+    const record: Watched = { number, fromZxid: client.lastZxid, events: [], gaps: [] };
     this.watched.push(record);
     const close = async (): Promise<void> => {
       while (session.isLive) await session.think();
-      record.upToZxid = record.events.at(-1)?.zxid ?? 0;
       await watch.close();
     };
     const closing = close();
