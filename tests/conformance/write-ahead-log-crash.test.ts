@@ -129,4 +129,20 @@ describe("write-ahead log, a process killed within a write, then power lost", ()
     held.release();
     void unfinished;
   });
+
+  test.each([1, 2, 3, 4])("so is a segment that has just got its name, seed %i", async (seed) => {
+    const files = new MemoryFiles({ seed });
+    const { log } = await openLog(files, { create: true });
+    await perform(log, persist(1, { from: 1, to: 3, bytes: 4_000 }));
+    const held = files.holdNext("rename");
+    const unfinished = perform(log, persist(1, { from: 4, to: 6, bytes: 4_000 }));
+    await held.reached;
+    const second = await openLog(files);
+    expect(second.recovered).toMatchObject({ lastIndex: 3, damage: null, torn: 0 });
+    await perform(second.log, persist(2, { from: 4, to: 4, bytes: 10 }));
+    const third = await openLog(files.crash());
+    expect(third.recovered).toMatchObject({ lastIndex: 4, damage: null, torn: 0 });
+    held.release();
+    void unfinished;
+  });
 });

@@ -210,8 +210,10 @@ export class LogReplay {
     if (seal.kind === "damaged") {
       return this.#fail("segment_header", name, sealPosition, "bytes that are no seal");
     }
-    // What a process left in the cache when it was killed within a write is built upon, so it is made durable first.
+    // What a process left in the cache when it was killed is built upon, so it is made durable first: the records of a
+    // write, and the name of a segment.
     await file.sync();
+    await this.#files.syncDirectory(this.#directory);
     if (step.kind === "end" || this.#sequence < this.#options.sequenceAtLeast) return;
     await file.write(step.position, new Uint8Array(step.writtenEnd - step.position));
     this.#torn += 1;
