@@ -78,6 +78,19 @@ describe("identity file", () => {
     });
   });
 
+  test.each([1, 2, 3, 4])("is there for good once it was read, seed %i", async (seed) => {
+    const files = new MemoryFiles({ seed });
+    await files.makeDirectory("/data");
+    const held = files.holdNext("rename");
+    const unfinished = createIdentity(files, "/data", IDENTITY);
+    await held.reached;
+    // The next process finds a name in the cache that the disk may not have.
+    expect((await loaded(files)).current).toEqual(IDENTITY);
+    expect((await loaded(files.crash())).current).toEqual(IDENTITY);
+    held.release();
+    void unfinished;
+  });
+
   test("either slot may be damaged without the vote being forgotten", async () => {
     for (const slot of [0, 16_384]) {
       for (const at of [0, 9, 13, 20, 25, 40]) {

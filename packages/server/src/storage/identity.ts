@@ -139,6 +139,8 @@ export async function loadIdentity(files: Files, directory: string): Promise<Ide
     const slot = encodeSlot(number, identity);
     if (slotNumber(first) !== number) await file.write(0, slot);
     if (slotNumber(second) !== number) await file.write(SLOT_BYTES, slot);
+    // Its maker may have been killed before the name was durable.
+    await files.syncDirectory(directory);
     return new IdentityFile(file, number, identity);
   } catch (error) {
     await file.close();
