@@ -40,6 +40,23 @@ test("the ratio passes over a peer whose run was invalid, and is none when the s
   expect(ratiosOf(summarize([invalid, etcd]), "quorate")).toEqual([]);
 });
 
+test("a peer's figure of 0 is the better one where less is better, and is not passed over", () => {
+  const beside = (own: number, ...peers: readonly number[]): object | undefined => {
+    const metrics = (value: number): Outcome["metrics"] => ({ "longest GC pause": value });
+    const [first = Number.NaN, second = Number.NaN] = peers;
+    const runs = [
+      run("quorate", metrics(own)),
+      run("zookeeper", metrics(first)),
+      run("etcd", metrics(second)),
+    ];
+    return ratiosOf(summarize(runs), "quorate")[0];
+  };
+  expect(beside(8, 4, 0)).toMatchObject({ bestPeer: "etcd", best: 0, ratio: 0 });
+  expect(beside(0, 4, 0)).toMatchObject({ bestPeer: "etcd", ratio: 1 });
+  // No number tells how many times better 0 is.
+  expect(beside(0, 4, 2)).toBeUndefined();
+});
+
 test("a run without any figure is shown as invalid", () => {
   const results = summarize([run("quorate", { throughput: 5 }), run("etcd", {}, ["gone"])]);
   const table = formatTable(["quorate", "etcd"], results, ratiosOf(results, "quorate"));

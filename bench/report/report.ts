@@ -128,12 +128,20 @@ export function ratiosOf(
     peers.sort((a, b) => (isHigherBetter ? b.median - a.median : a.median - b.median));
     const [best] = peers;
     if (best === undefined) return [];
-    const ratio = isHigherBetter ? own.median / best.median : best.median / own.median;
+    const ratio = isHigherBetter
+      ? quotient(own.median, best.median)
+      : quotient(best.median, own.median);
+    // How many times better than nothing something is, no number tells.
+    if (!Number.isFinite(ratio)) return [];
     const figures = { quorate: own.median, best: best.median, bestPeer: best.system, ratio };
     return [{ workload, metric, ...figures }];
   });
 }
 
+function quotient(dividend: number, divisor: number): number {
+  return dividend === divisor ? 1 : dividend / divisor;
+}
+
 function counts(result: Result): boolean {
-  return result.valid && Number.isFinite(result.median) && result.median > 0;
+  return result.valid && Number.isFinite(result.median);
 }
