@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { sweepAfterDeath } from "./child-processes.ts";
 import { Journal, refuseResume, type JournalHead } from "./journal.ts";
 import { describeCommit, describeMachine, identifyMachine, isInMemory } from "./machine.ts";
 import { parseOptions, USAGE, type BenchOptions } from "./options.ts";
@@ -59,6 +60,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const directory = mkdtempSync(join(base, ".bench-"));
   const clear = (): void => rmSync(directory, { recursive: true, force: true });
   process.once("exit", clear);
+  sweepAfterDeath(directory);
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => {
       if (journal !== null) console.error(`# broken off; --resume goes on from ${journal.file}`);
