@@ -31,6 +31,11 @@ test.each([
   expect(() => parseOptions(args)).toThrow(message);
 });
 
+test("a workload that is named twice is run once", () => {
+  const options = parseOptions(["--only", "set-1x1,get-lin-1x1,set-1x1"]);
+  expect(options?.workloads.map(({ id }) => id)).toEqual(["set-1x1", "get-lin-1x1"]);
+});
+
 test("no two workloads share a name", () => {
   const ids = WORKLOADS.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { WORKLOADS, type Workload } from "./workloads.ts";
 
-export const USAGE: string = `Usage: npm run bench -- [--peers zookeeper,etcd,etcd3] [--only ID,ID…] [--quick] [--rounds N] [--out FILE] [--resume] [--data DIR]
+export const USAGE: string = `Usage: npm run bench -- [--peers zookeeper,etcd,etcd3] [--only ID,ID…] [--quick] [--rounds N] [--out FILE] [--resume [--any-commit]] [--data DIR]
 
 Sets Quorate beside ZooKeeper and etcd: ensembles on this machine, data on DIR's disk (default: here), default
 durability, rounds in turn, at least 3 (--quick: 1, and shorter). See bench/README.md.
@@ -12,6 +12,7 @@ durability, rounds in turn, at least 3 (--quick: 1, and shorter). See bench/READ
   --rounds      Default: 3; 1 with --quick
   --out         Write everything as JSON into this file; until then every finished run stands in FILE.journal
   --resume      Go on after the last finished run of FILE.journal; the same flags as before
+  --data        Folder whose disk holds the data. Default: the current one; a file system in memory is refused
   --any-commit  With --resume: also where the commit is another one; the JSON has that of every run
 
 Workloads: ${WORKLOADS.map(({ id }) => id).join(" ")}
@@ -77,7 +78,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
 
 function chooseWorkloads(only: string | undefined): readonly Workload[] {
   if (only === undefined) return WORKLOADS;
-  return only.split(",").map((id) => {
+  return [...new Set(only.split(","))].map((id) => {
     const found = WORKLOADS.find((workload) => workload.id === id);
     if (found === undefined) throw new Error(`there is no workload ${id}; --help lists them`);
     return found;

@@ -218,8 +218,10 @@ async function timeRestart(stage: Stage, index: number): Promise<number> {
   await ensemble.waitUntilNodeServes(follower);
   const servers = [follower.clientAddress];
   await reader.ask({ command: "connect", servers, sessionTimeoutMs: SESSION_TIMEOUT_MS });
-  await reader.ask({ command: "read", directory: DIRECTORY, indexes: [index] });
-  return performance.now() - started;
+  const { values } = await reader.ask({ command: "read", directory: DIRECTORY, indexes: [index] });
+  const elapsedMs = performance.now() - started;
+  if (values.length === 0) throw new Error("the restarted node does not know what was loaded");
+  return elapsedMs;
 }
 
 /** Disk space taken, not lengths: logs are preallocated or sparse. */

@@ -33,11 +33,13 @@ export async function runSessions(
     const connectMs = performance.now() - started;
     await sleep(SETTLE_MS);
     const { count } = await observer.ask({ command: "children", directory: DIRECTORY });
-    const cpuBefore = ensemble.cpuSeconds();
+    const driverCpu = (): number =>
+      drivers.reduce((total, driver) => total + driver.cpuSeconds(), 0);
+    const before = { servers: ensemble.cpuSeconds(), drivers: driverCpu() };
     await sleep(workload.idleMs);
-    const serverCpuSeconds = ensemble.cpuSeconds() - cpuBefore;
+    const serverCpuSeconds = ensemble.cpuSeconds() - before.servers;
+    const driverCpuSeconds = driverCpu() - before.drivers;
     const serverRssBytes = ensemble.residentBytes();
-    const driverCpuSeconds = drivers.reduce((total, driver) => total + driver.cpuSeconds(), 0);
     const killed = performance.now();
     await Promise.all(drivers.map((driver) => driver.kill()));
     await waitUntilGone(observer);
