@@ -259,6 +259,51 @@ describe("a disk that does not answer (hashicorp/raft, issues 503 and 614)", () 
   });
 });
 
+describe("a disk that is slow", () => {
+  /** Leads with a backlog of an earlier term, of which each write takes an entry; node 2 has everything. */
+  function leaderBehindItself(): LoneCore {
+    const node = new LoneCore({ terms: [1], config: { persistBytesMax: 1 } });
+    node.append({ from: 2, term: 1 }, [1, 1], [1, 1, 1, 1, 1, 1, 1, 1]);
+    node.step({ kind: "peerUnreachable", peer: nodeId(2) });
+    node.awaitCampaign();
+    node.vote(2, true, { preVote: true });
+    node.persist();
+    node.persist();
+    node.vote(2, true);
+    expect(node.role).toBe("leader");
+    node.acknowledge(2, 10);
+    return node;
+  }
+
+  function tick(node: LoneCore, count: number): void {
+    for (let at = 0; at < count; at += 1) {
+      node.tick();
+      node.receive("heartbeatReply", { from: 2, term: node.term }, { round: 1 });
+    }
+  }
+
+  test("deposes no leader as long as its backlog gets shorter", () => {
+    const node = leaderBehindItself();
+    for (; node.isWriting; node.persist()) {
+      tick(node, 4);
+      expect(node.role).toBe("leader");
+    }
+    expect(node.commitIndex).toBe(10);
+  });
+
+  test("deposes one that waits for others, however much it writes of its own", () => {
+    const node = new LoneCore();
+    node.lead();
+    node.acknowledge(2, 1);
+    for (let at = 0; at < 4; at += 1) {
+      node.step({ kind: "propose", commands: [hello] });
+      tick(node, 4);
+      node.persistAll();
+    }
+    expect(node.core.status()).toMatchObject({ role: "follower", term: 1, commitIndex: 1 });
+  });
+});
+
 describe("a node that may not vote", () => {
   test("follows and stores, and promises nothing", () => {
     const node = new LoneCore({ terms: [1], mayVote: false });

@@ -123,7 +123,9 @@ function countOwnLog(state: NodeState, leading: Leading): void {
   const own = leading.peers.get(state.id);
   assert(own !== undefined, "leader_counts_itself");
   own.contactTick = state.now;
-  own.acknowledge(state.log.persistedIndex, logIndex(0));
+  const isNews = own.acknowledge(state.log.persistedIndex, logIndex(0));
+  // Nothing can be committed before its own no-op is durable, and a backlog of earlier terms stands before that.
+  if (isNews && own.matchIndex < leading.termStartIndex) leading.movementTick = state.now;
   advanceCommit(state, leading);
 }
 
