@@ -92,6 +92,8 @@ export async function runServerProcess(
     wallClock: ports.wallClock,
   });
   const code = await runNode(config, ports, logger);
+  // Read on, it would keep the process for as long as somebody holds its other end.
+  if (config.stopWithStdin) process.stdin.destroy();
   await logger.flush();
   return code;
 }

@@ -1,0 +1,29 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import { SERVER_EXIT_CODES } from "./server-process.ts";
+
+/** A program that is not ended by force: it goes when nothing keeps it. */
+const PROGRAM = `
+  import { runServerProcess } from ${JSON.stringify(new URL("../dist/index.js", import.meta.url).href)};
+  process.exitCode = await runServerProcess(process.argv.slice(1), {});
+`;
+
+test("a node that is over keeps no process alive whose standard input stays open", async () => {
+  // No directory can be made there: the node does not start.
+  const flags = [
+    "--stop-with-stdin",
+    "--data-directory",
+    "/dev/null/none",
+    "--log-level",
+    "silent",
+  ];
+  const program = ["--input-type=module", "-e", PROGRAM, "--", ...flags];
+  const child = spawn(process.execPath, program, { stdio: ["pipe", "ignore", "inherit"] });
+  try {
+    const [code]: readonly unknown[] = await once(child, "exit");
+    expect(code).toBe(SERVER_EXIT_CODES.storage);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}, 30_000);
