@@ -363,28 +363,44 @@ export class Simulator {
     leader.step({ kind: "propose", commands });
   }
 
-  #changeMembership(): void {
-    const leaders = this.#leaders();
-    if (leaders.length === 0) return;
+  /** Any other set of voters, by way of a joint membership. */
+  #anyVoters(): Membership {
     const random = this.#clients;
-    const leader = random.pick(leaders);
-    const { membership } = leader.core.status();
+    const voters = this.#ids.filter(() => random.chance(0.6));
+    const learners = this.#ids.filter((id) => !voters.includes(id) && random.chance(0.3));
+    return membershipFor(voters.length === 0 ? this.#ids.slice(0, 1) : voters, learners);
+  }
+
+  /** One member comes, goes, or changes what it is. */
+  #anyMember({ voters: votersNow, learners: learnersNow }: Membership): Membership {
+    const random = this.#clients;
     const id = random.pick(this.#ids);
-    const voters = new Set(membership.voters);
-    const learners = new Set(membership.learners);
-    if (!isMember(membership, id)) {
+    const voters = new Set(votersNow);
+    const learners = new Set(learnersNow);
+    if (!voters.has(id) && !learners.has(id)) {
       if (random.chance(0.5)) learners.add(id);
       else voters.add(id);
-    } else if (isVoter(membership, id)) {
+    } else if (voters.has(id)) {
       voters.delete(id);
       if (random.chance(0.5)) learners.add(id);
     } else {
       learners.delete(id);
       if (random.chance(0.7)) voters.add(id);
     }
-    const next = membershipFor([...voters], [...learners]);
-    const result = leader.step({ kind: "proposeMembership", membership: next });
-    this.#note(() => `membership by ${leader.id}: ${[...voters].join(",")} ${String(result.ok)}`);
+    return membershipFor([...voters], [...learners]);
+  }
+
+  #changeMembership(): void {
+    const leaders = this.#leaders();
+    if (leaders.length === 0) return;
+    const random = this.#clients;
+    const leader = random.pick(leaders);
+    const { membership: current } = leader.core.status();
+    const membership = random.chance(0.4) ? this.#anyVoters() : this.#anyMember(current);
+    const result = leader.step({ kind: "proposeMembership", membership });
+    this.#note(
+      () => `membership by ${leader.id}: ${membership.voters.join(",")} ${String(result.ok)}`,
+    );
   }
 
   #makePeace(): void {

@@ -5,7 +5,14 @@ import type { Entry } from "./entry.ts";
 import { indexAfter, logIndex, type LogIndex, type NodeId } from "./ids.ts";
 import type { StepResult } from "./input.ts";
 import { LeaderReads } from "./leader-reads.ts";
-import { isVoter, validateChange } from "./membership-rules.ts";
+import {
+  isJoint,
+  isVoter,
+  stepTowards,
+  validateChange,
+  validateMembership,
+  withoutOutgoing,
+} from "./membership-rules.ts";
 import type { Membership } from "./membership.ts";
 import type { AppendEntriesReply, HeartbeatReply, ReadContext } from "./message.ts";
 import {
@@ -97,25 +104,43 @@ export function propose(state: NodeState, commands: readonly Uint8Array[]): Step
 }
 
 /**
- * Appends a membership. Only once an entry of the own term is committed (Raft thesis, bug in single-server changes, 2015),
- * and only while no other one is uncommitted.
+ * Goes from the membership in force to `target`, in one step where that is safe, else by way of a joint one, which is left
+ * as soon as it is committed. Only once an entry of the own term is committed (Raft thesis, bug in single-server changes,
+ * 2015), and only while no other membership is uncommitted or joint.
  */
-export function proposeMembership(state: NodeState, membership: Membership): StepResult {
+export function proposeMembership(state: NodeState, target: Membership): StepResult {
   const { leading, memberships } = state;
   if (leading === null) return refused(state, "notLeader");
   if (leading.transfer !== null) return refused(state, "leaderTransferring");
-  if (!isTermOpen(state, leading) || memberships.currentIndex > state.commitIndex) {
-    return refused(state, "membershipPending");
-  }
-  if (validateChange(membershipOf(state), membership) !== null) {
+  const current = membershipOf(state);
+  const isPending = memberships.currentIndex > state.commitIndex || isJoint(current);
+  if (!isTermOpen(state, leading) || isPending) return refused(state, "membershipPending");
+  const next = stepTowards(current, target);
+  if (isJoint(target) || validateMembership(target) !== null) {
     return refused(state, "membershipInvalid");
   }
+  if (validateChange(current, next) !== null) return refused(state, "membershipInvalid");
+  return { ok: true, index: appendMembership(state, leading, next) };
+}
+
+/** In force from here on. */
+function appendMembership(state: NodeState, leading: Leading, membership: Membership): LogIndex {
   const index = indexAfter(state.log.lastIndex);
   appendOwn(state, leading, { kind: "config", term: state.term, index, membership });
-  memberships.push(index, membership);
+  state.memberships.push(index, membership);
   assert(membershipOf(state) === membership, "membership_in_force_at_once");
   syncPeers(state, leading);
-  return { ok: true, index };
+  return index;
+}
+
+/** A joint membership that is committed has done its work, whoever began it (Raft paper, section 6). */
+function leaveJoint(state: NodeState, leading: Leading): void {
+  const membership = membershipOf(state);
+  if (!isJoint(membership) || state.memberships.currentIndex > state.commitIndex) return;
+  if (!isTermOpen(state, leading) || leading.transfer !== null) return;
+  const next = withoutOutgoing(membership);
+  assert(validateChange(membership, next) === null, "joint_left_for_its_voters");
+  appendMembership(state, leading, next);
 }
 
 /** Counts the leader's own log as far as its disk has it, which alone may decide (a lone voter). */
@@ -149,6 +174,7 @@ function advanceCommit(state: NodeState, leading: Leading): void {
   commitThrough(state, index);
   leading.movementTick = state.now;
   leading.isReplicationDue = true;
+  leaveJoint(state, leading);
   leaveIfRemoved(state, leading);
 }
 
@@ -346,6 +372,7 @@ export function tickLeader(state: NodeState): void {
   }
   if (leading.transfer !== null && state.now >= leading.transfer.deadlineTick) {
     leading.transfer = null;
+    leaveJoint(state, leading);
   }
   for (const peer of leading.peers.values()) {
     if (peer.expireFetch(state.now - state.config.electionTicks)) leading.isReplicationDue = true;

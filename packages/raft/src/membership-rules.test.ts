@@ -6,8 +6,10 @@ import {
   isMember,
   isVoter,
   memberIds,
+  stepTowards,
   validateChange,
   validateMembership,
+  withoutOutgoing,
 } from "./membership-rules.ts";
 import type { Membership } from "./membership.ts";
 
@@ -93,12 +95,49 @@ describe("one step from 1,2,3 with learner 4", () => {
     ["a replacement", membershipOf([1, 2, 5], [4]), "more than one voter changes"],
     ["two voters more", membershipOf([1, 2, 3, 4, 5]), "more than one voter changes"],
     ["nobody left", { ...current, voters: [] }, "no voters"],
+    ["a joint membership", membershipOf([1, 4, 5], [6], [1, 2, 3]), null],
     [
-      "a joint membership",
-      membershipOf([1, 2, 3], [], [1, 2]),
-      "joint memberships are not entered or left this way",
+      "a joint membership that lets others go",
+      membershipOf([1, 4, 5], [], [1, 2]),
+      "other voters go than vote",
     ],
   ])("%s", (_what, next, problem) => {
     expect(validateChange(current, next)).toBe(problem);
+  });
+});
+
+describe("one step from 4,5,6 while 1,2,3 go", () => {
+  const joint = membershipOf([4, 5, 6], [7], [1, 2, 3]);
+
+  test.each<[string, Membership, string | null]>([
+    ["its own voters", membershipOf([4, 5, 6], [7]), null],
+    ["back", membershipOf([1, 2, 3]), "a joint membership is left otherwise"],
+    ["other voters", membershipOf([4, 5, 6, 7]), "a joint membership is left otherwise"],
+    ["another joint one", joint, "a joint membership follows a joint one"],
+  ])("%s", (_what, next, problem) => {
+    expect(validateChange(joint, next)).toBe(problem);
+  });
+});
+
+describe("the way from 1,2,3", () => {
+  const current = membershipOf([1, 2, 3]);
+
+  test("is one step where one voter changes", () => {
+    const target = membershipOf([1, 2, 3, 4], [5]);
+    expect(stepTowards(current, target)).toBe(target);
+  });
+
+  test("leads over a joint membership to any other voters", () => {
+    const target = membershipOf([3, 4, 5], [6]);
+    const joint = stepTowards(current, target);
+    expect(joint).toEqual(membershipOf([3, 4, 5], [6], [1, 2, 3]));
+    expect(validateChange(current, joint)).toBeNull();
+    expect(withoutOutgoing(joint)).toEqual(target);
+    expect(validateChange(joint, withoutOutgoing(joint))).toBeNull();
+  });
+
+  test("lets no voter become a learner on the way", () => {
+    const target = membershipOf([3, 4, 5], [1]);
+    expect(validateChange(current, stepTowards(current, target))).toBe("a learner is a voter");
   });
 });

@@ -66,19 +66,53 @@ function difference(left: readonly NodeId[], right: readonly NodeId[]): readonly
   return left.filter((id) => !right.includes(id));
 }
 
+function isSameSet(left: readonly NodeId[], right: readonly NodeId[]): boolean {
+  return left.length === right.length && difference(left, right).length === 0;
+}
+
+function votersChanged(current: Membership, next: Membership): number {
+  return (
+    difference(next.voters, current.voters).length + difference(current.voters, next.voters).length
+  );
+}
+
 /**
  * Looks for what forbids the step from `current` to `next`; null when nothing does.
  *
- * One voter may be added or removed (a promotion adds one, a demotion removes one), any number of learners may change:
- * then any majority before and any majority after share a node (Raft thesis, section 4.1).
+ * - One voter may be added or removed (a promotion adds one, a demotion removes one), any number of learners may change:
+ *   then any majority before and any majority after share a node (Raft thesis, section 4.1).
+ * - Any number of voters may change by way of a joint membership, whose outgoing voters are those of `current` (Raft paper,
+ *   section 6). From there the only step is to its own voters.
  */
 export function validateChange(current: Membership, next: Membership): string | null {
   const problem = validateMembership(next);
   if (problem !== null) return problem;
-  if (isJoint(current) || isJoint(next))
-    return "joint memberships are not entered or left this way";
-  const added = difference(next.voters, current.voters).length;
-  const removed = difference(current.voters, next.voters).length;
-  if (added + removed > 1) return "more than one voter changes";
-  return null;
+  if (isJoint(current)) {
+    if (isJoint(next)) return "a joint membership follows a joint one";
+    return isSameSet(next.voters, current.voters) ? null : "a joint membership is left otherwise";
+  }
+  if (isJoint(next)) {
+    return isSameSet(next.outgoingVoters, current.voters) ? null : "other voters go than vote";
+  }
+  return votersChanged(current, next) > 1 ? "more than one voter changes" : null;
+}
+
+/**
+ * The membership that comes next on the way from `current` to `target`, neither of them joint: `target` itself where one
+ * step does, else the joint one. Who votes in `current` cannot become a learner by way of a joint membership: the result is
+ * then not valid.
+ */
+export function stepTowards(current: Membership, target: Membership): Membership {
+  if (isJoint(current) || isJoint(target) || votersChanged(current, target) <= 1) return target;
+  const known = new Map([...current.members, ...target.members].map((each) => [each.id, each]));
+  const joint = { ...target, outgoingVoters: current.voters };
+  const members = memberIds(joint).flatMap((id) => known.get(id) ?? []);
+  return { ...joint, members };
+}
+
+/** What a joint membership leads to. */
+export function withoutOutgoing(joint: Membership): Membership {
+  const left = { ...joint, outgoingVoters: [] };
+  const ids = new Set(memberIds(left));
+  return { ...left, members: joint.members.filter(({ id }) => ids.has(id)) };
 }

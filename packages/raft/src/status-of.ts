@@ -1,4 +1,5 @@
 import { assert } from "./assert.ts";
+import { isJoint } from "./membership-rules.ts";
 import { isDiskStuck, membershipOf, type NodeState } from "./node-state.ts";
 import type { Progress } from "./progress.ts";
 import type { PeerStatus, RaftStatus } from "./status.ts";
@@ -17,9 +18,15 @@ function peerStatus(state: NodeState, peer: Progress): PeerStatus {
   };
 }
 
+function isMembershipPending(state: NodeState): boolean {
+  const { memberships, commitIndex } = state;
+  assert(memberships.currentIndex <= state.log.lastIndex, "membership_within_log");
+  return memberships.currentIndex > commitIndex || isJoint(membershipOf(state));
+}
+
 /** Copies what a core knows into a report. */
 export function statusOf(state: NodeState): RaftStatus {
-  const { leading, log, memberships } = state;
+  const { leading, log } = state;
   const peers = [...(leading?.peers.values() ?? [])]
     .filter((peer) => peer.id !== state.id)
     .sort((left, right) => left.id - right.id);
@@ -35,7 +42,7 @@ export function statusOf(state: NodeState): RaftStatus {
     appliedIndex: state.appliedIndex,
     persistedIndex: log.persistedIndex,
     membership: membershipOf(state),
-    isMembershipPending: memberships.currentIndex > state.commitIndex,
+    isMembershipPending: isMembershipPending(state),
     uncommittedBytes: leading?.uncommittedBytes ?? 0,
     memoryLogBytes: log.memoryBytes,
     transferringTo: leading?.transfer?.to ?? null,
