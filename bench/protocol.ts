@@ -84,12 +84,16 @@ export interface WritersOrder {
   readonly sessionTimeoutMs: number;
 }
 
-/** `watchers` watches of one znode, evenly over all sessions; the znode is set `rounds` times by a session more. */
+/**
+ * `watchers` watches of one znode, the first path of `directory`, evenly over all sessions; the znode is set `rounds`
+ * times by a session more.
+ */
 export interface FanoutOrder {
   readonly command: "fanout";
   readonly directory: string;
   readonly watchers: number;
   readonly rounds: number;
+  readonly bytes: number;
 }
 
 /** Every session creates an ephemeral in `directory`, named by its number from `from` on. */
@@ -135,8 +139,12 @@ export interface Results {
     readonly writes: number;
   };
   readonly ephemerals: object;
-  /** Of each round, ms from the write's start to the last delivery. */
-  readonly fanout: { readonly lastMs: readonly number[] };
+  readonly fanout: {
+    /** Of each round, ms from the write's start to the last delivery. */
+    readonly lastMs: readonly number[];
+    /** The last acknowledged value. */
+    readonly acknowledged: ValueMark;
+  };
 }
 
 /** What a driver tells while it obeys `run`. */

@@ -32,6 +32,7 @@ export interface FanoutWorkload {
   readonly sessions: number;
   readonly watchers: number;
   readonly writes: number;
+  readonly bytes: number;
 }
 
 /** Many idle sessions with an ephemeral each, and their sudden end. */
@@ -94,7 +95,7 @@ export const WORKLOADS: readonly Workload[] = [
   { ...load("open-8000", "set", 64, 1), ratePerSecond: 8000 },
   load("lock-50", "lock", 50, 1),
   { ...load("nodes-5", "set", 64, 16), nodes: 5 },
-  { kind: "fanout", id: "fanout-5000", sessions: 500, watchers: 5000, writes: 20 },
+  { kind: "fanout", id: "fanout-5000", sessions: 500, watchers: 5000, writes: 20, bytes: 128 },
   { kind: "sessions", id: "sessions-10k", sessions: 10_000, drivers: 4, idleMs: 30_000 },
   failover("failover-kill", "SIGKILL", "default"),
   failover("failover-stop", "SIGSTOP", "default"),

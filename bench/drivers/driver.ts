@@ -162,8 +162,10 @@ export class Driver {
     return { values };
   }
 
-  async #fanout({ directory, watchers, rounds }: FanoutOrder): Promise<Results["fanout"]> {
-    const path = `${directory}/watched`;
+  async #fanout(order: FanoutOrder): Promise<Results["fanout"]> {
+    const { directory, watchers, rounds } = order;
+    const path = itemPath(directory, 0);
+    const pool = poolOf(order.bytes);
     const writer = await this.#connect(this.#servers.slice(0, 1), this.#sessionTimeoutMs);
     await writer.ensure(directory);
     await writer.ensure(path);
@@ -182,10 +184,13 @@ export class Driver {
       }
     });
     const lastMs: number[] = [];
+    let acknowledged: ValueMark = [0, 0, 0];
     for (let round = 0; round < rounds; round += 1) {
       delivered = 0;
       const started = performance.now();
-      await writer.set(path, new Uint8Array([round]));
+      const value = pool[round % pool.length] ?? NO_DATA;
+      const { mzxid } = await writer.set(path, value);
+      acknowledged = [0, mzxid, crc32(value)];
       while (delivered < watchers) {
         if (performance.now() - started > FANOUT_TIMEOUT_MS) {
           throw new Error(`${delivered} of ${watchers} watchers heard of write ${round}`);
@@ -195,7 +200,7 @@ export class Driver {
       lastMs.push(lastAt - started);
     }
     await writer.close();
-    return { lastMs };
+    return { lastMs, acknowledged };
   }
 
   async #createEphemerals({ directory, from }: EphemeralsOrder): Promise<object> {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 	"time"
 
 	"go.etcd.io/etcd/clientv3"
@@ -12,7 +13,8 @@ const fanoutTimeout = 30 * time.Second
 
 // fanout has many watchers of one key hear of every write, and returns the times to the last delivery.
 func (d *driver) fanout(order *order) (interface{}, error) {
-	key := order.Directory + "/watched"
+	key := keyOf(order.Directory, 0)
+	values := newValuePool(order.Bytes)
 	writer, err := dial(d.servers[:1], d.timeout)
 	if err != nil {
 		return nil, err
@@ -34,9 +36,14 @@ func (d *driver) fanout(order *order) (interface{}, error) {
 		}()
 	}
 	lastMs := []float64{}
+	acknowledged := [3]int64{}
 	for round := 0; round < order.Rounds; round++ {
 		last, err := awaitDeliveries(order.Watchers, delivered, func() error {
-			_, err := writer.client.Put(context.Background(), key, fmt.Sprint(round))
+			value := values[round%len(values)]
+			answer, err := writer.client.Put(context.Background(), key, string(value))
+			if err == nil {
+				acknowledged = [3]int64{0, answer.Header.Revision, int64(crc32.ChecksumIEEE(value))}
+			}
 			return err
 		})
 		if err != nil {
@@ -44,7 +51,7 @@ func (d *driver) fanout(order *order) (interface{}, error) {
 		}
 		lastMs = append(lastMs, milliseconds(last))
 	}
-	return map[string]interface{}{"lastMs": lastMs}, nil
+	return map[string]interface{}{"lastMs": lastMs, "acknowledged": acknowledged}, nil
 }
 
 func awaitDeliveries(

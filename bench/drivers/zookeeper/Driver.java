@@ -312,14 +312,19 @@ public final class Driver {
     Session writer = new Session(servers.get(0), sessionTimeoutMs);
     writer.awaitConnected();
     ensure(writer, directory);
-    ensure(writer, directory + "/watched");
-    Fanout fanout = new Fanout(writer, directory + "/watched", order.get("watchers").asInt());
+    String path = Load.pathOf(directory, 0);
+    ensure(writer, path);
+    Values data = new Values(order.get("bytes").asInt());
+    Fanout fanout = new Fanout(writer, path, order.get("watchers").asInt());
     fanout.watch(sessions);
     ObjectNode result = JSON.createObjectNode();
     ArrayNode lastMs = result.putArray("lastMs");
+    byte[] value = data.get(0);
     for (int round = 0; round < order.get("rounds").asInt(); round += 1) {
-      lastMs.add(fanout.writeOnce());
+      value = data.get(round % data.size());
+      lastMs.add(fanout.writeOnce(value));
     }
+    result.putArray("acknowledged").add(0).add(fanout.revision).add(crc(value));
     writer.close();
     return result;
   }

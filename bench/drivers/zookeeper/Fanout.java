@@ -15,6 +15,8 @@ final class Fanout {
   private final ZooKeeper writer;
   private final String path;
   private final int watchers;
+  /** Of the last write. */
+  long revision;
   private final AtomicLong lastNanos = new AtomicLong();
   private final AtomicReference<CountDownLatch> round = new AtomicReference<>();
 
@@ -32,11 +34,11 @@ final class Fanout {
   }
 
   /** Sets the znode and returns the time to the last delivery, ms. */
-  double writeOnce() throws Exception {
+  double writeOnce(byte[] value) throws Exception {
     CountDownLatch latch = new CountDownLatch(watchers);
     round.set(latch);
     long started = System.nanoTime();
-    writer.setData(path, new byte[1], -1);
+    revision = writer.setData(path, value, -1).getMzxid();
     if (!latch.await(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
       throw new IllegalStateException(latch.getCount() + " watchers did not hear of a write");
     }
