@@ -127,6 +127,22 @@ test("a server that keeps nothing is caught by the read-back", async () => {
   expect(ratiosOf(results, "quorate")).toEqual([]);
 });
 
+test("a deletion that was acknowledged and did not last is caught by the read-back", async () => {
+  const workload: LoadWorkload = { ...SETS, operation: "create-sequential" };
+  const systems = [fakeSystem("quorate", "undeleting"), fakeSystem("peer")];
+  const { results } = await measure(systems, workload);
+  expect(figure(results, "quorate", "throughput").note).toMatch(
+    /read-back: \d+ znodes are there whose deletion was acknowledged/,
+  );
+  expect(figure(results, "peer", "throughput")).toMatchObject({ valid: true });
+});
+
+test("a server that keeps nothing has not passed because nothing is there to be found", async () => {
+  const workload: LoadWorkload = { ...SETS, operation: "create-sequential" };
+  const { results } = await measure([fakeSystem("quorate", "forgetful")], workload);
+  expect(figure(results, "quorate", "throughput").note).toContain("200 are lost");
+});
+
 test("a run with errors gives no ratio", async () => {
   const { results } = await measure([fakeSystem("quorate", "failing"), fakeSystem("peer")]);
   expect(figure(results, "quorate", "p50")).toMatchObject({ valid: false });

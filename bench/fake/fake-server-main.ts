@@ -20,12 +20,14 @@ const END_POLL_MS = 10;
 const values = new Map<string, FakeValue>();
 let revision = 0;
 let sets = 0;
+let deletions = 0;
 
 if (existsSync(file)) {
   for (const line of readFileSync(file, "utf8").split("\n").slice(0, -1)) {
-    const [path, value] = JSON.parse(line) as [string, FakeValue];
-    values.set(path, value);
-    revision = value.revision;
+    const [path, value] = JSON.parse(line) as [string, FakeValue | null];
+    if (value === null) values.delete(path);
+    else values.set(path, value);
+    revision = value?.revision ?? revision;
   }
 }
 const log = openSync(file, "a");
@@ -36,6 +38,19 @@ function write(path: string, data: string): FakeValue {
   values.set(path, value);
   if (plant !== "forgetful") writeSync(log, `${JSON.stringify([path, value])}\n`);
   return value;
+}
+
+function remove(path: string): FakeValue | null {
+  const value = values.get(path) ?? null;
+  values.delete(path);
+  deletions += 1;
+  const isKept = plant !== "forgetful" && (plant !== "undeleting" || deletions % 10 > 0);
+  if (isKept) writeSync(log, `${JSON.stringify([path, null])}\n`);
+  return value;
+}
+
+function countChildren(path: string): number {
+  return [...values.keys()].filter((key) => key.startsWith(`${path}/`)).length;
 }
 
 function find(request: FakeRequest): FakeValue | null {
@@ -51,6 +66,10 @@ function find(request: FakeRequest): FakeValue | null {
       return write(request.path, request.data);
     case "get":
       return values.get(request.path) ?? null;
+    case "delete":
+      return remove(request.path);
+    case "children":
+      return { revision: countChildren(request.path), data: "" };
   }
 }
 

@@ -20,7 +20,9 @@ export function fakeConnect(plant: Plant): Connect {
   };
 }
 
-/** It reads and writes, and has neither ephemerals nor locks nor watches. */
+let created = 0;
+
+/** It reads, writes and deletes, and has neither sessions' ephemerals nor locks nor watches. */
 class FakeSession implements SessionPort {
   readonly #socket: Socket;
   readonly #server: string;
@@ -84,16 +86,20 @@ class FakeSession implements SessionPort {
     return Promise.reject(new Error("the fake service has no ephemerals"));
   }
 
-  createSequential(): Promise<string> {
-    return Promise.reject(new Error("the fake service has no sequences"));
+  async createSequential(prefix: string, data: Uint8Array): Promise<string> {
+    created += 1;
+    const path = `${prefix}${process.pid}-${created}`;
+    await this.create(path, data);
+    return path;
   }
 
-  delete(): Promise<unknown> {
-    return Promise.reject(new Error("the fake service deletes nothing"));
+  delete(path: string): Promise<unknown> {
+    return this.#ask({ id: this.#nextId(), kind: "delete", path });
   }
 
-  childCount(): Promise<number> {
-    return Promise.reject(new Error("the fake service has no children"));
+  async childCount(path: string): Promise<number> {
+    const found = await this.#ask({ id: this.#nextId(), kind: "children", path });
+    return found?.revision ?? 0;
   }
 
   lockCycle(): Promise<void> {

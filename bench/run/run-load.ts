@@ -104,25 +104,15 @@ async function checkReadBack(
   { drivers, filled }: { readonly drivers: readonly DriverProcess[]; readonly filled: Filled },
 ): Promise<string | null> {
   const { operation } = workload;
-  switch (operation) {
-    case "get-linearizable":
-    case "get-local":
-      return null;
-    case "set":
-    case "mix": {
-      const acknowledged = await acknowledgedValues(drivers, [filled]);
-      const reader = await restartAll(stage, drivers);
-      return checkValues(reader, DIRECTORY, acknowledged);
-    }
-    case "create-sequential":
-    case "lock": {
-      const reader = await restartAll(stage, drivers);
-      const above = directoryOf(workload);
-      const directory = operation === "lock" ? `${above}/lock` : above;
-      const { count } = await reader.ask({ command: "children", directory });
-      return count === 0
-        ? null
-        : `read-back: ${count} znodes are there whose deletion was acknowledged`;
-    }
-  }
+  if (operation === "get-linearizable" || operation === "get-local") return null;
+  const acknowledged = await acknowledgedValues(drivers, [filled]);
+  const reader = await restartAll(stage, drivers);
+  const wrong = await checkValues(reader, DIRECTORY, acknowledged);
+  if (wrong !== null || operation === "set" || operation === "mix") return wrong;
+  const above = directoryOf(workload);
+  const directory = operation === "lock" ? `${above}/lock` : above;
+  const { count } = await reader.ask({ command: "children", directory });
+  return count === 0
+    ? null
+    : `read-back: ${count} znodes are there whose deletion was acknowledged`;
 }
