@@ -21,7 +21,7 @@ const ATTEMPTS_MAX = 5;
 /**
  * Lets the leader fail again and again while two clients write: one attached to the leader, free to go elsewhere, one
  * attached to a follower. The figures are the medians of their longest times without an acknowledged write. After each
- * failure, what was acknowledged last has to be there.
+ * failure, and after all servers were killed in the end, what was acknowledged last has to be there.
  */
 export async function runFailover(
   workload: FailoverWorkload,
@@ -32,15 +32,19 @@ export async function runFailover(
     const ofFollower: number[] = [];
     const problems: string[] = [];
     const times = Math.min(workload.times, context.repetitionsMax);
+    let last: readonly number[] = [];
     for (let time = 0; time < times; time += 1) {
-      const { gapsMs, lost } = await failOnce(workload, stage);
-      problems.push(...lost);
+      const { gapsMs, revisions } = await failOnce(workload, stage);
+      problems.push(...(await findLost(stage, revisions)));
+      last = revisions;
       ofLeader.push(gapsMs[0] ?? Number.NaN);
       ofFollower.push(gapsMs[1] ?? Number.NaN);
       if (gapsMs.some((gapMs) => gapMs >= RECOVERED_WITHIN_MS)) {
         problems.push("a client did not write again");
       }
     }
+    await stage.ensemble.restartKilled();
+    problems.push(...(await findLost(stage, last)));
     return {
       ...NOTHING,
       metrics: {
@@ -56,7 +60,7 @@ export async function runFailover(
 async function failOnce(
   workload: FailoverWorkload,
   stage: Stage,
-): Promise<{ readonly gapsMs: readonly number[]; readonly lost: readonly string[] }> {
+): Promise<{ readonly gapsMs: readonly number[]; readonly revisions: readonly number[] }> {
   const { driver, leader } = await writeBesideLeader(stage);
   await driver.ask({ command: "writers-mark" });
   stage.ensemble.signal(leader, workload.signal);
@@ -65,7 +69,7 @@ async function failOnce(
   const { gapsMs, revisions } = await driver.ask({ command: "writers-stop" });
   await driver.kill();
   await bringBack(workload, stage, leader);
-  return { gapsMs, lost: await findLost(stage, revisions) };
+  return { gapsMs, revisions };
 }
 
 /** Two writers, one of them on the node that leads, and led until they had been writing for a while. */
