@@ -119,6 +119,26 @@ export function imageStoresSuite(name: string, setUp: () => Promise<ImageStoresU
       expect((await store.getMany(["a"]))[0]).toEqual(text("before"));
     });
 
+    test("batches filled side by side keep their bytes apart, whatever the sizes", async () => {
+      const store = await open(true);
+      const keys = Array.from({ length: 24 }, (_, at) => `k${at}`);
+      const bytesOf = (round: number, at: number): Uint8Array =>
+        new Uint8Array([0, 1, 700, 70_000, 400_000, 3_000][at % 6] ?? 0).fill(round * 31 + at);
+      for (let round = 0; round < 3; round += 1) {
+        const batches = [store.batch(), store.batch()];
+        for (const [at, key] of keys.entries()) {
+          batches[at % 2]?.put(key, bytesOf(round, at));
+          // What was handed over may come back meanwhile.
+          if (at % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+        for (const batch of batches) await batch.write();
+        for (const [at, value] of (await store.getMany(keys)).entries()) {
+          const isWhole = value !== null && Buffer.compare(value, bytesOf(round, at)) === 0;
+          expect(isWhole, `k${at} in round ${round}`).toBe(true);
+        }
+      }
+    });
+
     test("keys come in the order of their UTF-8 bytes", async () => {
       const store = await open(true);
       // U+1F600 is a pair of surrogates, whose code units are lower than U+FF5E's.
