@@ -8,7 +8,13 @@ import { ratiosOf, summarize, type Result } from "./report/report.ts";
 import { formatTable } from "./report/table.ts";
 import { runRounds } from "./run-rounds.ts";
 import type { System } from "./systems/system.ts";
-import type { BulkWorkload, GapWorkload, LoadWorkload, Workload } from "./workloads.ts";
+import type {
+  BulkWorkload,
+  FanoutWorkload,
+  GapWorkload,
+  LoadWorkload,
+  Workload,
+} from "./workloads.ts";
 
 const SETS: LoadWorkload = {
   kind: "load",
@@ -20,6 +26,15 @@ const SETS: LoadWorkload = {
   bytes: 64,
   ratePerSecond: 0,
   nodes: 1,
+};
+
+const FANOUT: FanoutWorkload = {
+  kind: "fanout",
+  id: "fanout",
+  sessions: 6,
+  watchers: 12,
+  writes: 3,
+  bytes: 64,
 };
 
 const GAP: GapWorkload = { kind: "gap", id: "gap", znodes: 500, bytes: 64, measureMs: 400 };
@@ -141,6 +156,15 @@ test("a server that keeps nothing has not passed because nothing is there to be 
   const workload: LoadWorkload = { ...SETS, operation: "create-sequential" };
   const { results } = await measure([fakeSystem("quorate", "forgetful")], workload);
   expect(figure(results, "quorate", "throughput").note).toContain("200 are lost");
+});
+
+test("what every watcher heard of has to last like any other write", async () => {
+  const systems = [fakeSystem("quorate"), fakeSystem("peer", "forgetful")];
+  const { results } = await measure(systems, FANOUT);
+  expect(figure(results, "quorate", "last delivery")).toMatchObject({ valid: true });
+  expect(figure(results, "peer", "last delivery").note).toContain(
+    "of 1 acknowledged last values 1 are lost",
+  );
 });
 
 test("a run with errors gives no ratio", async () => {

@@ -18,6 +18,7 @@ const file = join(directory, "values");
 const END_FILE = "end";
 const END_POLL_MS = 10;
 const values = new Map<string, FakeValue>();
+const watches = new Map<string, ((value: FakeValue) => void)[]>();
 let revision = 0;
 let sets = 0;
 let deletions = 0;
@@ -37,6 +38,7 @@ function write(path: string, data: string): FakeValue {
   const value = { revision, data };
   values.set(path, value);
   if (plant !== "forgetful") writeSync(log, `${JSON.stringify([path, value])}\n`);
+  for (const notify of watches.get(path) ?? []) notify(value);
   return value;
 }
 
@@ -65,6 +67,7 @@ function find(request: FakeRequest): FakeValue | null {
         writeFileSync(join(directory, "../node-3", END_FILE), "");
       return write(request.path, request.data);
     case "get":
+    case "watch":
       return values.get(request.path) ?? null;
     case "delete":
       return remove(request.path);
@@ -76,10 +79,16 @@ function find(request: FakeRequest): FakeValue | null {
 function serve(socket: Socket): void {
   createInterface({ input: socket }).on("line", (line) => {
     const request = JSON.parse(line) as FakeRequest;
-    const reply: FakeReply = { id: request.id, found: find(request) };
-    const send = (): void => void socket.write(`${JSON.stringify(reply)}\n`);
-    if (plant === "slow-set" && request.kind === "set") setTimeout(send, SLOW_SET_MS);
-    else send();
+    const found = find(request);
+    const send = (value: FakeValue | null): void => {
+      const reply: FakeReply = { id: request.id, found: value };
+      socket.write(`${JSON.stringify(reply)}\n`);
+    };
+    if (request.kind === "watch") {
+      watches.set(request.path, [...(watches.get(request.path) ?? []), send]);
+    }
+    if (plant === "slow-set" && request.kind === "set") setTimeout(send, SLOW_SET_MS, found);
+    else send(found);
   });
 }
 

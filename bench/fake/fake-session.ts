@@ -22,12 +22,13 @@ export function fakeConnect(plant: Plant): Connect {
 
 let created = 0;
 
-/** It reads, writes and deletes, and has neither sessions' ephemerals nor locks nor watches. */
+/** It reads, writes, deletes and watches, and has neither ephemerals nor locks. */
 class FakeSession implements SessionPort {
   readonly #socket: Socket;
   readonly #server: string;
   readonly #plant: Plant;
   readonly #waiting: Map<number, (found: FakeValue | null) => void> = new Map();
+  readonly #watches: Map<number, () => void> = new Map();
   #lastId = 0;
   #lastRevision = 0;
 
@@ -37,8 +38,9 @@ class FakeSession implements SessionPort {
     this.#plant = plant;
     createInterface({ input: socket }).on("line", (line) => {
       const { id, found } = JSON.parse(line) as FakeReply;
-      this.#waiting.get(id)?.(found);
+      const answered = this.#waiting.get(id) ?? this.#watches.get(id);
       this.#waiting.delete(id);
+      answered?.(found);
     });
   }
 
@@ -106,8 +108,10 @@ class FakeSession implements SessionPort {
     return Promise.reject(new Error("the fake service has no locks"));
   }
 
-  watch(): Promise<void> {
-    return Promise.reject(new Error("the fake service has no watches"));
+  async watch(path: string, onChange: () => void): Promise<void> {
+    const id = this.#nextId();
+    this.#watches.set(id, onChange);
+    await this.#ask({ id, kind: "watch", path });
   }
 
   close(): Promise<void> {

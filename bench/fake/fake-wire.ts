@@ -5,7 +5,9 @@ export type FakeRequest =
   | { readonly id: number; readonly kind: "get"; readonly path: string }
   | { readonly id: number; readonly kind: "delete"; readonly path: string }
   /** Answered with the number of children in the place of the revision. */
-  | { readonly id: number; readonly kind: "children"; readonly path: string };
+  | { readonly id: number; readonly kind: "children"; readonly path: string }
+  /** Answered once, and once more with every write of the path. */
+  | { readonly id: number; readonly kind: "watch"; readonly path: string };
 
 /** Its answer: a revision and base64 data, or null for what is not there. */
 export interface FakeReply {
