@@ -18,6 +18,7 @@ import { assert } from "./assert.ts";
 import type { MonotonicClock, Timer } from "./ports.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
+import { Scratch } from "./storage/scratch.ts";
 
 /** The durable log as the loop uses it. */
 export interface LoopLog {
@@ -65,8 +66,6 @@ export interface LoopOptions {
 
 /** Work in one turn ends after this; what is left waits for the next, so that sockets are read in between. */
 const TURN_MS_MAX = 8;
-/** Room for the block of a disk write that is kept for the next one, bytes; fresh memory costs more than what is done in it. */
-const ROOM_BYTES_MAX = 4_194_304;
 /** A tick this late means that the process stood still. */
 const STALL_TICKS = 10;
 
@@ -81,6 +80,7 @@ export class NodeLoop {
   readonly #intake: ProposalIntake;
   readonly #tickMs: number;
   readonly #hooks: LoopHooks;
+  readonly #scratch = new Scratch();
   #inbox: RaftInput[] = [];
   #scheduled = false;
   #stopped = false;
@@ -90,7 +90,6 @@ export class NodeLoop {
   #hardState: HardState;
   #blockEntries: readonly Entry[] = [];
   #block: Uint8Array = new Uint8Array(0);
-  #room: Uint8Array = new Uint8Array(0);
   #ticker: Timer | null = null;
   #lastTickMs = 0;
 
@@ -229,9 +228,8 @@ export class NodeLoop {
     this.#persisting = true;
     this.#blockEntries = work.entries;
     // The write before it is done, and frames hold copies.
-    const block = encodeEntries(work.entries, this.#room);
+    const block = encodeEntries(work.entries, this.#scratch);
     this.#block = block;
-    if (block.length > this.#room.length && block.length <= ROOM_BYTES_MAX) this.#room = block;
     const started = this.#clock.nowMs();
     this.#persistStartMs = started;
     const known = this.#hardState;

@@ -2,6 +2,7 @@ import { logIndex, nodeId, term, type Entry } from "@quorate/raft";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EntryCodecError, blockBounds, decodeEntries, encodeEntries } from "./entry-codec.ts";
+import { Scratch } from "./scratch.ts";
 
 const membership = {
   voters: [nodeId(1), nodeId(2 ** 52)],
@@ -52,6 +53,18 @@ describe("entry blocks", () => {
         expect(bounds?.lastTerm).toBe(entries.at(-1)?.term);
       }),
       { numRuns: 200 },
+    );
+  });
+
+  test("are the same in memory that was used before", () => {
+    const scratch = new Scratch();
+    fc.assert(
+      fc.property(entriesArbitrary, (entries) => {
+        scratch.take(0).fill(255);
+        const block = encodeEntries(entries, scratch);
+        expect(Buffer.compare(block, encodeEntries(entries))).toBe(0);
+      }),
+      { numRuns: 100 },
     );
   });
 

@@ -1,5 +1,7 @@
 import { logIndex, term, type Entry, type LogIndex, type Term } from "@quorate/raft";
+import { freshBytes } from "./fresh-bytes.ts";
 import { decodeMembership, encodeMembership, MembershipCodecError } from "./membership-codec.ts";
+import type { Scratch } from "./scratch.ts";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
 /*
@@ -41,13 +43,17 @@ export interface BlockBounds {
 
 /**
  * One block out of entries whose indices follow each other and whose terms never fall; no entries give no bytes. Laid out
- * in `room`, a whole buffer, where it is large enough. Throws {@link EntryCodecError} for a list that is not so.
+ * in `scratch`, or (null) in memory of its own. Throws {@link EntryCodecError} for a list that is not so.
  */
-export function encodeEntries(entries: readonly Entry[], room: Uint8Array = EMPTY): Uint8Array {
+export function encodeEntries(
+  entries: readonly Entry[],
+  scratch: Scratch | null = null,
+): Uint8Array {
   const first = entries[0];
   const last = entries.at(-1);
   if (first === undefined || last === undefined) return EMPTY;
-  const block = blockOf(blockBytes(entries), room);
+  const bytes = blockBytes(entries);
+  const block = scratch === null ? freshBytes(bytes) : scratch.take(bytes).subarray(0, bytes);
   const view = new DataView(block.buffer);
   view.setUint32(0, VERSION, true);
   view.setUint32(4, entries.length, true);
@@ -69,11 +75,6 @@ export function encodeEntries(entries: readonly Entry[], room: Uint8Array = EMPT
     at += 4 + data.length;
   }
   return block;
-}
-
-function blockOf(bytes: number, room: Uint8Array): Uint8Array {
-  if (bytes <= room.length) return room.subarray(0, bytes);
-  return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
 }
 
 /** Null: a block without entries. Throws {@link EntryCodecError}. */

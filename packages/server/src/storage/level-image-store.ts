@@ -3,11 +3,11 @@ import { Level } from "level";
 import { ServerError } from "../errors.ts";
 import type { Files, ImageBatch, ImageStore, ImageStores, ImageView } from "../ports.ts";
 import { checksum } from "./checksum.ts";
+import { Scratch } from "./scratch.ts";
 
 /** A checkpoint comes in large batches; the larger buffer halves the longest stall. */
 const WRITE_BUFFER_BYTES = 33_554_432;
 const CHECKSUM_BYTES = 4;
-const ROOM_BYTES = 65_536;
 
 type ImageLevel = Level<string, Uint8Array>;
 
@@ -54,8 +54,8 @@ class LevelImageStore implements ImageStore {
   readonly #level: ImageLevel;
   readonly #directory: string;
   readonly #files: Files;
-  /** Where values are framed: LevelDB copies each within the call, and fresh memory costs more than the copy. */
-  #room = new Uint8Array(ROOM_BYTES);
+  /** Where values are framed: LevelDB copies each within the call. */
+  readonly #scratch = new Scratch();
   #failure: ServerError | null = null;
 
   constructor(level: ImageLevel, directory: string, files: Files) {
@@ -148,8 +148,7 @@ class LevelImageStore implements ImageStore {
   /** Checksum over key and value, then the value: a value under another key is as wrong as one that changed. */
   #framed(key: string, value: Uint8Array): Uint8Array {
     const length = CHECKSUM_BYTES + value.length;
-    if (length > this.#room.length) this.#room = new Uint8Array(2 * length);
-    const bytes = this.#room.subarray(0, length);
+    const bytes = this.#scratch.take(length).subarray(0, length);
     new DataView(bytes.buffer).setUint32(0, checksum(value, checksum(key, 0)), true);
     bytes.set(value, CHECKSUM_BYTES);
     return bytes;

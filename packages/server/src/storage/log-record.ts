@@ -9,6 +9,7 @@ import {
   type ChainHash,
 } from "./log-format.ts";
 import { decodeMembership, encodeMembership } from "./membership-codec.ts";
+import { Scratch } from "./scratch.ts";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
 /** Bytes of one record at most; a write beyond it is a mistake of the caller, who bounds what it collects. */
@@ -20,8 +21,6 @@ const END_MARK = 0x44_4e_45_51;
 const HAS_ENTRIES = 1;
 const HAS_SNAPSHOT = 2;
 const SECTOR_WORDS = SECTOR_BYTES / 4;
-/** A scratch buffer that grew beyond this is given back after the write. */
-const SCRATCH_BYTES_KEPT = 4_194_304;
 
 /** What goes into a record. */
 export interface RecordContent {
@@ -73,20 +72,20 @@ export function encodeSnapshotMarker(snapshot: SnapshotMeta): Uint8Array {
 
 /** Lays records out in one buffer of its own, which the next record reuses. */
 export class RecordWriter {
-  #words: Uint32Array<ArrayBuffer> = new Uint32Array(16_384);
+  readonly #scratch = new Scratch();
 
   /** The bytes hold until the next call. */
   write(content: RecordContent): { readonly bytes: Uint8Array; readonly chain: ChainHash } {
     const { marker, block } = content;
-    this.#reserve(recordBytesMax(marker, block));
-    const bytes = new Uint8Array(this.#words.buffer);
-    const view = new DataView(this.#words.buffer);
+    const bytesMax = recordBytesMax(marker, block);
+    const bytes = this.#scratch.take(bytesMax);
+    const view = new DataView(bytes.buffer, 0, bytesMax);
     bytes.set(marker, RECORD_HEADER_BYTES);
     bytes.set(block, RECORD_HEADER_BYTES + marker.length);
     const bodyEnd = RECORD_HEADER_BYTES + marker.length + block.length;
     const listStart = Math.ceil(bodyEnd / 4) * 4;
     bytes.fill(0, bodyEnd, listStart);
-    const stamps = this.#stamp(view, listStart);
+    const stamps = stampZeros(view, listStart);
     const length = listStart + stamps * 4 + 4;
     const extent = wholeSectors(length);
     bytes.fill(0, length, extent);
@@ -99,31 +98,23 @@ export class RecordWriter {
     const chain = sealRecord(view, bytes.subarray(0, length), content);
     return { bytes: bytes.subarray(0, extent), chain };
   }
+}
 
-  /** Marks the sectors between the first and `listStart` that are all zeros and lists them there; returns how many. */
-  #stamp(view: DataView, listStart: number): number {
-    const words = this.#words;
-    let stamps = 0;
-    const sectors = Math.floor(listStart / SECTOR_BYTES);
-    for (let sector = 1; sector < sectors; sector += 1) {
-      const end = (sector + 1) * SECTOR_WORDS;
-      let at = sector * SECTOR_WORDS;
-      while (at < end && words[at] === 0) at += 1;
-      if (at < end) continue;
-      view.setUint8(sector * SECTOR_BYTES, 1);
-      view.setUint32(listStart + stamps * 4, sector, true);
-      stamps += 1;
-    }
-    return stamps;
+/** Marks the sectors between the first and `listStart` that are all zeros and lists them there; returns how many. */
+function stampZeros(view: DataView<ArrayBuffer>, listStart: number): number {
+  const words = new Uint32Array(view.buffer, 0, view.byteLength / 4);
+  let stamps = 0;
+  const sectors = Math.floor(listStart / SECTOR_BYTES);
+  for (let sector = 1; sector < sectors; sector += 1) {
+    const end = (sector + 1) * SECTOR_WORDS;
+    let at = sector * SECTOR_WORDS;
+    while (at < end && words[at] === 0) at += 1;
+    if (at < end) continue;
+    view.setUint8(sector * SECTOR_BYTES, 1);
+    view.setUint32(listStart + stamps * 4, sector, true);
+    stamps += 1;
   }
-
-  #reserve(bytes: number): void {
-    const words = bytes / 4;
-    if (this.#words.length < words) this.#words = new Uint32Array(words);
-    else if (this.#words.length * 4 > SCRATCH_BYTES_KEPT && bytes <= SCRATCH_BYTES_KEPT) {
-      this.#words = new Uint32Array(SCRATCH_BYTES_KEPT / 4);
-    }
-  }
+  return stamps;
 }
 
 function sealRecord(view: DataView, record: Uint8Array, content: RecordContent): ChainHash {

@@ -1,3 +1,5 @@
+import { freshBytes } from "./fresh-bytes.ts";
+
 /** Records on their way between threads: one buffer, which changes hands instead of being copied. */
 export interface PackedRecords {
   readonly keys: readonly string[];
@@ -64,15 +66,10 @@ export class RecordPacker {
     if (needed <= this.#bytes.length) return;
     const least = Math.max(needed, 2 * this.#bytes.length, this.#expectedBytes + SPARE_BYTES);
     const room = this.#room();
-    const larger = room !== null && room.length >= least ? room : allocated(least);
+    const larger = room !== null && room.length >= least ? room : freshBytes(least);
     larger.set(this.#bytes.subarray(0, this.#used));
     this.#bytes = larger;
   }
-}
-
-/** Not cleared: only what was written is looked at. */
-function allocated(bytes: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
 }
 
 /** The records one by one; values are views of the one buffer. */
