@@ -1,10 +1,7 @@
+import { freshBytes } from "../storage/fresh-bytes.ts";
+
 const UTF8 = new TextEncoder();
 const WORD = 4_294_967_296;
-
-/** Not cleared: only what was written leaves. Not of the shared pool: a frame that is kept would keep others' bytes. */
-function allocate(byteLength: number): Uint8Array {
-  return new Uint8Array(Buffer.allocUnsafeSlow(byteLength).buffer);
-}
 
 /**
  * Writes a frame's numbers and bytes one after the other, big-endian. The capacity is the writer's best guess of what is to
@@ -16,7 +13,7 @@ export class ByteWriter {
   #at = 0;
 
   constructor(capacity: number) {
-    this.#bytes = allocate(capacity);
+    this.#bytes = freshBytes(capacity);
     this.#view = new DataView(this.#bytes.buffer);
   }
 
@@ -77,7 +74,7 @@ export class ByteWriter {
   #reserve(count: number): void {
     const needed = this.#at + count;
     if (needed <= this.#bytes.length) return;
-    const grown = allocate(Math.max(needed, this.#bytes.length * 2));
+    const grown = freshBytes(Math.max(needed, this.#bytes.length * 2));
     grown.set(this.#bytes.subarray(0, this.#at));
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);

@@ -3,6 +3,7 @@ import { mkdir, readFile, readdir, rename, rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Files, OpenFile } from "../ports.ts";
 import { fileError } from "./file-error.ts";
+import { freshBytes } from "./fresh-bytes.ts";
 
 /**
  * The file system of this machine. Reads and writes go through the callback functions on raw descriptors, which cost
@@ -99,7 +100,7 @@ class NodeFile implements OpenFile {
   read(position: number, length: number): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const descriptor = this.#open();
-      const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+      const bytes = freshBytes(length);
       const readOn = (done: number): void => {
         if (done === length) return resolve(bytes);
         const at = position + done;
