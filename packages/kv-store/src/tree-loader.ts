@@ -18,7 +18,13 @@ import { checkPath, parentOf, type SessionId, type WriteSeq, type Zxid } from ".
 import { rememberedReply, type RememberedReply } from "./reply-window.ts";
 import { hashAttach, makeSession, sessionBytes, sumSession } from "./session.ts";
 import { SortedNames } from "./sorted-names.ts";
-import { blankState, enterZnode, renderDigest, type TreeState } from "./tree-state.ts";
+import {
+  blankState,
+  enterZnode,
+  newChangeLog,
+  renderDigest,
+  type TreeState,
+} from "./tree-state.ts";
 import { makeZnode, type Znode, type ZnodeImage } from "./znode.ts";
 
 interface LoadedZnode {
@@ -236,16 +242,7 @@ export class TreeLoader {
   /** Revisions in order and complete, under this build's own bounds. */
   #restoreChangeLog(meta: ImageMeta): ChangeLog {
     const { limits } = this.#state;
-    const countMax = limits.changeLogCountMax;
-    const log = new ChangeLog(
-      {
-        bytesMax: limits.changeLogBytesMax,
-        countMax,
-        imagedCountMax: limits.changeLogImagedMax,
-        imagedBytesMax: limits.changeLogImagedBytesMax,
-      },
-      meta.oldestZxid,
-    );
+    const log = newChangeLog(limits, meta.oldestZxid);
     this.#changes.sort((a, b) => a.firstZxid - b.firstZxid);
     let count = 0;
     for (const { firstZxid, bytes } of this.#changes) {
@@ -260,7 +257,7 @@ export class TreeLoader {
       }
     }
     checkCount("changes", count, meta.changeCount);
-    assert(log.count <= countMax, "change_log_bounded");
+    assert(log.count <= limits.changeLogCountMax, "change_log_bounded");
     return log;
   }
 }

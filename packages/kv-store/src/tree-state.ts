@@ -78,15 +78,20 @@ export function blankState(limits: TreeLimits, changeLog: ChangeLog): TreeState 
   };
 }
 
-/** The state before the first entry: "/" alone. */
-export function newState(limits: TreeLimits): TreeState {
-  const changeLog = new ChangeLog({
+/** A change log with nothing in it. `oldestZxid`: of the image it continues; 0 for a new history. */
+export function newChangeLog(limits: TreeLimits, oldestZxid: Zxid | 0 = 0): ChangeLog {
+  const bounds = {
     bytesMax: limits.changeLogBytesMax,
     countMax: limits.changeLogCountMax,
     imagedCountMax: limits.changeLogImagedMax,
     imagedBytesMax: limits.changeLogImagedBytesMax,
-  });
-  const state = blankState(limits, changeLog);
+  };
+  return new ChangeLog(bounds, oldestZxid);
+}
+
+/** The state before the first entry: "/" alone. */
+export function newState(limits: TreeLimits): TreeState {
+  const state = blankState(limits, newChangeLog(limits));
   const image = { data: NO_DATA, stat: ROOT_STAT, created: 0, contenderFormat: null };
   const root = makeZnode("/", null, image);
   enterZnode(state, root);
