@@ -43,6 +43,7 @@ export interface AdmissionOptions {
 
 /** Names that a warning is remembered for. */
 const WARNED_MAX = 64;
+
 /**
  * Who may be a peer. A name belongs to one identity: whoever comes under a known name with another one has lost its data
  * or is a copy, and is only let in as a new member, on its operator's word.

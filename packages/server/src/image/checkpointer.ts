@@ -16,6 +16,7 @@ const SLICE_COUNT = 512;
 const SLICE_BYTES = 262_144;
 /** Work without a pause. */
 const SLICE_MS_MAX = 4;
+
 /**
  * Writes the state machine's changes since the last checkpoint into the image: frozen at one index, drained in slices
  * while the node goes on, written once, durably, and read back before anybody relies on it.
