@@ -12,7 +12,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ServerError } from "../errors.ts";
-import { createMemoryLogger, createProcessLogger, SILENT_LOGGER } from "./logger.ts";
+import {
+  createMemoryLogger,
+  createProcessLogger,
+  SILENT_LOGGER,
+  type ProcessLogger,
+  type ProcessLoggerOptions,
+} from "./logger.ts";
 
 const wallClock = { nowMs: () => Date.UTC(2024, 0, 2, 3, 4, 5, 6) };
 let folder = "";
@@ -33,15 +39,23 @@ function open(path: string, flags: number | string): number {
   return descriptor;
 }
 
+function loggerInto(
+  fileDescriptor: number,
+  options: Partial<ProcessLoggerOptions> = {},
+): ProcessLogger {
+  return createProcessLogger({
+    level: "info",
+    format: "json",
+    wallClock,
+    fileDescriptor,
+    ...options,
+  });
+}
+
 describe("createProcessLogger", () => {
   test("writes one JSON object a line, with the injected time and bound fields", async () => {
     const path = join(folder, "log");
-    const logger = createProcessLogger({
-      level: "info",
-      format: "json",
-      wallClock,
-      fileDescriptor: open(path, "a"),
-    });
+    const logger = loggerInto(open(path, "a"));
     logger.debug({}, "not shown");
     logger
       .child({ peer: "2" })
@@ -62,12 +76,7 @@ describe("createProcessLogger", () => {
 
   test("writes lines for people", async () => {
     const path = join(folder, "log");
-    const logger = createProcessLogger({
-      level: "debug",
-      format: "text",
-      wallClock,
-      fileDescriptor: open(path, "a"),
-    });
+    const logger = loggerInto(open(path, "a"), { level: "debug", format: "text" });
     logger.info({ peer: "2", reason: "gone away", count: 3 }, "link lost");
     await logger.flush();
     expect(readFileSync(path, "utf8")).toBe(
@@ -77,12 +86,7 @@ describe("createProcessLogger", () => {
 
   test("tells people of an error what it says, and where a bug is", async () => {
     const path = join(folder, "log");
-    const logger = createProcessLogger({
-      level: "info",
-      format: "text",
-      wallClock,
-      fileDescriptor: open(path, "a"),
-    });
+    const logger = loggerInto(open(path, "a"), { format: "text" });
     logger.error({ error: new ServerError("ADDRESS_IN_USE", "7001 is taken") }, "no start");
     logger.error({ error: new TypeError("boom") }, "a bug");
     await logger.flush();
@@ -96,13 +100,7 @@ describe("createProcessLogger", () => {
     const path = join(folder, "pipe");
     execFileSync("mkfifo", [path]);
     const pipe = open(path, constants.O_RDWR | constants.O_NONBLOCK);
-    const logger = createProcessLogger({
-      level: "info",
-      format: "json",
-      wallClock,
-      fileDescriptor: pipe,
-      bufferBytesMax: 65_536,
-    });
+    const logger = loggerInto(pipe, { bufferBytesMax: 65_536 });
     const text = "x".repeat(1000);
     for (let count = 0; count < 1000; count += 1) logger.info({ text }, "filler");
     await logger.flush(50);
@@ -127,12 +125,7 @@ describe("createProcessLogger", () => {
     execFileSync("mkfifo", [path]);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const writer = open(path, constants.O_WRONLY | constants.O_NONBLOCK);
-    const logger = createProcessLogger({
-      level: "info",
-      format: "json",
-      wallClock,
-      fileDescriptor: writer,
-    });
+    const logger = loggerInto(writer);
     closeSync(reader);
     logger.info({}, "into the void");
     await logger.flush();
