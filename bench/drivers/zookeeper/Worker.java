@@ -97,7 +97,8 @@ final class Worker {
     } else if (counted && load.phase == Load.MEASURING) {
       histogram.addNanos(System.nanoTime() - started);
     }
-    load.outstanding.decrementAndGet();
     if (load.phase != Load.STOPPED) afterwards.run();
+    // Last, so that nothing counts as outstanding only once nothing will follow.
+    load.outstanding.decrementAndGet();
   }
 }
