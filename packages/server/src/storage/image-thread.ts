@@ -92,8 +92,9 @@ class ImageThread {
       if (value === null) batch.delete(key);
       else batch.put(key, value);
     }
-    // LevelDB holds copies.
-    this.#send({ id: null, room: new Uint8Array(records.bytes.buffer) });
+    // LevelDB holds copies. Deletions alone took no memory that could be used again.
+    const room = new Uint8Array(records.bytes.buffer);
+    if (room.length > 0) this.#send({ id: null, room });
   }
 
   #takeBatch(number: number): ImageBatch | undefined {
