@@ -220,6 +220,7 @@ async function timeRestart(stage: Stage, index: number): Promise<number> {
   await reader.ask({ command: "connect", servers, sessionTimeoutMs: SESSION_TIMEOUT_MS });
   const { values } = await reader.ask({ command: "read", directory: DIRECTORY, indexes: [index] });
   const elapsedMs = performance.now() - started;
+  await reader.kill();
   if (values.length === 0) throw new Error("the restarted node does not know what was loaded");
   return elapsedMs;
 }
