@@ -7,9 +7,11 @@ import { RunningCommand, quorate } from "./command.ts";
 import { startEnsemble } from "./ensemble.ts";
 import { poll } from "./poll.ts";
 
+const WRONG_USAGE = 2;
 const TIMED_OUT = 124;
 const LOST = 125;
 const INTERRUPTED = 130;
+const NO_READER = 141;
 const NODES_END_MS = 15_000;
 
 test("quorate dev serves, shows a node that dies, keeps its data and resumes", async () => {
@@ -56,6 +58,14 @@ test("quorate dev leaves no node behind, not even when it is killed", async () =
   dev.signal("SIGKILL");
   expect(await dev.ended()).toBe("SIGKILL");
   await poll("the nodes to end", NODES_END_MS, () => (nodes.some(isRunning) ? null : true));
+});
+
+test("quorate ends without a word when nobody reads what it prints", async () => {
+  const unread = new RunningCommand(["--help"], {}, "stdout");
+  expect(await unread.ended()).toBe(NO_READER);
+  expect(unread.output).toBe("");
+  const untold = new RunningCommand(["get", "no-path"], {}, "stderr");
+  expect(await untold.ended()).toBe(WRONG_USAGE);
 });
 
 test("quorate lock runs one command at a time, and stops one that lost its lock", async () => {

@@ -12,7 +12,12 @@ export class RunningCommand {
   output = "";
   exit: number | NodeJS.Signals | null = null;
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  /** `unread`: an output whose reader goes away before anything is written to it. */
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    unread?: "stdout" | "stderr",
+  ) {
     this.#child = spawn(process.execPath, [CLI_MAIN, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },
@@ -21,6 +26,7 @@ export class RunningCommand {
       stream?.setEncoding("utf8");
       stream?.on("data", (text: string) => (this.output += text));
     }
+    if (unread !== undefined) this.#child[unread]?.destroy();
     this.#child.once("close", (code, signal) => {
       this.exit = code ?? signal;
     });

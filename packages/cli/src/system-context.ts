@@ -1,16 +1,19 @@
 import { connect } from "@quorate/client";
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { constants } from "node:os";
 import type { WriteStream } from "node:tty";
 import { END_SIGNALS, type CliContext, type EndSignal, type TextSink } from "./context.ts";
+import { EXIT_CODES, exitCodeOfSignal } from "./exit-code.ts";
 
 /** The real one. */
 export function systemContext(): CliContext {
   return {
     env: process.env,
     workingDirectory: process.cwd(),
-    out: streamSink(process.stdout),
-    err: streamSink(process.stderr),
+    out: streamSink(process.stdout, endWithoutOutput),
+    // Whoever does not read what goes wrong still gets the work and its exit code.
+    err: streamSink(process.stderr, () => undefined),
     readInput,
     readFile: (path) => readFile(path),
     connect,
@@ -22,14 +25,25 @@ export function systemContext(): CliContext {
   };
 }
 
-function streamSink(stream: WriteStream): TextSink {
+function streamSink(stream: WriteStream, onError: (error: Error) => void): TextSink {
   return {
-    write: (text) => void stream.write(text),
+    write: (text) => {
+      // Not before: a node in this process writes to the same stream and is not to end with its readers.
+      if (!stream.listeners("error").includes(onError)) stream.on("error", onError);
+      stream.write(text);
+    },
     isTerminal: stream.isTTY,
     get columns() {
       return stream.columns > 0 ? stream.columns : 80;
     },
   };
+}
+
+/** Ends as a program does that leaves SIGPIPE alone: quietly when its reader has gone, as in `quorate watch / | head`. */
+function endWithoutOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.exit(exitCodeOfSignal(constants.signals.SIGPIPE));
+  process.stderr.write(`error: cannot write to standard output: ${error.message}\n`);
+  process.exit(EXIT_CODES.failed);
 }
 
 async function readInput(): Promise<Uint8Array> {
