@@ -47,7 +47,7 @@ const OTHER_VERSION_OF_SOFTWARE =
 const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
   NO_NODE: advice(
     notFound,
-    "list what is there with `quorate ls`; `create --parents` makes missing parents",
+    "list what is there with `quorate ls`; `quorate create --parents` makes it, and what is missing above it",
   ),
   NODE_EXISTS: advice(conflict, "change it with `quorate set`, or choose another path"),
   BAD_VERSION: advice(

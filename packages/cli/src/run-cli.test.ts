@@ -78,6 +78,13 @@ describe("errors", () => {
     expect(world.out.text).toBe("");
   });
 
+  test("what is not there is told with how to make it", async () => {
+    const world = new FakeWorld();
+    world.failWith(new QuorateError("NO_NODE", "there is none"));
+    await runCli(["get", "/a"], world.context);
+    expect(world.err.text).toContain("`quorate create --parents` makes it");
+  });
+
   test("say what to do next", async () => {
     const world = new FakeWorld();
     world.failWith(new QuorateError("CONNECTION_FAILED", "nobody there"));
