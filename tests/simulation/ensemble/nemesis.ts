@@ -1,3 +1,5 @@
+import { ServerError } from "../../../packages/server/src/errors.ts";
+import type { MemberCommand } from "../../../packages/server/src/membership/member-command.ts";
 import type { Application } from "./application.ts";
 import type { Fault } from "./profile.ts";
 import type { SimClient } from "./sim-client.ts";
@@ -39,7 +41,7 @@ export class Nemesis {
       node.resume();
       node.mood.slowness = 1;
       node.mood.isHung = false;
-      node.start();
+      if (node.isEnlisted) node.start();
     }
   }
 
@@ -47,6 +49,7 @@ export class Nemesis {
     const { time, random, profile } = this.#world;
     time.after(profile.faultEveryMs * (0.2 + 1.6 * random.nextFraction()), () => {
       if (this.#isOver) return;
+      for (const node of this.#world.nodes) node.noteServing();
       const fault = profile.faults[random.nextBelow(profile.faults.length)];
       if (fault !== undefined) {
         this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
@@ -87,7 +90,64 @@ export class Nemesis {
       case "stopClient":
       case "crashClient":
         return this.#disturbClient(fault, node);
+      case "wipe":
+        return this.#wipe(node);
+      case "members":
+        return this.#changeMembers();
     }
+  }
+
+  /** At most one disk at a time, and only while the others could do without it for ever. */
+  #wipe(node: SimNode): void {
+    const members = this.#world.members();
+    const isWell = members?.every(({ server }) => server?.notReady().length === 0) ?? false;
+    const voters = this.#world.leader()?.server?.status().membership?.voters.length ?? 0;
+    if (members === null || !isWell || voters < 3 || !members.includes(node)) return;
+    if (!this.#isWhole) return;
+    node.crash(true);
+    node.wipe("rejoin");
+    node.restartSoon();
+  }
+
+  /** Nobody has lost its disk and has yet to come back. */
+  get #isWhole(): boolean {
+    return this.#world.nodes.every((node) => node.isWhole);
+  }
+
+  #changeMembers(): void {
+    const { nodes, random, trace } = this.#world;
+    const leader = this.#world.leader();
+    const server = leader?.server ?? null;
+    if (leader === null || server === null || !this.#isWhole) return;
+    const names = (server.status().membership?.members ?? []).map(({ name }) => name);
+    const name = names[random.nextBelow(names.length)] ?? "";
+    const others = nodes.filter((node) => !names.includes(node.name));
+    const other = others[random.nextBelow(Math.max(1, others.length))];
+    const dice = random.nextFraction();
+    if (dice < 0.15) {
+      trace.note(leader.name, `is to hand over to ${name}`);
+      server.transferLeadership(name).catch(refused);
+      return;
+    }
+    const command = this.#command(name, dice < 0.6 ? other : undefined);
+    trace.note(leader.name, `is told ${JSON.stringify(command)}`);
+    try {
+      server.changeMembers(command);
+    } catch (error) {
+      refused(error);
+    }
+  }
+
+  /** Something about the member `name`, or about `other`, who is none and is started. */
+  #command(name: string, other: SimNode | undefined): MemberCommand {
+    const { random } = this.#world;
+    if (other === undefined) {
+      return { kind: random.nextFraction() < 0.7 ? "remove" : "promote", name };
+    }
+    other.enlist();
+    return random.nextFraction() < 0.5
+      ? { kind: "add", name: other.name, staysLearner: random.nextFraction() < 0.3 }
+      : { kind: "replace", name, by: other.name };
   }
 
   #crash(node: SimNode, withMachine: boolean): void {
@@ -183,4 +243,9 @@ export class Nemesis {
     if (node === undefined) throw new Error("there are no nodes");
     return node;
   }
+}
+
+/** A change may be refused; anything else goes on. */
+function refused(error: unknown): void {
+  if (!(error instanceof ServerError)) throw error;
 }

@@ -19,13 +19,18 @@ export const FAULTS = [
   "stopClient",
   "crashClient",
   "restart",
+  "wipe",
+  "members",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
 /** One simulated run: what is in the world, and what happens to it. Everything follows from the seed. */
 export interface Profile {
   readonly seed: number;
+  readonly kind: Kind;
+  /** Nodes that form the ensemble, and nodes that may join it later. */
   readonly nodes: number;
+  readonly spares: number;
   readonly clients: number;
   readonly paths: number;
   /** Safety phase: faults and load. */
@@ -44,6 +49,8 @@ export interface Profile {
   readonly clockSkewMax: number;
   readonly checkpointBytes: number;
   readonly changeLogCount: number;
+  /** One entry in each message, batch and window. */
+  readonly isTiny: boolean;
   /** Mean pause between two faults. */
   readonly faultEveryMs: number;
   /** The kinds of this run, each with the same chance. */
@@ -52,15 +59,76 @@ export interface Profile {
   readonly leaderHunt: number;
 }
 
-/** A run's parameters (swarm testing: every run leaves out some kinds of faults, or what they do would hide the rest). */
-export function drawProfile(seed: number): Profile {
+/** Kinds of runs, each with what it is after. */
+export const KINDS = [
+  /** Anything, as drawn. */
+  "general",
+  /** Whoever leads is struck at once, again and again. */
+  "hunter",
+  /** Disks that are slow, hang and fail. */
+  "slowDisk",
+  /** Clocks that differ as much as the margins of sessions and locks allow. */
+  "skew",
+  /** Members come, go, and lose their data; images instead of logs. */
+  "members",
+  /** Many clients with short sessions, cut off, stopped and killed. */
+  "clients",
+  /** One entry at a time through every queue. */
+  "tiny",
+] as const;
+/** One of {@link KINDS}. */
+export type Kind = (typeof KINDS)[number];
+
+/** How often each kind comes up of its own accord. */
+const WEIGHTS: readonly Kind[] = [
+  ...["general", "general", "general", "general"],
+  ...["hunter", "hunter", "slowDisk", "skew", "members", "members", "clients", "tiny"],
+] as readonly Kind[];
+
+/** Sets apart what a kind is after; the rest stays as drawn. */
+const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
+  general: {},
+  hunter: {
+    leaderHunt: 0.95,
+    faultEveryMs: 500,
+    faults: ["crash", "powerCut", "isolate", "oneWay", "stop", "restart"],
+  },
+  slowDisk: {
+    diskMeanMs: 10,
+    faultEveryMs: 1_000,
+    faults: ["slowDisk", "hungDisk", "failingDisk", "crash", "powerCut", "crashAll"],
+  },
+  skew: { clockSkewMax: 0.02, faults: ["stop", "stopClient", "isolate", "crash", "wallJump"] },
+  members: {
+    spares: 3,
+    checkpointBytes: 2_000,
+    changeLogCount: 50,
+    faultEveryMs: 700,
+    faults: ["members", "members", "members", "wipe", "crash", "isolate", "restart"],
+  },
+  clients: {
+    clients: 8,
+    sessionTimeoutMs: 1_000,
+    faults: ["cutClients", "blockClient", "stopClient", "crashClient", "restart", "isolate"],
+  },
+  tiny: { isTiny: true },
+};
+
+/**
+ * A run's parameters (swarm testing: every run leaves out some kinds of faults, or what they do would hide the rest).
+ * `kind` null: one that follows from the seed.
+ */
+export function drawProfile(seed: number, kind: Kind | null = null): Profile {
   const random = new SeededRandom(seed);
   const pick = <T>(...choices: readonly [T, ...T[]]): T =>
     choices[random.nextBelow(choices.length)] ?? choices[0];
   const faults = FAULTS.filter(() => random.nextFraction() < 0.4);
+  const drawn = kind ?? WEIGHTS[random.nextBelow(WEIGHTS.length)] ?? "general";
   return {
     seed,
+    kind: drawn,
     nodes: pick(3, 3, 3, 5),
+    spares: pick(1, 2, 3),
     clients: pick(3, 5, 8),
     paths: pick(1, 2, 4),
     durationMs: pick(20_000, 40_000),
@@ -74,8 +142,10 @@ export function drawProfile(seed: number): Profile {
     clockSkewMax: pick(0, 0.001, 0.01),
     checkpointBytes: pick(2_000, 20_000, 200_000),
     changeLogCount: pick(50, 500, 10_000),
+    isTiny: false,
     faultEveryMs: pick(500, 1_500, 4_000),
     faults: faults.length === 0 ? ["crash"] : faults,
     leaderHunt: pick(0.2, 0.5, 0.9),
+    ...TRAITS[drawn],
   };
 }

@@ -8,6 +8,7 @@ import {
 import { MemoryImageStores } from "../../../packages/server/src/memory/memory-image-stores.ts";
 import { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { WallClock } from "../../../packages/server/src/ports.ts";
+import type { Entrance } from "../../../packages/server/src/peer/envelope.ts";
 import { QuorateServer } from "../../../packages/server/src/quorate-server.ts";
 import { drawClock, type ProcessClock } from "./process-clock.ts";
 import { processTransport } from "./process-transport.ts";
@@ -36,7 +37,7 @@ export class SimNode {
   readonly name: string;
   readonly mood: DiskMood = { slowness: 1, isHung: false };
   readonly #world: World;
-  readonly #config: ServerConfig;
+  readonly #number: number;
   readonly #random: SeededRandom;
   #files: MemoryFiles;
   #images: MemoryImageStores;
@@ -45,12 +46,16 @@ export class SimNode {
   #wallJumpMs = 0;
   #isDark = false;
   #life = 0;
+  #entrance: Entrance;
+  #isEnlisted: boolean;
 
   constructor(world: World, number: number) {
     this.#world = world;
     this.name = `n${number}`;
     this.#random = new SeededRandom(world.profile.seed * 31 + number);
-    this.#config = configOf(world.profile, number);
+    this.#number = number;
+    this.#isEnlisted = number <= world.profile.nodes;
+    this.#entrance = this.#isEnlisted ? "member" : "join";
     this.#files = new MemoryFiles({ seed: this.#random.nextUint32() });
     this.#images = new MemoryImageStores(this.#files);
     this.#clock = this.#newClock();
@@ -59,6 +64,35 @@ export class SimNode {
 
   get clientAddress(): string {
     return `${this.name}:${CLIENT_PORT}`;
+  }
+
+  /** It is to run: it is a member, or may become one. */
+  get isEnlisted(): boolean {
+    return this.#isEnlisted;
+  }
+
+  /** False from the loss of its data until it serves again. */
+  get isWhole(): boolean {
+    return this.#entrance !== "rejoin";
+  }
+
+  /** From now on it runs, and asks to join unless it is a member. */
+  enlist(): void {
+    this.#isEnlisted = true;
+    this.start();
+  }
+
+  /** The disk of a node that is down is empty. */
+  wipe(entrance: "join" | "rejoin"): void {
+    this.#world.trace.note(this.name, "loses its data");
+    this.#entrance = entrance;
+    this.#files = new MemoryFiles({ seed: this.#random.nextUint32() });
+    this.#images = new MemoryImageStores(this.#files);
+  }
+
+  /** Once it serves it starts as a member ever after. */
+  noteServing(): void {
+    if (this.#server?.notReady().length === 0) this.#entrance = "member";
   }
 
   get isUp(): boolean {
@@ -87,7 +121,7 @@ export class SimNode {
     trace.note(this.name, `starts, life ${this.#life}`);
     const wallClock: WallClock = { nowMs: () => EPOCH_MS + time.nowMs + this.#wallJumpMs };
     QuorateServer.start({
-      config: this.#config,
+      config: configOf(this.#world.profile, this.#number, this.#entrance),
       ports: {
         clock,
         wallClock,
@@ -157,7 +191,9 @@ export class SimNode {
 
   restartSoon(): void {
     const { time, random } = this.#world;
-    time.after(RESTART_MEAN_MS * (0.1 + 2 * random.nextFraction()), () => this.start());
+    time.after(RESTART_MEAN_MS * (0.1 + 2 * random.nextFraction()), () => {
+      if (this.#isEnlisted) this.start();
+    });
   }
 
   #newClock(): ProcessClock {
@@ -192,7 +228,13 @@ export class SimNode {
     }
     this.#end();
     this.#world.network.drop(this.name);
-    this.restartSoon();
+    if (code === "REMOVED") {
+      // Its operator takes it out of service, and may put it in again as a new node.
+      this.#isEnlisted = false;
+      this.wipe("join");
+    } else {
+      this.restartSoon();
+    }
   }
 
   /** The process is gone; the disk keeps what was durable, and of the rest whatever it happens to keep. */
@@ -220,15 +262,20 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-function configOf(profile: Profile, number: number): ServerConfig {
-  const members = Array.from({ length: profile.nodes }, (_, at) => ({
-    name: `n${at + 1}`,
-    peer: `n${at + 1}:${PEER_PORT}`,
-    client: `n${at + 1}:${CLIENT_PORT}`,
+function configOf(profile: Profile, number: number, entrance: Entrance): ServerConfig {
+  const founders = Array.from({ length: profile.nodes }, (_, at) => at + 1);
+  const members = [...new Set([...founders, number])].map((each) => ({
+    name: `n${each}`,
+    peer: `n${each}:${PEER_PORT}`,
+    client: `n${each}:${CLIENT_PORT}`,
   }));
   const config = createServerConfig({
     name: `n${number}`,
     members,
+    join: entrance === "join",
+    rejoin: entrance === "rejoin",
+    // Nothing here damages what is durable: what looks damaged is the server's own fault.
+    repair: false,
     dataDirectory: "/data",
     insecure: true,
     tickMs: 10,
@@ -245,5 +292,8 @@ function configOf(profile: Profile, number: number): ServerConfig {
     changeLogCountMax: profile.changeLogCount,
     changeLogImagedMax: Math.ceil(profile.changeLogCount / 4),
   };
-  return { ...config, limits: { ...limits, tree } };
+  if (!profile.isTiny) return { ...config, limits: { ...limits, tree } };
+  const raft = { ...limits.raft, appendEntriesMax: 1, inflightEntriesMax: 2 };
+  const intake = { ...limits.intake, batchCountMax: 1 };
+  return { ...config, limits: { ...limits, tree, raft, intake } };
 }

@@ -1,3 +1,4 @@
+import type { QuorateClient } from "@quorate/client";
 import { checkHistory } from "../../linearizability/checker.ts";
 import type { OperationRecord } from "../../linearizability/history.ts";
 import { present } from "../../linearizability/register-model.ts";
@@ -5,9 +6,12 @@ import { findSessionDisorder } from "../../linearizability/session-order.ts";
 import { checkWitness } from "../../linearizability/witness.ts";
 import { Application } from "./application.ts";
 import { CounterWork } from "./counter-work.ts";
+import { EphemeralWork } from "./ephemeral-work.ts";
 import { Nemesis, type ClientSite } from "./nemesis.ts";
 import type { Fault, Profile } from "./profile.ts";
 import { RegisterWork } from "./register-work.ts";
+import { describeNode } from "./describe-node.ts";
+import { SequenceWork } from "./sequence-work.ts";
 import { SimClient } from "./sim-client.ts";
 import { Violation } from "./violation.ts";
 import { checkWatches } from "./watch-check.ts";
@@ -31,10 +35,11 @@ export class RunFailure extends Error {
   override readonly name = "RunFailure";
   readonly lines: readonly string[];
 
-  constructor(profile: Profile, cause: unknown, lines: readonly string[]) {
+  constructor({ profile, trace, nodes }: World, cause: unknown) {
     const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    super(`seed ${profile.seed}: ${text}`, { cause });
-    this.lines = lines;
+    const states = nodes.map((node) => `  ${describeNode(node)}`).join("\n");
+    super(`seed ${profile.seed}: ${text}\n${states}`, { cause });
+    this.lines = trace.lines;
   }
 }
 
@@ -56,7 +61,7 @@ export async function simulate(
   try {
     return await new Simulation(world).run();
   } catch (error) {
-    throw new RunFailure(profile, error, world.trace.lines);
+    throw new RunFailure(world, error);
   }
 }
 
@@ -64,6 +69,7 @@ class Simulation {
   readonly #world: World;
   readonly #registers: RegisterWork;
   readonly #counter: CounterWork;
+  readonly #ephemerals: EphemeralWork;
   readonly #watches: WatchWork;
   readonly #sites: readonly ClientSite[];
   readonly #nemesis: Nemesis;
@@ -74,7 +80,14 @@ class Simulation {
     this.#registers = new RegisterWork(world);
     this.#counter = new CounterWork(world);
     this.#watches = new WatchWork(world);
-    const works = [this.#registers, this.#counter, this.#watches];
+    this.#ephemerals = new EphemeralWork(world);
+    const works = [
+      this.#registers,
+      this.#counter,
+      this.#watches,
+      this.#ephemerals,
+      new SequenceWork(world),
+    ];
     const nextNumber = (): number => {
       this.#sessions += 1;
       return this.#sessions;
@@ -88,7 +101,7 @@ class Simulation {
 
   async run(): Promise<RunResult> {
     const { time, nodes, profile, trace } = this.#world;
-    for (const node of nodes) node.start();
+    for (const node of nodes) if (node.isEnlisted) node.start();
     await this.#wait("the ensemble to form", FORMATION_MS, () => this.#isReady());
     for (const { application } of this.#sites) application.start();
     this.#nemesis.start();
@@ -137,31 +150,43 @@ class Simulation {
     );
     await this.#wait("sessions to close", DRAIN_MS, () => isClosed);
     await this.#wait("all nodes to rest in one state", DRAIN_MS, () => this.#isAtRest());
+    await this.#readOnce("the ephemerals", async (client) => {
+      this.#ephemerals.check((await client.children("/e")).names);
+    });
   }
 
   async #readCounter(): Promise<void> {
+    await this.#readOnce("the counter", async (client) => {
+      const { data } = await client.get("/counter");
+      this.#counter.check(Number(new TextDecoder().decode(data)));
+    });
+  }
+
+  /** Looks at something in a session of its own. */
+  async #readOnce(what: string, look: (client: QuorateClient) => Promise<void>): Promise<void> {
     const [site] = this.#sites;
     if (site === undefined) return;
-    let value: number | null = null;
+    let isDone = false;
     const read = async (): Promise<void> => {
       const client = await site.host.connect();
-      const { data } = await client.get("/counter");
-      value = Number(new TextDecoder().decode(data));
+      await look(client);
       await client.close();
+      isDone = true;
     };
     read().catch((error: unknown) => this.#world.fail(error));
-    await this.#wait("the counter", DRAIN_MS, () => value !== null);
-    this.#counter.check(value ?? -1);
+    await this.#wait(what, DRAIN_MS, () => isDone);
   }
 
   #isReady(): boolean {
-    return this.#world.nodes.every(({ server }) => server?.notReady().length === 0);
+    const members = this.#world.members();
+    return members !== null && members.every(({ server }) => server?.notReady().length === 0);
   }
 
   #isAtRest(): boolean {
-    const statuses = this.#world.nodes.flatMap(({ server }) => server?.status() ?? []);
+    const members = this.#world.members() ?? [];
+    const statuses = members.flatMap(({ server }) => server?.status() ?? []);
     const [first] = statuses;
-    if (first === undefined || statuses.length < this.#world.nodes.length) return false;
+    if (first === undefined || statuses.length < members.length) return false;
     if (statuses.some(({ zxid }) => zxid !== first.zxid)) return false;
     const other = statuses.find(({ digest }) => digest !== first.digest);
     if (other !== undefined) {

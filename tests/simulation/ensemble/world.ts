@@ -18,6 +18,7 @@ export class World {
   readonly trace: Trace;
   readonly network: MemoryNetwork;
   readonly cut: Cuts;
+  /** Those that form the ensemble first. */
   readonly nodes: readonly SimNode[];
   readonly #delays: SeededRandom;
   readonly #clients: string[] = [];
@@ -33,7 +34,8 @@ export class World {
       schedule: (delivery) => this.#schedule(delivery),
     });
     this.cut = new Cuts(this.network);
-    this.nodes = Array.from({ length: profile.nodes }, (_, at) => new SimNode(this, at + 1));
+    const count = profile.nodes + profile.spares;
+    this.nodes = Array.from({ length: count }, (_, at) => new SimNode(this, at + 1));
   }
 
   /** Hosts of all nodes and clients. */
@@ -64,9 +66,29 @@ export class World {
     this.trace.note("!!", error instanceof Error ? error.message : String(error));
   }
 
-  /** The node that leads as far as its own server knows, or null. */
+  /** Of the nodes that lead as far as their own server knows the one with the highest term, or null. */
   leader(): SimNode | null {
-    return this.nodes.find((node) => node.server?.status().role === "leader") ?? null;
+    let newest: SimNode | null = null;
+    let newestTerm = -1;
+    for (const node of this.nodes) {
+      const status = node.server?.status();
+      if (status === undefined || status.role !== "leader" || status.term <= newestTerm) continue;
+      newest = node;
+      newestTerm = status.term;
+    }
+    return newest;
+  }
+
+  /** The members that the leader has applied; null without a leader, and while anybody is still to come, vote or go. */
+  members(): readonly SimNode[] | null {
+    const membership = this.leader()?.server?.status().membership ?? null;
+    if (membership === null || membership.outgoingVoters.length > 0) return null;
+    const isChanging = membership.members.some(
+      ({ id, promotion }) => membership.learners.includes(id) && promotion.kind !== "none",
+    );
+    if (isChanging) return null;
+    const names = new Set(membership.members.map(({ name }) => name));
+    return this.nodes.filter(({ name }) => names.has(name));
   }
 
   #schedule(delivery: Delivery): void {

@@ -1,0 +1,120 @@
+import { QuorateError, type SessionState } from "@quorate/client";
+import type { Timer } from "../../../packages/server/src/ports.ts";
+import type { AppSession, Work } from "./application.ts";
+import type { ProcessClock } from "./process-clock.ts";
+import { Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+const DIRECTORY = "/e";
+/** Parts of the session timeout: a process that ran less often than this was stopped; clocks differ by less than that. */
+const STOPPED_PART = 0.25;
+const SKEW_PART = 0.05;
+
+/** Every session owns an ephemeral, which is there for as long as the session lives, and no session ends before its time. */
+export class EphemeralWork implements Work {
+  readonly name = "ephemeral";
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  async run(session: AppSession): Promise<void> {
+    const { client, number } = session;
+    try {
+      await client.create(DIRECTORY);
+    } catch (error) {
+      if (!(error instanceof QuorateError) || error.code !== "NODE_EXISTS") throw error;
+    }
+    const pulse = new Pulse(session.clock, STOPPED_PART * client.sessionTimeoutMs);
+    // To the end of the session, which outlives this work.
+    this.#watchEnd(session, pulse).catch((error: unknown) => this.#world.fail(error));
+    const path = `${DIRECTORY}/${number}`;
+    await client.create(path, "", { mode: "ephemeral" });
+    while (session.isLive) {
+      const found = await client.exists(path);
+      if (found?.ephemeralOwner !== client.session) {
+        const text = `${path} of live session ${client.session} is ${found === null ? "gone" : "another's"}`;
+        this.#world.fail(new Violation("S4 ephemerals live with their session", text));
+      }
+      await session.think();
+    }
+    await client.delete(path);
+  }
+
+  /** Nothing is left of sessions that have ended. */
+  check(children: readonly string[]): void {
+    if (children.length === 0) return;
+    const text = `${children.join(", ")} are there after all sessions have ended`;
+    throw new Violation("S4 ephemerals go with their session", text);
+  }
+
+  async #watchEnd(session: AppSession, pulse: Pulse): Promise<void> {
+    const { client, clock } = session;
+    let before = { state: client.state, sinceMs: clock.nowMs() };
+    for await (const state of client.states()) {
+      if (state.kind === "expired" && !clock.isDead) this.#checkEnd(session, before, pulse);
+      before = { state, sinceMs: clock.nowMs() };
+    }
+    pulse.stop();
+  }
+
+  #checkEnd({ client, clock }: AppSession, before: Standing, pulse: Pulse): void {
+    const { sessionTimeoutMs } = client;
+    if (pulse.msSinceStop < sessionTimeoutMs) return;
+    if (!isEarly(before, clock.nowMs(), sessionTimeoutMs)) return;
+    const text = `session ${client.session} ended while it was ${before.state.kind}`;
+    this.#world.fail(new Violation("S2 no session ends before its time", text));
+  }
+}
+
+/** A session's state, and since when. */
+interface Standing {
+  readonly state: SessionState;
+  readonly sinceMs: number;
+}
+
+/**
+ * A connection that has lasted for a timeout was proven within the last half of it. A new one need not have been: the
+ * deadline of the one before may still be in force.
+ */
+function isEarly({ state, sinceMs }: Standing, nowMs: number, timeoutMs: number): boolean {
+  if (state.kind === "connected") return nowMs - sinceMs > timeoutMs;
+  return state.kind === "suspended" && nowMs < state.until - SKEW_PART * timeoutMs;
+}
+
+/** Knows when its process was last stopped for longer than `limitMs`. */
+class Pulse {
+  readonly #clock: ProcessClock;
+  readonly #limitMs: number;
+  readonly #timer: Timer;
+  #lastMs: number;
+  #goesOnSinceMs = -Infinity;
+
+  constructor(clock: ProcessClock, limitMs: number) {
+    this.#clock = clock;
+    this.#limitMs = limitMs;
+    this.#lastMs = clock.nowMs();
+    this.#timer = clock.every(limitMs / 4, () => this.#beat());
+  }
+
+  /** ms since it went on after a stop; Infinity if it never stood still. */
+  get msSinceStop(): number {
+    const nowMs = this.#clock.nowMs();
+    return Math.min(nowMs - this.#goesOnSinceMs, this.#isLate(nowMs) ? 0 : Infinity);
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+  }
+
+  #beat(): void {
+    const nowMs = this.#clock.nowMs();
+    if (this.#isLate(nowMs)) this.#goesOnSinceMs = nowMs;
+    this.#lastMs = nowMs;
+  }
+
+  #isLate(nowMs: number): boolean {
+    return nowMs - this.#lastMs > this.#limitMs;
+  }
+}
