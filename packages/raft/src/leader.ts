@@ -130,6 +130,8 @@ function appendMembership(state: NodeState, leading: Leading, membership: Member
   state.memberships.push(index, membership);
   assert(membershipOf(state) === membership, "membership_in_force_at_once");
   syncPeers(state, leading);
+  // Whoever had yet to confirm them may have no say any more, and nobody else may be left to.
+  answerReads(state, leading);
   return index;
 }
 
