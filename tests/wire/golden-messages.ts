@@ -237,6 +237,7 @@ export const SERVER_MESSAGES: readonly ServerMessage[] = [
   { kind: "pong", pingId: 1, zxid: Z },
   { kind: "refused", fromSeq: writeSeq(4), code: "OVERLOADED", retryAfterMs: 100 },
   { kind: "sessionClosed", cxid: 1, zxid: Z },
+  { kind: "servers", servers: ["a:1", "b:1"] },
   {
     kind: "goodbye",
     code: "UNSUPPORTED_VERSION",

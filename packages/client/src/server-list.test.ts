@@ -55,6 +55,16 @@ describe("ServerList", () => {
     expect(new Set(Array.from({ length: 50 }, () => roundOf(list)[0])).size).toBe(3);
   });
 
+  test("forgets members that are none any more, and keeps what the application gave", () => {
+    const list = new ServerList(["a:1", "b:1"], random);
+    list.learn(["A:1", "c:1", "d:1"]);
+    expect(roundOf(list).sort()).toEqual(["a:1", "b:1", "c:1", "d:1"]);
+    list.note("d:1", true);
+    list.learn(["d:1", "e:1"]);
+    expect(roundOf(list).sort()).toEqual(["a:1", "b:1", "d:1", "e:1"]);
+    expect(roundOf(list).at(-1)).toBe("d:1");
+  });
+
   test("learned addresses are bounded and never lower the security asked for", () => {
     const secure = new ServerList(["wss://a:1"], random);
     secure.learn(["b:1", "ws://c:1", "wss://d:1", "nonsense"]);

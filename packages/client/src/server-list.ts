@@ -8,6 +8,8 @@ interface Entry {
   readonly server: string;
   /** The same for two spellings of one address. */
   readonly key: string;
+  /** By the application; what the service told goes when it tells something else. */
+  readonly isGiven: boolean;
   failed: boolean;
 }
 
@@ -25,29 +27,31 @@ export function parseServer(
 
 /**
  * Whom to dial next: in rounds, each in a new random order, those that failed last time at the end. What the service
- * tells of its members is added to what the application gave.
+ * last told of its members is added to what the application gave, which stays: names of its own may lead to any member.
  */
 export class ServerList {
   readonly #random: ClientRandom;
   /** The application asked for TLS everywhere: an address learned later is not dialled without. */
   readonly #secureOnly: boolean;
-  readonly #entries: Entry[] = [];
+  #entries: Entry[] = [];
   #round: Entry[] = [];
 
   /** `servers` must all parse. */
   constructor(servers: readonly string[], random: ClientRandom) {
     this.#random = random;
     this.#secureOnly = servers.every((server) => parseServer(server)?.secure === true);
-    for (const server of servers) this.#add(server);
+    for (const server of servers) this.#add(server, true);
   }
 
   get count(): number {
     return this.#entries.length;
   }
 
-  /** Adds addresses that the service names; what is no address is ignored. */
+  /** The service names its members; what is no address is ignored, members of before are forgotten. */
   learn(servers: readonly string[]): void {
-    for (const server of servers) this.#add(server);
+    const named = new Set(servers.map((server) => parseServer(server)?.hostPort.toLowerCase()));
+    this.#entries = this.#entries.filter(({ isGiven, key }) => isGiven || named.has(key));
+    for (const server of servers) this.#add(server, false);
   }
 
   /** Starts a round; `last`, the server just lost, comes at its end. */
@@ -75,13 +79,13 @@ export class ServerList {
     if (entry !== undefined) entry.failed = failed;
   }
 
-  #add(server: string): void {
+  #add(server: string, isGiven: boolean): void {
     const parsed = parseServer(server);
     if (parsed === null || this.#entries.length >= SERVERS_MAX) return;
     if (this.#secureOnly && parsed.secure === false) return;
     const key = parsed.hostPort.toLowerCase();
     if (this.#entries.some((entry) => entry.key === key)) return;
     const prefix = this.#secureOnly && parsed.secure === null ? "wss://" : "";
-    this.#entries.push({ server: prefix + server, key, failed: false });
+    this.#entries.push({ server: prefix + server, key, isGiven, failed: false });
   }
 }

@@ -160,6 +160,19 @@ describe("reconnecting", () => {
     expect(net.dialled).toEqual(["a:1", "d:4", "a:1"]);
   });
 
+  test("new members are known while the connection lasts, and former ones are not dialled any more", async () => {
+    const { net, connection } = await openClient();
+    connection.send({ kind: "servers", servers: ["d:4", "e:5"] });
+    connection.send({ kind: "servers", servers: ["e:5", "f:6"] });
+    net.answer = () => "refuse";
+    connection.cut();
+    await net.clock.settle();
+    const dialled = new Set(net.dialled.slice(1));
+    expect(dialled.has("e:5") && dialled.has("f:6")).toBe(true);
+    expect(dialled.has("d:4")).toBe(false);
+    expect(net.dialled.at(-1)).toBe(connection.server);
+  });
+
   test("a welcome of another session or cluster is not believed", async () => {
     const { net, client, connection } = await openClient();
     connection.cut();

@@ -281,6 +281,9 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
         connection.close();
         this.#onGoodbye(message);
         return;
+      case "servers":
+        this.#options.servers.learn(message.servers);
+        return;
       case "watchRemoved":
         return;
       case "welcome":

@@ -235,6 +235,7 @@ export const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({ kind: kind("pong"), pingId: count, zxid: anyZxid }),
   fc.record({ kind: kind("refused"), fromSeq: seq, code, retryAfterMs: count }),
   fc.record({ kind: kind("sessionClosed"), cxid: count, zxid: anyZxid }),
+  fc.record({ kind: kind("servers"), servers: fc.array(text, { maxLength: 3 }) }),
   fc.record({
     kind: kind("goodbye"),
     code,

@@ -46,6 +46,7 @@ const PONG = 10;
 const REFUSED = 11;
 const SESSION_CLOSED = 12;
 const GOODBYE = 13;
+const SERVERS = 14;
 
 const SERVERS_MAX = 64;
 /** Events of one revision: ops of a write, or ephemerals of the sessions that ended in one entry. */
@@ -107,6 +108,8 @@ function packRareMessage(
       return [SESSION_CLOSED, message.cxid, message.zxid];
     case "goodbye":
       return packGoodbye(message);
+    case "servers":
+      return [SERVERS, message.servers.map(wellFormed)];
     default:
       return unencodable(message);
   }
@@ -130,6 +133,7 @@ const READERS: readonly (Reader | undefined)[] = [
   readRefused,
   readSessionClosed,
   readGoodbye,
+  readServers,
 ];
 
 export function readServerMessage(reader: ValueReader): ServerMessage {
@@ -186,7 +190,7 @@ function readWelcome(value: unknown): ServerMessage {
     clusterId: readText(fields[6]),
     historyId: readText(fields[7]),
     node: readText(fields[8]),
-    servers: readList(fields[9], SERVERS_MAX).map(readText),
+    servers: readAddresses(fields[9]),
   };
 }
 
@@ -292,6 +296,15 @@ function readRefused(value: unknown): ServerMessage {
 function readSessionClosed(value: unknown): ServerMessage {
   const [, cxid, zxid] = readTuple(value, 3);
   return { kind: "sessionClosed", cxid: readInteger(cxid), zxid: readZxid(zxid) };
+}
+
+function readServers(value: unknown): ServerMessage {
+  const [, servers] = readTuple(value, 2);
+  return { kind: "servers", servers: readAddresses(servers) };
+}
+
+function readAddresses(value: unknown): readonly string[] {
+  return readList(value, SERVERS_MAX).map(readText);
 }
 
 /** Version and code stand first for ever, so that any two versions understand each other's refusal. */

@@ -140,6 +140,8 @@ export type ServerMessage =
       readonly retryAfterMs: number;
     }
   | { readonly kind: "sessionClosed"; readonly cxid: number; readonly zxid: Zxid }
+  /** The members changed: client addresses of all of them from now on. */
+  | { readonly kind: "servers"; readonly servers: readonly string[] }
   /** The last message before the server closes the connection. `fatal`: the session is over or the client is at fault. */
   | {
       readonly kind: "goodbye";

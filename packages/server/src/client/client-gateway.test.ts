@@ -58,6 +58,16 @@ describe("attaching", () => {
     expect(client.kinds()).toEqual(["goodbye SESSION_MOVED"]);
   });
 
+  test("is followed by word of later members", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    const stranger = node.connect();
+    node.gateway.tellServers();
+    node.turn();
+    expect(client.take()).toEqual([{ kind: "servers", servers: ["one:1", "two:1"] }]);
+    expect(stranger.take()).toEqual([]);
+  });
+
   test("twice at once leaves the later connection with the session", () => {
     const node = new Node();
     const [early, late] = [node.connect(), node.connect()];

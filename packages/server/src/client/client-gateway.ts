@@ -113,6 +113,15 @@ export class ClientGateway implements ConnectionOwner {
     this.#options.wake();
   }
 
+  /** The members changed: clients learn where they may go from now on. */
+  tellServers(): void {
+    const servers = this.#options.identity.servers();
+    const bytes = addressBytes(servers);
+    for (const connection of this.#bySession.values()) {
+      connection.send({ kind: "servers", servers }, bytes);
+    }
+  }
+
   #attachInfo(connection: ClientConnection, hello: Hello): AttachInfo {
     return {
       node: this.#options.identity.nodeId,
@@ -346,7 +355,7 @@ export class ClientGateway implements ConnectionOwner {
         node: identity.name,
         servers,
       },
-      servers.reduce((bytes, server) => bytes + textBytes(server), textBytes(identity.name)),
+      addressBytes(servers) + textBytes(identity.name),
     );
   }
 
@@ -464,6 +473,10 @@ export class ClientGateway implements ConnectionOwner {
       connection.goodbye("SHUTTING_DOWN", "this server is going down", false);
     }
   }
+}
+
+function addressBytes(servers: readonly string[]): number {
+  return servers.reduce((bytes, server) => bytes + textBytes(server), 0);
 }
 
 function closeKey(session: SessionId): string {
