@@ -41,6 +41,7 @@ class ThreeCores {
       name: `n${id}`,
       peerAddress: "",
       clientAddress: "",
+      promotion: { kind: "none" as const },
     }));
     const membership: Membership = { voters, outgoingVoters: [], learners: [], members };
     this.#cores = voters.map(

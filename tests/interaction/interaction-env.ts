@@ -53,6 +53,7 @@ function membershipOf(voters: readonly NodeId[], learners: readonly NodeId[]): M
     name: `n${id}`,
     peerAddress: `p${id}:1`,
     clientAddress: `c${id}:1`,
+    promotion: { kind: "none" as const },
   }));
   return { voters, outgoingVoters: [], learners, members };
 }

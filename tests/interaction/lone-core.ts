@@ -45,6 +45,7 @@ export function membershipOf(
       name: `n${id}`,
       peerAddress: `p${id}:1`,
       clientAddress: `c${id}:1`,
+      promotion: { kind: "none" as const },
     })),
   };
 }

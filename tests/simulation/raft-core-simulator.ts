@@ -56,7 +56,13 @@ export class RunFailure extends Error {
 }
 
 function member(id: NodeId): Member {
-  return { id, name: `node-${id}`, peerAddress: `p${id}:1`, clientAddress: `c${id}:1` };
+  return {
+    id,
+    name: `node-${id}`,
+    peerAddress: `p${id}:1`,
+    clientAddress: `c${id}:1`,
+    promotion: { kind: "none" },
+  };
 }
 
 function membershipFor(voters: readonly NodeId[], learners: readonly NodeId[]): Membership {

@@ -34,6 +34,7 @@ function startCores(): readonly RaftNode[] {
     name: `n${id}`,
     peerAddress: "",
     clientAddress: "",
+    promotion: { kind: "none" as const },
   }));
   const membership: Membership = { voters, outgoingVoters: [], learners: [], members };
   return voters.map(

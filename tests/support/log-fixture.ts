@@ -21,6 +21,7 @@ export const MEMBERSHIP: Membership = {
     name: `n${id}`,
     peerAddress: `127.0.0.1:${7000 + id}`,
     clientAddress: `127.0.0.1:${8000 + id}`,
+    promotion: { kind: "none" as const },
   })),
 };
 

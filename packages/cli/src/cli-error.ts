@@ -16,6 +16,17 @@ export type CliErrorCode =
   | "ADDRESS_IN_USE"
   /** What is on disk, or in a backup, is damaged. */
   | "DAMAGED"
+  /** No member has the name, or one has it already. */
+  | "MEMBER_UNKNOWN"
+  | "MEMBER_EXISTS"
+  /** After the change the voters that answer could decide nothing. */
+  | "QUORUM_AT_RISK"
+  /** Another change of the membership is under way. */
+  | "CHANGE_PENDING"
+  /** Leadership stayed where it was. */
+  | "TRANSFER_FAILED"
+  /** Leader and command line do not understand each other. */
+  | "REQUEST_INVALID"
   /** No server gave a backup, or it broke off. */
   | "NO_BACKUP"
   /** The command to run under a lock was not found. */

@@ -32,6 +32,12 @@ export interface CliContext {
     url: string,
     timeoutMs: number,
   ): Promise<{ readonly status: number; readonly body: string }>;
+  /** POST of JSON, with the answer's body as text. Rejects when no answer comes. */
+  postJson(
+    url: string,
+    value: unknown,
+    timeoutMs: number,
+  ): Promise<{ readonly status: number; readonly body: string }>;
   /** POST, with the answer's body as it comes; `signal` gives it up. Rejects when no answer comes. */
   postStream(
     url: string,
@@ -40,6 +46,8 @@ export interface CliContext {
   spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess;
   /** Calls back for every {@link EndSignal} until disposed; meanwhile they do not end this process. */
   onSignal(callback: (signal: EndSignal) => void): Disposable;
+  /** Asks on standard error and returns the line that is typed; null without a terminal. */
+  ask(question: string): Promise<string | null>;
   /** True: standard input is a terminal, so the shell sends Ctrl-C to children as well. */
   readonly isInputTerminal: boolean;
 }

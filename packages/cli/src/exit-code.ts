@@ -6,9 +6,9 @@ export const EXIT_CODES = {
   failed: 1,
   /** The command line is wrong; nothing was tried. */
   usage: 2,
-  /** No such znode. */
+  /** No such znode, no such member. */
   notFound: 3,
-  /** The tree is not as the command demands: it exists already, has another version, is not empty, is fenced. */
+  /** The tree is not as the command demands: it exists already, has another version, is not empty, is fenced; or the ensemble is. */
   conflict: 4,
   /** No server could be reached, or the ensemble has no quorum. */
   unavailable: 5,
@@ -39,13 +39,16 @@ export const EXIT_CODE_HELP: readonly (readonly [code: number, meaning: string])
   [EXIT_CODES.ok, "done"],
   [EXIT_CODES.failed, "the service refused it, or something else failed"],
   [EXIT_CODES.usage, "wrong command line; nothing was tried"],
-  [EXIT_CODES.notFound, "no such znode"],
-  [EXIT_CODES.conflict, "conflict: exists already, other version, not empty, lock held, fenced"],
+  [EXIT_CODES.notFound, "no such znode, no such member"],
+  [
+    EXIT_CODES.conflict,
+    "conflict: exists already, other version, not empty, lock held, fenced, quorum at risk",
+  ],
   [EXIT_CODES.unavailable, "no server reached, or no quorum"],
   [EXIT_CODES.damaged, "wal verify, wal dump, image verify, snapshot verify: damage found"],
   [EXIT_CODES.timedOut, "--timeout or --wait passed"],
   [EXIT_CODES.lost, "lock, elect: lost while the command ran; it was stopped. Session expired"],
   [EXIT_CODES.notExecutable, "lock, elect: the command cannot be started"],
   [EXIT_CODES.commandNotFound, "lock, elect: the command was not found"],
-  [EXIT_CODES.interrupted, "lock, elect: interrupted while waiting"],
+  [EXIT_CODES.interrupted, "lock, elect, member: interrupted while waiting"],
 ];

@@ -1,6 +1,9 @@
 import { Command } from "commander";
 import { addDevCommand } from "./commands/dev-command.ts";
 import { addHoldCommands, type ReportExit } from "./commands/hold-commands.ts";
+import { addLeaderCommands } from "./commands/leader-command.ts";
+import { addMemberCommands } from "./commands/member-commands.ts";
+import { addRecoverCommand } from "./commands/recover-command.ts";
 import { addReadCommands } from "./commands/read-commands.ts";
 import { addServerCommand } from "./commands/server-command.ts";
 import { addSessionsCommand } from "./commands/sessions-command.ts";
@@ -36,8 +39,12 @@ export function createProgram(context: CliContext, report: ReportExit): Command 
   addSessionsCommand(program, context);
   addWalCommands(program, context);
   addImageCommands(program, context);
-  program.commandsGroup("Back up:");
+  program.commandsGroup("Change the ensemble:");
+  addMemberCommands(program, context);
+  addLeaderCommands(program, context);
+  program.commandsGroup("Back up and recover:");
   addSnapshotCommands(program, context);
+  addRecoverCommand(program, context);
   program.commandsGroup("Work with the tree:");
   addReadCommands(program, context);
   addWriteCommands(program, context);

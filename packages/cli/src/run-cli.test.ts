@@ -327,6 +327,7 @@ class FakeWorld {
       out: this.out,
       err: this.err,
       isInputTerminal: false,
+      ask: async () => null,
       readInput: async () => new TextEncoder().encode(this.input),
       readFile: () => Promise.reject(new Error("no such file")),
       connect: async (options) => {
@@ -338,6 +339,7 @@ class FakeWorld {
         if (body === undefined) throw new Error("nobody there");
         return { status: 200, body };
       },
+      postJson: () => Promise.reject(new Error("nobody there")),
       postStream: () => Promise.reject(new Error("nobody there")),
       spawn: () => {
         throw new Error("nothing is started here");
@@ -368,6 +370,7 @@ function statusOf(fields: { name: string; role: string; leader: string }): strin
     term: 3,
     zxid: 9,
     appliedIndex: 9,
+    checkpointZxid: 9,
     digest: "d",
     sessions: 1,
     connections: 1,

@@ -2,6 +2,7 @@ import { connect } from "@quorate/client";
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
+import { createInterface } from "node:readline/promises";
 import type { WriteStream } from "node:tty";
 import { END_SIGNALS, type CliContext, type EndSignal, type TextSink } from "./context.ts";
 import { EXIT_CODES, exitCodeOfSignal } from "./exit-code.ts";
@@ -18,9 +19,11 @@ export function systemContext(): CliContext {
     readFile: (path) => readFile(path),
     connect,
     fetchText,
+    postJson,
     postStream,
     spawn: (command, args, options) => spawn(command, args, options),
     onSignal,
+    ask,
     isInputTerminal: process.stdin.isTTY,
   };
 }
@@ -52,11 +55,35 @@ async function readInput(): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
+async function ask(question: string): Promise<string | null> {
+  if (!process.stdin.isTTY) return null;
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
+}
+
 async function fetchText(
   url: string,
   timeoutMs: number,
 ): Promise<{ readonly status: number; readonly body: string }> {
   const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+  return { status: response.status, body: await response.text() };
+}
+
+async function postJson(
+  url: string,
+  value: unknown,
+  timeoutMs: number,
+): Promise<{ readonly status: number; readonly body: string }> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(value),
+    signal: AbortSignal.timeout(timeoutMs),
+  });
   return { status: response.status, body: await response.text() };
 }
 

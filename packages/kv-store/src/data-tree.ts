@@ -38,6 +38,11 @@ export class DataTree {
     this.#transaction = new Transaction(state);
   }
 
+  /** What every command is measured by. */
+  get limits(): TreeLimits {
+    return this.#state.limits;
+  }
+
   /** Revision of the last entry applied or skipped. */
   get lastZxid(): Zxid | 0 {
     return this.#state.lastZxid;

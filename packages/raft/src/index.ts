@@ -12,7 +12,7 @@ export {
   type Term,
 } from "./ids.ts";
 export type { PersistTicket, RaftInput, RejectReason, StepResult } from "./input.ts";
-export type { Member, Membership } from "./membership.ts";
+export type { Member, Membership, Promotion } from "./membership.ts";
 export {
   findMember,
   isJoint,

@@ -15,7 +15,7 @@ export type RaftInput =
   | { readonly kind: "message"; readonly message: Message }
   /** Append commands; leader only. All or nothing. */
   | { readonly kind: "propose"; readonly commands: readonly Uint8Array[] }
-  /** Change the membership; leader only; one change at a time, of at most one voter. */
+  /** Change the membership; leader only; one change at a time, of more than one voter by way of a joint membership. */
   | { readonly kind: "proposeMembership"; readonly membership: Membership }
   /** Ask for a linearizable read; answered in `Ready.reads` (confirmed or refused). Works on any node. */
   | { readonly kind: "readIndex"; readonly context: ReadContext }

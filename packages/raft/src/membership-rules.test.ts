@@ -30,6 +30,7 @@ function membershipOf(
       name: `n${id}`,
       peerAddress: `p${id}`,
       clientAddress: `c${id}`,
+      promotion: { kind: "none" as const },
     })),
   };
 }

@@ -1,5 +1,13 @@
 import type { NodeId } from "./ids.ts";
 
+/** What a learner becomes once it has caught up; the host sees to it. Of no meaning for a voter. */
+export type Promotion =
+  /** It stays a learner until somebody decides otherwise. */
+  | { readonly kind: "none" }
+  | { readonly kind: "voter" }
+  /** A voter in the place of that member, which leaves with the same change. */
+  | { readonly kind: "replacement"; readonly of: NodeId };
+
 /** One member's part that the core does not read: what the host needs to reach it and to name it. */
 export interface Member {
   readonly id: NodeId;
@@ -9,6 +17,7 @@ export interface Member {
   readonly peerAddress: string;
   /** `host:port` of its client listener, as clients should dial it. */
   readonly clientAddress: string;
+  readonly promotion: Promotion;
 }
 
 /**

@@ -56,7 +56,9 @@ describe("defaults", () => {
       timing: { tickMs: 20, heartbeatMs: 100, electionTimeoutMs: 600 },
       sessions: { timeoutMinMs: 1000, timeoutMaxMs: 600_000 },
       limits: SERVER_LIMITS,
-      rejoin: false,
+      entrance: "member",
+      repair: true,
+      priority: 100,
       stopWithStdin: false,
       insecure: false,
       logLevel: "info",
@@ -125,9 +127,11 @@ describe("sources", () => {
   });
 
   test("a boolean flag needs no value", () => {
-    expect(parse({ argv: ["--rejoin", "--name", "q"] })).toMatchObject({ rejoin: true, name: "q" });
-    expect(parse({ argv: ["--rejoin", "false"] }).rejoin).toBe(false);
-    expect(parse({ env: { QUORATE_REJOIN: "1" } }).rejoin).toBe(true);
+    const named = parse({ argv: ["--rejoin", "--name", "q"] });
+    expect(named).toMatchObject({ entrance: "rejoin", name: "q" });
+    expect(parse({ argv: ["--rejoin", "false"] }).entrance).toBe("member");
+    expect(parse({ env: { QUORATE_JOIN: "1" } }).entrance).toBe("join");
+    expect(failure({ argv: ["--join", "--rejoin"] }).message).toContain("say one of both");
   });
 
   test("QUORATE_CONFIG names the file, --config wins over it", () => {

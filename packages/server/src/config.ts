@@ -19,6 +19,7 @@ import {
 import { checkSettings, mergeSettings, type SettingsSource } from "./config/settings.ts";
 import { readEnvironment, readFlags, readToml } from "./config/sources.ts";
 import { ServerError } from "./errors.ts";
+import type { Entrance } from "./peer/envelope.ts";
 import { SERVER_LIMITS, validateLimits, type ServerLimits } from "./limits.ts";
 
 /** One of the nodes an ensemble is formed of. */
@@ -65,7 +66,9 @@ export interface ServerConfig {
   readonly limits: ServerLimits;
   readonly allowedOrigins: readonly string[];
   readonly insecure: boolean;
-  readonly rejoin: boolean;
+  readonly entrance: Entrance;
+  readonly repair: boolean;
+  readonly priority: number;
   /** The process stops when its standard input ends. */
   readonly stopWithStdin: boolean;
   readonly logLevel: LogLevel;
@@ -91,6 +94,7 @@ const DEFAULTS = {
   tickMs: 20,
   heartbeatMs: 100,
   electionTimeoutMs: 600,
+  priority: 100,
 } as const;
 
 /** An election timeout below this many heartbeats would be caused by a single lost one. */
@@ -178,7 +182,9 @@ function buildConfig(settings: ServerSettings, workingDirectory?: string): Serve
     limits,
     allowedOrigins: (settings.allowedOrigins ?? []).map(checkOrigin),
     insecure,
-    rejoin: settings.rejoin ?? false,
+    entrance: entranceOf(settings),
+    repair: settings.repair ?? true,
+    priority: settings.priority ?? DEFAULTS.priority,
     stopWithStdin: settings.stopWithStdin ?? false,
     logLevel: settings.logLevel ?? "info",
     logFormat: settings.logFormat ?? "json",
@@ -233,6 +239,14 @@ function nameOf(settings: ServerSettings, members: readonly ConfiguredMember[]):
   if (only !== undefined) return only.name;
   const names = members.map((member) => member.name).join(", ");
   throw invalid(`say with --name which of the members (${names}) this node is`);
+}
+
+function entranceOf({ join = false, rejoin = false }: ServerSettings): Entrance {
+  if (join && rejoin) {
+    throw invalid("join is for a new member, rejoin for one whose data was lost: say one of both");
+  }
+  if (join) return "join";
+  return rejoin ? "rejoin" : "member";
 }
 
 function notAMember(name: string, members: readonly ConfiguredMember[]): ServerError {

@@ -13,9 +13,18 @@ export type ServerErrorCode =
   | "IDENTITY_DAMAGED"
   | "IDENTITY_MISMATCH"
   | "IDENTITY_REFUSED"
+  | "DIRECTORY_IN_USE"
   | "MEMBERSHIP_MISMATCH"
   | "LIMITS_MISMATCH"
   | "REMOVED"
+  // Changes of the membership.
+  | "REQUEST_INVALID"
+  | "NOT_LEADER"
+  | "MEMBER_UNKNOWN"
+  | "MEMBER_EXISTS"
+  | "QUORUM_AT_RISK"
+  | "CHANGE_PENDING"
+  | "TRANSFER_FAILED"
   // Storage.
   | "STORAGE_FAILED"
   | "STORAGE_FULL"

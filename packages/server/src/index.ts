@@ -8,6 +8,9 @@ export {
 export { startEnsemble, type Ensemble, type EnsembleOptions } from "./ensemble.ts";
 export { ServerError, type ServerErrorCode } from "./errors.ts";
 export { verifyImage, type ImageSummary } from "./image/verify-image.ts";
+export type { MemberCommand } from "./membership/member-command.ts";
+export type { MemberPlan } from "./membership/member-plan.ts";
+export type { Tolerance } from "./membership/tolerance.ts";
 export type { NodeStatus } from "./observe/admin-http.ts";
 export {
   SILENT_LOGGER,
@@ -16,6 +19,14 @@ export {
   type LogFields,
   type Logger,
 } from "./observe/logger.ts";
+export type { FoundedEnsemble } from "./recovery/found-ensemble.ts";
+export {
+  inspectNode,
+  recoverNode,
+  type NodeRemains,
+  type RecoveryTarget,
+} from "./recovery/recover-node.ts";
+export { restoreBackup } from "./recovery/restore-backup.ts";
 export type { ServerPorts } from "./ports.ts";
 export { QuorateServer, type QuorateServerOptions } from "./quorate-server.ts";
 export { SERVER_EXIT_CODES, exitCodeOf, runServerProcess } from "./server-process.ts";

@@ -143,6 +143,13 @@ export class NodeLoop {
     return this.#raft.step(input);
   }
 
+  /** Steps an input outside of a turn; one follows. */
+  stepNow(input: RaftInput): StepResult {
+    const result = this.#raft.step(input);
+    this.wake();
+    return result;
+  }
+
   /** The encoded form of entries that are being sent; the block of the last disk write where they are the same. */
   readonly blockFor = (entries: readonly Entry[]): Uint8Array => {
     const same =

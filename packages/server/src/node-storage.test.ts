@@ -36,7 +36,13 @@ class Clock extends ManualClock {
 
 function metaAt(index: number): SnapshotMeta {
   const id = nodeId(5);
-  const member = { id, name: "one", peerAddress: "one:1", clientAddress: "one:2" };
+  const member = {
+    id,
+    name: "one",
+    peerAddress: "one:1",
+    clientAddress: "one:2",
+    promotion: { kind: "none" as const },
+  };
   return {
     index: logIndex(index),
     term: term(index === 0 ? 0 : 2),

@@ -71,7 +71,7 @@ export async function openIdentity(
 }
 
 /** 48 random bits: two nodes of one ensemble never draw the same. */
-function drawNodeId(bytes: Uint8Array): NodeId {
+export function drawNodeId(bytes: Uint8Array): NodeId {
   let value = 0;
   for (const byte of bytes) value = value * 256 + byte;
   return nodeId(value === 0 ? 1 : value);

@@ -126,6 +126,8 @@ export interface ListenOptions {
 export interface HttpRequest {
   readonly method: string;
   readonly path: string;
+  /** Whole, and never long. */
+  readonly body: Uint8Array;
 }
 
 export interface HttpResponse {

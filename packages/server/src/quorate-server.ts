@@ -1,13 +1,19 @@
 import type { TreeLimits } from "@quorate/kv-store";
 import type { Member, Membership, NodeId } from "@quorate/raft";
-import { Admission, type Belonging } from "./admission.ts";
+import { Admission, type Belonging } from "./membership/admission.ts";
 import { assert } from "./assert.ts";
 import type { ServerConfig } from "./config.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { ServerError } from "./errors.ts";
-import { Formation } from "./formation.ts";
+import { Formation } from "./membership/formation.ts";
 import { decodeImageMeta, encodeImageMeta } from "./image/image-meta.ts";
 import { NodeStorage, openIdentity } from "./node-storage.ts";
+import {
+  readMemberCommand,
+  readNodeName,
+  type MemberCommand,
+} from "./membership/member-command.ts";
+import type { MemberPlan } from "./membership/member-plan.ts";
 import { createAdminHandler, type NodeStatus } from "./observe/admin-http.ts";
 import type { Logger } from "./observe/logger.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -16,6 +22,7 @@ import type { PeerEnvelope } from "./peer/envelope.ts";
 import { PeerNetwork, type PeerTarget } from "./peer/peer-network.ts";
 import type { Connection, Listener, ServerPorts } from "./ports.ts";
 import { differenceOfLimits, replicatedLimits } from "./replicated-limits.ts";
+import { setAside } from "./recovery/set-aside.ts";
 import { RunningNode } from "./running-node.ts";
 import { nodeStatus } from "./server-status.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
@@ -74,6 +81,7 @@ export class QuorateServer implements AsyncDisposable {
       name: config.name,
       peerAddress: config.peer.advertise,
       clientAddress: config.client.advertise,
+      promotion: { kind: "none" },
     };
     this.#monitor = options.ownsProcess ? new RuntimeMonitor() : null;
     const monitor = this.#monitor;
@@ -87,10 +95,28 @@ export class QuorateServer implements AsyncDisposable {
     this.#network = this.#createNetwork();
   }
 
-  /** Opens the data directory and the listeners. Rejects with a `ServerError` and leaves nothing open. */
+  /**
+   * Opens the data directory and the listeners. Where the data are damaged and there are peers to learn from, it sets them
+   * aside and comes back as a new member, unless `repair` is off. Rejects with a `ServerError` and leaves nothing open.
+   */
   static async start(options: QuorateServerOptions): Promise<QuorateServer> {
     const { config, ports, logger } = options;
     for (const warning of config.warnings) logger.warn({}, warning);
+    try {
+      return await QuorateServer.#start(options);
+    } catch (error) {
+      if (!isRepairable(error, config)) throw error;
+      const kept = await setAside(ports.files, config.dataDirectory);
+      logger.error(
+        { error, kept },
+        "the data are damaged: they are set aside, the node comes back as a new member",
+      );
+      return QuorateServer.#start({ ...options, config: { ...config, entrance: "rejoin" } });
+    }
+  }
+
+  static async #start(options: QuorateServerOptions): Promise<QuorateServer> {
+    const { config, ports } = options;
     const identity = await openIdentity(ports, config.dataDirectory, config.name);
     const server = new QuorateServer(options, identity);
     try {
@@ -156,10 +182,30 @@ export class QuorateServer implements AsyncDisposable {
       self: this.#self,
       belonging: this.#admission.belonging,
       uptimeMs: this.#options.ports.clock.nowMs() - this.#startedMs,
+      priority: this.#options.config.priority,
       connectedPeers: this.#network.connectedNames,
       notReady: this.notReady(),
       warnings: this.#options.config.warnings,
     });
+  }
+
+  /**
+   * Begins a change of the members on the node that leads, or with `dryRun` only tells what it would do. Throws NOT_READY,
+   * NOT_LEADER, MEMBER_UNKNOWN, MEMBER_EXISTS, QUORUM_AT_RISK and CHANGE_PENDING.
+   */
+  changeMembers(
+    command: MemberCommand,
+    { dryRun = false }: { readonly dryRun?: boolean } = {},
+  ): MemberPlan {
+    return this.#servingNode().members.command(command, dryRun);
+  }
+
+  /**
+   * On the node that leads: has the voter called `name` lead, or for null the best successor; resolves with who does.
+   * Rejects with NOT_READY, NOT_LEADER, MEMBER_UNKNOWN and TRANSFER_FAILED.
+   */
+  async transferLeadership(name: string | null): Promise<string> {
+    return this.#servingNode().leadership.transfer(name);
   }
 
   /** Hands leadership over unless told not to, says goodbye to clients, closes everything. Idempotent. */
@@ -176,7 +222,7 @@ export class QuorateServer implements AsyncDisposable {
     await this.#starting;
     const isOrderly = handOver && this.#failure === null;
     const steps: readonly (() => Promise<void> | undefined)[] = [
-      () => (isOrderly ? this.#node?.handOver(HAND_OVER_MS) : undefined),
+      () => (isOrderly ? this.#handOver() : undefined),
       () => this.#node?.stop(),
       () => this.#listener?.close(),
       () => this.#network[Symbol.asyncDispose](),
@@ -193,6 +239,10 @@ export class QuorateServer implements AsyncDisposable {
     }
     this.#monitor?.[Symbol.dispose]();
     this.#settle(this.#failure);
+  }
+
+  async #handOver(): Promise<void> {
+    await this.#node?.leadership.handOver(HAND_OVER_MS);
   }
 
   /** Waits for `work`, but no longer than that. Rejects with STORAGE_FAILED: nothing else here can hang. */
@@ -222,14 +272,17 @@ export class QuorateServer implements AsyncDisposable {
     const names = config.members.map((member) => member.name);
     return new Admission({
       self: this.#self,
-      rejoin: config.rejoin,
+      entrance: config.entrance,
+      priority: config.priority,
       formation: new Formation(names, this.#self),
       limits: config.limits.tree,
       timing: config.timing,
       belonging: knownBelonging(this.#identity),
       ports: {
         membership: () => this.#membership(),
-        onRejoin: (member) => this.#node?.onRejoin(member),
+        appliedIndex: () => this.#appliedIndex(),
+        onJoinRequest: (request) => this.#node?.members.onJoinRequest(request, true),
+        onNewer: (member, index) => this.#onNewer(member, index),
         onFormed: (belonging) => this.#onFormed(belonging),
         onWarning: (text) => this.#options.logger.warn({}, text),
         onRefused: (error) => this.#fail(error),
@@ -238,10 +291,21 @@ export class QuorateServer implements AsyncDisposable {
   }
 
   #membership(): Membership {
-    if (this.#node !== null) return this.#node.membership;
+    if (this.#node !== null) return this.#node.members.current;
     const belonging = this.#admission.belonging;
     if (belonging !== null) return belonging.formation.membership;
     return { voters: [], outgoingVoters: [], learners: [], members: [this.#self] };
+  }
+
+  /** While it has no node yet it is told with its start whom it has met. */
+  #onNewer(member: Member, appliedIndex: number): void {
+    if (this.#node === null) this.#network.setMembers(this.#configuredTargets());
+    else this.#node.members.onNewer(member, appliedIndex);
+  }
+
+  #appliedIndex(): number | null {
+    const node = this.#node;
+    return node !== null && node.members.belongs ? node.applier.appliedIndex : null;
   }
 
   #onFormed(belonging: Belonging): void {
@@ -287,10 +351,12 @@ export class QuorateServer implements AsyncDisposable {
       belonging,
       opened,
       reserve,
+      acquaintances: this.#admission.acquaintances,
+      priorityOf: (id) => this.#admission.priorityOf(id),
       peers: {
         send: (to, envelope) => this.#network.send(to, envelope),
         flush: () => this.#network.flush(),
-        setMembers: (members) => this.#network.setMembers(this.#reachable(members)),
+        setTargets: (targets) => this.#network.setMembers(this.#reachable(targets)),
       },
       onFatal: (error) => this.#fail(error),
     });
@@ -330,18 +396,21 @@ export class QuorateServer implements AsyncDisposable {
 
   /** Before there is a formation the members' ids are not known: links are made by name and address. */
   #configuredTargets(): readonly PeerTarget[] {
-    return this.#options.config.members.map(({ name, peerAddress }) => ({
-      id: null,
-      name,
-      peerAddress,
-    }));
+    const targets = new Map<string, PeerTarget>();
+    for (const { name, peerAddress } of this.#options.config.members) {
+      targets.set(name, { id: null, name, peerAddress });
+    }
+    for (const { member } of this.#admission.acquaintances) {
+      if (!targets.has(member.name)) targets.set(member.name, member);
+    }
+    return [...targets.values()];
   }
 
   /** Addresses change more often than members do: where the configuration names one, it wins. */
-  #reachable(members: readonly Member[]): readonly Member[] {
-    return members.map((member) => {
-      const known = this.#options.config.members.find(({ name }) => name === member.name);
-      return known === undefined ? member : { ...member, ...known };
+  #reachable(targets: readonly PeerTarget[]): readonly PeerTarget[] {
+    return targets.map((target) => {
+      const known = this.#options.config.members.find(({ name }) => name === target.name);
+      return known === undefined ? target : { ...target, peerAddress: known.peerAddress };
     });
   }
 
@@ -358,14 +427,24 @@ export class QuorateServer implements AsyncDisposable {
       notReady: () => this.notReady(),
       status: () => this.status(),
       metrics: () => this.#metrics.expose(),
-      backup: (isLocal) => this.#backup(isLocal),
+      backup: async (isLocal) => this.#servingNode().backup(isLocal),
+      changeMembers: (command, dryRun) =>
+        this.changeMembers(readMemberCommand(command), { dryRun }),
+      transferLeadership: async (to) => this.transferLeadership(readNodeName(to)),
+      leaderAddress: () => this.#leaderAddress(),
     });
   }
 
-  #backup(isLocal: boolean): Promise<AsyncIterable<Uint8Array>> {
+  #leaderAddress(): string | null {
+    const node = this.#node;
+    return node === null ? null : node.members.clientAddressOf(node.soft.leader);
+  }
+
+  /** Throws NOT_READY. */
+  #servingNode(): RunningNode {
     const node = this.#stopping === null ? this.#node : null;
-    if (node !== null) return node.backup(isLocal);
-    return Promise.reject(new ServerError("NOT_READY", this.notReady().join("; ")));
+    if (node === null) throw new ServerError("NOT_READY", this.notReady().join("; "));
+    return node;
   }
 
   #gauges(): ReturnType<ConstructorParameters<typeof Metrics>[0]["gauges"]> {
@@ -400,6 +479,13 @@ function knownBelonging(identity: IdentityFile): Belonging | null {
 }
 
 /** Applied under other limits, what stands in the log could come to something else than it was answered with. */
+/** Damage that a node can make good from its peers: its own promises are then those of a node that is gone. */
+function isRepairable(error: unknown, { repair, members }: ServerConfig): boolean {
+  if (!repair || members.length < 2 || !(error instanceof ServerError)) return false;
+  const { code } = error;
+  return code === "LOG_CORRUPT" || code === "IMAGE_CORRUPT" || code === "IDENTITY_DAMAGED";
+}
+
 function refuseOtherLimits(identity: IdentityFile, own: TreeLimits): void {
   const { limits } = identity.current;
   assert(limits !== null, "formed_under_limits");

@@ -1,11 +1,12 @@
 import type { Member, NodeId } from "@quorate/raft";
-import type { Belonging } from "./admission.ts";
+import type { Acquaintance, Belonging } from "./membership/admission.ts";
 import type { ServerConfig } from "./config.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
 import type { OpenedStorage } from "./node-storage.ts";
 import type { Logger } from "./observe/logger.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
+import type { PeerTarget } from "./peer/peer-network.ts";
 import type { ServerPorts } from "./ports.ts";
 
 /** The way to the peers, as a node uses it. */
@@ -14,7 +15,8 @@ export interface NodePeers {
   send(to: NodeId, envelope: PeerEnvelope): boolean;
   /** Lets what was sent in this turn leave. */
   flush(): void;
-  setMembers(members: readonly Member[]): void;
+  /** Keeps a link to each of these and to nobody else. */
+  setTargets(targets: readonly PeerTarget[]): void;
 }
 
 export interface RunningNodeOptions {
@@ -27,6 +29,10 @@ export interface RunningNodeOptions {
   readonly opened: OpenedStorage;
   readonly reserve: DiskReserve;
   readonly peers: NodePeers;
+  /** Members that were met before the start. */
+  readonly acquaintances: readonly Acquaintance[];
+  /** As a peer said it; 0 for whoever has not. */
+  priorityOf(id: NodeId): number;
   /** The node cannot go on; called once. */
   readonly onFatal: (error: unknown) => void;
 }

@@ -1,9 +1,8 @@
 import {
   RaftNode,
-  isMember,
   type Entry,
   type HardState,
-  type Member,
+  type LogIndex,
   type Membership,
   type Message,
   type NodeId,
@@ -19,22 +18,20 @@ import { coreSettings } from "./core-settings.ts";
 import { DigestExchange } from "./digest-exchange.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import { ServerError } from "./errors.ts";
-import { memberNamed } from "./formation.ts";
 import { NodeSnapshots } from "./image/node-snapshots.ts";
 import { LeaderDuties } from "./leader-duties.ts";
+import { Leadership } from "./leadership.ts";
 import { Liveness } from "./liveness.ts";
-import { MembershipKeeper } from "./membership-keeper.ts";
+import { NodeMembership } from "./membership/node-membership.ts";
 import { NodeLoop, type LoopHooks } from "./node-loop.ts";
 import { drawNonce } from "./nonce.ts";
 import type { NodeStorage } from "./node-storage.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
 import { ProposalExchange } from "./proposal-exchange.ts";
 import { ProposalIntake } from "./proposal-intake.ts";
-import { pollUntil } from "./poll-until.ts";
 import { Proposals } from "./proposals.ts";
 import { ReadIndexes, type WaitingRead } from "./reads.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
-import { successor } from "./successor.ts";
 
 /** Ticks between two attempts to give a new ensemble its first leader. */
 const FOUNDING_TICKS = 2;
@@ -47,6 +44,8 @@ const MEMBERSHIP_TICKS = 10;
  */
 export class RunningNode implements LoopHooks {
   readonly gateway: ClientGateway;
+  readonly leadership: Leadership;
+  readonly members: NodeMembership;
   readonly #options: RunningNodeOptions;
   readonly #storage: NodeStorage;
   readonly #raft: RaftNode;
@@ -59,11 +58,9 @@ export class RunningNode implements LoopHooks {
   readonly #liveness: Liveness;
   readonly #duties: LeaderDuties;
   readonly #digests: DigestExchange;
-  readonly #keeper = new MembershipKeeper();
   readonly #snapshots: NodeSnapshots;
   readonly #disk: DiskWatch;
   readonly #backups: NodeBackups;
-  #membership: Membership;
   #soft: SoftState;
   #ticks = 0;
 
@@ -72,7 +69,6 @@ export class RunningNode implements LoopHooks {
     const { limits } = config;
     this.#options = options;
     this.#storage = opened.storage;
-    this.#membership = opened.initial.snapshot.membership;
     this.#soft = { role: "follower", leader: null, term: opened.initial.hardState.term };
     this.#raft = new RaftNode(
       coreSettings(config, self.id, drawNonce(ports.random)),
@@ -94,13 +90,21 @@ export class RunningNode implements LoopHooks {
       sendTouches: (leader, batch, sessions) => this.#sendTouches(leader, batch, sessions),
     });
     this.#duties = this.#createDuties();
+    this.leadership = new Leadership({
+      clock: ports.clock,
+      status: () => this.#raft.status(),
+      step: (input) => this.#loop.stepNow(input),
+      priorityOf: (id) => options.priorityOf(id),
+      ownPriority: config.priority,
+    });
+    this.members = this.#createMembership();
     this.#digests = this.#createDigests();
     this.gateway = this.#createGateway();
     this.#applier = new Applier(opened.tree, opened.initial.snapshot, {
       gateway: this.gateway,
       duties: this.#duties,
       digests: this.#digests,
-      onMembership: (entry) => this.#onMembership(entry.membership),
+      onMembership: ({ membership, index }) => this.#onMembership(membership, index),
     });
     this.#snapshots = this.#createSnapshots();
     this.#backups = this.#createBackups();
@@ -120,7 +124,7 @@ export class RunningNode implements LoopHooks {
   }
 
   start(): void {
-    this.#options.peers.setMembers(this.#membership.members);
+    this.members.start();
     this.#loop.start();
   }
 
@@ -137,8 +141,9 @@ export class RunningNode implements LoopHooks {
     return this.#soft;
   }
 
-  get membership(): Membership {
-    return this.#membership;
+  /** It leads, and has applied what was there before. */
+  get isLeading(): boolean {
+    return this.#duties.isActive;
   }
 
   get applier(): Applier {
@@ -171,14 +176,6 @@ export class RunningNode implements LoopHooks {
     else if (this.#applier.appliedIndex < commitIndex) reasons.push("applying the log");
     if (this.#disk.isFull) reasons.push("the disk is full: only reads and deletes are served");
     return reasons;
-  }
-
-  /** Asks the leader to hand over to somebody else; resolves when it has, or after `timeoutMs`. */
-  async handOver(timeoutMs: number): Promise<void> {
-    const target = successor(this.#raft.status());
-    if (target === null) return;
-    this.#loop.push({ kind: "transferLeadership", to: target });
-    await pollUntil(this.#options.ports.clock, timeoutMs, () => this.#soft.role !== "leader");
   }
 
   /** See {@link NodeBackups.begin}. */
@@ -224,6 +221,9 @@ export class RunningNode implements LoopHooks {
       case "digest":
         this.#digests.onDigest(from, envelope.index, envelope.digest);
         return;
+      case "joinRequest":
+        this.members.onJoinRequest(envelope.request, false);
+        return;
     }
   }
 
@@ -238,24 +238,9 @@ export class RunningNode implements LoopHooks {
     this.#loop.wake();
   }
 
-  onRejoin(member: Member): void {
-    this.#keeper.request(member, memberNamed(this.#membership, member.name)?.id ?? null);
-  }
-
   #sendTouches(leader: NodeId, batch: number, sessions: readonly number[]): void {
     if (leader === this.#options.self.id) this.#duties.onTouches(leader, batch, sessions);
     else this.#options.peers.send(leader, { kind: "touches", batch, sessions });
-  }
-
-  #onMembership(membership: Membership): void {
-    const { self } = this.#options;
-    const wasMember = isMember(this.#membership, self.id);
-    this.#membership = membership;
-    this.#options.peers.setMembers(membership.members);
-    this.#options.logger.info({ voters: membership.voters.length }, "the membership changed");
-    if (wasMember && !isMember(membership, self.id)) {
-      this.onFatal(new ServerError("REMOVED", "this node was removed from the ensemble"));
-    }
   }
 
   // What the loop asks for.
@@ -273,7 +258,7 @@ export class RunningNode implements LoopHooks {
     this.#soft = state;
     if (state.leader !== before.leader) {
       metrics.counters.leaderChanges += 1;
-      const leader = this.nameOf(state.leader);
+      const leader = this.members.nameOf(state.leader);
       logger.info({ role: state.role, term: state.term, leader }, "the leader changed");
     }
     if (state.role === "candidate") metrics.counters.elections += 1;
@@ -283,8 +268,10 @@ export class RunningNode implements LoopHooks {
     this.#loop.wake();
   }
 
-  nameOf(id: NodeId | null): string | null {
-    return this.#membership.members.find((member) => member.id === id)?.name ?? null;
+  #onMembership(membership: Membership, index: LogIndex): void {
+    const before = this.members.clientAddresses;
+    this.members.onApplied(membership, index);
+    if (this.members.clientAddresses.join() !== before.join()) this.gateway.tellServers();
   }
 
   onHardState(state: HardState): Promise<void> {
@@ -298,7 +285,7 @@ export class RunningNode implements LoopHooks {
 
   installSnapshot(meta: SnapshotMeta): void {
     this.#snapshots.install(meta);
-    this.#onMembership(meta.membership);
+    this.#onMembership(meta.membership, meta.index);
   }
 
   apply(entries: readonly Entry[]): void {
@@ -336,7 +323,10 @@ export class RunningNode implements LoopHooks {
     this.gateway.onTick();
     this.#snapshots.onTick();
     this.#disk.onTick(elapsedMs);
-    if (this.#ticks % MEMBERSHIP_TICKS === 0) this.#keepMembership();
+    if (this.#ticks % MEMBERSHIP_TICKS === 0) {
+      this.members.keep();
+      this.leadership.keep();
+    }
     if (this.#soft.term === 0 && this.#ticks % FOUNDING_TICKS === 0) this.#found();
   }
 
@@ -354,22 +344,9 @@ export class RunningNode implements LoopHooks {
 
   /** In an ensemble without any past one member asks around early: nobody has to wait out a timeout. */
   #found(): void {
-    const { voters } = this.#membership;
+    const { voters } = this.members.current;
     const { id } = this.#options.self;
     if (voters.every((voter) => voter >= id)) this.#loop.push({ kind: "campaign" });
-  }
-
-  #keepMembership(): void {
-    if (!this.#duties.isActive) return;
-    const status = this.#raft.status();
-    const membership = this.#keeper.next({
-      membership: status.membership,
-      commitIndex: status.commitIndex,
-      changePending: status.isMembershipPending,
-      progress: status.peers,
-    });
-    if (membership === null) return;
-    this.#loop.push({ kind: "proposeMembership", membership });
   }
 
   #confirm(read: WaitingRead): void {
@@ -389,6 +366,27 @@ export class RunningNode implements LoopHooks {
       answerTouches: (to, batch, unknown) => {
         if (to === this.#options.self.id) this.#liveness.onNoted(batch, unknown);
         else this.#options.peers.send(to, { kind: "touchesNoted", batch, unknown });
+      },
+    });
+  }
+
+  #createMembership(): NodeMembership {
+    const { self, opened, config, logger, peers, ports } = this.#options;
+    return new NodeMembership({
+      self,
+      initial: opened.initial.snapshot.membership,
+      configured: config.members,
+      acquaintances: this.#options.acquaintances,
+      logger,
+      ports: {
+        nowMs: () => ports.clock.nowMs(),
+        status: () => this.#raft.status(),
+        isLeading: () => this.isLeading,
+        step: (input) => this.#loop.stepNow(input),
+        successor: (mayLead) => this.leadership.successor(mayLead),
+        send: (to, envelope) => void peers.send(to, envelope),
+        setTargets: (targets) => peers.setTargets(targets),
+        onRemoved: (error) => this.onFatal(error),
       },
     });
   }
@@ -417,9 +415,9 @@ export class RunningNode implements LoopHooks {
     const { self, peers, metrics } = this.#options;
     return new DigestExchange({
       self: self.id,
-      voters: () => this.#membership.voters,
+      voters: () => this.members.current.voters,
       broadcast: (index, digest) => {
-        for (const { id } of this.#membership.members) {
+        for (const { id } of this.members.current.members) {
           if (id !== self.id) peers.send(id, { kind: "digest", index, digest });
         }
       },
@@ -439,11 +437,7 @@ export class RunningNode implements LoopHooks {
         name: self.name,
         clusterId: belonging.clusterId,
         historyId: belonging.historyId,
-        servers: () =>
-          this.#membership.members.map(
-            ({ name, clientAddress }) =>
-              config.members.find((known) => known.name === name)?.clientAddress ?? clientAddress,
-          ),
+        servers: () => this.members.clientAddresses,
       },
       outboxLimits: config.limits.outbox,
       sessions: config.sessions,
@@ -481,7 +475,7 @@ export class RunningNode implements LoopHooks {
       checkpointBytes: config.limits.storage.checkpointBytes,
       checkpointIndex: opened.initial.snapshot.index,
       applier: () => this.#applier,
-      membership: () => this.#membership,
+      membership: () => this.members.current,
       isInstalling: (index) => isInstalling(this.#raft.status(), index),
       send: (to, envelope) => {
         peers.send(to, envelope);

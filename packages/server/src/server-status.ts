@@ -1,5 +1,5 @@
 import type { Member } from "@quorate/raft";
-import type { Belonging } from "./admission.ts";
+import type { Belonging } from "./membership/admission.ts";
 import type { NodeStatus } from "./observe/admin-http.ts";
 import type { RunningNode } from "./running-node.ts";
 import { SERVER_VERSION } from "./version.ts";
@@ -10,6 +10,7 @@ export interface StatusParts {
   readonly self: Member;
   readonly belonging: Belonging | null;
   readonly uptimeMs: number;
+  readonly priority: number;
   readonly connectedPeers: readonly string[];
   readonly notReady: readonly string[];
   readonly warnings: readonly string[];
@@ -27,6 +28,8 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     historyId: belonging?.historyId ?? "",
     ...consensus(parts.node),
     ...contents(parts.node),
+    ...others(parts.node),
+    priority: parts.priority,
     connectedPeers,
     notReady,
     warnings,
@@ -53,12 +56,28 @@ function consensus(
   const { term, commitIndex, leader, role } = node.status;
   return {
     role,
-    leader: node.nameOf(leader),
+    leader: node.members.nameOf(leader),
     leaderId: leader,
     term,
     commitIndex,
     appliedIndex: node.applier.appliedIndex,
-    membership: node.membership,
+    membership: node.members.current,
+  };
+}
+
+function others(node: RunningNode | null): Pick<NodeStatus, "peers" | "joining" | "invited"> {
+  if (node === null || !node.isLeading) return { peers: [], joining: [], invited: [] };
+  const { commitIndex, peers } = node.status;
+  const { asking, awaited } = node.members.waiting;
+  return {
+    peers: peers.map(({ id, state, matchIndex, recentlyActive }) => ({
+      name: node.members.nameOf(id) ?? String(id),
+      state,
+      behind: Math.max(0, commitIndex - matchIndex),
+      isActive: recentlyActive,
+    })),
+    joining: asking.map(({ name }) => name).sort(),
+    invited: awaited,
   };
 }
 

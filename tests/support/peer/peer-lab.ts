@@ -1,3 +1,4 @@
+import { ServerError } from "../../../packages/server/src/errors.ts";
 import { logIndex, nodeId, term, type Entry, type NodeId } from "@quorate/raft";
 import { expect } from "vitest";
 import { SERVER_LIMITS, type PeerLimits } from "../../../packages/server/src/limits.ts";
@@ -64,7 +65,9 @@ export function helloOf(
     limits: { bytesMax: 1, sessionsMax: 1, sessionEphemeralsMax: 1 },
     timing: { heartbeatMs: 100, electionTimeoutMs: 600 },
     linkNonce,
-    rejoin: false,
+    entrance: "member",
+    priority: 100,
+    appliedIndex: null,
     ...changes,
   };
 }
@@ -211,5 +214,16 @@ export class PeerLab {
     expect(this.wire.listeners.size).toBe(0);
     for (const { end } of this.wire.dialled) expect(end.isClosed).toBe(true);
     expect(this.clock.nextDueMs()).toBeNull();
+  }
+}
+
+/** True if the frame decodes; false if it is refused the way every wrong frame has to be. */
+export function attempt(decode: (frame: Uint8Array) => unknown, frame: Uint8Array): boolean {
+  try {
+    decode(frame);
+    return true;
+  } catch (error) {
+    if (error instanceof ServerError && error.code === "PEER_PROTOCOL") return false;
+    throw error;
   }
 }

@@ -1,8 +1,8 @@
 import { ServerError, verifyBackup, type BackupSummary } from "@quorate/server";
 import type { Command } from "commander";
-import { createReadStream } from "node:fs";
 import { open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { readBackupFile } from "../backup-file.ts";
 import { CliError, usageError } from "../cli-error.ts";
 import { addClientOptions, type ClientFlags } from "../client-options.ts";
 import type { CliContext, TextSink } from "../context.ts";
@@ -10,6 +10,7 @@ import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { Progress } from "../format/progress.ts";
 import { httpAddressOf, resolveServers } from "../servers.ts";
+import { addRestoreCommand } from "./restore-command.ts";
 
 interface SaveFlags extends ClientFlags {
   readonly local?: boolean;
@@ -19,7 +20,7 @@ interface VerifyFlags {
   readonly json?: boolean;
 }
 
-/** Adds `snapshot save` and `snapshot verify`. */
+/** Adds `snapshot save`, `verify` and `restore`. */
 export function addSnapshotCommands(program: Command, context: CliContext): void {
   const snapshot = program
     .command("snapshot")
@@ -36,6 +37,7 @@ export function addSnapshotCommands(program: Command, context: CliContext): void
     .description("read a backup and check every checksum, the counts and the digest")
     .option("--json", "print JSON, one value")
     .action((file: string, flags: VerifyFlags) => runVerify(context, file, flags));
+  addRestoreCommand(snapshot, context);
 }
 
 async function runSave(context: CliContext, file: string, flags: SaveFlags): Promise<void> {
@@ -132,7 +134,7 @@ async function runVerify(context: CliContext, file: string, flags: VerifyFlags):
   const path = resolve(context.workingDirectory, file);
   let summary: BackupSummary;
   try {
-    summary = await verifyBackup(readFrom(path, context.err));
+    summary = await verifyBackup(readBackupFile(path, context.err, "verifying"));
   } catch (error) {
     if (!(error instanceof ServerError)) throw usageError(`cannot read ${file}: ${textOf(error)}`);
     throw new CliError("DAMAGED", `${file} is no whole backup: ${error.message}`, {
@@ -143,15 +145,6 @@ async function runVerify(context: CliContext, file: string, flags: VerifyFlags):
   context.out.write(
     flags.json === true ? jsonLine({ file, ...summary }) : `${textFor(summary)}no damage\n`,
   );
-}
-
-async function* readFrom(path: string, err: TextSink): AsyncGenerator<Uint8Array> {
-  using progress = new Progress(err, "verifying");
-  const stream: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1_048_576 });
-  for await (const bytes of stream) {
-    progress.add(bytes.length);
-    yield bytes;
-  }
 }
 
 function textFor(summary: BackupSummary): string {

@@ -15,6 +15,7 @@ const STATUS: NodeStatus = {
   leader: "2",
   zxid: 10,
   appliedIndex: 10,
+  checkpointZxid: 10,
   digest: "d",
   sessions: 0,
   connections: 0,

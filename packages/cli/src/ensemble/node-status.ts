@@ -8,6 +8,8 @@ export interface NodeStatus {
   readonly leader: string | null;
   readonly zxid: number;
   readonly appliedIndex: number;
+  /** Revision at which the image on its disk stands. */
+  readonly checkpointZxid: number;
   readonly digest: string;
   readonly sessions: number;
   readonly connections: number;
@@ -48,6 +50,7 @@ const NUMBERS = [
   "term",
   "zxid",
   "appliedIndex",
+  "checkpointZxid",
   "sessions",
   "connections",
   "znodes",

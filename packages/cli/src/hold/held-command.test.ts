@@ -146,10 +146,12 @@ function fakeContext(): CliContext & { raise(signal: "SIGINT" | "SIGTERM"): void
     out: sink,
     err: sink,
     isInputTerminal: false,
+    ask: unused,
     readInput: unused,
     readFile: unused,
     connect: unused,
     fetchText: unused,
+    postJson: unused,
     postStream: unused,
     spawn: (command, args, options) => spawn(command, args, options),
     onSignal: (callback) => {

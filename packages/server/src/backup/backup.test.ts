@@ -43,7 +43,15 @@ function imageRecords(): readonly BackupRecord[] {
         voters: [nodeId(1)],
         outgoingVoters: [],
         learners: [],
-        members: [{ id: nodeId(1), name: "1", peerAddress: "p", clientAddress: "c" }],
+        members: [
+          {
+            id: nodeId(1),
+            name: "1",
+            peerAddress: "p",
+            clientAddress: "c",
+            promotion: { kind: "none" as const },
+          },
+        ],
       },
     },
   };

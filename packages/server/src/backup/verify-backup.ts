@@ -1,6 +1,7 @@
 import { ImageError, TreeLoader, type DataTree } from "@quorate/kv-store";
 import { ServerError } from "../errors.ts";
 import { IMAGE_META_KEY, decodeImageMeta, type ImageMeta } from "../image/image-meta.ts";
+import type { BackupRecord } from "./backup-format.ts";
 import { BackupReader } from "./backup-reader.ts";
 
 /** What a backup holds, after all of it was read and found whole. */
@@ -25,20 +26,28 @@ export interface LoadedBackup {
   readonly summary: BackupSummary;
 }
 
+/** Is given the records as they come; they count only once all of the backup was found whole. */
+export type RecordSink = (records: readonly BackupRecord[]) => Promise<void>;
+
 /**
  * Reads a backup as it comes and builds the state it stands for: every checksum, the hash over all of it, the counts and the
- * digest are checked. Rejects with a `ServerError`: BACKUP_DAMAGED, FORMAT_UNKNOWN.
+ * digest are checked. Rejects with a `ServerError`: BACKUP_DAMAGED, FORMAT_UNKNOWN; and with what `sink` rejects with.
  */
-export async function loadBackup(chunks: AsyncIterable<Uint8Array>): Promise<LoadedBackup> {
+export async function loadBackup(
+  chunks: AsyncIterable<Uint8Array>,
+  sink: RecordSink | null = null,
+): Promise<LoadedBackup> {
   const reader = new BackupReader();
   const loader = new TreeLoader(null);
   let meta: ImageMeta | null = null;
   try {
     for await (const chunk of chunks) {
-      for (const [key, value] of reader.feed(chunk)) {
+      const records = reader.feed(chunk);
+      for (const [key, value] of records) {
         if (key === IMAGE_META_KEY) meta = decodeImageMeta(value);
         else loader.add(key, value);
       }
+      await sink?.(records);
     }
     reader.finish();
     const tree = loader.finish();

@@ -19,7 +19,10 @@ export interface ServerSettings {
   readonly clientListen?: string;
   readonly peerAdvertise?: string;
   readonly clientAdvertise?: string;
+  readonly join?: boolean;
   readonly rejoin?: boolean;
+  readonly repair?: boolean;
+  readonly priority?: number;
   readonly insecure?: boolean;
   readonly stopWithStdin?: boolean;
   readonly allowedOrigins?: readonly string[];
@@ -109,7 +112,19 @@ export const OPTIONS: readonly Option[] = [
     "Where other nodes reach this one; several separated by |",
   ),
   option("clientAdvertise", "text", "HOST:PORT", "Where clients reach this node"),
+  option(
+    "join",
+    "boolean",
+    "",
+    "Join an ensemble that exists, once `quorate member add` names this node; the members are then some of its own",
+  ),
   option("rejoin", "boolean", "", "The data were lost: ask to be taken in again as a new member"),
+  option(
+    "repair",
+    "boolean",
+    "",
+    "Damaged data are set aside, and the node comes back as a new member; with false it ends. Default: true",
+  ),
   option(
     "stopWithStdin",
     "boolean",
@@ -137,6 +152,12 @@ export const OPTIONS: readonly Option[] = [
     "integer",
     "MS",
     "Silence after which a node may campaign (up to twice that). Default: 600",
+  ),
+  option(
+    "priority",
+    "integer",
+    "N",
+    "0 to 1000: among nodes that are well the one with the highest ends up leading. Default: 100",
   ),
   option("sessionTimeoutMinMs", "integer", "MS", "Shortest session timeout granted. Default: 1000"),
   option(

@@ -35,7 +35,7 @@ const bytes = wholeNumber(1, Number.MAX_SAFE_INTEGER);
 /** At most this many members: more would make every decision slower and nothing safer. */
 const MEMBERS_MAX = 15;
 
-const NAME = v.pipe(
+const NODE_NAME = v.pipe(
   v.string("must be text"),
   v.regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
@@ -43,10 +43,15 @@ const NAME = v.pipe(
   ),
 );
 
-const MEMBER = v.strictObject({ name: NAME, peer: text, client: text });
+/** True for what a node may be called. */
+export function isNodeName(value: unknown): value is string {
+  return v.is(NODE_NAME, value);
+}
+
+const MEMBER = v.strictObject({ name: NODE_NAME, peer: text, client: text });
 
 const SCHEMAS: Readonly<Record<keyof ServerSettings, v.GenericSchema>> = {
-  name: NAME,
+  name: NODE_NAME,
   dataDirectory: text,
   members: v.pipe(
     v.array(MEMBER, "must be a list of members"),
@@ -57,7 +62,10 @@ const SCHEMAS: Readonly<Record<keyof ServerSettings, v.GenericSchema>> = {
   clientListen: text,
   peerAdvertise: text,
   clientAdvertise: text,
+  join: v.boolean("must be true or false"),
   rejoin: v.boolean("must be true or false"),
+  repair: v.boolean("must be true or false"),
+  priority: wholeNumber(0, 1000),
   stopWithStdin: v.boolean("must be true or false"),
   insecure: v.boolean("must be true or false"),
   allowedOrigins: v.pipe(v.array(text, "must be a list of origins"), v.maxLength(256)),

@@ -51,7 +51,13 @@ class World {
 
   meta(): SnapshotMeta {
     const id = nodeId(5);
-    const member = { id, name: "one", peerAddress: "one:1", clientAddress: "one:2" };
+    const member = {
+      id,
+      name: "one",
+      peerAddress: "one:1",
+      clientAddress: "one:2",
+      promotion: { kind: "none" as const },
+    };
     return {
       index: logIndex(this.tree.lastZxid),
       term: term(1),

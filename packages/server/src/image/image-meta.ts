@@ -6,6 +6,7 @@ import {
   type Member,
   type Membership,
   type NodeId,
+  type Promotion,
   type SnapshotMeta,
 } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
@@ -105,6 +106,13 @@ function ids(value: unknown): readonly NodeId[] {
   return list(value).map(idOf);
 }
 
+function promotion(value: unknown): Promotion {
+  const { kind, of } = record(value);
+  if (kind === "none" || kind === "voter") return { kind };
+  if (kind !== "replacement") throw broken("promotion");
+  return { kind, of: idOf(of) };
+}
+
 function member(value: unknown): Member {
   const fields = record(value);
   return {
@@ -112,5 +120,6 @@ function member(value: unknown): Member {
     name: text(fields["name"]),
     peerAddress: text(fields["peerAddress"]),
     clientAddress: text(fields["clientAddress"]),
+    promotion: promotion(fields["promotion"]),
   };
 }

@@ -20,7 +20,15 @@ const META: SnapshotMeta = {
   term: term(1),
   membership: {
     ...{ voters: [LEADER], outgoingVoters: [], learners: [] },
-    members: [{ id: LEADER, name: "one", peerAddress: "one:1", clientAddress: "one:2" }],
+    members: [
+      {
+        id: LEADER,
+        name: "one",
+        peerAddress: "one:1",
+        clientAddress: "one:2",
+        promotion: { kind: "none" },
+      },
+    ],
   },
 };
 

@@ -46,7 +46,13 @@ function builtTree(): DataTree {
 
 function metaAt(index: number): SnapshotMeta {
   const id = LEADER;
-  const member = { id, name: "one", peerAddress: "one:1", clientAddress: "one:2" };
+  const member = {
+    id,
+    name: "one",
+    peerAddress: "one:1",
+    clientAddress: "one:2",
+    promotion: { kind: "none" as const },
+  };
   return {
     index: logIndex(index),
     term: term(1),

@@ -1,6 +1,8 @@
-import type { Membership, Role } from "@quorate/raft";
+import type { Membership, ProgressState, Role } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
+import type { MemberPlan } from "../membership/member-plan.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../ports.ts";
+import { answerCommand, isCommandPath } from "./command-http.ts";
 
 /** What one node says of itself under `/status`. */
 export interface NodeStatus {
@@ -30,11 +32,28 @@ export interface NodeStatus {
   readonly diskFreeBytes: number;
   /** Null while the ensemble is being formed. */
   readonly membership: Membership | null;
+  /** How far the others have come; on the leader only. */
+  readonly peers: readonly PeerReport[];
+  /** Names of nodes that ask to join, and of those that were invited and did not come yet; on the leader only. */
+  readonly joining: readonly string[];
+  readonly invited: readonly string[];
+  readonly priority: number;
   /** Names of peers this node has a link to. */
   readonly connectedPeers: readonly string[];
   /** Reasons why this node is not ready; empty when it is. */
   readonly notReady: readonly string[];
   readonly warnings: readonly string[];
+}
+
+/** What a leader knows of another member. */
+export interface PeerReport {
+  readonly name: string;
+  /** One append at a time, a pipeline, or a snapshot on its way. */
+  readonly state: ProgressState;
+  /** Committed entries that it does not have yet. */
+  readonly behind: number;
+  /** It was heard of within the last election timeout. */
+  readonly isActive: boolean;
 }
 
 /** Where the answers come from. But for a backup none waits for anything but the process itself: all work without a quorum. */
@@ -51,6 +70,12 @@ export interface AdminSource {
    * `ServerError`: NOT_READY, OVERLOADED, STOPPED.
    */
   backup(isLocal: boolean): Promise<AsyncIterable<Uint8Array>>;
+  /** Throws what `NodeMembership.command` does, NOT_READY and REQUEST_INVALID. */
+  changeMembers(command: unknown, isTrial: boolean): MemberPlan;
+  /** Rejects with what `Leadership.transfer` does, NOT_READY and REQUEST_INVALID. */
+  transferLeadership(to: unknown): Promise<string>;
+  /** `host:port` of the leader's client listener; null while none is known. */
+  leaderAddress(): string | null;
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -58,9 +83,9 @@ const TEXT_TYPE = "text/plain; charset=utf-8";
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
- * Answers `GET` and `HEAD` of /livez, /readyz, /status and /metrics, and `POST` of /snapshot and /snapshot/local with a
- * backup (503 and the reason when there can be none now); changes nothing. Anything else is 404 or 405, and what goes wrong
- * inside is 500 without details.
+ * Answers `GET` and `HEAD` of /livez, /readyz, /status and /metrics; `POST` of /snapshot and /snapshot/local with a backup
+ * (503 and the reason when there can be none now); `POST` of what {@link answerCommand} does. Anything else is 404 or 405,
+ * and what goes wrong inside is 500 without details.
  */
 export function createAdminHandler(source: AdminSource): HttpHandler {
   return async (request: HttpRequest): Promise<HttpResponse> => {
@@ -77,6 +102,11 @@ export function createAdminHandler(source: AdminSource): HttpHandler {
 async function route(source: AdminSource, request: HttpRequest): Promise<HttpResponse> {
   const path = request.path.split(/[?#]/, 1)[0] ?? "";
   if (path === "/snapshot" || path === "/snapshot/local") return backup(source, request, path);
+  if (isCommandPath(path)) {
+    return request.method === "POST"
+      ? answerCommand(source, path, request.body)
+      : text(405, "method not allowed");
+  }
   const answer = ROUTES.get(path);
   if (answer === undefined) return text(404, "not found");
   if (request.method !== "GET" && request.method !== "HEAD") return text(405, "method not allowed");

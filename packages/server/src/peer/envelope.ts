@@ -1,5 +1,6 @@
 import type { InstallSnapshot, LogIndex, Message, NodeId, SnapshotMeta } from "@quorate/raft";
 import type { TimingConfig } from "../config.ts";
+import type { JoinRequest } from "../membership/join-request.ts";
 import type { ReplicatedLimits } from "../replicated-limits.ts";
 
 /** Version of the peer wire protocol; another one is refused at the hello. History: 1 = first. */
@@ -25,9 +26,18 @@ export interface PeerHello {
   readonly timing: HeartbeatTiming;
   /** Names the connection among those of this pair; a later one replaces an earlier one. */
   readonly linkNonce: number;
-  /** The node lost its data and asks to be taken in as a new member under its old name. */
-  readonly rejoin: boolean;
+  readonly entrance: Entrance;
+  /** Whoever has more of it than others ends up leading. */
+  readonly priority: number;
+  /** Up to where the node has applied the log; null if it was never seen among the members. */
+  readonly appliedIndex: number | null;
 }
+
+/**
+ * What a node without data wants: be one of the founding members, be taken in as a new one, or be taken in under its old
+ * name after its data was lost.
+ */
+export type Entrance = "member" | "join" | "rejoin";
 
 /** The part of the timing that must fit together between nodes. */
 export type HeartbeatTiming = Pick<TimingConfig, "heartbeatMs" | "electionTimeoutMs">;
@@ -62,7 +72,9 @@ export type PeerRefusal =
   | "IDENTITY_REFUSED"
   | "MEMBERSHIP_MISMATCH"
   | "LIMITS_MISMATCH"
-  | "NOT_A_MEMBER";
+  | "NOT_A_MEMBER"
+  /** The node was a member, and is none any more. */
+  | "REMOVED";
 
 /** What two nodes of one ensemble say to each other. A frame carries many, in order. */
 export type PeerEnvelope =
@@ -102,5 +114,7 @@ export type PeerEnvelope =
       readonly sequence: number;
       readonly ok: boolean;
     }
+  /** A node told the sender that it wants to be taken in; the leader may not have heard of it. */
+  | { readonly kind: "joinRequest"; readonly request: JoinRequest }
   /** The state's digest at a revision, for comparison. */
   | { readonly kind: "digest"; readonly index: LogIndex; readonly digest: string };

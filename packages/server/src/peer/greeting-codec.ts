@@ -2,6 +2,7 @@ import { ByteReader, violation } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import {
   PEER_PROTOCOL_VERSION,
+  type Entrance,
   type PeerHello,
   type PeerRefusal,
   type PeerWelcome,
@@ -36,7 +37,10 @@ const REFUSALS = [
   "MEMBERSHIP_MISMATCH",
   "LIMITS_MISMATCH",
   "NOT_A_MEMBER",
+  "REMOVED",
 ] as const satisfies readonly PeerRefusal[];
+
+const ENTRANCES = ["member", "join", "rejoin"] as const satisfies readonly Entrance[];
 
 /** What came instead of a hello: the version is all that can be told of another one's. */
 export interface OtherVersion {
@@ -64,7 +68,10 @@ export function encodePeerHello(hello: PeerHello): Uint8Array {
   writer.u53(hello.timing.heartbeatMs);
   writer.u53(hello.timing.electionTimeoutMs);
   writer.u53(hello.linkNonce);
-  writer.bool(hello.rejoin);
+  writer.u8(ENTRANCES.indexOf(hello.entrance));
+  writer.u53(hello.priority);
+  writer.bool(hello.appliedIndex !== null);
+  if (hello.appliedIndex !== null) writer.u53(hello.appliedIndex);
   return writer.finish();
 }
 
@@ -92,10 +99,18 @@ export function decodePeerHello(frame: Uint8Array): PeerHello | OtherVersion {
     },
     timing: { heartbeatMs: reader.u53(), electionTimeoutMs: reader.u53() },
     linkNonce: reader.u53(),
-    rejoin: reader.bool(),
+    entrance: readEntrance(reader),
+    priority: reader.u53(),
+    appliedIndex: reader.bool() ? reader.u53() : null,
   };
   reader.end();
   return hello;
+}
+
+function readEntrance(reader: ByteReader): Entrance {
+  const entrance = ENTRANCES[reader.u8()];
+  if (entrance === undefined) throw violation("a hello has an unknown entrance");
+  return entrance;
 }
 
 function readNames(reader: ByteReader): readonly string[] {

@@ -7,6 +7,7 @@ import {
   type Member,
   type Membership,
   type NodeId,
+  type Promotion,
   type SnapshotMeta,
 } from "@quorate/raft";
 import { violation, type ByteReader } from "./byte-reader.ts";
@@ -23,12 +24,7 @@ export function writeSnapshotMeta(writer: ByteWriter, meta: SnapshotMeta): void 
   writeIds(writer, meta.membership.outgoingVoters);
   writeIds(writer, meta.membership.learners);
   writer.u32(meta.membership.members.length);
-  for (const member of meta.membership.members) {
-    writer.u53(member.id);
-    writer.text(member.name);
-    writer.text(member.peerAddress);
-    writer.text(member.clientAddress);
-  }
+  for (const member of meta.membership.members) writeMember(writer, member);
 }
 
 /** Reads it back; the membership is validated. Throws PEER_PROTOCOL. */
@@ -75,11 +71,52 @@ export function checkMembership(membership: Membership): void {
   if (problem !== null) throw violation(`a membership is invalid: ${problem}`);
 }
 
-function readMember(reader: ByteReader): Member {
+// What a learner becomes, as a byte; after `REPLACEMENT` comes the id.
+const NONE = 0;
+const VOTER = 1;
+const REPLACEMENT = 2;
+
+/** Bytes that a member takes at most. */
+export function memberBytes({ name, peerAddress, clientAddress }: Member): number {
+  return 29 + (name.length + peerAddress.length + clientAddress.length) * 3;
+}
+
+/** Writes one member. */
+export function writeMember(writer: ByteWriter, member: Member): void {
+  writer.u53(member.id);
+  writer.text(member.name);
+  writer.text(member.peerAddress);
+  writer.text(member.clientAddress);
+  writePromotion(writer, member.promotion);
+}
+
+/** Reads it back. Throws PEER_PROTOCOL. */
+export function readMember(reader: ByteReader): Member {
   return {
     id: readNodeId(reader),
     name: reader.text(WIRE_TEXT_BYTES_MAX),
     peerAddress: reader.text(WIRE_TEXT_BYTES_MAX),
     clientAddress: reader.text(WIRE_TEXT_BYTES_MAX),
+    promotion: readPromotion(reader),
   };
+}
+
+function writePromotion(writer: ByteWriter, promotion: Promotion): void {
+  switch (promotion.kind) {
+    case "none":
+      return writer.u8(NONE);
+    case "voter":
+      return writer.u8(VOTER);
+    case "replacement":
+      writer.u8(REPLACEMENT);
+      return writer.u53(promotion.of);
+  }
+}
+
+function readPromotion(reader: ByteReader): Promotion {
+  const kind = reader.u8();
+  if (kind === NONE) return { kind: "none" };
+  if (kind === VOTER) return { kind: "voter" };
+  if (kind !== REPLACEMENT) throw violation("a promotion is of an unknown kind");
+  return { kind: "replacement", of: readNodeId(reader) };
 }

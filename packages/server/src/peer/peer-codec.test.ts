@@ -7,20 +7,15 @@ import {
   type Member,
   type Membership,
   type Message,
+  type Promotion,
   type SnapshotMeta,
 } from "@quorate/raft";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ServerError } from "../errors.ts";
+import { attempt } from "../../../../tests/support/peer/peer-lab.ts";
 import { encodeEntries } from "../storage/entry-codec.ts";
 import { WIRE_NUMBER_MAX } from "./byte-reader.ts";
-import type { PeerEnvelope, PeerHello, PeerWelcome } from "./envelope.ts";
-import {
-  decodePeerHello,
-  decodePeerWelcome,
-  encodePeerHello,
-  encodePeerWelcome,
-} from "./greeting-codec.ts";
+import type { PeerEnvelope } from "./envelope.ts";
 import { decodePeerFrame, encodePeerFrame, envelopeBytes } from "./peer-codec.ts";
 
 const from = nodeId(11);
@@ -41,11 +36,17 @@ const text = fc.string({ unit: "binary", maxLength: 20 });
 function membershipOf(ids: readonly number[], learnerCount: number): Membership {
   const sorted = [...ids].sort((a, b) => a - b).map(nodeId);
   const voters = sorted.slice(learnerCount);
+  const promotions: readonly Promotion[] = [
+    { kind: "none" },
+    { kind: "voter" },
+    { kind: "replacement", of: nodeId(1) },
+  ];
   const members: Member[] = sorted.map((id) => ({
     id,
     name: `n${id}`,
     peerAddress: "10.0.0.1:7101|10.1.0.1:7101",
     clientAddress: "é.example:7001",
+    promotion: promotions[id % 3] ?? { kind: "none" },
   }));
   return {
     voters,
@@ -173,6 +174,12 @@ const envelope: fc.Arbitrary<PeerEnvelope> = fc.oneof(
     ok: fc.boolean(),
   }),
   fc.record({ kind: fc.constant("digest" as const), index, digest: text }),
+  fc
+    .tuple(fc.constantFrom("join" as const, "rejoin" as const), membership)
+    .map(([kind, { members }]): PeerEnvelope => ({
+      kind: "joinRequest",
+      request: { kind, member: members[0]! },
+    })),
 );
 
 const heartbeat: PeerEnvelope = {
@@ -211,17 +218,6 @@ const noop = (at: number, t: number): Entry => ({
 });
 
 /** Anything but a refusal by name is a crash. */
-function attempt(decode: (frame: Uint8Array) => unknown, frame: Uint8Array): boolean {
-  try {
-    decode(frame);
-    return true;
-  } catch (error) {
-    expect(error).toBeInstanceOf(ServerError);
-    expect(error).toMatchObject({ code: "PEER_PROTOCOL" });
-    return false;
-  }
-}
-
 describe("frames of envelopes", () => {
   test("everything survives the way there, also out of a larger buffer", () => {
     fc.assert(
@@ -411,86 +407,5 @@ describe("hostile frames", () => {
     );
     frame[frame.length - 1] = 0xff;
     expect(attempt(decodePeerFrame, frame)).toBe(false);
-  });
-});
-
-const HELLO: PeerHello = {
-  kind: "hello",
-  protocolVersion: 1,
-  clusterId: "c",
-  historyId: "h",
-  nodeId: from,
-  name: "ä",
-  peerAddress: "a:1|b:2",
-  clientAddress: "a:3",
-  initialMembers: ["1", "2", "ä"],
-  limits: { bytesMax: 2 ** 40, sessionsMax: 7, sessionEphemeralsMax: 1 },
-  timing: { heartbeatMs: 100, electionTimeoutMs: 600 },
-  linkNonce: 2 ** 52,
-  rejoin: true,
-};
-
-const WELCOME: PeerWelcome = {
-  kind: "welcome",
-  protocolVersion: 1,
-  clusterId: "c",
-  historyId: "h",
-  nodeId: to,
-  name: "b",
-  peerAddress: "b:1",
-  clientAddress: "b:2",
-  formation: { index: logIndex(0), term: term(0), membership: membershipOf([1, 2, 3], 1) },
-};
-
-describe("greetings", () => {
-  test("survive the way there", () => {
-    const refused: PeerWelcome = {
-      kind: "refused",
-      protocolVersion: 7,
-      code: "OTHER_CLUSTER",
-      message: "go away",
-    };
-    expect(decodePeerHello(encodePeerHello(HELLO))).toEqual(HELLO);
-    for (const welcome of [WELCOME, { ...WELCOME, formation: null }, refused]) {
-      expect(decodePeerWelcome(encodePeerWelcome(welcome))).toEqual(welcome);
-    }
-  });
-
-  test("of another version only the version is read", () => {
-    const frame = encodePeerHello({ ...HELLO, protocolVersion: 2 });
-    const expected = { kind: "otherVersion", protocolVersion: 2 };
-    expect(decodePeerHello(frame)).toEqual(expected);
-    expect(decodePeerHello(frame.subarray(0, 5))).toEqual(expected);
-    const welcome = encodePeerWelcome({ ...WELCOME, protocolVersion: 2 });
-    expect(attempt(decodePeerWelcome, welcome)).toBe(false);
-  });
-
-  test("cut, changed and made-up ones are refused by name", () => {
-    for (const [whole, decode] of [
-      [encodePeerHello(HELLO), decodePeerHello],
-      [encodePeerWelcome(WELCOME), decodePeerWelcome],
-    ] as const) {
-      for (let cut = 0; cut < whole.length; cut += 1) {
-        if (cut !== 5 || decode === decodePeerWelcome) {
-          expect(attempt(decode, whole.subarray(0, cut))).toBe(false);
-        }
-        for (const value of [0, 1, 0x7f, 0xff]) {
-          const flipped = whole.slice();
-          flipped[cut] = value;
-          attempt(decode, flipped);
-        }
-      }
-      expect(attempt(decode, Uint8Array.of(...whole, 0))).toBe(false);
-    }
-    expect(attempt(decodePeerHello, new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"))).toBe(
-      false,
-    );
-    expect(attempt(decodePeerHello, encodePeerHello({ ...HELLO, name: "n".repeat(3000) }))).toBe(
-      false,
-    );
-    const crowd = Array.from({ length: 65 }, String);
-    expect(attempt(decodePeerHello, encodePeerHello({ ...HELLO, initialMembers: crowd }))).toBe(
-      false,
-    );
   });
 });

@@ -1,8 +1,15 @@
 import { logIndex, type LogIndex } from "@quorate/raft";
+import type { JoinRequest } from "../membership/join-request.ts";
 import { ByteReader, violation } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import type { PeerEnvelope } from "./envelope.ts";
-import { readSnapshotMeta, writeSnapshotMeta } from "./membership-codec.ts";
+import {
+  memberBytes,
+  readMember,
+  readSnapshotMeta,
+  writeMember,
+  writeSnapshotMeta,
+} from "./membership-codec.ts";
 import { messageBytes, readMessage, writeMessage, type BlockFor } from "./message-codec.ts";
 
 export type { BlockFor } from "./message-codec.ts";
@@ -19,7 +26,10 @@ const KINDS = {
   snapshotChunk: 6,
   snapshotAck: 7,
   digest: 8,
+  joinRequest: 9,
 } as const satisfies Readonly<Record<PeerEnvelope["kind"], number>>;
+
+const JOIN_REQUESTS = ["join", "rejoin"] as const;
 
 const REFUSALS = ["notLeader", "overloaded", "diskFull", "notReady"] as const;
 
@@ -47,6 +57,8 @@ export function envelopeBytes(envelope: PeerEnvelope): number {
       return 16 + envelope.unknown.length * 8;
     case "snapshotChunk":
       return chunkBytes(envelope);
+    case "joinRequest":
+      return 2 + memberBytes(envelope.request.member);
     case "proposalsRefused":
     case "snapshotAck":
       return 32;
@@ -129,6 +141,10 @@ function writeEnvelope(writer: ByteWriter, envelope: PeerEnvelope, blockFor: Blo
       writer.u53(envelope.sequence);
       writer.bool(envelope.ok);
       return;
+    case "joinRequest":
+      writer.u8(JOIN_REQUESTS.indexOf(envelope.request.kind));
+      writeMember(writer, envelope.request.member);
+      return;
     case "digest":
       writer.u53(envelope.index);
       writer.text(envelope.digest);
@@ -163,11 +179,22 @@ function readEnvelope(reader: ByteReader): PeerEnvelope {
         sequence: reader.u53(),
         ok: reader.bool(),
       };
+    case KINDS.joinRequest:
+      return {
+        kind: "joinRequest",
+        request: { kind: readJoinKind(reader), member: readMember(reader) },
+      };
     case KINDS.digest:
       return { kind: "digest", index: readIndex(reader), digest: reader.text(DIGEST_BYTES_MAX) };
     default:
       throw violation(`envelope kind ${kind} is unknown`);
   }
+}
+
+function readJoinKind(reader: ByteReader): JoinRequest["kind"] {
+  const kind = JOIN_REQUESTS[reader.u8()];
+  if (kind === undefined) throw violation("a join request is of an unknown kind");
+  return kind;
 }
 
 function readIndex(reader: ByteReader): LogIndex {

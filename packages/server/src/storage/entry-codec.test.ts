@@ -13,6 +13,7 @@ const membership = {
     name: `node ${id} ü`,
     peerAddress: "[::1]:1",
     clientAddress: "host:2",
+    promotion: { kind: "none" as const },
   })),
 };
 

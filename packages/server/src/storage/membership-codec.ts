@@ -1,4 +1,4 @@
-import { nodeId, type Member, type Membership, type NodeId } from "@quorate/raft";
+import { nodeId, type Member, type Membership, type NodeId, type Promotion } from "@quorate/raft";
 import { Packr } from "msgpackr";
 
 /** Bounds what a decoder builds before it knows better; far above any ensemble. */
@@ -10,13 +10,19 @@ export class MembershipCodecError extends Error {
   override readonly name = "MembershipCodecError";
 }
 
-/** Positional: `[voters, outgoingVoters, learners, [[id, name, peerAddress, clientAddress], …]]`. */
+/**
+ * Positional: `[voters, outgoingVoters, learners, [[id, name, peerAddress, clientAddress, promotion], …]]`, where the
+ * promotion is `false` (none), `true` (voter) or the id of the member that is replaced.
+ */
 export function encodeMembership(membership: Membership): Uint8Array {
   const members = membership.members.map((member) => [
     member.id,
     member.name,
     member.peerAddress,
     member.clientAddress,
+    member.promotion.kind === "replacement"
+      ? member.promotion.of
+      : member.promotion.kind === "voter",
   ]);
   return Uint8Array.from(
     packr.pack([membership.voters, membership.outgoingVoters, membership.learners, members]),
@@ -62,12 +68,18 @@ function text(value: unknown): string {
   return value;
 }
 
+function promotion(value: unknown): Promotion {
+  if (value === false) return { kind: "none" };
+  return value === true ? { kind: "voter" } : { kind: "replacement", of: id(value) };
+}
+
 function member(value: unknown): Member {
-  const [number, name, peerAddress, clientAddress] = list(value, 4);
+  const [number, name, peerAddress, clientAddress, becomes] = list(value, 5);
   return {
     id: id(number),
     name: text(name),
     peerAddress: text(peerAddress),
     clientAddress: text(clientAddress),
+    promotion: promotion(becomes),
   };
 }

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 import { ServerError } from "../errors.ts";
-import type { HttpHandler, HttpResponse, ListenOptions, Listener } from "../ports.ts";
+import type { HttpResponse, ListenOptions, Listener } from "../ports.ts";
 import { CLOSE_TIMEOUT_MS, WsConnection } from "./ws-connection.ts";
 
 /** Requests are small and come at once from honest clients. */
@@ -12,6 +12,8 @@ const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const TIMEOUTS_CHECKED_EVERY_MS = 1_000;
 const HEADER_BYTES_MAX = 8_192;
+/** Commands are short; what is longer is read to its end and not kept. */
+const BODY_BYTES_MAX = 16_384;
 /** Sockets beside the connections: plain HTTP requests, and handshakes under way. */
 const OTHER_SOCKETS_MAX = 64;
 /** `name`, `1.2.3.4` or `[::1]`, perhaps with a port. */
@@ -121,29 +123,41 @@ export class WsListener implements Listener {
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    // Bodies are of no use here: they are read so that the answer arrives.
-    request.resume();
     request.on("error", () => {});
     response.on("error", () => {});
+    void this.#respond(request, response);
+  }
+
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Also read where it is of no use, so that the answer arrives.
+    const body = await readBody(request);
     const { http } = this.#options;
     if (!hasValidHost(request)) return answer(response, plain(400, "bad host"));
     if (!this.#isAllowedOrigin(request)) return answer(response, plain(403, "origin not allowed"));
     if (http === null) return answer(response, plain(426, "WebSocket only"));
-    void serve(http, request, response);
+    if (body === null) return answer(response, plain(413, "the body is too long"));
+    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+    try {
+      answer(response, await http({ method: request.method ?? "GET", path, body }));
+    } catch {
+      answer(response, plain(500, "internal error"));
+    }
   }
 }
 
-async function serve(
-  http: HttpHandler,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+/** Null for one that is too long, or that broke off. */
+async function readBody(request: IncomingMessage): Promise<Uint8Array | null> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
   try {
-    answer(response, await http({ method: request.method ?? "GET", path }));
+    for await (const piece of request as AsyncIterable<Uint8Array>) {
+      bytes += piece.length;
+      if (bytes <= BODY_BYTES_MAX) pieces.push(piece);
+    }
   } catch {
-    answer(response, plain(500, "internal error"));
+    return null;
   }
+  return bytes <= BODY_BYTES_MAX ? Buffer.concat(pieces) : null;
 }
 
 function answer(response: ServerResponse, content: HttpResponse): void {

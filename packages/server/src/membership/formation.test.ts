@@ -9,6 +9,7 @@ const member = (name: string, id: number): Member => ({
   name,
   peerAddress: `${name}:1`,
   clientAddress: `${name}:2`,
+  promotion: { kind: "none" },
 });
 
 const [A, B, C] = [member("a", 30), member("b", 10), member("c", 20)];

@@ -2,7 +2,12 @@ import { nodeId, type Member, type Membership } from "@quorate/raft";
 import { describe, expect, test, vi } from "vitest";
 import { Admission, type Belonging } from "./admission.ts";
 import { clusterIdOf, Formation } from "./formation.ts";
-import { PEER_PROTOCOL_VERSION, type HeartbeatTiming, type PeerHello } from "./peer/envelope.ts";
+import {
+  PEER_PROTOCOL_VERSION,
+  type Entrance,
+  type HeartbeatTiming,
+  type PeerHello,
+} from "../peer/envelope.ts";
 
 const NAMES = ["a", "b", "c"];
 
@@ -11,6 +16,7 @@ const member = (name: string, id: number): Member => ({
   name,
   peerAddress: `${name}:1`,
   clientAddress: `${name}:2`,
+  promotion: { kind: "none" },
 });
 
 const [A, B, C] = [member("a", 30), member("b", 10), member("c", 20)];
@@ -26,7 +32,9 @@ function formed(): Belonging {
 
 interface Setting {
   readonly names?: readonly string[];
-  readonly rejoin?: boolean;
+  readonly entrance?: Entrance;
+  readonly priority?: number;
+  readonly appliedIndex?: number | null;
   readonly belonging?: Belonging | null;
   readonly membership?: Membership;
   readonly bytesMax?: number;
@@ -34,15 +42,22 @@ interface Setting {
 }
 
 function admission(self: Member, setting: Setting = {}) {
-  const { names = NAMES, rejoin = false, belonging = null } = setting;
-  const ports = { onRejoin: vi.fn(), onFormed: vi.fn(), onWarning: vi.fn(), onRefused: vi.fn() };
+  const { names = NAMES, entrance = "member", priority = 100, belonging = null } = setting;
+  const { appliedIndex = 7 } = setting;
+  const ports = {
+    onJoinRequest: vi.fn(),
+    onNewer: vi.fn(),
+    onFormed: vi.fn(),
+    onWarning: vi.fn(),
+    onRefused: vi.fn(),
+  };
   const membership = setting.membership ?? formed().formation.membership;
   const made = new Admission({
-    ...{ self, rejoin, belonging },
+    ...{ self, entrance, priority, belonging },
     formation: new Formation(names, self),
     limits: { bytesMax: setting.bytesMax ?? 1_000, sessionsMax: 10, sessionEphemeralsMax: 10 },
     timing: setting.timing ?? { heartbeatMs: 100, electionTimeoutMs: 600 },
-    ports: { ...ports, membership: () => membership },
+    ports: { ...ports, membership: () => membership, appliedIndex: () => appliedIndex },
   });
   const hello = (): PeerHello => ({ ...made.hello(), linkNonce: 1 });
   return { admission: made, hello, ...ports };
@@ -104,7 +119,7 @@ describe("a forming ensemble", () => {
   });
 
   test("is not formed with a node that only wants back in", () => {
-    const node = admission(A, { rejoin: true });
+    const node = admission(A, { entrance: "rejoin" });
     dial(node, admission(B), "b");
     dial(node, admission(C), "c");
     node.admission.tryForm();
@@ -146,31 +161,86 @@ describe("a formed ensemble", () => {
     ["another version", { protocolVersion: PEER_PROTOCOL_VERSION + 1 }, "UNSUPPORTED_VERSION"],
     ["another ensemble", { clusterId: "0".repeat(16) }, "OTHER_CLUSTER"],
     ["another history", { historyId: "later" }, "OTHER_HISTORY"],
-    ["an unknown name", { name: "d" }, "NOT_A_MEMBER"],
-    ["a stranger under a known name", { nodeId: nodeId(99) }, "IDENTITY_REFUSED"],
+    ["an unknown node", { nodeId: nodeId(99), name: "d", appliedIndex: null }, "NOT_A_MEMBER"],
+    ["a stranger of a known name", { nodeId: nodeId(99), appliedIndex: null }, "IDENTITY_REFUSED"],
+    ["who was a member once", { nodeId: nodeId(99), name: "d", appliedIndex: 7 }, "REMOVED"],
   ])("refuses %s", (_what, changes, code) => {
     expect(answerTo(changes)).toMatchObject({ kind: "refused", code });
   });
 
   test("hears a node that lost its data, on its operator's word", () => {
     const known = node();
-    const back = admission(member("b", 99), { rejoin: true });
+    const back = admission(member("b", 99), { entrance: "rejoin" });
     expect(dial(back, known, "a")).toBe(true);
-    expect(known.onRejoin).toHaveBeenCalledWith(member("b", 99));
+    const request = { kind: "rejoin", member: member("b", 99) };
+    expect(known.onJoinRequest).toHaveBeenCalledWith(request);
     expect(back.admission.belonging).toEqual(formed());
     expect(back.onRefused).not.toHaveBeenCalled();
   });
 
   test("takes no rejoin from a node that is still who it was", () => {
     const known = node();
-    const same = admission(B, { rejoin: true, belonging: formed() });
+    const same = admission(B, { entrance: "rejoin", belonging: formed() });
     expect(dial(same, known, "a")).toBe(true);
-    expect(known.onRejoin).not.toHaveBeenCalled();
+    expect(known.onJoinRequest).not.toHaveBeenCalled();
   });
 
-  test("dials nobody but its members", () => {
-    const stranger = admission(member("b", 99), { belonging: formed() });
-    expect(node().admission.onWelcome("b", stranger.admission.onHello(node().hello()))).toBe(false);
+  test("notes who wants to join, and lets it wait until it is a member", () => {
+    const known = node();
+    const newcomer = admission(member("d", 99), { names: ["a", "d"], entrance: "join" });
+    expect(dial(newcomer, known, "a")).toBe(false);
+    const request = { kind: "join", member: member("d", 99) };
+    expect(known.onJoinRequest).toHaveBeenCalledWith(request);
+    expect(newcomer.onRefused).not.toHaveBeenCalled();
+    const { membership } = formed().formation;
+    const withNewcomer = {
+      ...membership,
+      learners: [nodeId(99)],
+      members: [...membership.members, member("d", 99)],
+    };
+    const later = admission(A, { belonging: formed(), membership: withNewcomer });
+    expect(dial(newcomer, later, "a")).toBe(true);
+    expect(newcomer.admission.belonging).toEqual(formed());
+  });
+
+  test("refuses a newcomer under a name that is taken, for good", () => {
+    const known = node();
+    const newcomer = admission(member("b", 99), { entrance: "join" });
+    expect(dial(newcomer, known, "a")).toBe(false);
+    expect(known.onJoinRequest).not.toHaveBeenCalled();
+    expect(newcomer.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "IDENTITY_REFUSED" });
+  });
+
+  test("listens to an unknown member of a later membership: it may lead", () => {
+    const behind = node();
+    const ahead = admission(member("d", 99), { belonging: formed(), appliedIndex: 8 });
+    expect(dial(ahead, behind, "a")).toBe(true);
+    expect(behind.onNewer).toHaveBeenCalledWith(member("d", 99), 8);
+  });
+
+  test("is known to a node that waits for it by whoever dials, wherever its configuration leads", () => {
+    const waiting = admission(member("d", 99), { names: ["d", "gone"], entrance: "rejoin" });
+    dial(admission(C, { belonging: formed(), appliedIndex: 8 }), waiting, "d");
+    dial(admission(member("e", 98), { entrance: "join" }), waiting, "d");
+    expect(waiting.admission.acquaintances).toEqual([{ member: C, appliedIndex: 8 }]);
+    expect(waiting.onNewer).toHaveBeenCalledOnce();
+  });
+
+  test("tells a node that was removed, which ends", () => {
+    const removed = admission(member("d", 99), { belonging: formed(), appliedIndex: 7 });
+    expect(dial(removed, node(), "a")).toBe(false);
+    expect(removed.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "REMOVED" });
+  });
+
+  test("knows the priorities of those it welcomed", () => {
+    const known = node();
+    dial(admission(B, { belonging: formed(), priority: 300 }), known, "a");
+    dial(admission(member("d", 99), { priority: 900 }), known, "a");
+    expect(known.admission.priorityOf(B.id)).toBe(300);
+    expect(known.admission.priorityOf(nodeId(99))).toBe(0);
+  });
+
+  test("dials nobody of another ensemble", () => {
     const elsewhere = { ...formed(), clusterId: "f".repeat(16) };
     const other = admission(B, { belonging: elsewhere });
     expect(dial(node(), other, "b")).toBe(false);

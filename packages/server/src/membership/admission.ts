@@ -1,15 +1,17 @@
-import type { Member, Membership, SnapshotMeta } from "@quorate/raft";
-import { HEARTBEATS_PER_ELECTION_MIN } from "./config.ts";
-import { ServerError, type ServerErrorCode } from "./errors.ts";
-import { clusterIdOf, memberNamed, type Formation } from "./formation.ts";
+import type { Member, Membership, NodeId, SnapshotMeta } from "@quorate/raft";
+import { HEARTBEATS_PER_ELECTION_MIN } from "../config.ts";
+import { ServerError, type ServerErrorCode } from "../errors.ts";
 import {
   PEER_PROTOCOL_VERSION,
+  type Entrance,
   type HeartbeatTiming,
   type PeerHello,
   type PeerRefusal,
   type PeerWelcome,
-} from "./peer/envelope.ts";
-import { differenceOfLimits, type ReplicatedLimits } from "./replicated-limits.ts";
+} from "../peer/envelope.ts";
+import { differenceOfLimits, type ReplicatedLimits } from "../replicated-limits.ts";
+import { clusterIdOf, memberById, memberNamed, type Formation } from "./formation.ts";
+import type { JoinRequest } from "./join-request.ts";
 
 /** What this node is in its ensemble, once there is one. */
 export interface Belonging {
@@ -18,11 +20,25 @@ export interface Belonging {
   readonly formation: SnapshotMeta;
 }
 
+/** A member of an ensemble that this node is not, or not yet, part of. */
+export interface Acquaintance {
+  readonly member: Member;
+  /** Up to where it had applied the log when it introduced itself. */
+  readonly appliedIndex: number;
+}
+
 export interface AdmissionPorts {
   /** The membership in force; only asked when the ensemble is formed. */
   membership(): Membership;
-  /** A node asks to come back under its name with a new identity. */
-  onRejoin(member: Member): void;
+  /** Up to where this node has applied the log; null while it was never seen among the members. */
+  appliedIndex(): number | null;
+  /** A node that is no member wants to be one. */
+  onJoinRequest(request: JoinRequest): void;
+  /**
+   * A node that is no member here was one at `appliedIndex`, later than what this node has applied; it is among the
+   * `acquaintances` now.
+   */
+  onNewer(member: Member, appliedIndex: number): void;
   /** The ensemble is formed: decided here or learned from a peer. */
   onFormed(belonging: Belonging): void;
   /** Something to be put right that does no harm yet; not told twice in a row. */
@@ -33,7 +49,8 @@ export interface AdmissionPorts {
 
 export interface AdmissionOptions {
   readonly self: Member;
-  readonly rejoin: boolean;
+  readonly entrance: Entrance;
+  readonly priority: number;
   readonly formation: Formation;
   readonly limits: ReplicatedLimits;
   readonly timing: HeartbeatTiming;
@@ -43,6 +60,10 @@ export interface AdmissionOptions {
 
 /** Names that a warning is remembered for. */
 const WARNED_MAX = 64;
+/** Members met that this node does not know as such; there are never more than this. */
+const ACQUAINTANCES_MAX = 16;
+/** Nodes whose priority is remembered; there are never more members than this. */
+const PRIORITIES_MAX = 64;
 
 /**
  * Who may be a peer. A name belongs to one identity: whoever comes under a known name with another one has lost its data
@@ -52,6 +73,8 @@ export class Admission {
   readonly #options: AdmissionOptions;
   /** What was last warned of, by the name of the node it concerns. */
   readonly #warned = new Map<string, string>();
+  readonly #acquaintances = new Map<string, Acquaintance>();
+  readonly #priorities = new Map<NodeId, number>();
   #belonging: Belonging | null;
 
   constructor(options: AdmissionOptions) {
@@ -63,9 +86,19 @@ export class Admission {
     return this.#belonging;
   }
 
+  /** Who was met so: perhaps nobody else leads to the members that there are now. */
+  get acquaintances(): readonly Acquaintance[] {
+    return [...this.#acquaintances.values()];
+  }
+
+  /** As the node said it when it last dialled; 0 for whoever has not. */
+  priorityOf(id: NodeId): number {
+    return this.#priorities.get(id) ?? 0;
+  }
+
   /** For an ensemble of one, which has nobody to wait for. */
   tryForm(): void {
-    if (this.#belonging !== null || this.#options.rejoin) return;
+    if (this.#belonging !== null || this.#options.entrance !== "member") return;
     const formation = this.#options.formation.result();
     if (formation === null) return;
     const clusterId = clusterIdOf(formation.membership);
@@ -73,7 +106,7 @@ export class Admission {
   }
 
   hello(): Omit<PeerHello, "linkNonce"> {
-    const { self, rejoin, formation, limits, timing } = this.#options;
+    const { self, entrance, priority, formation, limits, timing, ports } = this.#options;
     return {
       kind: "hello",
       protocolVersion: PEER_PROTOCOL_VERSION,
@@ -86,7 +119,9 @@ export class Admission {
       initialMembers: formation.names,
       limits,
       timing,
-      rejoin,
+      entrance,
+      priority,
+      appliedIndex: this.#belonging === null ? null : ports.appliedIndex(),
     };
   }
 
@@ -99,9 +134,17 @@ export class Admission {
     const difference = differenceOfLimits(limits, hello.limits, `at "${hello.name}"`);
     if (difference !== null) return refused("LIMITS_MISMATCH", difference);
     this.#compareTiming(hello);
-    return this.#belonging === null
-      ? this.#meetForming(hello)
-      : this.#meetFormed(hello, this.#belonging);
+    const answer =
+      this.#belonging === null
+        ? this.#meetForming(hello)
+        : this.#meetFormed(hello, this.#belonging);
+    if (answer.kind === "welcome") this.#notePriority(hello);
+    return answer;
+  }
+
+  #notePriority({ nodeId, priority }: PeerHello): void {
+    if (this.#priorities.size >= PRIORITIES_MAX) this.#priorities.clear();
+    this.#priorities.set(nodeId, priority);
   }
 
   /** No reason to refuse anybody: otherwise the timing of an ensemble could not be changed node by node. */
@@ -121,7 +164,11 @@ export class Admission {
 
   #meetForming(hello: PeerHello): PeerWelcome {
     // A formed peer tells us the formation when we dial it; until then its word is enough to listen.
-    if (hello.clusterId !== "" || hello.rejoin) return this.#welcome();
+    if (hello.clusterId !== "") {
+      if (hello.appliedIndex !== null) this.#acquaint(hello, hello.appliedIndex);
+      return this.#welcome();
+    }
+    if (hello.entrance !== "member") return this.#welcome();
     const { formation } = this.#options;
     if (hello.initialMembers.join() !== formation.names.join()) {
       const text =
@@ -137,6 +184,14 @@ export class Admission {
     return welcome;
   }
 
+  #acquaint(hello: PeerHello, appliedIndex: number): void {
+    const { name } = hello;
+    if (this.#acquaintances.size >= ACQUAINTANCES_MAX && !this.#acquaintances.has(name)) return;
+    const member = memberOf(hello);
+    this.#acquaintances.set(name, { member, appliedIndex });
+    this.#options.ports.onNewer(member, appliedIndex);
+  }
+
   #meetFormed(hello: PeerHello, belonging: Belonging): PeerWelcome {
     if (hello.clusterId !== "" && hello.clusterId !== belonging.clusterId) {
       const text = `"${hello.name}" belongs to ensemble ${hello.clusterId}, this is ${belonging.clusterId}`;
@@ -145,17 +200,45 @@ export class Admission {
     if (hello.clusterId !== "" && hello.historyId !== belonging.historyId) {
       return refused("OTHER_HISTORY", `"${hello.name}" belongs to another history`);
     }
-    const present = memberNamed(this.#options.ports.membership(), hello.name);
-    if (present === undefined) return refused("NOT_A_MEMBER", `"${hello.name}" is no member`);
-    if (present.id === hello.nodeId) return this.#welcome();
-    if (hello.rejoin) {
-      this.#options.ports.onRejoin(memberOf(hello));
+    const membership = this.#options.ports.membership();
+    if (memberById(membership, hello.nodeId) !== undefined) return this.#welcome();
+    return hello.appliedIndex === null
+      ? this.#meetStranger(hello, memberNamed(membership, hello.name))
+      : this.#meetFormer(hello, hello.appliedIndex);
+  }
+
+  /** It never was a member as far as it knows; `namesake` is one. */
+  #meetStranger(hello: PeerHello, namesake: Member | undefined): PeerWelcome {
+    const { entrance, name } = hello;
+    const { ports } = this.#options;
+    const member = memberOf(hello);
+    if (entrance === "rejoin" && namesake !== undefined) {
+      ports.onJoinRequest({ kind: "rejoin", member });
       return this.#welcome();
     }
+    if (entrance === "join" && namesake === undefined) {
+      ports.onJoinRequest({ kind: "join", member });
+      const text = `"${name}" is no member yet: add it with \`quorate member add ${name}\``;
+      return refused("NOT_A_MEMBER", text);
+    }
+    if (namesake === undefined) return refused("NOT_A_MEMBER", `"${name}" is no member`);
     const text =
-      `"${hello.name}" is known to this ensemble under another identity. If its data was lost, ` +
-      "start it with --rejoin on an empty data directory: it comes back as a new member";
+      entrance === "join"
+        ? `another node of this ensemble is called "${name}": start this one under a name of its own`
+        : `"${name}" is known to this ensemble under another identity. If its data was lost, ` +
+          "start it with --rejoin on an empty data directory: it comes back as a new member";
     return refused("IDENTITY_REFUSED", text);
+  }
+
+  /** It was a member of the log up to `appliedIndex`, and is none as this node knows it: one of both is behind. */
+  #meetFormer(hello: PeerHello, appliedIndex: number): PeerWelcome {
+    const { ports } = this.#options;
+    if (appliedIndex > (ports.appliedIndex() ?? -1)) {
+      this.#acquaint(hello, appliedIndex);
+      return this.#welcome();
+    }
+    const text = `"${hello.name}" was removed from this ensemble; on an empty data directory it may join again`;
+    return refused("REMOVED", text);
   }
 
   #welcome(): PeerWelcome {
@@ -182,19 +265,20 @@ export class Admission {
     }
     if (welcome.name !== name) return false;
     if (this.#belonging === null) return this.#learn(welcome);
-    if (welcome.clusterId !== "" && welcome.clusterId !== this.#belonging.clusterId) return false;
-    return memberNamed(this.#options.ports.membership(), name)?.id === welcome.nodeId;
+    const { clusterId } = welcome;
+    return clusterId === "" || clusterId === this.#belonging.clusterId;
   }
 
   #learn(welcome: Extract<PeerWelcome, { readonly kind: "welcome" }>): boolean {
-    const { self, rejoin, formation } = this.#options;
+    const { self, entrance, formation } = this.#options;
+    const isForming = entrance === "member";
     if (welcome.formation === null) {
-      if (rejoin || !formation.meet(memberOf(welcome))) return false;
+      if (!isForming || !formation.meet(memberOf(welcome))) return false;
       this.tryForm();
       return true;
     }
     const known = memberNamed(welcome.formation.membership, self.name);
-    if (!rejoin && known?.id !== self.id) {
+    if (isForming && known?.id !== self.id) {
       this.#onRefusal(welcome.name, "IDENTITY_REFUSED", "the formation names another identity");
       return false;
     }
@@ -204,9 +288,13 @@ export class Admission {
   }
 
   #onRefusal(name: string, code: PeerRefusal, message: string): void {
+    if (code === "REMOVED") {
+      this.#options.ports.onRefused(new ServerError("REMOVED", message));
+      return;
+    }
     // A member may not have heard of us yet; whoever has no ensemble at all has nothing to wait for.
-    if (this.#belonging !== null || this.#options.rejoin) return;
-    if (code === "UNSUPPORTED_VERSION" || code === "NOT_A_MEMBER") return;
+    const mayWait = this.#belonging !== null || this.#options.entrance === "rejoin";
+    if (mayWait || code === "UNSUPPORTED_VERSION" || code === "NOT_A_MEMBER") return;
     this.#options.ports.onRefused(
       new ServerError(reasonOf(code), `refused by "${name}": ${message}`),
     );
@@ -245,7 +333,7 @@ function memberOf(said: {
   readonly clientAddress: string;
 }): Member {
   const { name, peerAddress, clientAddress } = said;
-  return { id: said.nodeId, name, peerAddress, clientAddress };
+  return { id: said.nodeId, name, peerAddress, clientAddress, promotion: { kind: "none" } };
 }
 
 function refused(code: PeerRefusal, message: string): PeerWelcome {

@@ -1,0 +1,105 @@
+import {
+  inspectNode,
+  recoverNode,
+  systemPorts,
+  type FoundedEnsemble,
+  type NodeRemains,
+} from "@quorate/server";
+import type { Command } from "commander";
+import { resolve } from "node:path";
+import { usageError } from "../cli-error.ts";
+import type { CliContext } from "../context.ts";
+import { jsonLine } from "../format/json.ts";
+import { formatFounded, foundingError, readMember } from "../founded-ensemble.ts";
+
+interface RecoverFlags {
+  readonly to?: string;
+  readonly member?: string;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds `recover`. */
+export function addRecoverCommand(program: Command, context: CliContext): void {
+  program
+    .command("recover <directory>")
+    .description("begin anew with what one stopped node has, when a majority is lost for good")
+    .option("--to <folder>", "the new data directory; without it, only show what the node has")
+    .option("--member <name=peer,client>", "name and addresses of the new node, with --to")
+    .option("--yes", "do not ask")
+    .option("--json", "print JSON, one value")
+    .addHelpText("after", HELP)
+    .action((directory: string, flags: RecoverFlags) => runRecover(context, directory, flags));
+}
+
+const HELP = `
+Only for when more than half of the voters will never come back. Look at every survivor first: the
+one with the highest term, and then the highest zxid, has the most.
+`;
+
+const CONSEQUENCES = `
+This begins a new history, with this node alone:
+- What the lost nodes had acknowledged and this one never received is lost for good.
+- Writes that nobody was ever told of may turn out to have happened.
+- Clients get new sessions. Sessions of before end after their timeouts, and their ephemerals with them.
+- Nodes of the old history are refused from now on, this node's old data directory among them: do not
+  start any of them again, or there are two ensembles.
+`;
+
+async function runRecover(
+  context: CliContext,
+  directory: string,
+  flags: RecoverFlags,
+): Promise<void> {
+  const source = resolve(context.workingDirectory, directory);
+  const remains = await founding(() => inspectNode(systemPorts(), source));
+  if (flags.to === undefined) {
+    const text = flags.json === true ? jsonLine(remains) : formatRemains(directory, remains);
+    context.out.write(text);
+    return;
+  }
+  if (flags.member === undefined) {
+    throw usageError(
+      "--to needs --member",
+      `say where the new node is reached, for example --member ${remains.name}=127.0.0.1:7101,127.0.0.1:7001`,
+    );
+  }
+  const member = readMember(flags.member);
+  context.err.write(formatRemains(directory, remains) + CONSEQUENCES);
+  await confirm(context, remains, flags.yes === true);
+  const target = { directory: resolve(context.workingDirectory, flags.to), member };
+  const founded: FoundedEnsemble = await founding(() => recoverNode(systemPorts(), source, target));
+  const text = flags.json === true ? jsonLine(founded) : formatFounded(founded, flags.member);
+  context.out.write(text);
+}
+
+async function founding<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw foundingError(error);
+  }
+}
+
+async function confirm(
+  context: CliContext,
+  { name }: NodeRemains,
+  isConfirmed: boolean,
+): Promise<void> {
+  if (isConfirmed) return;
+  const answer = await context.ask(`Type the node's name (${name}) to go on: `);
+  if (answer?.trim() === name) return;
+  throw usageError(
+    answer === null ? "nobody is there to confirm it" : "not confirmed; nothing was changed",
+    "--yes confirms it beforehand",
+  );
+}
+
+function formatRemains(directory: string, remains: NodeRemains): string {
+  const { name, clusterId, historyId, term, zxid, znodes, sessions, digest, voters } = remains;
+  return (
+    `${directory} is of node ${name} of ensemble ${clusterId}, history ${historyId}\n` +
+    `  term ${term}, zxid ${zxid}: ${znodes} znodes, ${sessions} sessions, digest ${digest}\n` +
+    `  voters as it knows: ${voters.join(", ")}\n`
+  );
+}

@@ -1,0 +1,58 @@
+import { restoreBackup, systemPorts, type FoundedEnsemble } from "@quorate/server";
+import type { Command } from "commander";
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { readBackupFile } from "../backup-file.ts";
+import { usageError } from "../cli-error.ts";
+import type { CliContext } from "../context.ts";
+import { jsonLine } from "../format/json.ts";
+import { formatFounded, foundingError, readMember } from "../founded-ensemble.ts";
+
+interface RestoreFlags {
+  readonly to: string;
+  readonly member: string;
+  readonly json?: boolean;
+}
+
+/** Adds `restore` below `snapshot`. */
+export function addRestoreCommand(snapshot: Command, context: CliContext): void {
+  snapshot
+    .command("restore <file>")
+    .description("begin a new ensemble of one node with what a backup holds; others join it later")
+    .requiredOption("--to <folder>", "the node's data directory, which must not exist or be empty")
+    .requiredOption("--member <name=peer,client>", "the node's name and its two addresses")
+    .option("--json", "print JSON, one value")
+    .addHelpText("after", HELP)
+    .action((file: string, flags: RestoreFlags) => runRestore(context, file, flags));
+}
+
+const HELP = `
+The new ensemble has a history of its own: clients of the old one get new sessions, and nodes of
+the old one are refused. Sessions in the backup end after their timeouts, and their ephemerals
+with them.
+`;
+
+async function runRestore(context: CliContext, file: string, flags: RestoreFlags): Promise<void> {
+  const member = readMember(flags.member);
+  const path = resolve(context.workingDirectory, file);
+  const directory = resolve(context.workingDirectory, flags.to);
+  await refuseUnreadable(path, file);
+  let founded: FoundedEnsemble;
+  try {
+    const backup = readBackupFile(path, context.err, "restoring");
+    founded = await restoreBackup(systemPorts(), backup, { directory, member });
+  } catch (error) {
+    throw foundingError(error);
+  }
+  const text = flags.json === true ? jsonLine(founded) : formatFounded(founded, flags.member);
+  context.out.write(text);
+}
+
+async function refuseUnreadable(path: string, file: string): Promise<void> {
+  try {
+    if ((await stat(path)).isFile()) return;
+  } catch {
+    // Told below.
+  }
+  throw usageError(`there is no file ${file}`, "name one that `quorate snapshot save` wrote");
+}

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { CliError, type CliErrorCode } from "../cli-error.ts";
+import type { CliContext } from "../context.ts";
+import { EXIT_CODES, type ExitCode } from "../exit-code.ts";
+import { JsonFields } from "../json-fields.ts";
+import { httpAddressOf } from "../servers.ts";
+
+/** Where a command goes, and how long it is tried, ms. */
+export interface LeaderQuestion {
+  readonly servers: readonly string[];
+  readonly path: "/members" | "/leader";
+  readonly value: unknown;
+  readonly timeoutMs: number;
+}
+
+const RETRY_MS = 200;
+
+/** Answers that are final: nothing would change by asking again. */
+const FINAL: ReadonlyMap<string, { readonly code: CliErrorCode; readonly exitCode: ExitCode }> =
+  new Map([
+    ["REQUEST_INVALID", { code: "REQUEST_INVALID", exitCode: EXIT_CODES.failed }],
+    ["MEMBER_UNKNOWN", { code: "MEMBER_UNKNOWN", exitCode: EXIT_CODES.notFound }],
+    ["MEMBER_EXISTS", { code: "MEMBER_EXISTS", exitCode: EXIT_CODES.conflict }],
+    ["QUORUM_AT_RISK", { code: "QUORUM_AT_RISK", exitCode: EXIT_CODES.conflict }],
+    ["TRANSFER_FAILED", { code: "TRANSFER_FAILED", exitCode: EXIT_CODES.failed }],
+  ]);
+
+interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly leader: string | null;
+}
+
+/**
+ * Has the leader carry a command out, whichever of the servers it is, and returns what it answers. While there is no
+ * leader, or another change is under way, it is asked again until the time is over.
+ */
+export async function askLeader(context: CliContext, question: LeaderQuestion): Promise<unknown> {
+  const deadlineMs = performance.now() + question.timeoutMs;
+  for (;;) {
+    const reasons: string[] = [];
+    const asked = new Set<string>();
+    const queue = [...question.servers];
+    for (let server = queue.shift(); server !== undefined; server = queue.shift()) {
+      if (asked.has(server)) continue;
+      asked.add(server);
+      const answer = await post(context, server, question, deadlineMs);
+      if (answer.kind === "done") return answer.value;
+      const { code, message, leader } = answer.refusal;
+      refuseIfFinal(code, message);
+      reasons.push(`${server}: ${message}`);
+      if (leader !== null) queue.unshift(leader);
+    }
+    if (performance.now() + RETRY_MS > deadlineMs) throw noLeader(reasons);
+    await sleep(RETRY_MS);
+  }
+}
+
+type Answer =
+  | { readonly kind: "done"; readonly value: unknown }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
+
+async function post(
+  context: CliContext,
+  server: string,
+  { path, value }: LeaderQuestion,
+  deadlineMs: number,
+): Promise<Answer> {
+  const leftMs = Math.ceil(Math.max(RETRY_MS, deadlineMs - performance.now()));
+  try {
+    const { status, body } = await context.postJson(httpAddressOf(server) + path, value, leftMs);
+    if (status === 200) return { kind: "done", value: JSON.parse(body) };
+    return { kind: "refused", refusal: refusalIn(body) };
+  } catch (error) {
+    return { kind: "refused", refusal: { code: "", message: textOf(error), leader: null } };
+  }
+}
+
+function refusalIn(body: string): Refusal {
+  const fields = JsonFields.parse(body);
+  const [code, message] = [fields.text("code"), fields.text("message")];
+  return { code, message, leader: fields.optionalText("leader") };
+}
+
+function refuseIfFinal(code: string, message: string): void {
+  const known = FINAL.get(code);
+  if (known !== undefined) throw new CliError(known.code, message, { exitCode: known.exitCode });
+}
+
+function noLeader(reasons: readonly string[]): CliError {
+  return new CliError("NO_LEADER", `no leader took the command (${reasons.join("; ")})`, {
+    exitCode: EXIT_CODES.unavailable,
+    hint: "look at `quorate status`: more than half of the voters must run and reach one another",
+  });
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === "TimeoutError") return "no answer in time";
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { CliError } from "../cli-error.ts";
+import type { CliContext, TextSink } from "../context.ts";
+import { EXIT_CODES } from "../exit-code.ts";
+import { askMembers, type MemberList } from "./member-list.ts";
+
+/** What is waited for. */
+export interface MemberGoal {
+  /** Who has to vote, or with `asLearner` to be a learner; null: nobody in particular. */
+  readonly arrives: string | null;
+  readonly asLearner: boolean;
+  /** Who has to be gone; null: nobody. */
+  readonly leaves: string | null;
+}
+
+/** How it is waited. */
+export interface MemberWait {
+  readonly servers: readonly string[];
+  /** ms; Infinity: for as long as it takes. */
+  readonly patienceMs: number;
+  /** Called while `arrives` is neither a member nor invited: the leader that invited it leads no more. */
+  inviteAgain(): Promise<void>;
+}
+
+const POLL_MS = 250;
+const STATUS_TIMEOUT_MS = 2_000;
+const REMIND_EVERY = 20;
+
+/**
+ * Waits until the membership is as wanted and shows what happens meanwhile. Resolves with the list as it is then. Rejects
+ * with TIMEOUT, and with ABORTED on a signal; what was begun goes on by itself.
+ */
+export async function waitForMembers(
+  context: CliContext,
+  goal: MemberGoal,
+  wait: MemberWait,
+): Promise<MemberList> {
+  using story = new Story(context.err);
+  const servers = new Set(wait.servers);
+  let isInterrupted = false;
+  using _signals = context.onSignal(() => {
+    isInterrupted = true;
+  });
+  const deadlineMs = performance.now() + wait.patienceMs;
+  for (let looks = 0; ; looks += 1) {
+    const list = await askMembers(context, [...servers], STATUS_TIMEOUT_MS);
+    if (list !== null) {
+      for (const { clientAddress } of list.members) servers.add(clientAddress);
+      if (isReached(goal, list)) return list;
+      const isLost = goal.arrives !== null && !isExpected(goal.arrives, list);
+      if (isLost && looks % REMIND_EVERY === 0) await wait.inviteAgain();
+    }
+    story.tell(describe(goal, list));
+    if (isInterrupted) throw interrupted();
+    if (performance.now() > deadlineMs) throw tooLate();
+    await sleep(POLL_MS);
+  }
+}
+
+function isReached({ arrives, asLearner, leaves }: MemberGoal, { members }: MemberList): boolean {
+  if (members.some(({ name, role }) => name === leaves || role === "leaving")) return false;
+  if (arrives === null) return true;
+  const role = members.find(({ name }) => name === arrives)?.role;
+  return asLearner ? role === "learner" : role === "voter" || role === "leader";
+}
+
+function isExpected(name: string, { members, invited }: MemberList): boolean {
+  return invited.includes(name) || members.some((member) => member.name === name);
+}
+
+function describe({ arrives, leaves }: MemberGoal, list: MemberList | null): string {
+  if (list === null) return "no leader answers now";
+  const member = list.members.find(({ name }) => name === arrives);
+  if (arrives !== null && member === undefined) return `waiting for ${arrives} to come`;
+  if (member !== undefined && member.role === "learner") {
+    if (!member.isActive) return `${member.name} is a learner, and is not heard of`;
+    if (member.isSentImage) return `${member.name} is sent the tree`;
+    return `${member.name} is a learner, ${member.behind} entries behind`;
+  }
+  return leaves === null ? "the change is under way" : `${leaves} is leaving`;
+}
+
+/** Tells each thing once; on a terminal in one line that changes. */
+class Story implements Disposable {
+  readonly #sink: TextSink;
+  #told = "";
+
+  constructor(sink: TextSink) {
+    this.#sink = sink;
+  }
+
+  tell(text: string): void {
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#sink.write(this.#sink.isTerminal ? `\r\u001b[K${text}` : `${text}\n`);
+  }
+
+  /** Takes the line away. */
+  [Symbol.dispose](): void {
+    if (this.#told !== "" && this.#sink.isTerminal) this.#sink.write("\r\u001b[K");
+  }
+}
+
+function interrupted(): CliError {
+  return new CliError("ABORTED", "interrupted; what was begun goes on", {
+    exitCode: EXIT_CODES.interrupted,
+    hint: "`quorate member ls` shows how far it is",
+  });
+}
+
+function tooLate(): CliError {
+  return new CliError("TIMEOUT", "it is not done yet; what was begun goes on", {
+    exitCode: EXIT_CODES.timedOut,
+    hint: "`quorate member ls` shows how far it is",
+  });
+}

@@ -1,0 +1,136 @@
+import {
+  isVoter,
+  type NodeId,
+  type RaftInput,
+  type RaftStatus,
+  type StepResult,
+} from "@quorate/raft";
+import { ServerError } from "./errors.ts";
+import { memberNamed } from "./membership/formation.ts";
+import { pollUntil } from "./poll-until.ts";
+import type { MonotonicClock } from "./ports.ts";
+
+/** What {@link Leadership} works with. */
+export interface LeadershipPorts {
+  readonly clock: MonotonicClock;
+  status(): RaftStatus;
+  step(input: RaftInput): StepResult;
+  /** As the node said it; whoever has not said any has none. */
+  priorityOf(id: NodeId): number;
+  /** How this node's own compares. */
+  readonly ownPriority: number;
+}
+
+/** How long somebody has to be well, and preferred, before leadership goes there, in looks. */
+const PREFERRED_LOOKS = 25;
+/** A successor that has not taken over after this many ms is not going to. */
+const TRANSFER_MS = 2_000;
+
+/**
+ * Who leads, as far as a node that leads may choose: a successor when it stops, another node that an operator names, and in
+ * quiet times the node with the highest priority.
+ */
+export class Leadership {
+  readonly #ports: LeadershipPorts;
+  #preferred: { readonly id: NodeId; readonly looks: number } | null = null;
+  /** What was committed at the last look. */
+  #committed = 0;
+
+  constructor(ports: LeadershipPorts) {
+    this.#ports = ports;
+  }
+
+  /** Asks the best successor to take over; resolves when somebody leads, or after `timeoutMs`, with whether it is another. */
+  async handOver(timeoutMs: number): Promise<boolean> {
+    const to = this.successor(() => true);
+    return to !== null && this.#hand(to, timeoutMs);
+  }
+
+  /**
+   * Has the voter called `name` lead, or for null the best successor. Resolves with the new leader's name. Rejects with
+   * NOT_LEADER, MEMBER_UNKNOWN, and TRANSFER_FAILED where the node cannot lead now or did not take over in time.
+   */
+  async transfer(name: string | null): Promise<string> {
+    const status = this.#ports.status();
+    if (status.role !== "leader") {
+      throw new ServerError("NOT_LEADER", "this node does not lead the ensemble");
+    }
+    const { members } = status.membership;
+    const to = name === null ? this.successor(() => true) : targetOf(status, name);
+    if (to === null) throw failed("no other voter is heard of");
+    if (to !== status.id && !(await this.#hand(to, TRANSFER_MS))) {
+      throw failed(`${nameOf(members, to)} did not take over within ${TRANSFER_MS / 1000} s`);
+    }
+    return nameOf(members, this.#ports.status().leader ?? to);
+  }
+
+  /**
+   * The voter to hand over to: one that is heard of and `mayLead`; of those that have everything committed the one with the
+   * highest priority, else the one furthest along.
+   */
+  successor(mayLead: (id: NodeId) => boolean): NodeId | null {
+    const { role, membership, commitIndex, peers } = this.#ports.status();
+    if (role !== "leader") return null;
+    const fit = peers.filter(
+      ({ id, recentlyActive }) => recentlyActive && isVoter(membership, id) && mayLead(id),
+    );
+    const rank = ({ id, matchIndex }: (typeof fit)[number]): number =>
+      matchIndex >= commitIndex ? this.#ports.priorityOf(id) : -1;
+    const [best] = fit.sort((a, b) => rank(b) - rank(a) || b.matchIndex - a.matchIndex);
+    return best?.id ?? null;
+  }
+
+  /** Called every now and then: a leader lets a node with a higher priority lead that has been well for a while. */
+  keep(): void {
+    const ports = this.#ports;
+    const { role, transferringTo, commitIndex, peers } = ports.status();
+    const seenCommitted = this.#committed;
+    this.#committed = commitIndex;
+    const to = role === "leader" && transferringTo === null ? this.successor(() => true) : null;
+    const peer = peers.find(({ id }) => id === to);
+    const isPreferred =
+      peer !== undefined &&
+      peer.matchIndex >= seenCommitted &&
+      ports.priorityOf(peer.id) > ports.ownPriority;
+    if (!isPreferred) {
+      this.#preferred = null;
+      return;
+    }
+    const looks = this.#preferred?.id === peer.id ? this.#preferred.looks + 1 : 1;
+    this.#preferred = looks < PREFERRED_LOOKS ? { id: peer.id, looks } : null;
+    if (looks === PREFERRED_LOOKS) ports.step({ kind: "transferLeadership", to: peer.id });
+  }
+
+  async #hand(to: NodeId, timeoutMs: number): Promise<boolean> {
+    const ports = this.#ports;
+    const { term } = ports.status();
+    if (!ports.step({ kind: "transferLeadership", to }).ok) return false;
+    return pollUntil(ports.clock, timeoutMs, () => {
+      const now = ports.status();
+      return now.term > term && now.leader !== null && now.leader !== now.id;
+    });
+  }
+}
+
+function targetOf({ id, membership, peers }: RaftStatus, name: string): NodeId {
+  const member = memberNamed(membership, name);
+  if (member === undefined) {
+    const names = membership.members.map((each) => each.name).sort();
+    throw new ServerError(
+      "MEMBER_UNKNOWN",
+      `${name} is no member; the members are ${names.join(", ")}`,
+    );
+  }
+  if (!isVoter(membership, member.id)) throw failed(`${name} is a learner, which cannot lead`);
+  const isHeard = peers.some((peer) => peer.id === member.id && peer.recentlyActive);
+  if (member.id !== id && !isHeard) throw failed(`${name} is not heard of`);
+  return member.id;
+}
+
+function nameOf(members: RaftStatus["membership"]["members"], id: NodeId): string {
+  return members.find((member) => member.id === id)?.name ?? String(id);
+}
+
+function failed(text: string): ServerError {
+  return new ServerError("TRANSFER_FAILED", text);
+}

@@ -1,0 +1,77 @@
+import type { Member, Promotion } from "@quorate/raft";
+
+/** Nodes and invitations that are remembered; there are never more members than this. */
+const REMEMBERED_MAX = 16;
+/** A node that asks in vain asks again within a second, ms. */
+const ASKING_MS = 5_000;
+/** An invitation that nobody took up ends after this, ms; whoever gave it may give it again. */
+export const INVITED_MS = 600_000;
+
+interface Until {
+  readonly untilMs: number;
+}
+
+/**
+ * Who may come in, and who would like to. A node becomes a member when both meet under one name: whoever asks without an
+ * invitation is not let in, and an invitation alone takes nobody in.
+ */
+export class Invitations {
+  readonly #invited = new Map<string, Until & { readonly promotion: Promotion }>();
+  readonly #asking = new Map<string, Until & { readonly member: Member }>();
+
+  /** The node called `name` may come. */
+  invite(name: string, promotion: Promotion, nowMs: number): void {
+    remember(this.#invited, name, { promotion, untilMs: nowMs + INVITED_MS });
+  }
+
+  /** The invitation, or the node's wish, is of the past. */
+  withdraw(name: string): void {
+    this.#invited.delete(name);
+    this.#asking.delete(name);
+  }
+
+  /** A node asks to come in. */
+  onAsked(member: Member, nowMs: number): void {
+    remember(this.#asking, member.name, { member, untilMs: nowMs + ASKING_MS });
+  }
+
+  isInvited(name: string, nowMs: number): boolean {
+    this.#forget(nowMs);
+    return this.#invited.has(name);
+  }
+
+  /** Nodes that ask to come in now. */
+  asking(nowMs: number): readonly Member[] {
+    this.#forget(nowMs);
+    return [...this.#asking.values()].map(({ member }) => member);
+  }
+
+  /** Names that are invited and do not ask. */
+  awaited(nowMs: number): readonly string[] {
+    this.#forget(nowMs);
+    return [...this.#invited.keys()].filter((name) => !this.#asking.has(name));
+  }
+
+  /** Who may be taken in now, as it was invited to be. */
+  welcome(nowMs: number): readonly Member[] {
+    return this.asking(nowMs).flatMap((member) => {
+      const promotion = this.#invited.get(member.name)?.promotion;
+      return promotion === undefined ? [] : [{ ...member, promotion }];
+    });
+  }
+
+  #forget(nowMs: number): void {
+    for (const known of [this.#invited, this.#asking]) {
+      for (const [name, { untilMs }] of known) if (untilMs <= nowMs) known.delete(name);
+    }
+  }
+}
+
+/** The oldest makes room: strangers may call themselves anything. */
+function remember<T>(known: Map<string, T>, name: string, value: T): void {
+  known.delete(name);
+  known.set(name, value);
+  if (known.size <= REMEMBERED_MAX) return;
+  const [oldest] = known.keys();
+  if (oldest !== undefined) known.delete(oldest);
+}

@@ -1,0 +1,124 @@
+import {
+  isVoter,
+  type Member,
+  type Membership,
+  type NodeId,
+  type PeerStatus,
+  type Term,
+} from "@quorate/raft";
+import { memberById, memberNamed } from "./formation.ts";
+import { Invitations } from "./invitations.ts";
+import type { JoinRequest } from "./join-request.ts";
+import { promoted, withLearner, withoutMember } from "./membership-steps.ts";
+import { losesQuorum } from "./tolerance.ts";
+
+/** What a leader knows of the membership. */
+export interface MembershipView {
+  readonly self: NodeId;
+  readonly term: Term;
+  readonly membership: Membership;
+  readonly commitIndex: number;
+  readonly changePending: boolean;
+  readonly peers: readonly Pick<PeerStatus, "id" | "matchIndex" | "recentlyActive">[];
+  readonly nowMs: number;
+}
+
+/** True for who is heard of now, as the leader sees it. */
+export function isActiveIn({ self, peers }: MembershipView): (id: NodeId) => boolean {
+  return (id) => id === self || peers.some((peer) => peer.id === id && peer.recentlyActive);
+}
+
+/** Requests kept; there are never more members than this. */
+const REQUESTS_MAX = 16;
+
+interface Rejoin {
+  readonly wanted: Member;
+  /** Who had the name when it was asked for. */
+  readonly present: NodeId | null;
+}
+
+/**
+ * Sees to the changes of the membership that go on by themselves: who was invited and comes is taken in, who lost its data
+ * comes back in the place of its old identity, and who has caught up votes. Everybody begins as a learner. What a learner
+ * becomes is part of the membership, so it does not matter who leads meanwhile.
+ */
+export class MembershipKeeper {
+  readonly invitations: Invitations = new Invitations();
+  readonly #rejoins = new Map<string, Rejoin>();
+  /** What was committed at the last look of this term. */
+  #looked: { readonly term: Term; readonly commitIndex: number } | null = null;
+
+  /** A node asks to be taken in; heard over a verified link or from a member that heard it. */
+  onRequest({ kind, member }: JoinRequest, membership: Membership, nowMs: number): void {
+    if (kind === "join") {
+      this.invitations.onAsked(member, nowMs);
+      return;
+    }
+    const { name } = member;
+    if (this.#rejoins.size >= REQUESTS_MAX && !this.#rejoins.has(name)) return;
+    const present = memberNamed(membership, name)?.id ?? null;
+    this.#rejoins.set(name, { wanted: member, present });
+  }
+
+  /** The next change to propose, or null. Called by a leader, again and again. */
+  next(view: MembershipView): Membership | null {
+    const caughtUpAt = this.#look(view);
+    if (view.changePending) return null;
+    return this.#rejoined(view) ?? this.#joined(view) ?? promotion(view, caughtUpAt);
+  }
+
+  /**
+   * The index that a learner must have reached: it then has all that was committed at the look before, so it is no further
+   * behind than the time between two looks, whatever the load (Raft thesis, section 4.2.1).
+   */
+  #look({ term, commitIndex }: MembershipView): number {
+    const before = this.#looked?.term === term ? this.#looked.commitIndex : Infinity;
+    this.#looked = { term, commitIndex };
+    return before;
+  }
+
+  #rejoined(view: MembershipView): Membership | null {
+    const { membership } = view;
+    const isActive = isActiveIn(view);
+    for (const [name, { wanted, present: asked }] of this.#rejoins) {
+      const present = memberNamed(membership, name);
+      if (present === undefined || present.id !== asked || present.id === wanted.id) {
+        // It was taken in, or somebody else was since: the request is of the past.
+        this.#rejoins.delete(name);
+        continue;
+      }
+      // Whoever still speaks under the old identity has not lost anything; the last words of one who did fade away.
+      if (isActive(present.id)) continue;
+      const becomes = isVoter(membership, present.id) ? VOTER : present.promotion;
+      const rest = withoutMember(membership, present.id);
+      return withLearner(rest, { ...wanted, promotion: becomes });
+    }
+    return null;
+  }
+
+  #joined(view: MembershipView): Membership | null {
+    const { membership, nowMs } = view;
+    for (const member of this.invitations.welcome(nowMs)) {
+      this.invitations.withdraw(member.name);
+      if (memberNamed(membership, member.name) !== undefined) continue;
+      if (memberById(membership, member.id) !== undefined) continue;
+      return withLearner(membership, member);
+    }
+    return null;
+  }
+}
+
+const VOTER = { kind: "voter" } as const;
+
+function promotion(view: MembershipView, caughtUpAt: number): Membership | null {
+  const { membership, peers } = view;
+  for (const id of membership.learners) {
+    const learner = memberById(membership, id);
+    if (learner === undefined || learner.promotion.kind === "none") continue;
+    const peer = peers.find((progress) => progress.id === id);
+    if (peer === undefined || !peer.recentlyActive || peer.matchIndex < caughtUpAt) continue;
+    const next = promoted(membership, learner);
+    if (!losesQuorum(next, isActiveIn(view))) return next;
+  }
+  return null;
+}

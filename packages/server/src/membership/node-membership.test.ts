@@ -1,0 +1,250 @@
+import {
+  logIndex,
+  nodeId,
+  term,
+  type Member,
+  type Membership,
+  type NodeId,
+  type RaftInput,
+  type RaftStatus,
+  type StepResult,
+} from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import type { ServerError } from "../errors.ts";
+import { SILENT_LOGGER } from "../observe/logger.ts";
+import type { PeerEnvelope } from "../peer/envelope.ts";
+import type { PeerTarget } from "../peer/peer-network.ts";
+import { NodeMembership } from "./node-membership.ts";
+
+const member = (name: string, id: number): Member => ({
+  id: nodeId(id),
+  name,
+  peerAddress: `${name}:1`,
+  clientAddress: `${name}:2`,
+  promotion: { kind: "none" },
+});
+
+function membershipOf(...ids: readonly number[]): Membership {
+  const members = ids.map((id) => member("abcdefgh".charAt(id - 1), id));
+  return { voters: ids.map(nodeId), outgoingVoters: [], learners: [], members };
+}
+
+const THREE = membershipOf(1, 2, 3);
+
+interface Setting {
+  readonly self?: Member;
+  readonly initial?: Membership;
+  readonly configured?: readonly string[];
+  readonly isLeading?: boolean;
+  readonly successor?: number | null;
+  readonly result?: StepResult;
+}
+
+/** A node's membership, and everything it asks for. */
+function lab(setting: Setting = {}) {
+  const { self = member("a", 1), initial = THREE, configured = ["a", "b", "c"] } = setting;
+  const steps: RaftInput[] = [];
+  const sent: { readonly to: NodeId; readonly envelope: PeerEnvelope }[] = [];
+  const state = {
+    isLeading: setting.isLeading ?? true,
+    removed: null as ServerError | null,
+    targets: [] as readonly PeerTarget[],
+    transferringTo: null as NodeId | null,
+    membership: initial,
+  };
+  const status = (): RaftStatus => ({
+    id: self.id,
+    role: state.isLeading ? "leader" : "follower",
+    term: term(1),
+    leader: state.isLeading ? self.id : nodeId(2),
+    votedFor: null,
+    firstIndex: logIndex(1),
+    lastIndex: logIndex(9),
+    commitIndex: logIndex(9),
+    appliedIndex: logIndex(9),
+    persistedIndex: logIndex(9),
+    membership: state.membership,
+    isMembershipPending: false,
+    uncommittedBytes: 0,
+    memoryLogBytes: 0,
+    transferringTo: state.transferringTo,
+    isDiskStuck: false,
+    peers: state.membership.members
+      .filter(({ id }) => id !== self.id)
+      .map(({ id }) => ({
+        id,
+        state: "replicate",
+        matchIndex: logIndex(9),
+        nextIndex: logIndex(10),
+        inflightEntries: 0,
+        inflightBytes: 0,
+        isFetching: false,
+        recentlyActive: true,
+      })),
+  });
+  const successor = setting.successor === undefined ? 2 : setting.successor;
+  const members = new NodeMembership({
+    self,
+    initial,
+    configured: configured.map((name) => ({
+      name,
+      peerAddress: `${name}:now`,
+      clientAddress: `${name}:clients`,
+    })),
+    acquaintances: [],
+    logger: SILENT_LOGGER,
+    ports: {
+      nowMs: () => 0,
+      status,
+      isLeading: () => state.isLeading,
+      step: (input) => {
+        steps.push(input);
+        return setting.result ?? { ok: true, index: null };
+      },
+      successor: () => (successor === null ? null : nodeId(successor)),
+      send: (to, envelope) => void sent.push({ to, envelope }),
+      setTargets: (targets) => {
+        state.targets = targets;
+      },
+      onRemoved: (error) => {
+        state.removed = error;
+      },
+    },
+  });
+  members.start();
+  const names = (): readonly string[] => state.targets.map(({ name }) => name);
+  return { members, steps, sent, state, names };
+}
+
+describe("whom a node dials", () => {
+  test("its members, and nobody whom only the configuration names", () => {
+    const { names } = lab({ configured: ["a", "b", "x"] });
+    expect(names()).toEqual(["a", "b", "c"]);
+  });
+
+  test("also the configured ones while it waits to be taken in: its members may be of the past", () => {
+    const { members, names } = lab({ self: member("d", 4), configured: ["d", "e"] });
+    expect(members.belongs).toBe(false);
+    expect(names()).toEqual(["d", "e", "a", "b", "c"]);
+    members.onApplied(membershipOf(1, 2, 4), logIndex(5));
+    expect(members.belongs).toBe(true);
+    expect(names()).toEqual(["a", "b", "d"]);
+  });
+
+  test("strangers who have applied more, until it has as well", () => {
+    const { members, names, state } = lab();
+    members.onNewer(member("e", 5), 100);
+    expect(names()).toEqual(["a", "b", "c", "e"]);
+    members.onApplied(membershipOf(1, 2, 4), logIndex(99));
+    expect(names()).toEqual(["a", "b", "d", "e"]);
+    members.onNewer(member("b", 6), 200);
+    expect(state.targets.find(({ name }) => name === "b")?.id).toBe(6);
+    members.onApplied(membershipOf(1, 2, 4), logIndex(200));
+    expect(names()).toEqual(["a", "b", "d"]);
+    expect(state.targets.find(({ name }) => name === "b")?.id).toBe(2);
+  });
+
+  test("no more than a bounded number of strangers", () => {
+    const { members, names } = lab();
+    for (let at = 0; at < 50; at += 1) members.onNewer(member(`x${at}`, 100 + at), 50);
+    expect(names()).toHaveLength(3 + 16);
+  });
+});
+
+test("a node that was taken out ends, one that never was in does not", () => {
+  const { members, state } = lab();
+  members.onApplied(membershipOf(2, 3), logIndex(5));
+  expect(state.removed?.code).toBe("REMOVED");
+  const waiting = lab({ self: member("d", 4) });
+  waiting.members.onApplied(membershipOf(1, 2), logIndex(5));
+  expect(waiting.state.removed).toBeNull();
+});
+
+test("clients are told the configured addresses where there are any", () => {
+  const { members } = lab({ configured: ["b"] });
+  expect(members.clientAddresses).toEqual(["a:2", "b:clients", "c:2"]);
+  expect(members.clientAddressOf(nodeId(2))).toBe("b:clients");
+  expect(members.clientAddressOf(nodeId(7))).toBeNull();
+  expect(members.nameOf(nodeId(3))).toBe("c");
+  expect(members.nameOf(null)).toBeNull();
+});
+
+describe("a node that asks to join", () => {
+  const request = { kind: "join", member: member("d", 4) } as const;
+
+  test("is told to the leader by who is not, once", () => {
+    const { members, sent } = lab({ isLeading: false });
+    members.onJoinRequest(request, true);
+    expect(sent).toEqual([{ to: 2, envelope: { kind: "joinRequest", request } }]);
+    members.onJoinRequest(request, false);
+    expect(sent).toHaveLength(1);
+  });
+
+  test("is taken in by the leader that invited it", () => {
+    const { members, sent, steps } = lab();
+    members.onJoinRequest(request, true);
+    expect(sent).toEqual([]);
+    members.keep();
+    expect(steps).toEqual([]);
+    expect(members.waiting).toMatchObject({ asking: [{ name: "d" }], awaited: [] });
+    members.command({ kind: "add", name: "d", staysLearner: false }, false);
+    expect(steps).toMatchObject([{ kind: "proposeMembership", membership: { learners: [4] } }]);
+  });
+});
+
+describe("a command", () => {
+  const remove = (name: string) => ({ kind: "remove", name }) as const;
+
+  test("is proposed, or on trial only planned", () => {
+    const { members, steps } = lab();
+    const trial = members.command(remove("c"), true);
+    expect(steps).toEqual([]);
+    expect(members.command(remove("c"), false)).toEqual(trial);
+    expect(steps).toMatchObject([{ kind: "proposeMembership", membership: { voters: [1, 2] } }]);
+  });
+
+  test("is for the leader", () => {
+    const { members } = lab({ isLeading: false });
+    expect(() => members.command(remove("c"), true)).toThrow(/^NOT_LEADER/);
+  });
+
+  test("has to wait for another change", () => {
+    const { members } = lab({ result: { ok: false, reason: "membershipPending", leader: null } });
+    expect(() => members.command(remove("c"), false)).toThrow(/^CHANGE_PENDING/);
+  });
+
+  test("to take the leader out is left to its successor", () => {
+    const { members, steps, state } = lab();
+    expect(() => members.command(remove("a"), false)).toThrow(/^NOT_LEADER/);
+    expect(steps).toEqual([{ kind: "transferLeadership", to: 2 }]);
+    state.transferringTo = nodeId(2);
+    expect(() => members.command(remove("a"), false)).toThrow(/^NOT_LEADER/);
+    expect(steps).toHaveLength(1);
+  });
+
+  test("to take the leader out is its own where nobody can follow it", () => {
+    const { members, steps } = lab({ successor: null });
+    members.command(remove("a"), false);
+    expect(steps).toMatchObject([{ kind: "proposeMembership", membership: { voters: [2, 3] } }]);
+  });
+
+  test("ends an invitation", () => {
+    const { members } = lab();
+    members.command({ kind: "add", name: "d", staysLearner: true }, false);
+    expect(members.waiting.awaited).toEqual(["d"]);
+    members.command(remove("d"), false);
+    expect(members.waiting.awaited).toEqual([]);
+  });
+});
+
+test("a leader that is to be replaced hands over before its learner takes its place", () => {
+  const replacement: Member = {
+    ...member("d", 4),
+    promotion: { kind: "replacement", of: nodeId(1) },
+  };
+  const initial = { ...THREE, learners: [nodeId(4)], members: [...THREE.members, replacement] };
+  const { members, steps } = lab({ initial });
+  members.keep();
+  members.keep();
+  expect(steps).toEqual([{ kind: "transferLeadership", to: 2 }]);
+});

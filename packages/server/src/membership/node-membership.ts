@@ -1,0 +1,237 @@
+import {
+  isMember,
+  isVoter,
+  type LogIndex,
+  type Member,
+  type Membership,
+  type NodeId,
+  type RaftInput,
+  type RaftStatus,
+  type StepResult,
+} from "@quorate/raft";
+import type { ConfiguredMember } from "../config.ts";
+import { ServerError } from "../errors.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { PeerEnvelope } from "../peer/envelope.ts";
+import type { PeerTarget } from "../peer/peer-network.ts";
+import type { Acquaintance } from "./admission.ts";
+import { memberById } from "./formation.ts";
+import type { JoinRequest } from "./join-request.ts";
+import type { MemberCommand } from "./member-command.ts";
+import { planCommand, type MemberPlan, type PlanStep } from "./member-plan.ts";
+import { MembershipKeeper, type MembershipView } from "./membership-keeper.ts";
+
+/** Strangers dialled; there are never more members than this. */
+const NEWER_MAX = 16;
+
+/** What {@link NodeMembership} works with. */
+export interface NodeMembershipPorts {
+  nowMs(): number;
+  status(): RaftStatus;
+  /** This node leads, and has applied what was there before. */
+  isLeading(): boolean;
+  step(input: RaftInput): StepResult;
+  /** The voter to hand over to, of those that `mayLead`. */
+  successor(mayLead: (id: NodeId) => boolean): NodeId | null;
+  send(to: NodeId, envelope: PeerEnvelope): void;
+  setTargets(targets: readonly PeerTarget[]): void;
+  /** This node is no member any more. */
+  onRemoved(error: ServerError): void;
+}
+
+export interface NodeMembershipOptions {
+  readonly self: Member;
+  /** As the image has it. */
+  readonly initial: Membership;
+  /** Whom the configuration names; dialled while this node is no member, because the membership it has may be of the past. */
+  readonly configured: readonly ConfiguredMember[];
+  /** Members that were met before the start. */
+  readonly acquaintances: readonly Acquaintance[];
+  readonly logger: Logger;
+  readonly ports: NodeMembershipPorts;
+}
+
+/**
+ * The members as this node has applied them, and its part in what changes them. What was applied is committed: nobody who
+ * is missing here comes back under the same id.
+ */
+export class NodeMembership {
+  readonly #options: NodeMembershipOptions;
+  readonly #keeper = new MembershipKeeper();
+  /** Strangers where more was applied than here, by name. */
+  readonly #newer = new Map<string, Acquaintance>();
+  #current: Membership;
+  /** This node was seen among the members. */
+  #belongs: boolean;
+
+  constructor(options: NodeMembershipOptions) {
+    this.#options = options;
+    this.#current = options.initial;
+    this.#belongs = isMember(options.initial, options.self.id);
+    for (const each of options.acquaintances) this.#newer.set(each.member.name, each);
+  }
+
+  get current(): Membership {
+    return this.#current;
+  }
+
+  /** False for a node that waits to be taken in. */
+  get belongs(): boolean {
+    return this.#belongs;
+  }
+
+  nameOf(id: NodeId | null): string | null {
+    return id === null ? null : (memberById(this.#current, id)?.name ?? null);
+  }
+
+  /** Where clients reach a member; null for who is none. */
+  clientAddressOf(id: NodeId | null): string | null {
+    const member = id === null ? undefined : memberById(this.#current, id);
+    return member === undefined ? null : this.#clientAddress(member);
+  }
+
+  /** Where clients reach the members. */
+  get clientAddresses(): readonly string[] {
+    return this.#current.members.map((member) => this.#clientAddress(member));
+  }
+
+  /** Addresses change more often than members do: where the configuration names one, it wins. */
+  #clientAddress({ name, clientAddress }: Member): string {
+    const known = this.#options.configured.find((member) => member.name === name);
+    return known?.clientAddress ?? clientAddress;
+  }
+
+  /** Nodes that ask to join, and names that are invited and did not come yet, as far as this node knows. */
+  get waiting(): { readonly asking: readonly Member[]; readonly awaited: readonly string[] } {
+    const nowMs = this.#options.ports.nowMs();
+    const { invitations } = this.#keeper;
+    return { asking: invitations.asking(nowMs), awaited: invitations.awaited(nowMs) };
+  }
+
+  start(): void {
+    this.#retarget();
+  }
+
+  /** A membership was applied, or came with a snapshot, at `index`. */
+  onApplied(membership: Membership, index: LogIndex): void {
+    const { self, logger, ports } = this.#options;
+    const belonged = this.#belongs;
+    this.#current = membership;
+    this.#belongs ||= isMember(membership, self.id);
+    for (const [name, { appliedIndex }] of this.#newer) {
+      if (appliedIndex <= index) this.#newer.delete(name);
+    }
+    this.#retarget();
+    logger.info({ voters: membership.voters.length }, "the membership changed");
+    if (belonged && !isMember(membership, self.id)) {
+      ports.onRemoved(new ServerError("REMOVED", "this node was removed from the ensemble"));
+    }
+  }
+
+  /** Somebody who is no member here is one where more was applied: whoever leads there has to be answered. */
+  onNewer(member: Member, appliedIndex: number): void {
+    if (this.#newer.size >= NEWER_MAX && !this.#newer.has(member.name)) return;
+    this.#newer.set(member.name, { member, appliedIndex });
+    this.#retarget();
+  }
+
+  /** A node asks to be taken in; `isFirstHand`: it told this node itself. */
+  onJoinRequest(request: JoinRequest, isFirstHand: boolean): void {
+    const { ports, self } = this.#options;
+    this.#keeper.onRequest(request, this.#current, ports.nowMs());
+    const { leader } = ports.status();
+    if (!isFirstHand || leader === null || leader === self.id) return;
+    // Not everybody who asks knows everybody: the leader may hear of it only from here.
+    ports.send(leader, { kind: "joinRequest", request });
+  }
+
+  /** Called every now and then: a leader proposes what is due. */
+  keep(): void {
+    const { ports } = this.#options;
+    if (!ports.isLeading()) return;
+    const next = this.#keeper.next(this.#view());
+    if (next === null || this.#handsOverBefore(next)) return;
+    ports.step({ kind: "proposeMembership", membership: next });
+  }
+
+  /**
+   * Begins what an operator wants, or with `isTrial` only says what it would do. Throws NOT_LEADER, CHANGE_PENDING, and
+   * what {@link planCommand} does.
+   */
+  command(command: MemberCommand, isTrial: boolean): MemberPlan {
+    const { ports } = this.#options;
+    if (!ports.isLeading()) throw notLeader();
+    const view = this.#view();
+    const plan = planCommand(command, view, this.#keeper.invitations);
+    if (!isTrial) this.#begin(plan.step, view.nowMs);
+    return plan;
+  }
+
+  #begin(step: PlanStep, nowMs: number): void {
+    const { invitations } = this.#keeper;
+    switch (step.kind) {
+      case "nothing":
+        return;
+      case "invite":
+        invitations.invite(step.name, step.promotion, nowMs);
+        this.keep();
+        return;
+      case "withdraw":
+        invitations.withdraw(step.name);
+        return;
+      case "propose": {
+        if (this.#handsOverBefore(step.membership)) throw notLeader();
+        const { membership } = step;
+        const { ok } = this.#options.ports.step({ kind: "proposeMembership", membership });
+        if (!ok) throw pending();
+        return;
+      }
+    }
+  }
+
+  /**
+   * A leader does not take itself out while another voter can lead: the others would wait for an election. True: leadership
+   * is on its way to somebody else, who will do it.
+   */
+  #handsOverBefore(next: Membership): boolean {
+    const { ports, self } = this.#options;
+    if (isVoter(next, self.id)) return false;
+    if (ports.status().transferringTo !== null) return true;
+    const heir = ports.successor((id) => isVoter(next, id));
+    return heir !== null && ports.step({ kind: "transferLeadership", to: heir }).ok;
+  }
+
+  #view(): MembershipView {
+    const { ports, self } = this.#options;
+    const { term, membership, commitIndex, isMembershipPending, peers } = ports.status();
+    return {
+      self: self.id,
+      term,
+      membership,
+      commitIndex,
+      changePending: isMembershipPending,
+      peers,
+      nowMs: ports.nowMs(),
+    };
+  }
+
+  #retarget(): void {
+    const { configured, ports } = this.#options;
+    const targets = new Map<string, PeerTarget>();
+    if (!this.#belongs) {
+      for (const { name, peerAddress } of configured)
+        targets.set(name, { id: null, name, peerAddress });
+    }
+    for (const member of this.#current.members) targets.set(member.name, member);
+    for (const { member } of this.#newer.values()) targets.set(member.name, member);
+    ports.setTargets([...targets.values()]);
+  }
+}
+
+function notLeader(): ServerError {
+  return new ServerError("NOT_LEADER", "this node does not lead the ensemble");
+}
+
+function pending(): ServerError {
+  return new ServerError("CHANGE_PENDING", "another change of the membership is under way");
+}

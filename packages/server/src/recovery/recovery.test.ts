@@ -1,0 +1,269 @@
+import {
+  DataTree,
+  TREE_LIMITS,
+  encodeCommand,
+  stampCommand,
+  type Command,
+} from "@quorate/kv-store";
+import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
+import { logIndex, nodeId, term, type Entry, type Member, type SnapshotMeta } from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import { writeBackup } from "../backup/backup-writer.ts";
+import type { ConfiguredMember } from "../config.ts";
+import { ServerError } from "../errors.ts";
+import { Checkpointer } from "../image/checkpointer.ts";
+import { decodeImageMeta, encodeImageMeta } from "../image/image-meta.ts";
+import { ManualClock } from "../memory/manual-clock.ts";
+import { ManualWallClock } from "../memory/manual-wall-clock.ts";
+import { MemoryFiles } from "../memory/memory-files.ts";
+import { MemoryImageStores } from "../memory/memory-image-stores.ts";
+import { SeededRandom } from "../memory/seeded-random.ts";
+import { NodeStorage, openIdentity } from "../node-storage.ts";
+import type { ServerPorts, Transport } from "../ports.ts";
+import { replicatedLimits } from "../replicated-limits.ts";
+import { encodeEntries } from "../storage/entry-codec.ts";
+import { loadIdentity } from "../storage/identity.ts";
+import { inspectNode, recoverNode } from "./recover-node.ts";
+import { restoreBackup } from "./restore-backup.ts";
+
+const OLD = "/old";
+const NEW = "/new";
+const MEMBER: ConfiguredMember = { name: "solo", peerAddress: "solo:1", clientAddress: "solo:2" };
+
+class Clock extends ManualClock {
+  override endOfTurn(callback: () => void): void {
+    queueMicrotask(callback);
+  }
+}
+
+function newPorts(): ServerPorts & { readonly files: MemoryFiles } {
+  const files = new MemoryFiles({ seed: 1 });
+  return {
+    files,
+    images: new MemoryImageStores(files),
+    clock: new Clock(),
+    wallClock: new ManualWallClock(0),
+    random: new SeededRandom(7),
+    transport: null as unknown as Transport,
+  };
+}
+
+const member = (name: string, id: number): Member => ({
+  id: nodeId(id),
+  name,
+  peerAddress: `${name}:1`,
+  clientAddress: `${name}:2`,
+  promotion: { kind: "none" },
+});
+
+const FORMATION: SnapshotMeta = {
+  index: logIndex(0),
+  term: term(0),
+  membership: {
+    voters: [5, 6, 7].map(nodeId),
+    outgoingVoters: [],
+    learners: [],
+    members: [member("a", 5), member("b", 6), member("c", 7)],
+  },
+};
+
+/** Entry `index`: a session first, then one znode each. */
+function entryAt(index: number): Entry {
+  const attach = { node: 5, address: "x", principal: "", clientName: "" };
+  const verifier = new Uint8Array(16).fill(7);
+  const command: Command =
+    index === 1
+      ? { kind: "openSession", verifier, timeoutMs: 5_000, attach }
+      : {
+          kind: "write",
+          session: sessionId(1),
+          epoch: 0,
+          writeSeq: writeSeq(index - 1),
+          ackedSeq: 0,
+          ops: [
+            { kind: "create", path: `/z${index}`, data: new Uint8Array(9), mode: "persistent" },
+          ],
+        };
+  const data = encodeCommand(command);
+  stampCommand(data, { timeMs: 1_000, clockMs: 1_000 });
+  return { kind: "command", index: logIndex(index), term: term(3), data };
+}
+
+/** The directory of a member of three, with an image at 10 and a log up to 20. */
+async function makeNode(ports: ServerPorts): Promise<string> {
+  const identity = await openIdentity(ports, OLD, "a");
+  await identity.update({
+    clusterId: "c",
+    historyId: "c-1",
+    formation: encodeImageMeta({ clusterId: "c", historyId: "c-1", snapshot: FORMATION }),
+    limits: replicatedLimits(TREE_LIMITS),
+  });
+  const options = { formation: FORMATION, limits: TREE_LIMITS, segmentBytes: 65_536 };
+  const { storage } = await NodeStorage.open(ports, OLD, identity, options);
+  const entries = Array.from({ length: 20 }, (_, at) => entryAt(at + 1));
+  await storage.persist(
+    {
+      ticket: { seq: 1 },
+      hardState: { term: term(3), votedFor: null },
+      entries,
+      snapshot: null,
+    },
+    encodeEntries(entries),
+  );
+  const tree = treeAt(10);
+  const checkpointer = new Checkpointer({ clock: ports.clock, clusterId: "c", historyId: "c-1" });
+  await checkpointer.run(tree, storage.image, { ...FORMATION, index: logIndex(10), term: term(3) });
+  await storage.close();
+  await identity.close();
+  return treeAt(20).digest();
+}
+
+function treeAt(index: number): DataTree {
+  const tree = new DataTree(TREE_LIMITS);
+  for (let at = 1; at <= index; at += 1) {
+    const attach = { node: 5, address: "x", principal: "", clientName: "" };
+    const verifier = new Uint8Array(16).fill(7);
+    const stamp = { timeMs: 1_000, clockMs: 1_000 };
+    tree.apply(
+      zxid(at),
+      3,
+      stamp,
+      at === 1
+        ? { kind: "openSession", verifier, timeoutMs: 5_000, attach }
+        : {
+            kind: "write",
+            session: sessionId(1),
+            epoch: 0,
+            writeSeq: writeSeq(at - 1),
+            ackedSeq: 0,
+            ops: [{ kind: "create", path: `/z${at}`, data: new Uint8Array(9), mode: "persistent" }],
+          },
+    );
+  }
+  return tree;
+}
+
+/** What a server finds when it starts there. */
+async function openNew(ports: ServerPorts) {
+  const identity = (await loadIdentity(ports.files, NEW))!;
+  const { current } = identity;
+  const formation = decodeImageMeta(current.formation!);
+  const opened = await NodeStorage.open(ports, NEW, identity, {
+    formation: formation.snapshot,
+    limits: TREE_LIMITS,
+    segmentBytes: 65_536,
+  });
+  const { tree, initial } = opened;
+  await opened.storage.close();
+  await identity.close();
+  return { current, formation, tree, initial };
+}
+
+async function backupOf(ports: ServerPorts): Promise<Buffer> {
+  await makeNode(ports);
+  const image = await ports.images.open(`${OLD}/image-1`, { create: false });
+  const pieces: Uint8Array[] = [];
+  for await (const piece of writeBackup(image.view())) pieces.push(piece.slice());
+  await image.close();
+  return Buffer.concat(pieces);
+}
+
+async function* portions(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 1_000) yield bytes.subarray(at, at + 1_000);
+}
+
+describe("recovery", () => {
+  test("shows all that a node has, its log included, and who voted", async () => {
+    const ports = newPorts();
+    const digest = await makeNode(ports);
+    expect(await inspectNode(ports, OLD)).toEqual({
+      name: "a",
+      clusterId: "c",
+      historyId: "c-1",
+      term: 3,
+      zxid: 20,
+      znodes: 20,
+      sessions: 1,
+      digest,
+      voters: ["a", "b", "c"],
+    });
+  });
+
+  test("begins a new history with it, whose only member nobody has met", async () => {
+    const ports = newPorts();
+    const digest = await makeNode(ports);
+    const founded = await recoverNode(ports, OLD, { directory: NEW, member: MEMBER });
+    expect(founded).toMatchObject({ name: "solo", clusterId: "c", zxid: 20, digest });
+    const { current, formation, tree, initial } = await openNew(ports);
+    expect(tree.digest()).toBe(digest);
+    expect(initial).toMatchObject({
+      snapshot: { index: 20, term: 3, membership: { voters: [founded.nodeId], learners: [] } },
+      hardState: { term: 3, votedFor: null },
+      entries: [],
+      mayVote: true,
+    });
+    expect(founded.nodeId).not.toBe(5);
+    expect(current).toMatchObject({ historyId: founded.historyId, name: "solo" });
+    expect(founded.historyId).not.toBe("c-1");
+    // Who joins later has nothing yet.
+    expect(formation.snapshot.index).toBe(0);
+    const again = await recoverNode(ports, OLD, { directory: "/other", member: null });
+    expect(again.name).toBe("a");
+    expect(again.historyId).not.toBe(founded.historyId);
+  });
+
+  test("needs a node that belonged to an ensemble", async () => {
+    const ports = newPorts();
+    await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "IDENTITY_LOST" });
+    await (await openIdentity(ports, OLD, "a")).close();
+    await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "IDENTITY_LOST" });
+  });
+
+  test("writes over nothing", async () => {
+    const ports = newPorts();
+    await makeNode(ports);
+    const target = { directory: OLD, member: null };
+    await expect(recoverNode(ports, OLD, target)).rejects.toMatchObject({
+      code: "DIRECTORY_IN_USE",
+    });
+    expect((await inspectNode(ports, OLD)).zxid).toBe(20);
+  });
+});
+
+describe("a restored backup", () => {
+  test("is an ensemble of one node with a history of its own", async () => {
+    const ports = newPorts();
+    const backup = await backupOf(ports);
+    const target = { directory: NEW, member: MEMBER };
+    const founded = await restoreBackup(ports, portions(backup), target);
+    expect(founded).toMatchObject({ zxid: 10, znodes: 10, sessions: 1 });
+    const { tree, initial, current } = await openNew(ports);
+    expect(tree.digest()).toBe(treeAt(10).digest());
+    expect(initial.snapshot).toMatchObject({ index: 10, term: 3 });
+    expect(current.historyId).toBe(founded.historyId);
+  });
+
+  test("that is damaged leaves nothing behind", async () => {
+    const ports = newPorts();
+    const backup = await backupOf(ports);
+    const target = { directory: NEW, member: MEMBER };
+    for (const at of [20, backup.length >> 1, backup.length - 1]) {
+      const damaged = Buffer.from(backup);
+      damaged[at] = (damaged[at] ?? 0) ^ 1;
+      await expect(restoreBackup(ports, portions(damaged), target)).rejects.toMatchObject({
+        code: expect.stringMatching(/BACKUP_DAMAGED|FORMAT_UNKNOWN/),
+      });
+      expect(await ports.files.list(NEW)).toEqual([]);
+    }
+    await restoreBackup(ports, portions(backup), target);
+  });
+
+  test("that could not be written whole is no node", async () => {
+    const ports = newPorts();
+    const backup = await backupOf(ports);
+    const target = { directory: NEW, member: MEMBER };
+    ports.files.failNext("syncDirectory", new ServerError("STORAGE_FAILED", "EIO"));
+    await expect(restoreBackup(ports, portions(backup), target)).rejects.toThrow();
+    expect(await loadIdentity(ports.files, NEW)).toBeNull();
+  });
+});
