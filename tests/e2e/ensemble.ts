@@ -27,6 +27,8 @@ export const SERVER_MAIN: string = fileURLToPath(
 export interface TestEnsembleOptions {
   /** Default 3. */
   readonly nodes?: number;
+  /** So many of the nodes, from the first on, form the ensemble; the others may join it later. Default: all. */
+  readonly founders?: number;
   /** Clients are told to go through a proxy in front of each node; `directServers` goes around them. */
   readonly proxied?: boolean;
   /** Further flags of every node. */
@@ -46,8 +48,8 @@ export async function startEnsemble(options: TestEnsembleOptions = {}): Promise<
     if (task.result?.state === "fail") console.error(ensemble.report());
     await ensemble.dispose();
   });
-  ensemble.local.startAll();
-  await ensemble.waitUntilReady();
+  for (const name of ensemble.founders) ensemble.start(name);
+  await ensemble.waitUntilReady(ensemble.founders);
   return ensemble;
 }
 
@@ -56,6 +58,8 @@ export class TestEnsemble {
   readonly local: LocalEnsemble;
   readonly directory: string;
   readonly proxies: ReadonlyMap<string, FaultProxy>;
+  /** Names of the nodes that form it. */
+  readonly founders: readonly string[];
   readonly #flags: readonly string[];
   readonly #killAll: () => void;
 
@@ -63,11 +67,12 @@ export class TestEnsemble {
     plan: EnsemblePlan,
     directory: string,
     proxies: ReadonlyMap<string, FaultProxy>,
-    flags: readonly string[],
+    { founders, flags = [] }: TestEnsembleOptions,
   ) {
     this.local = new LocalEnsemble({ plan, serverMain: SERVER_MAIN, flags, env: process.env });
     this.directory = directory;
     this.proxies = proxies;
+    this.founders = plan.nodes.slice(0, founders).map(({ name }) => name);
     this.#flags = flags;
     this.#killAll = () => this.local.killAll();
     process.once("exit", this.#killAll);
@@ -80,7 +85,7 @@ export class TestEnsemble {
     const plain = planEnsemble(directory, ports);
     const proxies = new Map<string, FaultProxy>();
     if (options.proxied !== true) {
-      return new TestEnsemble(plain, directory, proxies, options.flags ?? []);
+      return new TestEnsemble(plain, directory, proxies, options);
     }
     const nodes = await Promise.all(
       plain.nodes.map(async (node): Promise<NodePlan> => {
@@ -89,7 +94,7 @@ export class TestEnsemble {
         return { ...node, clientAddress: proxy.address };
       }),
     );
-    return new TestEnsemble({ nodes }, directory, proxies, options.flags ?? []);
+    return new TestEnsemble({ nodes }, directory, proxies, options);
   }
 
   /** Where clients are told to go: the proxies, if there are any. */
@@ -142,10 +147,12 @@ export class TestEnsemble {
     return this.local.node(name).stop(START_MS);
   }
 
-  /** Starts a node that does not run; `extra` are flags for this run only. */
+  /** Starts a node that does not run; `extra` are flags for this run only. Who joins knows the founders and itself. */
   start(name: string, extra: readonly string[] = []): void {
-    const { plan } = this.local;
-    this.local.node(name).start(serverFlags(plan, this.plan(name), [...this.#flags, ...extra]));
+    const known = new Set([...this.founders, name]);
+    const nodes = this.local.plan.nodes.filter((node) => known.has(node.name));
+    const flags = [...this.#flags, ...extra];
+    this.local.node(name).start(serverFlags({ nodes }, this.plan(name), flags));
   }
 
   /** Deletes everything a node that does not run has kept. */

@@ -1,0 +1,98 @@
+import { connect, type QuorateClient } from "@quorate/client";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { quorate } from "./command.ts";
+import { startEnsemble, TestEnsemble } from "./ensemble.ts";
+
+const USAGE = 2;
+const ZNODES = 200;
+
+async function fill(client: QuorateClient): Promise<void> {
+  await client.create("/data");
+  for (let at = 0; at < ZNODES; at += 1) await client.create(`/data/${at}`, `value ${at}`);
+}
+
+/** An ensemble whose first node's data are yet to come from elsewhere. */
+async function plannedEnsemble(nodes: number): Promise<{
+  readonly ensemble: TestEnsemble;
+  readonly directory: string;
+  readonly member: string;
+}> {
+  const ensemble = await TestEnsemble.create({ nodes, founders: 1 });
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === "fail") console.error(ensemble.report());
+    await ensemble.dispose();
+  });
+  const { dataDirectory, peerAddress, clientAddress } = ensemble.plan("1");
+  return { ensemble, directory: dataDirectory, member: `1=${peerAddress},${clientAddress}` };
+}
+
+/** Starts node 1 with what it was given, checks it, and lets the others join. */
+async function startAndGrow(ensemble: TestEnsemble): Promise<void> {
+  ensemble.start("1");
+  await ensemble.waitUntilReady(["1"]);
+  await using client = await connect({ servers: [ensemble.directServer("1")] });
+  expect((await client.children("/data")).names).toHaveLength(ZNODES);
+  const { data } = await client.get(`/data/${ZNODES - 1}`);
+  expect(new TextDecoder().decode(data)).toBe(`value ${ZNODES - 1}`);
+  for (const name of ensemble.names.slice(1)) {
+    ensemble.start(name, ["--join"]);
+    const added = await quorate("member", "add", name, "-s", ensemble.directServer("1"));
+    expect([added.exit, added.output]).toEqual([0, added.output]);
+  }
+  await client.create("/after", "x");
+  await ensemble.waitForEqualDigests();
+}
+
+test("a backup begins a new ensemble, which others join", async () => {
+  const folder = mkdtempSync(join(process.env["QUORATE_TEST_DIR"] ?? tmpdir(), "quorate-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "backup");
+  const source = await startEnsemble({ nodes: 1 });
+  const client = await connect({ servers: source.servers });
+  await fill(client);
+  const saved = await quorate("snapshot", "save", file, "-s", source.directServer("1"), "--json");
+  await client.close();
+
+  const { ensemble, directory, member } = await plannedEnsemble(3);
+  const restore = (...flags: readonly string[]) =>
+    quorate("snapshot", "restore", file, "--to", directory, "--member", member, ...flags);
+  const restored = await restore("--json");
+  expect([restored.exit, restored.output]).toEqual([0, restored.output]);
+  const [before, after] = [JSON.parse(saved.output), JSON.parse(restored.output)];
+  expect(after).toMatchObject({ zxid: before.zxid, znodes: before.znodes });
+  expect(after.historyId).not.toBe(before.historyId);
+  await startAndGrow(ensemble);
+  expect(await restore()).toMatchObject({
+    exit: USAGE,
+    output: expect.stringContaining("not empty"),
+  });
+});
+
+test("one survivor begins a new history when the majority is lost for good", async () => {
+  const source = await startEnsemble();
+  const client = await connect({ servers: source.servers });
+  await fill(client);
+  await client.close();
+  await source.waitForEqualDigests();
+  await source.killAllAtOnce();
+  const [survivor = "", ...lost] = source.names;
+  for (const name of lost) source.wipe(name);
+  const old = source.plan(survivor).dataDirectory;
+
+  const shown = await quorate("recover", old);
+  expect(shown).toMatchObject({ exit: 0, output: expect.stringContaining("1, 2, 3") });
+  const { ensemble, directory, member } = await plannedEnsemble(3);
+  const recover = (...flags: readonly string[]) =>
+    quorate("recover", old, "--to", directory, "--member", member, ...flags);
+  const unconfirmed = await recover();
+  expect(unconfirmed).toMatchObject({ exit: USAGE });
+  expect(unconfirmed.output).toContain("is lost for good");
+  expect(existsSync(directory)).toBe(false);
+  const recovered = await recover("--yes");
+  expect([recovered.exit, recovered.output]).toEqual([0, recovered.output]);
+  expect(recovered.output).toContain("quorate member add");
+  await startAndGrow(ensemble);
+});

@@ -1,0 +1,128 @@
+import { connect, type QuorateClient } from "@quorate/client";
+import { closeSync, openSync, readdirSync, readSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { quorate } from "./command.ts";
+import { startEnsemble, type TestEnsemble } from "./ensemble.ts";
+import { poll } from "./poll.ts";
+import { RegisterWorkload } from "./register-workload.ts";
+import { verifyHistory } from "./verify-history.ts";
+
+/** `SERVER_EXIT_CODES.data` */
+const EXIT_DATA = 4;
+const REPAIR_MS = 60_000;
+const ZNODES = 400;
+/** So that there is an image soon, and several files of the log. */
+const FLAGS = ["--checkpoint-bytes", "200000", "--log-segment-bytes", "262144"];
+
+/** Returns once every node has an image. */
+async function fill(ensemble: TestEnsemble, client: QuorateClient): Promise<void> {
+  await client.create("/before");
+  const data = new Uint8Array(2_048).fill(9);
+  await Promise.all(
+    Array.from({ length: ZNODES }, (_, at) => client.create(`/before/${at}`, data)),
+  );
+  await poll("images of all nodes", REPAIR_MS, async () => {
+    const statuses = await ensemble.statuses();
+    return statuses.every(({ checkpointZxid }) => checkpointZxid > 0) ? true : null;
+  });
+}
+
+/** Changes one byte of a file. */
+function flip(path: string, at: number): void {
+  const file = openSync(path, "r+");
+  try {
+    const byte = Buffer.alloc(1);
+    readSync(file, byte, 0, 1, at);
+    byte[0] = (byte[0] ?? 0) ^ 0xff;
+    writeSync(file, byte, 0, 1, at);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Files of a directory, the largest first. */
+function filesIn(directory: string): readonly string[] {
+  return readdirSync(directory)
+    .map((name) => join(directory, name))
+    .filter((path) => statSync(path).isFile())
+    .sort((a, b) => statSync(b).size - statSync(a).size);
+}
+
+/** In the first record of the log's oldest file: others follow it, so it is no torn tail. */
+function flipLog(directory: string): void {
+  const [oldest = ""] = [...filesIn(join(directory, "log"))].sort();
+  flip(oldest, 300);
+}
+
+function flipImage(directory: string): void {
+  const image = readdirSync(directory).find((name) => name.startsWith("image-")) ?? "";
+  const table = filesIn(join(directory, image)).find((path) => path.endsWith(".ldb")) ?? "";
+  flip(table, Math.floor(statSync(table).size / 3));
+}
+
+async function namesWithRoles(ensemble: TestEnsemble): Promise<readonly string[]> {
+  const { output } = await quorate("member", "ls", "--json", "-s", ensemble.servers.join(","));
+  const { members } = JSON.parse(output);
+  return members.map(({ name, role }: { readonly name: string; readonly role: string }) =>
+    role === "leader" ? `${name} voter` : `${name} ${role}`,
+  );
+}
+
+test.each([
+  ["log", flipLog],
+  ["image", flipImage],
+])("a node with a damaged %s says so and is made good by its peers", async (_what, damage) => {
+  const ensemble = await startEnsemble({ flags: FLAGS });
+  await using client = await connect({ servers: ensemble.servers, sessionTimeoutMs: 30_000 });
+  await fill(ensemble, client);
+  await using workload = await RegisterWorkload.start({
+    servers: ensemble.servers,
+    clients: 4,
+    paths: ["/a", "/b"],
+    sessionTimeoutMs: 60_000,
+    seed: 6,
+  });
+  const leader = await ensemble.leader();
+  workload.noteLeader(leader.name, leader.term);
+  const victim = ensemble.names.find((name) => name !== leader.name) ?? "";
+  // With its next start the image goes from the database's own log into tables.
+  await ensemble.stop(victim);
+  ensemble.start(victim);
+  await ensemble.waitUntilReady([victim]);
+  await ensemble.stop(victim);
+  damage(ensemble.plan(victim).dataDirectory);
+
+  ensemble.start(victim);
+  await ensemble.waitUntilReady([victim]);
+  expect(ensemble.log(victim)).toContain("the data are damaged");
+  expect(readdirSync(ensemble.plan(victim).dataDirectory)).toContain("damaged-1");
+  await poll("the node to vote again", REPAIR_MS, async () =>
+    (await namesWithRoles(ensemble)).includes(`${victim} voter`) ? true : null,
+  );
+  await workload.progress(200);
+  const last = await ensemble.leader();
+  workload.noteLeader(last.name, last.term);
+  const history = await workload.stop();
+  await verifyHistory("repair", history, { operations: 200, paths: 2, concurrencyMin: 2 }, client);
+  await ensemble.waitForEqualDigests();
+  expect((await client.children("/before")).names).toHaveLength(ZNODES);
+});
+
+test("with --repair false, and without peers, damage ends the node", async () => {
+  for (const [nodes, extra] of [
+    [3, ["--repair", "false"]],
+    [1, []],
+  ] as const) {
+    const ensemble = await startEnsemble({ nodes, flags: FLAGS });
+    const client = await connect({ servers: ensemble.servers });
+    await fill(ensemble, client);
+    await client.close();
+    const victim = ensemble.names.at(-1) ?? "";
+    await ensemble.stop(victim);
+    flipLog(ensemble.plan(victim).dataDirectory);
+    ensemble.start(victim, extra);
+    expect(await ensemble.exitOf(victim, REPAIR_MS)).toEqual({ code: EXIT_DATA, signal: null });
+    expect(ensemble.log(victim)).toContain("LOG_CORRUPT");
+  }
+});
