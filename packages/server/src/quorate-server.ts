@@ -133,9 +133,8 @@ export class QuorateServer implements AsyncDisposable {
     const { belonging } = this.#admission;
     if (belonging !== null) await this.#startNode(belonging);
     await this.#network.start();
-    this.#network.setMembers(
-      belonging === null ? this.#configuredTargets() : this.#reachable(this.#membership().members),
-    );
+    // A node that was started has said whom it dials.
+    if (belonging === null) this.#network.setMembers(this.#configuredTargets());
     const listener = await ports.transport.listen({
       host: config.client.listen.host,
       port: config.client.listen.port,
@@ -279,7 +278,7 @@ export class QuorateServer implements AsyncDisposable {
       timing: config.timing,
       belonging: knownBelonging(this.#identity),
       ports: {
-        membership: () => this.#membership(),
+        members: () => this.#node?.members.known ?? this.#membership().members,
         appliedIndex: () => this.#appliedIndex(),
         onJoinRequest: (request) => this.#node?.members.onJoinRequest(request, true),
         onNewer: (member, index) => this.#onNewer(member, index),

@@ -57,7 +57,7 @@ function admission(self: Member, setting: Setting = {}) {
     formation: new Formation(names, self),
     limits: { bytesMax: setting.bytesMax ?? 1_000, sessionsMax: 10, sessionEphemeralsMax: 10 },
     timing: setting.timing ?? { heartbeatMs: 100, electionTimeoutMs: 600 },
-    ports: { ...ports, membership: () => membership, appliedIndex: () => appliedIndex },
+    ports: { ...ports, members: () => membership.members, appliedIndex: () => appliedIndex },
   });
   const hello = (): PeerHello => ({ ...made.hello(), linkNonce: 1 });
   return { admission: made, hello, ...ports };

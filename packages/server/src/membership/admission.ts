@@ -1,4 +1,4 @@
-import type { Member, Membership, NodeId, SnapshotMeta } from "@quorate/raft";
+import type { Member, NodeId, SnapshotMeta } from "@quorate/raft";
 import { HEARTBEATS_PER_ELECTION_MIN } from "../config.ts";
 import { ServerError, type ServerErrorCode } from "../errors.ts";
 import {
@@ -10,7 +10,7 @@ import {
   type PeerWelcome,
 } from "../peer/envelope.ts";
 import { differenceOfLimits, type ReplicatedLimits } from "../replicated-limits.ts";
-import { clusterIdOf, memberById, memberNamed, type Formation } from "./formation.ts";
+import { clusterIdOf, memberNamed, type Formation } from "./formation.ts";
 import type { JoinRequest } from "./join-request.ts";
 
 /** What this node is in its ensemble, once there is one. */
@@ -28,8 +28,8 @@ export interface Acquaintance {
 }
 
 export interface AdmissionPorts {
-  /** The membership in force; only asked when the ensemble is formed. */
-  membership(): Membership;
+  /** Who is a member, whether that is committed or not; of two with one name the later one first. */
+  members(): readonly Member[];
   /** Up to where this node has applied the log; null while it was never seen among the members. */
   appliedIndex(): number | null;
   /** A node that is no member wants to be one. */
@@ -200,10 +200,13 @@ export class Admission {
     if (hello.clusterId !== "" && hello.historyId !== belonging.historyId) {
       return refused("OTHER_HISTORY", `"${hello.name}" belongs to another history`);
     }
-    const membership = this.#options.ports.membership();
-    if (memberById(membership, hello.nodeId) !== undefined) return this.#welcome();
+    const members = this.#options.ports.members();
+    if (members.some(({ id }) => id === hello.nodeId)) return this.#welcome();
     return hello.appliedIndex === null
-      ? this.#meetStranger(hello, memberNamed(membership, hello.name))
+      ? this.#meetStranger(
+          hello,
+          members.find(({ name }) => name === hello.name),
+        )
       : this.#meetFormer(hello, hello.appliedIndex);
   }
 

@@ -34,6 +34,8 @@ const THREE = membershipOf(1, 2, 3);
 interface Setting {
   readonly self?: Member;
   readonly initial?: Membership;
+  /** The last one in the log. Default: the initial one. */
+  readonly logged?: Membership;
   readonly configured?: readonly string[];
   readonly isLeading?: boolean;
   readonly successor?: number | null;
@@ -50,7 +52,7 @@ function lab(setting: Setting = {}) {
     removed: null as ServerError | null,
     targets: [] as readonly PeerTarget[],
     transferringTo: null as NodeId | null,
-    membership: initial,
+    membership: setting.logged ?? initial,
   };
   const status = (): RaftStatus => ({
     id: self.id,
@@ -112,8 +114,12 @@ function lab(setting: Setting = {}) {
     },
   });
   members.start();
-  const names = (): readonly string[] => state.targets.map(({ name }) => name);
-  return { members, steps, sent, state, names };
+  const names = (): readonly string[] => state.targets.map(({ name }) => name).sort();
+  const apply = (membership: Membership, index: number): void => {
+    state.membership = membership;
+    members.onApplied(membership, logIndex(index));
+  };
+  return { members, steps, sent, state, names, apply };
 }
 
 describe("whom a node dials", () => {
@@ -123,23 +129,39 @@ describe("whom a node dials", () => {
   });
 
   test("also the configured ones while it waits to be taken in: its members may be of the past", () => {
-    const { members, names } = lab({ self: member("d", 4), configured: ["d", "e"] });
+    const { members, names, apply } = lab({ self: member("d", 4), configured: ["d", "e"] });
     expect(members.belongs).toBe(false);
-    expect(names()).toEqual(["d", "e", "a", "b", "c"]);
-    members.onApplied(membershipOf(1, 2, 4), logIndex(5));
+    expect(names()).toEqual(["a", "b", "c", "d", "e"]);
+    apply(membershipOf(1, 2, 4), 5);
     expect(members.belongs).toBe(true);
     expect(names()).toEqual(["a", "b", "d"]);
   });
 
-  test("strangers who have applied more, until it has as well", () => {
+  test("members as the log has them, before they are applied, and also if they never will be", () => {
     const { members, names, state } = lab();
+    state.membership = membershipOf(1, 2, 4);
+    members.keep();
+    expect(names()).toEqual(["a", "b", "c", "d"]);
+    expect(members.known.map(({ id }) => id)).toEqual([1, 2, 4, 3]);
+    state.membership = THREE;
+    members.keep();
+    expect(names()).toEqual(["a", "b", "c"]);
+  });
+
+  test("after a restart those of the log as well: the votes are counted by it", () => {
+    const { names } = lab({ logged: membershipOf(1, 4) });
+    expect(names()).toEqual(["a", "b", "c", "d"]);
+  });
+
+  test("strangers who have applied more, until it has as well", () => {
+    const { members, names, state, apply } = lab();
     members.onNewer(member("e", 5), 100);
     expect(names()).toEqual(["a", "b", "c", "e"]);
-    members.onApplied(membershipOf(1, 2, 4), logIndex(99));
+    apply(membershipOf(1, 2, 4), 99);
     expect(names()).toEqual(["a", "b", "d", "e"]);
     members.onNewer(member("b", 6), 200);
     expect(state.targets.find(({ name }) => name === "b")?.id).toBe(6);
-    members.onApplied(membershipOf(1, 2, 4), logIndex(200));
+    apply(membershipOf(1, 2, 4), 200);
     expect(names()).toEqual(["a", "b", "d"]);
     expect(state.targets.find(({ name }) => name === "b")?.id).toBe(2);
   });
@@ -152,11 +174,11 @@ describe("whom a node dials", () => {
 });
 
 test("a node that was taken out ends, one that never was in does not", () => {
-  const { members, state } = lab();
-  members.onApplied(membershipOf(2, 3), logIndex(5));
+  const { apply, state } = lab();
+  apply(membershipOf(2, 3), 5);
   expect(state.removed?.code).toBe("REMOVED");
   const waiting = lab({ self: member("d", 4) });
-  waiting.members.onApplied(membershipOf(1, 2), logIndex(5));
+  waiting.apply(membershipOf(1, 2), 5);
   expect(waiting.state.removed).toBeNull();
 });
 

@@ -15,7 +15,6 @@ import type { Logger } from "../observe/logger.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { PeerTarget } from "../peer/peer-network.ts";
 import type { Acquaintance } from "./admission.ts";
-import { memberById } from "./formation.ts";
 import type { JoinRequest } from "./join-request.ts";
 import type { MemberCommand } from "./member-command.ts";
 import { planCommand, type MemberPlan, type PlanStep } from "./member-plan.ts";
@@ -61,12 +60,15 @@ export class NodeMembership {
   /** Strangers where more was applied than here, by name. */
   readonly #newer = new Map<string, Acquaintance>();
   #current: Membership;
+  /** The last one in the log, committed or not: the core counts its votes by it, so its members must be in touch. */
+  #inForce: Membership;
   /** This node was seen among the members. */
   #belongs: boolean;
 
   constructor(options: NodeMembershipOptions) {
     this.#options = options;
     this.#current = options.initial;
+    this.#inForce = options.initial;
     this.#belongs = isMember(options.initial, options.self.id);
     for (const each of options.acquaintances) this.#newer.set(each.member.name, each);
   }
@@ -80,13 +82,22 @@ export class NodeMembership {
     return this.#belongs;
   }
 
+  /** Who is a member as the log has it, and who is one as far as it was applied. */
+  get known(): readonly Member[] {
+    const { members } = this.#inForce;
+    const others = this.#current.members.filter(
+      ({ id }) => !members.some((each) => each.id === id),
+    );
+    return [...members, ...others];
+  }
+
   nameOf(id: NodeId | null): string | null {
-    return id === null ? null : (memberById(this.#current, id)?.name ?? null);
+    return this.known.find((member) => member.id === id)?.name ?? null;
   }
 
   /** Where clients reach a member; null for who is none. */
   clientAddressOf(id: NodeId | null): string | null {
-    const member = id === null ? undefined : memberById(this.#current, id);
+    const member = this.known.find((each) => each.id === id);
     return member === undefined ? null : this.#clientAddress(member);
   }
 
@@ -109,6 +120,7 @@ export class NodeMembership {
   }
 
   start(): void {
+    this.#inForce = this.#options.ports.status().membership;
     this.#retarget();
   }
 
@@ -117,6 +129,7 @@ export class NodeMembership {
     const { self, logger, ports } = this.#options;
     const belonged = this.#belongs;
     this.#current = membership;
+    this.#inForce = ports.status().membership;
     this.#belongs ||= isMember(membership, self.id);
     for (const [name, { appliedIndex }] of this.#newer) {
       if (appliedIndex <= index) this.#newer.delete(name);
@@ -145,9 +158,14 @@ export class NodeMembership {
     ports.send(leader, { kind: "joinRequest", request });
   }
 
-  /** Called every now and then: a leader proposes what is due. */
+  /** Called every now and then: who is new in the log is dialled, and a leader proposes what is due. */
   keep(): void {
     const { ports } = this.#options;
+    const { membership } = ports.status();
+    if (membership !== this.#inForce) {
+      this.#inForce = membership;
+      this.#retarget();
+    }
     if (!ports.isLeading()) return;
     const next = this.#keeper.next(this.#view());
     if (next === null || this.#handsOverBefore(next)) return;
@@ -222,7 +240,7 @@ export class NodeMembership {
       for (const { name, peerAddress } of configured)
         targets.set(name, { id: null, name, peerAddress });
     }
-    for (const member of this.#current.members) targets.set(member.name, member);
+    for (const member of [...this.known].reverse()) targets.set(member.name, member);
     for (const { member } of this.#newer.values()) targets.set(member.name, member);
     ports.setTargets([...targets.values()]);
   }
