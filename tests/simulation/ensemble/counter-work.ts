@@ -76,7 +76,8 @@ export class CounterWork implements Work {
       if (lock.signal.aborted) return;
       // In doubt until the answer is there; if the process dies, for ever.
       this.#inDoubt += 1;
-      await client.multi([lock.guard(), { kind: "set", path: COUNTER, data: String(value) }]);
+      // The guard comes last: what it forbids has been done by then, and has to be undone.
+      await client.multi([{ kind: "set", path: COUNTER, data: String(value) }, lock.guard()]);
       this.#inDoubt -= 1;
       this.#done += 1;
     } catch (error) {

@@ -9,6 +9,7 @@ const { values } = parseArgs({
     runs: { type: "string", default: "20" },
     minutes: { type: "string" },
     profile: { type: "string" },
+    "until-violation": { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
   },
 });
@@ -28,7 +29,9 @@ let simulatedMs = 0;
 let events = 0;
 let operations = 0;
 const faults = new Map<string, number>();
-for (let seed = first; runs < runsMax && performance.now() < untilMs; seed += 1) {
+const isOver = (): boolean =>
+  runs >= runsMax || performance.now() >= untilMs || (values["until-violation"] && violations > 0);
+for (let seed = first; !isOver(); seed += 1) {
   runs += 1;
   try {
     const result = await simulate(drawProfile(seed, kind), values.trace ? print : null);

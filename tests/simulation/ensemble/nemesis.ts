@@ -91,21 +91,23 @@ export class Nemesis {
       case "crashClient":
         return this.#disturbClient(fault, node);
       case "wipe":
-        return this.#wipe(node);
+        return this.#lose(node, () => node.wipe("rejoin"));
+      case "damage":
+        return this.#lose(node, () => node.damage());
       case "members":
         return this.#changeMembers();
     }
   }
 
   /** At most one disk at a time, and only while the others could do without it for ever. */
-  #wipe(node: SimNode): void {
+  #lose(node: SimNode, loss: () => void): void {
     const members = this.#world.members();
     const isWell = members?.every(({ server }) => server?.notReady().length === 0) ?? false;
     const voters = this.#world.leader()?.server?.status().membership?.voters.length ?? 0;
     if (members === null || !isWell || voters < 3 || !members.includes(node)) return;
     if (!this.#isWhole) return;
     node.crash(true);
-    node.wipe("rejoin");
+    loss();
     node.restartSoon();
   }
 

@@ -20,6 +20,7 @@ export const FAULTS = [
   "crashClient",
   "restart",
   "wipe",
+  "damage",
   "members",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -96,7 +97,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
   slowDisk: {
     diskMeanMs: 10,
     faultEveryMs: 1_000,
-    faults: ["slowDisk", "hungDisk", "failingDisk", "crash", "powerCut", "crashAll"],
+    faults: ["slowDisk", "hungDisk", "failingDisk", "crash", "powerCut", "crashAll", "damage"],
   },
   skew: { clockSkewMax: 0.02, faults: ["stop", "stopClient", "isolate", "crash", "wallJump"] },
   members: {
@@ -111,7 +112,8 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     sessionTimeoutMs: 1_000,
     faults: ["cutClients", "blockClient", "stopClient", "crashClient", "restart", "isolate"],
   },
-  tiny: { isTiny: true },
+  // One at a time is only as fast as the network: with a slow one nobody who is behind would ever catch up.
+  tiny: { isTiny: true, thinkMs: 200, delayMinMs: 0.05, delayMeanMs: 0.1, diskMeanMs: 0.2 },
 };
 
 /**

@@ -7,9 +7,11 @@ import type {
 } from "../../linearizability/history.ts";
 import type { AppSession, Work } from "./application.ts";
 import { Violation } from "./violation.ts";
+import type { WatchWork } from "./watch-work.ts";
 import type { World } from "./world.ts";
 
 const LANES = 2;
+const WORKED_ON_MS = 5;
 
 /** Reads and writes of a few registers by everybody, recorded for the checkers. */
 export class RegisterWork implements Work {
@@ -18,11 +20,13 @@ export class RegisterWork implements Work {
   /** Under way; those of a process that died stay so for ever. */
   readonly #open = new Set<OperationRecord>();
   readonly #world: World;
+  readonly #watches: WatchWork;
   readonly #paths: readonly string[];
   #issued = 0;
 
-  constructor(world: World) {
+  constructor(world: World, watches: WatchWork) {
     this.#world = world;
+    this.#watches = watches;
     this.#paths = Array.from({ length: world.profile.paths }, (_, at) => `/r${at}`);
   }
 
@@ -83,6 +87,7 @@ export class RegisterWork implements Work {
     };
     this.#open.add(open);
     const outcome = await perform(session, path, operation);
+    this.#checkHeard(session, outcome);
     this.#open.delete(open);
     if (outcome.kind === "ok" && outcome.observed !== null) {
       versions.set(path, outcome.observed.version);
@@ -93,6 +98,13 @@ export class RegisterWork implements Work {
     }
     const returnedMs = outcome.kind === "unknown" ? Infinity : time.nowMs;
     this.#ended.push({ ...open, outcome, returnedMs });
+  }
+
+  /** Once whatever came together has been worked on: a watch that resumes yields one event after the other. */
+  #checkHeard(session: AppSession, outcome: Outcome): void {
+    if (outcome.kind !== "ok" || outcome.zxid === null) return;
+    const { zxid } = outcome;
+    this.#world.time.after(WORKED_ON_MS, () => this.#watches.checkHeard(session, zxid));
   }
 
   #choose(version: number | undefined, value: string): Operation {

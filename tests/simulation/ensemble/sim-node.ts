@@ -18,6 +18,7 @@ import type { World } from "./world.ts";
 
 const PEER_PORT = 7101;
 const CLIENT_PORT = 7001;
+const LOG_DIRECTORY = "/data/log";
 const EPOCH_MS = 1_700_000_000_000;
 const RESTART_MEAN_MS = 800;
 /** Errors that say that this node's state went wrong, not its surroundings. */
@@ -46,7 +47,7 @@ export class SimNode {
   #wallJumpMs = 0;
   #isDark = false;
   #life = 0;
-  #entrance: Entrance;
+  #entrance: Entrance | "repair";
   #isEnlisted: boolean;
 
   constructor(world: World, number: number) {
@@ -73,7 +74,7 @@ export class SimNode {
 
   /** False from the loss of its data until it serves again. */
   get isWhole(): boolean {
-    return this.#entrance !== "rejoin";
+    return this.#entrance === "member" || this.#entrance === "join";
   }
 
   /** From now on it runs, and asks to join unless it is a member. */
@@ -88,6 +89,19 @@ export class SimNode {
     this.#entrance = entrance;
     this.#files = new MemoryFiles({ seed: this.#random.nextUint32() });
     this.#images = new MemoryImageStores(this.#files);
+  }
+
+  /** A bit of the log of a node that is down is another one. Not at its end, where it would look like a torn write. */
+  damage(): void {
+    const files = [...this.#files.namesIn(LOG_DIRECTORY)].sort();
+    // Of the newest file nobody outside knows where it ends.
+    const name = files.length < 2 ? undefined : files[this.#random.nextBelow(files.length - 1)];
+    if (name === undefined) return;
+    const path = `${LOG_DIRECTORY}/${name}`;
+    const position = this.#random.nextBelow(this.#files.sizeOf(path));
+    this.#world.trace.note(this.name, `a bit of ${name} at ${position} is another one`);
+    this.#files.flipBit(path, position, this.#random.nextBelow(8));
+    this.#entrance = "repair";
   }
 
   /** Once it serves it starts as a member ever after. */
@@ -262,7 +276,7 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-function configOf(profile: Profile, number: number, entrance: Entrance): ServerConfig {
+function configOf(profile: Profile, number: number, entrance: Entrance | "repair"): ServerConfig {
   const founders = Array.from({ length: profile.nodes }, (_, at) => at + 1);
   const members = [...new Set([...founders, number])].map((each) => ({
     name: `n${each}`,
@@ -274,8 +288,8 @@ function configOf(profile: Profile, number: number, entrance: Entrance): ServerC
     members,
     join: entrance === "join",
     rejoin: entrance === "rejoin",
-    // Nothing here damages what is durable: what looks damaged is the server's own fault.
-    repair: false,
+    // Unless it was damaged on purpose, what looks so is the server's own fault.
+    repair: entrance === "repair",
     dataDirectory: "/data",
     insecure: true,
     tickMs: 10,

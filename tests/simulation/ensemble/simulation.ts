@@ -77,9 +77,9 @@ class Simulation {
 
   constructor(world: World) {
     this.#world = world;
-    this.#registers = new RegisterWork(world);
-    this.#counter = new CounterWork(world);
     this.#watches = new WatchWork(world);
+    this.#registers = new RegisterWork(world, this.#watches);
+    this.#counter = new CounterWork(world);
     this.#ephemerals = new EphemeralWork(world);
     const works = [
       this.#registers,

@@ -17,6 +17,8 @@ export interface Watched {
 export class WatchWork implements Work {
   readonly name = "watch";
   readonly watched: Watched[] = [];
+  /** The latest watch of each session, and up to where it has told. */
+  readonly #heard = new Map<number, { upToZxid: number; isOpen: boolean }>();
   readonly #world: World;
 
   constructor(world: World) {
@@ -28,6 +30,8 @@ export class WatchWork implements Work {
     const watch = await client.watch("/", { mode: "recursive" });
     const record: Watched = { number, fromZxid: client.lastZxid, events: [], gaps: [] };
     this.watched.push(record);
+    const heard = { upToZxid: client.lastZxid as number, isOpen: true };
+    this.#heard.set(number, heard);
     const close = async (): Promise<void> => {
       while (session.isLive) await session.think();
       await watch.close();
@@ -38,6 +42,7 @@ export class WatchWork implements Work {
       if (notice.type === "lost") {
         record.gaps.push({ afterZxid: last, upToZxid: notice.zxid });
         last = Math.max(last, notice.zxid);
+        heard.upToZxid = last;
         continue;
       }
       if (notice.zxid < last) {
@@ -45,8 +50,19 @@ export class WatchWork implements Work {
         this.#world.fail(new Violation("W1 order", text));
       }
       last = notice.zxid;
+      heard.upToZxid = last;
       record.events.push({ zxid: notice.zxid, path: notice.path });
     }
+    heard.isOpen = false;
     await closing;
+  }
+
+  /** A session was answered with a change of `zxid`: its watch has told of it before. */
+  checkHeard(session: AppSession, zxid: number): void {
+    const heard = this.#heard.get(session.number);
+    if (heard === undefined || !heard.isOpen || !session.isLive) return;
+    if (heard.upToZxid >= zxid) return;
+    const text = `session ${session.client.session} was answered with ${zxid}, its watch has told up to ${heard.upToZxid}`;
+    this.#world.fail(new Violation("W6 events precede replies", text));
   }
 }

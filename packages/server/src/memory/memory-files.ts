@@ -127,6 +127,17 @@ export class MemoryFiles implements Files {
     this.overwrite(path, position, Uint8Array.of(byte ^ (1 << bit)));
   }
 
+  /** Bytes of a file as readers see them. */
+  sizeOf(path: string): number {
+    return this.#file(path).size;
+  }
+
+  /** Names in a directory; none where there is none. */
+  namesIn(path: string): readonly string[] {
+    const node = this.#find(path);
+    return node instanceof MemoryDirectory ? node.names() : [];
+  }
+
   async makeDirectory(path: string): Promise<void> {
     await this.#step("makeDirectory", path, () => {
       let directory = this.#disk.root;

@@ -1,0 +1,41 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { formatVerdicts } from "./mutants/format-verdicts.ts";
+import { huntMutant } from "./mutants/hunt-mutant.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const DIRECTORY = fileURLToPath(new URL("mutants", import.meta.url));
+const PATCHES = readdirSync(DIRECTORY).filter((name) => name.endsWith(".patch"));
+/** Found within seconds: what is slower is hunted by `npm run sim:mutants`. */
+const QUICK = ["12-half-is-a-quorum.patch", "30-sequence-is-the-number-of-children.patch"];
+
+describe("the mutants", () => {
+  test.each(PATCHES)("%s applies, and says what it breaks", (name) => {
+    const { status, stderr } = spawnSync("git", ["apply", "--check", `${DIRECTORY}/${name}`], {
+      cwd: ROOT,
+    });
+    expect([status, stderr.toString()]).toEqual([0, ""]);
+    expect(readFileSync(`${DIRECTORY}/${name}`, "utf8")).toMatch(/^[A-Z][^\n]+\.\n\ndiff --git /);
+  });
+
+  test.each(QUICK)(
+    "%s is found",
+    async (name) => {
+      expect(await huntMutant(`${DIRECTORY}/${name}`, 1)).toMatchObject({ kind: "found" });
+    },
+    170_000,
+  );
+
+  test("that no longer apply are no success", async () => {
+    const verdict = await huntMutant(fileURLToPath(import.meta.url), 1);
+    expect(verdict).toMatchObject({ kind: "stale", what: expect.stringContaining("apply") });
+    const report = formatVerdicts([verdict, { ...verdict, kind: "found", seconds: 1.25, runs: 3 }]);
+    expect(report.split("\n").slice(1)).toEqual([
+      expect.stringMatching(/found +1\.3 s, 3 runs +does not apply/),
+      "mutants: 1 of 2 found",
+      "",
+    ]);
+  });
+});

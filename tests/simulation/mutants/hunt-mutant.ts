@@ -1,0 +1,102 @@
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { basename, join, resolve } from "node:path";
+
+/** What became of a mutant. */
+export interface MutantVerdict {
+  readonly name: string;
+  /** `stale`: the patch does not apply to this tree any more, or does not make a program. */
+  readonly kind: "found" | "survived" | "stale";
+  /** The invariant it broke, or what was wrong. */
+  readonly what: string;
+  readonly seconds: number;
+  readonly runs: number;
+}
+
+const CACHE = ".cache/mutants";
+/** Of the tree, what the simulator is made of. */
+const PARTS = [
+  "package.json",
+  "tsconfig.json",
+  "tests/tsconfig.json",
+  "tests/simulation",
+  "tests/linearizability",
+];
+const OUTPUT_BYTES_MAX = 268_435_456;
+
+/** Applies a patch to a copy of the tree and runs the simulator on it for at most that long. */
+export async function huntMutant(patch: string, minutes: number): Promise<MutantVerdict> {
+  mkdirSync(CACHE, { recursive: true });
+  const copy = mkdtempSync(join(resolve(CACHE), "tree-"));
+  const name = basename(patch, ".patch");
+  try {
+    copyTree(copy);
+    const stale = apply(copy, resolve(patch)) ?? bundle(copy);
+    if (stale !== null) return { name, kind: "stale", what: stale, seconds: 0, runs: 0 };
+    return hunt(copy, name, minutes);
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+function copyTree(copy: string): void {
+  for (const part of PARTS) cpSync(part, join(copy, part), { recursive: true });
+  const packages = readdirSync("packages");
+  const modules = join(copy, "node_modules");
+  mkdirSync(join(modules, "@quorate"), { recursive: true });
+  for (const name of packages) {
+    const at = join(copy, "packages", name);
+    for (const part of ["package.json", "tsconfig.json", "src"]) {
+      cpSync(join("packages", name, part), join(at, part), { recursive: true });
+    }
+    symlinkSync(at, join(modules, "@quorate", name));
+  }
+  for (const name of readdirSync("node_modules")) {
+    if (name === "@quorate" || name.startsWith(".")) continue;
+    symlinkSync(resolve("node_modules", name), join(modules, name));
+  }
+}
+
+function apply(copy: string, patch: string): string | null {
+  // Outside of any repository, as far as git knows: paths are those of the copy.
+  const env = { ...process.env, GIT_CEILING_DIRECTORIES: resolve(CACHE) };
+  const { status, stderr } = spawnSync("git", ["apply", patch], { cwd: copy, env });
+  return status === 0 ? null : `does not apply: ${firstLine(stderr)}`;
+}
+
+function bundle(copy: string): string | null {
+  const rolldown = resolve("node_modules/.bin/rolldown");
+  const args = ["--logLevel", "silent", "-c", "tests/simulation/rolldown.config.mjs"];
+  const { status, stdout, stderr } = spawnSync(rolldown, args, { cwd: copy });
+  const isMade = status === 0 && existsSync(join(copy, ".cache/simulation/ensemble.mjs"));
+  return isMade ? null : `does not bundle: ${firstLine(Buffer.concat([stderr, stdout]))}`;
+}
+
+function hunt(copy: string, name: string, minutes: number): MutantVerdict {
+  const program = join(copy, ".cache/simulation/ensemble.mjs");
+  const started = performance.now();
+  const args = [program, "--until-violation", "--minutes", String(minutes)];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: copy,
+    maxBuffer: OUTPUT_BYTES_MAX,
+  });
+  const seconds = (performance.now() - started) / 1_000;
+  const text = `${stdout.toString()}${stderr.toString()}`;
+  const runs = Number(/^sim: (\d+) runs/m.exec(text)?.[1] ?? 0);
+  if (status === 0) return { name, kind: "survived", what: "", seconds, runs };
+  const [, what = "the simulator itself broke"] =
+    /^seed \d+: (?:Violation: )?(.*)$/m.exec(text) ?? [];
+  return { name, kind: "found", what, seconds, runs };
+}
+
+function firstLine(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString().trim().split("\n", 1)[0] ?? "";
+}
