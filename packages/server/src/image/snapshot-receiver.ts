@@ -39,7 +39,8 @@ interface Receipt {
   readonly from: NodeId;
   readonly transfer: number;
   readonly meta: SnapshotMeta;
-  readonly message: InstallSnapshot;
+  /** The last one that it was asked for with. */
+  message: InstallSnapshot;
   readonly image: ImageStore;
   readonly directory: string;
   readonly loader: TreeLoader;
@@ -91,6 +92,12 @@ export class SnapshotReceiver {
     if (chunk.header !== null && !this.#isOf(from, chunk)) await this.#begin(from, chunk);
     const receipt = this.#receipt;
     if (receipt === null || !this.#isOf(from, chunk)) return;
+    receipt.message = chunk.header?.message ?? receipt.message;
+    if (chunk.sequence <= receipt.sequence) {
+      // The answer to it was lost with a link.
+      this.#ports.ack(from, chunk.transfer, receipt.sequence, true);
+      return;
+    }
     if (chunk.sequence !== receipt.sequence + 1) return;
     receipt.checksum = recordsChecksum(chunk.records, receipt.checksum);
     if (receipt.checksum !== chunk.checksum)
@@ -109,6 +116,8 @@ export class SnapshotReceiver {
     await this.#drop();
     const header = chunk.header;
     if (header === null) return;
+    // The transfer goes on, but this process has not seen it begin.
+    if (chunk.sequence > 1) throw new ImageError("INCOMPLETE", "the transfer did not begin here");
     const { image, directory } = await this.#ports.createImage();
     this.#receipt = {
       from,

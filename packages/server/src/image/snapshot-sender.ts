@@ -20,25 +20,35 @@ const CHUNK_RECORDS = 1_024;
 const WINDOW = 8;
 /** Without any answer for this long a transfer is given up; the core starts another. */
 const TIMEOUT_MS = 5_000;
+/** A transfer whose link broke goes on where it was if the core asks for it again within this; its view stays open until then. */
+const RESUME_MS = 30_000;
+
+type SnapshotChunk = Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>;
 
 interface Transfer {
   readonly id: number;
   readonly to: NodeId;
-  readonly message: InstallSnapshot;
+  message: InstallSnapshot;
   view: ImageView | null;
   header: SnapshotMeta | null;
+  /** The next piece has to say what it belongs to. */
+  isHeaderDue: boolean;
   checksum: number;
-  sent: number;
-  acked: number;
+  /** Pieces made so far, and of those the ones that are not answered. */
+  made: number;
+  unanswered: readonly SnapshotChunk[];
   ended: boolean;
   reading: boolean;
-  lastAnswerMs: number;
+  /** Of the last answer, or since when its link is broken. */
+  sinceMs: number;
 }
 
 /** Streams the image to followers whose log ends before ours begins, one transfer a follower, while the node goes on. */
 export class SnapshotSender {
   readonly #ports: SnapshotSenderPorts;
   readonly #transfers = new Map<NodeId, Transfer>();
+  /** Those whose link broke. */
+  readonly #suspended = new Map<NodeId, Transfer>();
   /** Where the oldest snapshot stands that has arrived since {@link takePinnedIndex} was asked. */
   #arrivedIndex: LogIndex | null = null;
   #nextId: number;
@@ -60,66 +70,106 @@ export class SnapshotSender {
   takePinnedIndex(): LogIndex | null {
     let pinned = this.#arrivedIndex;
     this.#arrivedIndex = null;
-    for (const { header, message } of this.#transfers.values()) {
+    for (const { header, message } of [...this.#transfers.values(), ...this.#suspended.values()]) {
       pinned = earlier(pinned, (header ?? message.snapshot).index);
     }
     return pinned;
   }
 
+  /** Begins a transfer, or goes on with the one to this peer whose link broke. */
   start(message: InstallSnapshot): void {
-    if (this.#transfers.has(message.to)) return;
+    const { to } = message;
+    if (this.#transfers.has(to)) return;
+    const suspended = this.#suspended.get(to);
+    this.#suspended.delete(to);
+    if (suspended !== undefined && isOfUse(suspended, message)) {
+      this.#transfers.set(to, suspended);
+      this.#resume(suspended, message);
+      return;
+    }
+    if (suspended !== undefined) closeView(suspended);
     const transfer: Transfer = {
       id: this.#nextId,
-      to: message.to,
+      to,
       message,
       view: null,
       header: null,
+      isHeaderDue: true,
       checksum: 0,
-      sent: 0,
-      acked: 0,
+      made: 0,
+      unanswered: [],
       ended: false,
       reading: false,
-      lastAnswerMs: this.#ports.clock.nowMs(),
+      sinceMs: this.#ports.clock.nowMs(),
     };
     this.#nextId += 1;
-    this.#transfers.set(message.to, transfer);
+    this.#transfers.set(to, transfer);
     transfer.view = this.#ports.image().view();
+    this.#pump(transfer);
+  }
+
+  /** What is not answered may be lost, and goes out again; the receiver is told of the message that it belongs to now. */
+  #resume(transfer: Transfer, message: InstallSnapshot): void {
+    transfer.message = message;
+    transfer.sinceMs = this.#ports.clock.nowMs();
+    transfer.isHeaderDue = true;
+    const again = transfer.unanswered;
+    transfer.unanswered = [];
+    for (const chunk of again) this.#send(transfer, chunk);
     this.#pump(transfer);
   }
 
   onAck(from: NodeId, transferId: number, sequence: number, ok: boolean): void {
     const transfer = this.#transfers.get(from);
     if (transfer === undefined || transfer.id !== transferId) return;
-    transfer.lastAnswerMs = this.#ports.clock.nowMs();
+    transfer.sinceMs = this.#ports.clock.nowMs();
     if (!ok) {
       this.#finish(transfer, false);
       return;
     }
-    transfer.acked = Math.max(transfer.acked, sequence);
-    if (transfer.ended && transfer.acked === transfer.sent) this.#finish(transfer, true);
+    transfer.unanswered = transfer.unanswered.filter((chunk) => chunk.sequence > sequence);
+    if (transfer.ended && transfer.unanswered.length === 0) this.#finish(transfer, true);
     else this.#pump(transfer);
   }
 
   onLinkDown(peer: NodeId): void {
     const transfer = this.#transfers.get(peer);
-    if (transfer !== undefined) this.#finish(transfer, false);
+    if (transfer === undefined) return;
+    if (transfer.header === null) {
+      this.#finish(transfer, false);
+      return;
+    }
+    this.#transfers.delete(peer);
+    this.#suspended.set(peer, transfer);
+    transfer.sinceMs = this.#ports.clock.nowMs();
+    this.#ports.done(peer, false);
   }
 
   onTick(): void {
     const now = this.#ports.clock.nowMs();
     for (const transfer of this.#transfers.values()) {
-      if (now - transfer.lastAnswerMs > TIMEOUT_MS) this.#finish(transfer, false);
+      if (now - transfer.sinceMs > TIMEOUT_MS) this.#finish(transfer, false);
+    }
+    for (const [peer, transfer] of this.#suspended) {
+      if (now - transfer.sinceMs <= RESUME_MS) continue;
+      this.#suspended.delete(peer);
+      closeView(transfer);
     }
   }
 
   stop(): void {
     for (const transfer of this.#transfers.values()) this.#finish(transfer, false);
+    for (const transfer of this.#suspended.values()) closeView(transfer);
+    this.#suspended.clear();
+  }
+
+  #isActive(transfer: Transfer): boolean {
+    return this.#transfers.get(transfer.to) === transfer;
   }
 
   #pump(transfer: Transfer): void {
     if (transfer.reading || transfer.ended || transfer.view === null) return;
-    if (this.#transfers.get(transfer.to) !== transfer) return;
-    if (transfer.sent - transfer.acked >= WINDOW) return;
+    if (!this.#isActive(transfer) || transfer.unanswered.length >= WINDOW) return;
     transfer.reading = true;
     void this.#readOn(transfer, transfer.view);
   }
@@ -128,7 +178,7 @@ export class SnapshotSender {
     try {
       const records = await view.next(CHUNK_RECORDS, CHUNK_BYTES);
       transfer.reading = false;
-      this.#sendChunk(transfer, records);
+      this.#make(transfer, records);
     } catch {
       this.#finish(transfer, false);
       return;
@@ -136,43 +186,62 @@ export class SnapshotSender {
     this.#pump(transfer);
   }
 
-  #sendChunk(
-    transfer: Transfer,
-    records: readonly (readonly [key: string, value: Uint8Array])[],
-  ): void {
-    if (this.#transfers.get(transfer.to) !== transfer) return;
-    const first = transfer.sent === 0;
+  #make(transfer: Transfer, records: SnapshotChunk["records"]): void {
     // The meta record sorts before all others, so what it says is of the same view as everything behind it.
-    const head = first ? records.find(([key]) => key === IMAGE_META_KEY) : undefined;
+    const head = transfer.made === 0 ? records.find(([key]) => key === IMAGE_META_KEY) : undefined;
     if (head !== undefined) transfer.header = decodeImageMeta(head[1]).snapshot;
     if (transfer.header === null) {
       this.#finish(transfer, false);
       return;
     }
     transfer.checksum = recordsChecksum(records, transfer.checksum);
-    transfer.sent += 1;
+    transfer.made += 1;
     transfer.ended = records.length === 0;
-    this.#ports.send(transfer.to, {
+    this.#send(transfer, {
       kind: "snapshotChunk",
       transfer: transfer.id,
-      sequence: transfer.sent,
-      header: first ? { meta: transfer.header, message: transfer.message } : null,
+      sequence: transfer.made,
+      header: null,
       records,
       last: transfer.ended,
       checksum: transfer.checksum,
     });
   }
 
+  /** What is made while the link is broken leaves when the transfer goes on. */
+  #send(transfer: Transfer, chunk: SnapshotChunk): void {
+    transfer.unanswered = [...transfer.unanswered, chunk];
+    if (!this.#isActive(transfer)) return;
+    const { header: meta, message, isHeaderDue } = transfer;
+    const header = isHeaderDue && meta !== null ? { meta, message } : null;
+    transfer.isHeaderDue = false;
+    this.#ports.send(transfer.to, { ...chunk, header });
+  }
+
   #finish(transfer: Transfer, ok: boolean): void {
-    if (this.#transfers.get(transfer.to) !== transfer) return;
+    if (this.#suspended.get(transfer.to) === transfer) {
+      this.#suspended.delete(transfer.to);
+      closeView(transfer);
+      return;
+    }
+    if (!this.#isActive(transfer)) return;
     this.#transfers.delete(transfer.to);
     if (ok && transfer.header !== null) {
       this.#arrivedIndex = earlier(this.#arrivedIndex, transfer.header.index);
     }
-    // A view that cannot be closed has nothing left to lose: the store behind it is going away.
-    transfer.view?.close().catch(() => undefined);
+    closeView(transfer);
     this.#ports.done(transfer.to, ok);
   }
+}
+
+/** It stands for at least what the core asks for now. */
+function isOfUse({ header }: Transfer, { snapshot }: InstallSnapshot): boolean {
+  return header !== null && header.index >= snapshot.index;
+}
+
+/** A view that cannot be closed has nothing left to lose: the store behind it is going away. */
+function closeView({ view }: Transfer): void {
+  view?.close().catch(() => undefined);
 }
 
 function earlier(known: LogIndex | null, other: LogIndex): LogIndex {

@@ -245,8 +245,29 @@ describe("a snapshot", () => {
     expect(discarded).toEqual(["peer-1"]);
   });
 
-  test("starts again from a new header, without what came before", async () => {
-    const { sender, order, wire, received, discarded, tree } = await setUp();
+  test("goes on where it was when its link broke, for the message that asks for it now", async () => {
+    const { sender, order, wire, sent, received, discarded, ended, tree } = await setUp();
+    wire.alter = (chunk) => (chunk.sequence > 6 ? null : chunk);
+    sender.start(order);
+    await settled();
+    sender.onLinkDown(PEER);
+    expect(sender.takePinnedIndex()).toBe(tree.lastZxid);
+    await settled();
+    const before = sent.length;
+    wire.alter = (chunk) => chunk;
+    sender.start({ ...order, term: term(4) });
+    await settled();
+    expect(ended).toEqual([false, true]);
+    expect(sent[before]).toMatchObject({ sequence: 7, transfer: sent[0]?.transfer });
+    expect(sent.slice(before + 1).every(({ header }) => header === null)).toBe(true);
+    expect(discarded).toEqual([]);
+    expect(received).toHaveLength(1);
+    expect(received[0]?.message.term).toBe(4);
+    expect(received[0]?.tree.digest()).toBe(tree.digest());
+  });
+
+  test("goes on although no answer came before the link broke", async () => {
+    const { sender, order, wire, received, discarded, ended } = await setUp();
     wire.loseAcks = true;
     sender.start(order);
     await settled();
@@ -254,9 +275,50 @@ describe("a snapshot", () => {
     wire.loseAcks = false;
     sender.start(order);
     await settled();
-    expect(discarded).toEqual(["peer-1"]);
+    expect(ended).toEqual([false, true]);
+    expect(discarded).toEqual([]);
     expect(received).toHaveLength(1);
+  });
+
+  test("starts anew when its link was broken for long", async () => {
+    const { sender, order, wire, received, discarded, clock, tree } = await setUp();
+    wire.alter = (chunk) => (chunk.sequence > 6 ? null : chunk);
+    sender.start(order);
+    await settled();
+    sender.onLinkDown(PEER);
+    clock.advance(30_001);
+    sender.onTick();
+    expect(sender.takePinnedIndex()).toBeNull();
+    wire.alter = (chunk) => chunk;
+    sender.start(order);
+    await settled();
+    expect(discarded).toEqual(["peer-1"]);
     expect(received[0]?.tree.digest()).toBe(tree.digest());
+  });
+
+  test("starts anew when the core asks for a later one, or the receiver has forgotten it", async () => {
+    const { sender, order, wire, ended, received, discarded, receiver, tree } = await setUp();
+    const broken = async (): Promise<void> => {
+      wire.alter = (chunk) => (chunk.sequence > 6 ? null : chunk);
+      sender.start(order);
+      await settled();
+      sender.onLinkDown(PEER);
+      wire.alter = (chunk) => chunk;
+    };
+    await broken();
+    sender.start({ ...order, snapshot: metaAt(tree.lastZxid + 1) });
+    await settled();
+    expect(received).toHaveLength(1);
+    expect(discarded).toEqual(["peer-1"]);
+    await broken();
+    await receiver.stop();
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false, true, false, false]);
+    sender.start(order);
+    await settled();
+    expect(ended.at(-1)).toBe(true);
+    expect(received).toHaveLength(2);
   });
 
   test("is sent once at a time to each peer", async () => {
