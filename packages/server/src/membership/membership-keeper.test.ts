@@ -212,13 +212,45 @@ describe("a node that asks to join", () => {
     expect(other.next(view())?.members[3]?.promotion).toEqual({ kind: "voter" });
   });
 
-  test("is taken in once", () => {
+  const withD: Membership = { ...whole, learners: [D.id], members: [...members, D] };
+
+  test("is taken in once, however late its last words come", () => {
     const keeper = new MembershipKeeper();
     keeper.invitations.invite("d", { kind: "none" }, 0);
     ask(keeper);
-    expect(keeper.next(view())).not.toBeNull();
-    ask(keeper);
+    expect(keeper.next(view())).toEqual(withD);
+    expect(keeper.next(view({ membership: withD, changePending: true }))).toBeNull();
+    keeper.onApplied(withD);
+    keeper.onRequest({ kind: "join", member: D }, withD, 0);
+    expect(keeper.next(view({ membership: withD }))).toBeNull();
+    expect(keeper.invitations.asking(0)).toEqual([]);
     expect(keeper.next(view())).toBeNull();
+  });
+
+  test("keeps its invitation where its membership came to nothing", () => {
+    const keeper = new MembershipKeeper();
+    keeper.invitations.invite("d", { kind: "none" }, 0);
+    ask(keeper);
+    expect(keeper.next(view())).toEqual(withD);
+    expect(keeper.next(view())).toEqual(withD);
+  });
+
+  test("is forgotten by everybody once it was a member: another one comes under its name", () => {
+    const keeper = new MembershipKeeper();
+    ask(keeper);
+    keeper.onApplied(withD);
+    keeper.onApplied(whole);
+    keeper.invitations.invite("d", { kind: "none" }, 1);
+    expect(keeper.next(view({ nowMs: 1 }))).toBeNull();
+  });
+
+  test("has to wait while there is no room", () => {
+    const many = Array.from({ length: 32 }, (_, at) => member(`m${at}`, 100 + at));
+    const full: Membership = { ...whole, voters: many.map(({ id }) => id), members: many };
+    const keeper = new MembershipKeeper();
+    keeper.invitations.invite("d", { kind: "none" }, 0);
+    ask(keeper);
+    expect(keeper.next(view({ membership: full }))).toBeNull();
   });
 
   test("is forgotten when it asks no more, and so is an invitation after a while", () => {

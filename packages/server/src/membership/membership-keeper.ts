@@ -1,5 +1,6 @@
 import {
   isVoter,
+  membersMax,
   type Member,
   type Membership,
   type NodeId,
@@ -50,6 +51,7 @@ export class MembershipKeeper {
 
   /** A node asks to be taken in; heard over a verified link or from a member that heard it. */
   onRequest({ kind, member }: JoinRequest, membership: Membership, nowMs: number): void {
+    if (memberById(membership, member.id) !== undefined) return;
     if (kind === "join") {
       this.invitations.onAsked(member, nowMs);
       return;
@@ -58,6 +60,11 @@ export class MembershipKeeper {
     if (this.#rejoins.size >= REQUESTS_MAX && !this.#rejoins.has(name)) return;
     const present = memberNamed(membership, name)?.id ?? null;
     this.#rejoins.set(name, { wanted: member, present });
+  }
+
+  /** Whoever is a member has what it asked for: should it be taken out again, its words from before must not bring it back. */
+  onApplied({ members }: Membership): void {
+    for (const { name } of members) this.invitations.withdraw(name);
   }
 
   /** The next change to propose, or null. Called by a leader, again and again. */
@@ -98,8 +105,8 @@ export class MembershipKeeper {
 
   #joined(view: MembershipView): Membership | null {
     const { membership, nowMs } = view;
+    if (membership.members.length >= membersMax) return null;
     for (const member of this.invitations.welcome(nowMs)) {
-      this.invitations.withdraw(member.name);
       if (memberNamed(membership, member.name) !== undefined) continue;
       if (memberById(membership, member.id) !== undefined) continue;
       return withLearner(membership, member);

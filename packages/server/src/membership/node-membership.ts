@@ -131,6 +131,7 @@ export class NodeMembership {
     this.#current = membership;
     this.#inForce = ports.status().membership;
     this.#belongs ||= isMember(membership, self.id);
+    this.#keeper.onApplied(membership);
     for (const [name, { appliedIndex }] of this.#newer) {
       if (appliedIndex <= index) this.#newer.delete(name);
     }
