@@ -168,13 +168,23 @@ describe("a formed ensemble", () => {
     expect(answerTo(changes)).toMatchObject({ kind: "refused", code });
   });
 
-  test("hears a node that lost its data, on its operator's word", () => {
+  test("hears a node that lost its data, again and again until it is a member", () => {
     const known = node();
     const back = admission(member("b", 99), { entrance: "rejoin" });
-    expect(dial(back, known, "a")).toBe(true);
-    const request = { kind: "rejoin", member: member("b", 99) };
-    expect(known.onJoinRequest).toHaveBeenCalledWith(request);
-    expect(back.admission.belonging).toEqual(formed());
+    for (let count = 1; count <= 2; count += 1) {
+      expect(dial(back, known, "a")).toBe(false);
+      const request = { kind: "rejoin", member: member("b", 99) };
+      expect(known.onJoinRequest).toHaveBeenNthCalledWith(count, request);
+    }
+    expect(back.admission.belonging).toBeNull();
+    expect(back.onRefused).not.toHaveBeenCalled();
+  });
+
+  test("has a node that comes back and whose name is gone join as a new one", () => {
+    const known = node();
+    const back = admission(member("d", 99), { names: ["a", "d"], entrance: "rejoin" });
+    expect(dial(back, known, "a")).toBe(false);
+    expect(known.onJoinRequest).toHaveBeenCalledWith({ kind: "join", member: member("d", 99) });
     expect(back.onRefused).not.toHaveBeenCalled();
   });
 

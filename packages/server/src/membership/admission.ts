@@ -217,9 +217,9 @@ export class Admission {
     const member = memberOf(hello);
     if (entrance === "rejoin" && namesake !== undefined) {
       ports.onJoinRequest({ kind: "rejoin", member });
-      return this.#welcome();
+      return refused("NOT_A_MEMBER", `"${name}" is to come back as a new member, and is none yet`);
     }
-    if (entrance === "join" && namesake === undefined) {
+    if (entrance !== "member" && namesake === undefined) {
       ports.onJoinRequest({ kind: "join", member });
       const text = `"${name}" is no member yet: add it with \`quorate member add ${name}\``;
       return refused("NOT_A_MEMBER", text);

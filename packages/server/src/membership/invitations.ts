@@ -3,7 +3,7 @@ import type { Member, Promotion } from "@quorate/raft";
 /** Nodes and invitations that are remembered; there are never more members than this. */
 const REMEMBERED_MAX = 16;
 /** A node that asks in vain asks again within a second, ms. */
-const ASKING_MS = 5_000;
+export const ASKING_MS = 5_000;
 /** An invitation that nobody took up ends after this, ms; whoever gave it may give it again. */
 export const INVITED_MS = 600_000;
 

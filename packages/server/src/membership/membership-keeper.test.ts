@@ -112,13 +112,20 @@ describe("the keeper of the membership", () => {
     expect(stale.next(view())).toBeNull();
   });
 
+  test("forgets who asks no more: whoever is away for a while much later has lost nothing", () => {
+    expect(asked().next(view({ nowMs: 4_999 }))).toEqual(withLearner);
+    expect(asked().next(view({ nowMs: 5_000 }))).toBeNull();
+  });
+
   test("remembers a bounded number of requests, the last for each name", () => {
     const keeper = new MembershipKeeper();
-    const rejoin = (wanted: Member): void =>
-      keeper.onRequest({ kind: "rejoin", member: wanted }, whole, 0);
+    const rejoin = (wanted: Member, nowMs = 0): void =>
+      keeper.onRequest({ kind: "rejoin", member: wanted }, whole, nowMs);
     for (let at = 0; at < 16; at += 1) rejoin(member(`x${at}`, 100 + at));
     rejoin(C2);
     expect(keeper.next(view())).toBeNull();
+    rejoin(C2, 5_000);
+    expect(keeper.next(view({ nowMs: 5_000 }))).toEqual(withLearner);
     const other = asked();
     other.onRequest({ kind: "rejoin", member: member("c", 12) }, whole, 0);
     expect(other.next(view())?.learners).toEqual([12]);

@@ -8,7 +8,7 @@ import {
   type Term,
 } from "@quorate/raft";
 import { memberById, memberNamed } from "./formation.ts";
-import { Invitations } from "./invitations.ts";
+import { ASKING_MS, Invitations } from "./invitations.ts";
 import type { JoinRequest } from "./join-request.ts";
 import { promoted, withLearner, withoutMember } from "./membership-steps.ts";
 import { losesQuorum } from "./tolerance.ts";
@@ -36,6 +36,8 @@ interface Rejoin {
   readonly wanted: Member;
   /** Who had the name when it was asked for. */
   readonly present: NodeId | null;
+  /** Who asks no more may be back under its old identity. */
+  readonly untilMs: number;
 }
 
 /**
@@ -57,9 +59,10 @@ export class MembershipKeeper {
       return;
     }
     const { name } = member;
+    this.#forgetRejoins(nowMs);
     if (this.#rejoins.size >= REQUESTS_MAX && !this.#rejoins.has(name)) return;
     const present = memberNamed(membership, name)?.id ?? null;
-    this.#rejoins.set(name, { wanted: member, present });
+    this.#rejoins.set(name, { wanted: member, present, untilMs: nowMs + ASKING_MS });
   }
 
   /** Whoever is a member has what it asked for: should it be taken out again, its words from before must not bring it back. */
@@ -87,6 +90,7 @@ export class MembershipKeeper {
   #rejoined(view: MembershipView): Membership | null {
     const { membership } = view;
     const isActive = isActiveIn(view);
+    this.#forgetRejoins(view.nowMs);
     for (const [name, { wanted, present: asked }] of this.#rejoins) {
       const present = memberNamed(membership, name);
       if (present === undefined || present.id !== asked || present.id === wanted.id) {
@@ -101,6 +105,12 @@ export class MembershipKeeper {
       return withLearner(rest, { ...wanted, promotion: becomes });
     }
     return null;
+  }
+
+  #forgetRejoins(nowMs: number): void {
+    for (const [name, { untilMs }] of this.#rejoins) {
+      if (untilMs <= nowMs) this.#rejoins.delete(name);
+    }
   }
 
   #joined(view: MembershipView): Membership | null {
