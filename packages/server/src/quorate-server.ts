@@ -22,7 +22,7 @@ import type { PeerEnvelope } from "./peer/envelope.ts";
 import { PeerNetwork, type PeerTarget } from "./peer/peer-network.ts";
 import type { Connection, Listener, ServerPorts } from "./ports.ts";
 import { differenceOfLimits, replicatedLimits } from "./replicated-limits.ts";
-import { setAside } from "./recovery/set-aside.ts";
+import { hasSetAside, setAside } from "./recovery/set-aside.ts";
 import { RunningNode } from "./running-node.ts";
 import { nodeStatus } from "./server-status.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
@@ -111,14 +111,19 @@ export class QuorateServer implements AsyncDisposable {
         { error, kept },
         "the data are damaged: they are set aside, the node comes back as a new member",
       );
-      return QuorateServer.#start({ ...options, config: { ...config, entrance: "rejoin" } });
+      return QuorateServer.#start(options);
     }
   }
 
   static async #start(options: QuorateServerOptions): Promise<QuorateServer> {
     const { config, ports } = options;
+    await ports.files.makeDirectory(config.dataDirectory);
+    // Not a founding member any more: several such nodes would found an ensemble without what they held.
+    const entrance = (await hasSetAside(ports.files, config.dataDirectory))
+      ? "rejoin"
+      : config.entrance;
     const identity = await openIdentity(ports, config.dataDirectory, config.name);
-    const server = new QuorateServer(options, identity);
+    const server = new QuorateServer({ ...options, config: { ...config, entrance } }, identity);
     try {
       await server.#open();
       return server;

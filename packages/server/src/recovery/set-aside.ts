@@ -33,6 +33,14 @@ export async function setAside(files: Files, directory: string): Promise<string>
   return kept;
 }
 
+/**
+ * True where data were set aside: the node is not who it was, until it is a member again under its new identity, and however
+ * often it is started before that.
+ */
+export async function hasSetAside(files: Files, directory: string): Promise<boolean> {
+  return (await files.list(directory)).some((name) => name.startsWith(DAMAGED_PREFIX));
+}
+
 async function move(files: Files, directory: string, kept: string, name: string): Promise<void> {
   await files.rename(`${directory}/${name}`, `${directory}/${kept}/${name}`);
   await files.syncDirectory(`${directory}/${kept}`);
