@@ -22,7 +22,7 @@ import type { PeerEnvelope } from "./peer/envelope.ts";
 import { PeerNetwork, type PeerTarget } from "./peer/peer-network.ts";
 import type { Connection, Listener, ServerPorts } from "./ports.ts";
 import { differenceOfLimits, replicatedLimits } from "./replicated-limits.ts";
-import { hasSetAside, setAside } from "./recovery/set-aside.ts";
+import { hasSetAside, isRepairable, setAside } from "./recovery/set-aside.ts";
 import { RunningNode } from "./running-node.ts";
 import { nodeStatus } from "./server-status.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
@@ -483,13 +483,6 @@ function knownBelonging(identity: IdentityFile): Belonging | null {
 }
 
 /** Applied under other limits, what stands in the log could come to something else than it was answered with. */
-/** Damage that a node can make good from its peers: its own promises are then those of a node that is gone. */
-function isRepairable(error: unknown, { repair, members }: ServerConfig): boolean {
-  if (!repair || members.length < 2 || !(error instanceof ServerError)) return false;
-  const { code } = error;
-  return code === "LOG_CORRUPT" || code === "IMAGE_CORRUPT" || code === "IDENTITY_DAMAGED";
-}
-
 function refuseOtherLimits(identity: IdentityFile, own: TreeLimits): void {
   const { limits } = identity.current;
   assert(limits !== null, "formed_under_limits");

@@ -1,3 +1,5 @@
+import type { ServerConfig } from "../config.ts";
+import { ServerError } from "../errors.ts";
 import type { Files } from "../ports.ts";
 import {
   DAMAGED_PREFIX,
@@ -8,6 +10,13 @@ import {
 
 /** Data of this many damages are kept; older ones make room. */
 const KEPT_MAX = 2;
+
+/** Damage that a node can make good from its peers: its own promises are then those of a node that is gone. */
+export function isRepairable(error: unknown, { repair, members }: ServerConfig): boolean {
+  if (!repair || members.length < 2 || !(error instanceof ServerError)) return false;
+  const { code } = error;
+  return code === "LOG_CORRUPT" || code === "IMAGE_CORRUPT" || code === "IDENTITY_DAMAGED";
+}
 
 /**
  * Puts a node's damaged data into a folder of their own, where an operator may look at them; the node then begins with
