@@ -285,6 +285,16 @@ describe("a node's storage", () => {
     await expect(old.getMany(["@image"])).rejects.toMatchObject({ code: "STOPPED" });
   });
 
+  test("touches nothing while another process has it open", async () => {
+    const disk = newDisk();
+    const first = await open(disk);
+    const received = await first.storage.createImage();
+    await expect(open(disk)).rejects.toMatchObject({ code: "STORAGE_LOCKED" });
+    expect(disk.files.namesIn(DIRECTORY)).toContain(received.directory);
+    await first.storage.discardImage(received.image, received.directory);
+    await close(first);
+  });
+
   test("leaves nothing open when it cannot be opened", async () => {
     const disk = newDisk();
     const opened = await open(disk);

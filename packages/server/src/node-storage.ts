@@ -342,14 +342,18 @@ async function openImage(
   identity: IdentityFile,
 ): Promise<{ readonly image: ImageStore; readonly imageName: string }> {
   const known = identity.current.image;
-  await removeOtherImages(ports, directory, known);
+  if (known === null) await removeOtherImages(ports, directory, known);
   const imageName = known ?? `${IMAGE_PREFIX}1`;
   const path = `${directory}/${imageName}`;
+  // Open, it is locked: what another process is about to receive is not taken away from it.
   const image = await ports.images.open(path, { create: known === null });
-  if (known !== null) return { image, imageName };
   try {
-    await ports.files.syncDirectory(directory);
-    await identity.update({ image: imageName });
+    if (known !== null) {
+      await removeOtherImages(ports, directory, known);
+    } else {
+      await ports.files.syncDirectory(directory);
+      await identity.update({ image: imageName });
+    }
   } catch (error) {
     await image.close();
     throw error;
