@@ -145,6 +145,21 @@ describe("remove", () => {
   });
 });
 
+test("nobody is invited where there is no room", () => {
+  const learners = Array.from({ length: 29 }, (_, at) => member(`m${at}`, 100 + at));
+  const full: Membership = {
+    ...three,
+    learners: learners.map(({ id }) => id),
+    members: [...three.members.slice(0, 3), ...learners],
+  };
+  for (const command of [
+    { kind: "add", name: "e", staysLearner: true },
+    { kind: "replace", name: "c", by: "e" },
+  ] as const) {
+    expect(refusal(command, viewOf([2, 3], full)).code).toBe("REQUEST_INVALID");
+  }
+});
+
 describe("replace", () => {
   test("invites another node in a member's place", () => {
     const { step, before, after } = plan({ kind: "replace", name: "c", by: "e" }, viewOf([2]));
@@ -164,6 +179,7 @@ describe("replace", () => {
   test("is refused for strangers and by voters", () => {
     expect(refusal({ kind: "replace", name: "x", by: "e" }).code).toBe("MEMBER_UNKNOWN");
     expect(refusal({ kind: "replace", name: "c", by: "b" }).code).toBe("MEMBER_EXISTS");
+    expect(refusal({ kind: "replace", name: "d", by: "d" }).code).toBe("MEMBER_EXISTS");
   });
 });
 

@@ -1,4 +1,11 @@
-import { isVoter, nodeId, type Member, type Membership, type Promotion } from "@quorate/raft";
+import {
+  isVoter,
+  membersMax,
+  nodeId,
+  type Member,
+  type Membership,
+  type Promotion,
+} from "@quorate/raft";
 import { ServerError } from "../errors.ts";
 import { memberNamed } from "./formation.ts";
 import type { Invitations } from "./invitations.ts";
@@ -28,7 +35,7 @@ export interface MemberPlan {
 
 /**
  * Looks at what a command would do to the membership that a leader sees; changes nothing. Throws MEMBER_UNKNOWN,
- * MEMBER_EXISTS, and QUORUM_AT_RISK for a change after which the voters that are heard of now could decide nothing.
+ * MEMBER_EXISTS, REQUEST_INVALID where there is no room, and QUORUM_AT_RISK for a change after which the voters that are heard of now could decide nothing.
  */
 export function planCommand(
   command: MemberCommand,
@@ -67,6 +74,7 @@ function planAdd(
   view: MembershipView,
 ): MemberPlan {
   refuseKnown(view.membership, name);
+  refuseMore(view.membership);
   const promotion: Promotion = staysLearner ? { kind: "none" } : { kind: "voter" };
   const newcomer = placeholder(name, promotion);
   const joined = withLearner(view.membership, newcomer);
@@ -83,11 +91,12 @@ function planReplace(
   const promotion: Promotion = { kind: "replacement", of: replaced.id };
   const present = memberNamed(membership, by);
   if (present === undefined) {
+    refuseMore(membership);
     const newcomer = placeholder(by, promotion);
     const after = promoted(withLearner(membership, newcomer), newcomer);
     return planned(view, { kind: "invite", name: by, promotion }, after);
   }
-  if (isVoter(membership, present.id)) throw exists(by);
+  if (present.id === replaced.id || isVoter(membership, present.id)) throw exists(by);
   const willVote = { ...present, promotion };
   const next = withMember(membership, willVote);
   return planned(view, { kind: "propose", membership: next }, promoted(next, willVote));
@@ -133,6 +142,11 @@ function knownMember(membership: Membership, name: string): Member {
 
 function refuseKnown(membership: Membership, name: string): void {
   if (memberNamed(membership, name) !== undefined) throw exists(name);
+}
+
+function refuseMore({ members }: Membership): void {
+  if (members.length < membersMax) return;
+  throw new ServerError("REQUEST_INVALID", `an ensemble has at most ${membersMax} members`);
 }
 
 function exists(name: string): ServerError {
