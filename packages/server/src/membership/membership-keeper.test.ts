@@ -87,6 +87,17 @@ describe("the keeper of the membership", () => {
     expect(next.members[2]).toEqual({ ...again, promotion: { kind: "none" } });
   });
 
+  test("has who was to replace the lost identity replace the new one", () => {
+    const heir: Member = { ...member("d", 10), promotion: { kind: "replacement", of: nodeId(3) } };
+    const before: Membership = { ...whole, learners: [heir.id], members: [...members, heir] };
+    const next = asked().next(view({ membership: before }))!;
+    expect(next.members.find(({ name }) => name === "d")?.promotion).toEqual({
+      kind: "replacement",
+      of: C2.id,
+    });
+    expect(validateMembership(next)).toBeNull();
+  });
+
   test("waits while another change is under way", () => {
     const keeper = asked();
     expect(keeper.next(view({ changePending: true }))).toBeNull();

@@ -10,7 +10,7 @@ import {
 import { memberById, memberNamed } from "./formation.ts";
 import { ASKING_MS, Invitations } from "./invitations.ts";
 import type { JoinRequest } from "./join-request.ts";
-import { promoted, withLearner, withoutMember } from "./membership-steps.ts";
+import { promoted, withLearner, withSuccessor } from "./membership-steps.ts";
 import { losesQuorum } from "./tolerance.ts";
 
 /** What a leader knows of the membership. */
@@ -101,8 +101,7 @@ export class MembershipKeeper {
       // Whoever still speaks under the old identity has not lost anything; the last words of one who did fade away.
       if (isActive(present.id)) continue;
       const becomes = isVoter(membership, present.id) ? VOTER : present.promotion;
-      const rest = withoutMember(membership, present.id);
-      return withLearner(rest, { ...wanted, promotion: becomes });
+      return withSuccessor(membership, present.id, { ...wanted, promotion: becomes });
     }
     return null;
   }

@@ -25,6 +25,18 @@ export function withoutMember(membership: Membership, id: NodeId): Membership {
   };
 }
 
+/** `member` comes in the place of `id`, as a learner; whoever was to replace the one is to replace the other. */
+export function withSuccessor(membership: Membership, id: NodeId, member: Member): Membership {
+  const rest = withoutMember(membership, id);
+  const promotion = { kind: "replacement", of: member.id } as const;
+  const members = rest.members.map((each) =>
+    each.promotion.kind === "replacement" && each.promotion.of === id
+      ? { ...each, promotion }
+      : each,
+  );
+  return withLearner({ ...rest, members }, member);
+}
+
 /** What a member says of itself is replaced by `member`. */
 export function withMember(membership: Membership, member: Member): Membership {
   const members = membership.members.map((each) => (each.id === member.id ? member : each));
