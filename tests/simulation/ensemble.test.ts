@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checkWatches } from "./ensemble/watch-check.ts";
-import { drawProfile, type Fault } from "./ensemble/profile.ts";
+import { drawProfile, type Fault, type Kind } from "./ensemble/profile.ts";
 import { simulate, type RunResult } from "./ensemble/simulation.ts";
 
 const SHORT_MS = 8_000;
@@ -28,13 +28,18 @@ describe("whole ensembles with their clients, under faults", () => {
   }, 170_000);
 
   // Seeds that failed once, on the tree as it was then; what they found has tests of its own as well.
-  test.each([
-    [48, "after a restart nodes knew only the members of their image, not those of the log"],
-    [101, "so they dialled none of those that their votes were counted by"],
+  test.each<readonly [number, Kind | null, string]>([
+    [48, null, "after a restart nodes knew only the members of their image, not those of the log"],
+    [101, null, "so they dialled none of those that their votes were counted by"],
+    [
+      3018,
+      "members",
+      "what a removed node had asked for brought it back in the place of its successor",
+    ],
   ])(
-    "seed %i: %s",
-    async (seed) => {
-      await simulate(drawProfile(seed));
+    "seed %i, profile %s: %s",
+    async (seed, kind) => {
+      await simulate(drawProfile(seed, kind));
     },
     60_000,
   );

@@ -162,7 +162,7 @@ export class QuorateServer implements AsyncDisposable {
         clients: config.client.advertise,
         data: config.dataDirectory,
       },
-      belonging === null ? "waiting for the other members to form an ensemble" : "started",
+      this.#admission.waitingFor ?? "started",
     );
     this.#admission.tryForm();
   }

@@ -213,12 +213,21 @@ describe("a formed ensemble", () => {
     expect(newcomer.admission.belonging).toEqual(formed());
   });
 
-  test("refuses a newcomer under a name that is taken, for good", () => {
+  test("refuses a newcomer under a name that is taken; it says so once, and waits: the member may be behind", () => {
     const known = node();
     const newcomer = admission(member("b", 99), { entrance: "join" });
     expect(dial(newcomer, known, "a")).toBe(false);
+    expect(dial(newcomer, known, "a")).toBe(false);
     expect(known.onJoinRequest).not.toHaveBeenCalled();
-    expect(newcomer.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "IDENTITY_REFUSED" });
+    expect(newcomer.onRefused).not.toHaveBeenCalled();
+    expect(newcomer.onWarning).toHaveBeenCalledOnce();
+    expect(newcomer.onWarning).toHaveBeenCalledWith(expect.stringContaining('is called "b"'));
+    const { members, ...rest } = formed().formation.membership;
+    const without = { ...rest, members: members.filter(({ name }) => name !== "b") };
+    dial(newcomer, admission(A, { belonging: formed(), membership: without }), "a");
+    expect(newcomer.onWarning).toHaveBeenLastCalledWith(
+      expect.stringContaining("quorate member add b"),
+    );
   });
 
   test("listens to an unknown member of a later membership: it may lead", () => {

@@ -58,7 +58,13 @@ export interface AdmissionOptions {
   readonly ports: AdmissionPorts;
 }
 
-/** Names that a warning is remembered for. */
+/** What a node waits for that has no ensemble. */
+const WAITING: Readonly<Record<Entrance, string>> = {
+  member: "waiting for the other members to form an ensemble",
+  join: "waiting for the ensemble to take this node in",
+  rejoin: "waiting for the ensemble to take this node back",
+};
+/** Concerns that a warning is remembered for. */
 const WARNED_MAX = 64;
 /** Members met that this node does not know as such; there are never more than this. */
 const ACQUAINTANCES_MAX = 16;
@@ -71,7 +77,7 @@ const PRIORITIES_MAX = 64;
  */
 export class Admission {
   readonly #options: AdmissionOptions;
-  /** What was last warned of, by the name of the node it concerns. */
+  /** What was last warned of, by what it concerns. */
   readonly #warned = new Map<string, string>();
   readonly #acquaintances = new Map<string, Acquaintance>();
   readonly #priorities = new Map<NodeId, number>();
@@ -84,6 +90,11 @@ export class Admission {
 
   get belonging(): Belonging | null {
     return this.#belonging;
+  }
+
+  /** In words, for the log; null for who waits for nothing. */
+  get waitingFor(): string | null {
+    return this.#belonging === null ? WAITING[this.#options.entrance] : null;
   }
 
   /** Who was met so: perhaps nobody else leads to the members that there are now. */
@@ -150,15 +161,19 @@ export class Admission {
   /** No reason to refuse anybody: otherwise the timing of an ensemble could not be changed node by node. */
   #compareTiming({ name, timing }: PeerHello): void {
     const own = this.#options.timing;
-    const text = timingProblem("here", own, `at "${name}"`, timing);
+    this.#warn(`timing at ${name}`, timingProblem("here", own, `at "${name}"`, timing));
+  }
+
+  /** Once for what it concerns, until it is another text or, with null, was put right. */
+  #warn(concern: string, text: string | null): void {
     if (text === null) {
-      this.#warned.delete(name);
+      this.#warned.delete(concern);
       return;
     }
-    if (this.#warned.get(name) === text) return;
+    if (this.#warned.get(concern) === text) return;
     // Strangers may call themselves anything.
     if (this.#warned.size >= WARNED_MAX) this.#warned.clear();
-    this.#warned.set(name, text);
+    this.#warned.set(concern, text);
     this.#options.ports.onWarning(text);
   }
 
@@ -227,7 +242,7 @@ export class Admission {
     if (namesake === undefined) return refused("NOT_A_MEMBER", `"${name}" is no member`);
     const text =
       entrance === "join"
-        ? `another node of this ensemble is called "${name}": start this one under a name of its own`
+        ? `another node of this ensemble is called "${name}": remove that one, or start this one under a name of its own`
         : `"${name}" is known to this ensemble under another identity. If its data was lost, ` +
           "start it with --rejoin on an empty data directory: it comes back as a new member";
     return refused("IDENTITY_REFUSED", text);
@@ -266,6 +281,7 @@ export class Admission {
       this.#onRefusal(name, welcome.code, welcome.message);
       return false;
     }
+    this.#warn(`refusal by ${name}`, null);
     if (welcome.name !== name) return false;
     if (this.#belonging === null) return this.#learn(welcome);
     const { clusterId } = welcome;
@@ -295,12 +311,17 @@ export class Admission {
       this.#options.ports.onRefused(new ServerError("REMOVED", message));
       return;
     }
-    // A member may not have heard of us yet; whoever has no ensemble at all has nothing to wait for.
-    const mayWait = this.#belonging !== null || this.#options.entrance === "rejoin";
-    if (mayWait || code === "UNSUPPORTED_VERSION" || code === "NOT_A_MEMBER") return;
-    this.#options.ports.onRefused(
-      new ServerError(reasonOf(code), `refused by "${name}": ${message}`),
-    );
+    const text = `refused by "${name}": ${message}`;
+    if (this.#mayWait(code)) this.#warn(`refusal by ${name}`, text);
+    else this.#options.ports.onRefused(new ServerError(reasonOf(code), text));
+  }
+
+  /** A member may be behind: not know us yet, or still know who had our name before. */
+  #mayWait(code: PeerRefusal): boolean {
+    const { entrance } = this.#options;
+    if (this.#belonging !== null || entrance === "rejoin") return true;
+    if (code === "UNSUPPORTED_VERSION" || code === "NOT_A_MEMBER") return true;
+    return entrance === "join" && code === "IDENTITY_REFUSED";
   }
 
   #settle(belonging: Belonging): void {
