@@ -68,6 +68,14 @@ describe("greetings", () => {
     }
   });
 
+  test.each(["", "a", "a:0", "a:1|a:1", "http://a:1", "a:1 b:2"])(
+    "with a peer address that nobody could dial (%j) are none",
+    (peerAddress) => {
+      const frame = encodePeerHello({ ...HELLO, peerAddress });
+      expect(() => decodePeerHello(frame)).toThrow(/^PEER_PROTOCOL/);
+    },
+  );
+
   test("of another version only the version is read", () => {
     const frame = encodePeerHello({ ...HELLO, protocolVersion: 2 });
     const expected = { kind: "otherVersion", protocolVersion: 2 };

@@ -10,6 +10,7 @@ import {
 import {
   WIRE_TEXT_BYTES_MAX,
   readNodeId,
+  readPeerAddress,
   readSnapshotMeta,
   writeSnapshotMeta,
 } from "./membership-codec.ts";
@@ -89,7 +90,7 @@ export function decodePeerHello(frame: Uint8Array): PeerHello | OtherVersion {
     historyId: text(),
     nodeId: readNodeId(reader),
     name: text(),
-    peerAddress: text(),
+    peerAddress: readPeerAddress(reader),
     clientAddress: text(),
     initialMembers: readNames(reader),
     limits: {
@@ -160,7 +161,7 @@ export function decodePeerWelcome(frame: Uint8Array): PeerWelcome {
     historyId: text(),
     nodeId: readNodeId(reader),
     name: text(),
-    peerAddress: text(),
+    peerAddress: readPeerAddress(reader),
     clientAddress: text(),
     formation: reader.bool() ? readSnapshotMeta(reader) : null,
   };

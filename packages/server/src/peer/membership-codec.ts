@@ -10,6 +10,7 @@ import {
   type Promotion,
   type SnapshotMeta,
 } from "@quorate/raft";
+import { parseAddresses } from "../config/address.ts";
 import { violation, type ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 
@@ -95,7 +96,7 @@ export function readMember(reader: ByteReader): Member {
   return {
     id: readNodeId(reader),
     name: reader.text(WIRE_TEXT_BYTES_MAX),
-    peerAddress: reader.text(WIRE_TEXT_BYTES_MAX),
+    peerAddress: readPeerAddress(reader),
     clientAddress: reader.text(WIRE_TEXT_BYTES_MAX),
     promotion: readPromotion(reader),
   };
@@ -111,6 +112,17 @@ function writePromotion(writer: ByteWriter, promotion: Promotion): void {
       writer.u8(REPLACEMENT);
       return writer.u53(promotion.of);
   }
+}
+
+/** Where a node is dialled. Throws PEER_PROTOCOL for what nobody could dial, here or wherever it would be passed on to. */
+export function readPeerAddress(reader: ByteReader): string {
+  const text = reader.text(WIRE_TEXT_BYTES_MAX);
+  try {
+    parseAddresses(text, "peer address");
+  } catch (error) {
+    throw violation("a peer address is none", error);
+  }
+  return text;
 }
 
 function readPromotion(reader: ByteReader): Promotion {

@@ -365,6 +365,20 @@ describe("hostile frames", () => {
     }
   });
 
+  test("a node that asks to join has to be one that can be dialled", () => {
+    const [member] = membershipOf([5], 0).members;
+    const frame = encodePeerFrame(
+      [
+        {
+          kind: "joinRequest",
+          request: { kind: "join", member: { ...member!, peerAddress: "nowhere" } },
+        },
+      ],
+      encodeEntries,
+    );
+    expect(() => decodePeerFrame(frame)).toThrow(/^PEER_PROTOCOL/);
+  });
+
   test("numbers near the end of the safe integers are refused: counting on would leave them", () => {
     const far = (round: number): Uint8Array =>
       encodePeerFrame(
