@@ -80,7 +80,7 @@ export function welcomeOf(id: number): PeerWelcome {
     historyId: "h",
     nodeId: nodeId(id),
     name: String(id),
-    peerAddress: "",
+    peerAddress: `127.0.0.1:${id}`,
     clientAddress: "",
     formation: null,
   };

@@ -60,6 +60,8 @@ export class OutgoingLink {
   #connection: Connection | null = null;
   #timer: Timer | null = null;
   #peer: NodeId | null = null;
+  /** The last answer was none. */
+  #isUnintelligible = false;
   #silentKeepalives = 0;
   #bufferedBefore = 0;
   #lastReason = "";
@@ -99,9 +101,16 @@ export class OutgoingLink {
     return true;
   }
 
-  /** Dials unless an attempt is under way already: the peer has just shown that it is there. */
+  /**
+   * Dials unless an attempt is under way already: the peer has just shown that it is there. Not one whose answer made no
+   * sense: if neither side understood the other's, each attempt would set off the next.
+   */
   dialNow(): void {
-    if (this.#phase !== "idle") return;
+    if (this.#phase !== "idle" || this.#isUnintelligible) return;
+    this.#dialAgain();
+  }
+
+  #dialAgain(): void {
     this.#cancelTimer();
     this.#dial();
   }
@@ -154,6 +163,7 @@ export class OutgoingLink {
     const address = this.#addresses[this.#addressAt % this.#addresses.length];
     if (address === undefined) return;
     this.#phase = "dialling";
+    this.#isUnintelligible = false;
     this.#attempt += 1;
     const attempt = this.#attempt;
     const { transport, timing, limits } = this.#ports;
@@ -197,7 +207,9 @@ export class OutgoingLink {
       else this.#onGreeting(attempt, decodePeerWelcome(frame));
     } catch (error) {
       if (!(error instanceof ServerError) || error.code !== "PEER_PROTOCOL") throw error;
-      if (attempt === this.#attempt) this.#fail(error.message);
+      if (attempt !== this.#attempt) return;
+      this.#failSlowly(error.message);
+      this.#isUnintelligible = true;
     }
   }
 
@@ -249,7 +261,7 @@ export class OutgoingLink {
     const delayMs = this.#retryDelayMs();
     this.#failures += 1;
     this.#addressAt += 1;
-    this.#timer = this.#ports.clock.after(delayMs, () => this.dialNow());
+    this.#timer = this.#ports.clock.after(delayMs, () => this.#dialAgain());
     if (!wasUp) return;
     this.#owner.onDown(this);
     this.#peer = null;

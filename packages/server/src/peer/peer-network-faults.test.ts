@@ -1,6 +1,12 @@
 import { nodeId } from "@quorate/raft";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { PeerLab, heartbeat, helloOf, target } from "../../../../tests/support/peer/peer-lab.ts";
+import {
+  PeerLab,
+  heartbeat,
+  helloOf,
+  target,
+  welcomeOf,
+} from "../../../../tests/support/peer/peer-lab.ts";
 import { encodeEntries } from "../storage/entry-codec.ts";
 import { encodePeerHello } from "./greeting-codec.ts";
 import { encodePeerFrame } from "./peer-codec.ts";
@@ -93,6 +99,17 @@ describe("reconnection", () => {
     await lab.wire.settle();
     expect(lab.wire.attempts.length).toBe(before + 1);
     expect(one.network.isUp(nodeId(2))).toBe(true);
+  });
+
+  test("nodes that understand each other's hello, but not the answer, are not in a frenzy either", async () => {
+    const senseless = (id: number) => () => ({ ...welcomeOf(id), peerAddress: "nowhere" });
+    const one = await lab.start(1, { hooks: { onHello: senseless(1) } });
+    const two = await lab.start(2, { hooks: { onHello: senseless(2) } });
+    one.network.setMembers([target(2)]);
+    two.network.setMembers([target(1)]);
+    await lab.pass(10_000);
+    expect(lab.wire.attempts.length).toBeGreaterThan(15);
+    expect(lab.wire.attempts.length).toBeLessThan(80);
   });
 
   test("a link that breaks as soon as it is up is not dialled in a frenzy", async () => {
