@@ -13,6 +13,7 @@ import {
   type RaftInput,
   type StepResult,
 } from "@quorate/raft";
+import { TracedStatus } from "../specification/traced-status.ts";
 
 /** Settings for tests of a single core: short timeouts, wide limits. */
 export const loneConfig: Omit<RaftConfig, "id"> = {
@@ -78,6 +79,7 @@ export class LoneCore {
   #messages: Message[] = [];
   #writing: Ready["persist"] = null;
   #readies: Ready[] = [];
+  readonly #traced = new TracedStatus();
 
   constructor(options: LoneOptions = {}) {
     const { voters = [1, 2, 3], learners = [], terms = [] } = options;
@@ -95,6 +97,7 @@ export class LoneCore {
         entries: logOf(...terms),
         mayVote,
       },
+      (event) => this.#traced.take(event),
     );
     this.#drain();
     this.take();
@@ -120,7 +123,9 @@ export class LoneCore {
   step(input: RaftInput): StepResult {
     const result = this.core.step(input);
     this.core.checkInvariants();
+    this.#compareEvents();
     this.#drain();
+    this.#compareEvents();
     return result;
   }
 
@@ -237,6 +242,12 @@ export class LoneCore {
     const readies = this.#readies;
     this.#readies = [];
     return readies;
+  }
+
+  /** Whatever changes has an event. */
+  #compareEvents(): void {
+    const difference = this.#traced.differenceTo(this.core.status());
+    if (difference !== null) throw new Error(difference);
   }
 
   #drain(): void {

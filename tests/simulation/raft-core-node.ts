@@ -1,4 +1,5 @@
 import {
+  describeTraceEvent,
   indexAfter,
   logIndex,
   RaftNode,
@@ -13,7 +14,9 @@ import {
   type Role,
   type StepResult,
   type Term,
+  type TraceEvent,
 } from "@quorate/raft";
+import { TracedStatus } from "../specification/traced-status.ts";
 import { Violation, type Checker } from "./raft-core-checker.ts";
 import type { Image, SimDisk } from "./raft-core-disk.ts";
 import type { SimRandom } from "./raft-core-random.ts";
@@ -55,6 +58,7 @@ export class SimNode {
   readonly #world: NodeWorld;
   readonly #config: RaftConfig;
   #core: RaftNode | null = null;
+  #traced = new TracedStatus();
   /** Rises with every start: what belongs to an earlier life is dropped. */
   #life = 0;
   #isTurnDue = false;
@@ -109,7 +113,8 @@ export class SimNode {
     this.#commitIndex = 0;
     this.#role = "follower";
     this.#ledTerm = 0;
-    this.#core = new RaftNode(this.#config, initial);
+    this.#traced = new TracedStatus();
+    this.#core = new RaftNode(this.#config, initial, (event) => this.#onEvent(event));
     this.#tickLater(this.#life);
     this.#turn();
   }
@@ -202,8 +207,15 @@ export class SimNode {
     }
   }
 
+  #onEvent(event: TraceEvent): void {
+    this.#traced.take(event);
+    this.#world.trace(() => `  ${this.id} ${describeTraceEvent(event)}`);
+  }
+
   #observe(core: RaftNode): void {
     const status = core.status();
+    const difference = this.#traced.differenceTo(status);
+    if (difference !== null) throw new Violation("T1 events", `${this.id}: ${difference}`);
     const { checker, disks } = this.#world;
     const isNew = this.#role !== status.role;
     this.#role = status.role;

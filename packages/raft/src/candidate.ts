@@ -1,6 +1,6 @@
 import { assert } from "./assert.ts";
 import { isVoteDurable } from "./disk.ts";
-import { termAfter } from "./ids.ts";
+import { termAfter, type NodeId, type Term } from "./ids.ts";
 import { becomeLeader } from "./leader.ts";
 import { memberIds, isVoter } from "./membership-rules.ts";
 import type { RequestVoteReply } from "./message.ts";
@@ -13,6 +13,21 @@ import {
   type NodeState,
 } from "./node-state.ts";
 import { voteOutcome } from "./quorum.ts";
+import type { RoleChangeReason } from "./trace-event.ts";
+
+/** The term that it stands for, or would stand for. */
+function campaignTerm(state: NodeState): Term {
+  return state.role === "preCandidate" ? termAfter(state.term) : state.term;
+}
+
+/** A first answer stands. */
+function countVote(state: NodeState, from: NodeId, granted: boolean): void {
+  if (state.votes.has(from)) return;
+  assert(state.role === "preCandidate" || state.role === "candidate", "votes_of_campaign_only");
+  state.votes.set(from, granted);
+  const preVote = state.role === "preCandidate";
+  state.trace?.({ kind: "voteCounted", term: campaignTerm(state), from, preVote, granted });
+}
 
 /** Asks every other voter, for the current term or (pre-vote) for the one after it. */
 function requestVotes(state: NodeState, preVote: boolean): void {
@@ -32,6 +47,7 @@ function requestVotes(state: NodeState, preVote: boolean): void {
       lastTerm: state.log.lastTerm,
     });
   }
+  state.trace?.({ kind: "votesRequested", term: campaignTerm(state), preVote });
 }
 
 /** Goes on, gives up or waits, as the votes say. */
@@ -44,15 +60,16 @@ function judge(state: NodeState): void {
   } else if (outcome === "won" && mayCampaign(state)) {
     startElection(state, false);
   } else {
-    becomeFollower(state, state.term, null);
+    const lost = state.role === "candidate" ? "electionLost" : "preVoteLost";
+    becomeFollower(state, state.term, null, outcome === "won" ? "mayNotCampaign" : lost);
   }
 }
 
 /** Asks around before it disturbs anybody. */
-export function startPreVote(state: NodeState): void {
-  becomePreCandidate(state);
+export function startPreVote(state: NodeState, reason: RoleChangeReason): void {
+  becomePreCandidate(state, reason);
   assert(state.votes.size === 0, "campaign_starts_without_votes");
-  state.votes.set(state.id, true);
+  countVote(state, state.id, true);
   requestVotes(state, true);
   judge(state);
 }
@@ -68,7 +85,7 @@ export function onCandidatePersisted(state: NodeState): void {
   if (state.role !== "candidate" || state.areVotesRequested || !isVoteDurable(state)) return;
   assert(state.votedFor === state.id, "candidate_voted_for_itself");
   state.areVotesRequested = true;
-  state.votes.set(state.id, true);
+  countVote(state, state.id, true);
   requestVotes(state, false);
   judge(state);
 }
@@ -77,12 +94,9 @@ export function onCandidatePersisted(state: NodeState): void {
 export function onRequestVoteReply(state: NodeState, reply: RequestVoteReply): void {
   const awaited = reply.preVote ? "preCandidate" : "candidate";
   if (state.role !== awaited) return;
-  if (reply.granted) {
-    const campaignTerm = reply.preVote ? termAfter(state.term) : state.term;
-    if (reply.term !== campaignTerm) return;
-  }
+  if (reply.granted && reply.term !== campaignTerm(state)) return;
   if (!reply.preVote && !state.areVotesRequested) return;
   assert(isVoter(membershipOf(state), reply.from), "votes_of_voters_only");
-  if (!state.votes.has(reply.from)) state.votes.set(reply.from, reply.granted);
+  countVote(state, reply.from, reply.granted);
   judge(state);
 }

@@ -35,6 +35,9 @@ export function takePersistWork(state: NodeState): PersistWork | null {
     snapshot: disk.snapshotDue,
     startTick: state.now,
   };
+  const { lastSeq: seq, snapshotDue } = disk;
+  const snapshotIndex = snapshotDue?.index ?? null;
+  state.trace?.({ kind: "writeBegun", seq, term, votedFor, from, to, snapshotIndex });
   return {
     ticket: { seq: disk.lastSeq },
     hardState: { term, votedFor },
@@ -53,6 +56,9 @@ export function completePersist(state: NodeState, ticket: PersistTicket): boolea
   disk.term = done.term;
   disk.votedFor = done.votedFor;
   log.endPersist();
+  const { seq, term, votedFor } = done;
+  const { persistedIndex } = log;
+  state.trace?.({ kind: "writeDurable", seq, term, votedFor, persistedIndex });
   if (done.snapshot !== null && done.snapshot === disk.snapshotDue) {
     disk.snapshotDue = null;
     state.installDue = done.snapshot;

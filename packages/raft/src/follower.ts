@@ -8,7 +8,14 @@ import type {
   InstallSnapshot,
   ReadIndexReply,
 } from "./message.ts";
-import { becomeFollower, commitThrough, earlier, type NodeState } from "./node-state.ts";
+import {
+  answerHost,
+  becomeFollower,
+  commitThrough,
+  earlier,
+  type NodeState,
+} from "./node-state.ts";
+import { traceAppended } from "./trace-changes.ts";
 
 /** Ticks after which a broken link to the leader makes a follower ask around: below this, drawn at random. */
 const suspicionTicks = 3;
@@ -24,9 +31,10 @@ const forwardedReadsMax = 1024;
 export function followLeader(state: NodeState, leader: NodeId): boolean {
   if (state.role === "leader") return false;
   if (state.leader !== null && state.leader !== leader) return false;
-  becomeFollower(state, state.term, leader);
+  becomeFollower(state, state.term, leader, "leaderHeard");
   assert(state.leader === leader, "follower_has_leader");
   state.electionElapsed = 0;
+  if (state.isLeaderSuspected) state.trace?.({ kind: "suspicionEnded", leader });
   state.isLeaderSuspected = false;
   return true;
 }
@@ -51,6 +59,8 @@ function rejectAppend(state: NodeState, append: AppendEntries): void {
     hintIndex,
     hintTerm,
   });
+  const { prevIndex: rejectedIndex, from: to } = append;
+  state.trace?.({ kind: "appendRejected", to, rejectedIndex, hintIndex });
 }
 
 /** Drops `index` and what follows; an older membership may come back into force. */
@@ -58,12 +68,17 @@ function truncateFrom(state: NodeState, index: LogIndex): void {
   assert(index > state.commitIndex, "committed_never_truncated");
   assert(index > state.following.matchedIndex, "matched_never_truncated");
   state.log.truncateFrom(index);
-  state.memberships.truncateFrom(index);
+  state.trace?.({ kind: "logTruncated", from: index });
+  const { memberships } = state;
+  if (!memberships.truncateFrom(index)) return;
+  const { currentIndex, current: membership } = memberships;
+  state.trace?.({ kind: "membershipFellBack", index: currentIndex, membership });
 }
 
 /** Makes the log equal to the leader's from the first difference on; what is equal already stays untouched. */
 function storeEntries(state: NodeState, append: AppendEntries): void {
   const { log } = state;
+  let appendedFrom: LogIndex | null = null;
   for (const entry of append.entries) {
     if (entry.index <= state.commitIndex) continue;
     if (entry.index <= log.lastIndex) {
@@ -72,8 +87,10 @@ function storeEntries(state: NodeState, append: AppendEntries): void {
     }
     assert(entry.term <= state.term, "log_terms_within_term");
     log.append(entry);
+    appendedFrom ??= entry.index;
     if (entry.kind === "config") state.memberships.push(entry.index, entry.membership);
   }
+  if (appendedFrom !== null) traceAppended(state, appendedFrom);
   assert(log.lastIndex >= append.prevIndex + append.entries.length, "append_stored_whole");
 }
 
@@ -93,10 +110,18 @@ export function onAppendEntries(state: NodeState, append: AppendEntries): void {
   storeEntries(state, append);
   const end = logIndex(append.prevIndex + append.entries.length);
   const known = end > state.commitIndex ? end : state.commitIndex;
-  if (known > following.matchedIndex) following.matchedIndex = known;
+  raiseMatched(state, known);
   assert(following.matchedIndex <= log.lastIndex, "matched_within_log");
   commitThrough(state, earlier(append.commitIndex, following.matchedIndex));
   following.isAckDue = true;
+}
+
+/** Up to `index` this node's log is the leader's. */
+function raiseMatched(state: NodeState, index: LogIndex): void {
+  if (index <= state.following.matchedIndex) return;
+  assert(state.role === "follower", "matched_of_follower_only");
+  state.following.matchedIndex = index;
+  state.trace?.({ kind: "logMatched", index });
 }
 
 /** The leader's commit moved: what this node has found to be the leader's is committed that far. */
@@ -139,6 +164,9 @@ function resetToSnapshot(state: NodeState, install: InstallSnapshot): void {
   state.disk.snapshotDue = snapshot;
   state.installDue = null;
   state.following.ackedIndex = noIndex;
+  const { index, term, membership } = snapshot;
+  state.trace?.({ kind: "logReset", index, term });
+  state.trace?.({ kind: "membershipInForce", index, membership });
 }
 
 /**
@@ -153,14 +181,13 @@ function resetToSnapshot(state: NodeState, install: InstallSnapshot): void {
 export function onInstallSnapshot(state: NodeState, install: InstallSnapshot): void {
   if (!followLeader(state, install.from)) return;
   const { snapshot } = install;
-  const { following } = state;
-  following.isAckDue = true;
+  state.following.isAckDue = true;
   if (snapshot.index > state.commitIndex) {
     if (state.log.matches(snapshot.index, snapshot.term)) commitThrough(state, snapshot.index);
     else resetToSnapshot(state, install);
   }
   assert(state.commitIndex >= snapshot.index, "snapshot_is_committed");
-  if (state.commitIndex > following.matchedIndex) following.matchedIndex = state.commitIndex;
+  raiseMatched(state, state.commitIndex);
 }
 
 /**
@@ -177,6 +204,7 @@ export function flushAck(state: NodeState): void {
   assert(matchIndex >= following.ackedIndex, "ack_never_back");
   following.isAckDue = !isComplete;
   following.ackedIndex = matchIndex;
+  state.trace?.({ kind: "acknowledged", to: leader, matchIndex });
   state.outbox.push({
     kind: "appendEntriesReply",
     from: state.id,
@@ -193,8 +221,10 @@ export function flushAck(state: NodeState): void {
 /** The link to the leader broke: ask around soon, not only after a whole election timeout. */
 export function suspectLeader(state: NodeState): void {
   if (state.isLeaderSuspected) return;
-  assert(state.role === "follower" && state.leader !== null, "leader_to_suspect");
+  const { leader } = state;
+  assert(state.role === "follower" && leader !== null, "leader_to_suspect");
   state.isLeaderSuspected = true;
+  state.trace?.({ kind: "leaderSuspected", leader });
   state.suspicionTick = state.now + 1 + state.random.below(suspicionTicks);
 }
 
@@ -202,7 +232,7 @@ export function suspectLeader(state: NodeState): void {
 export function forwardRead(state: NodeState, context: ReadIndexReply["context"]): void {
   const { leader } = state;
   if (leader === null || state.forwardedReads.length >= forwardedReadsMax) {
-    state.readStates.push({ context, index: null });
+    answerHost(state, context, null);
     return;
   }
   assert(leader !== state.id, "leader_forwards_nothing");
@@ -210,6 +240,7 @@ export function forwardRead(state: NodeState, context: ReadIndexReply["context"]
   state.forwardedReads.push({ context, deadlineTick });
   const { id: from, term } = state;
   state.outbox.push({ kind: "readIndexRequest", from, to: leader, term, context });
+  state.trace?.({ kind: "readForwarded", leader, context });
 }
 
 /** The leader's answer; one that nobody waits for any more is dropped. */
@@ -222,7 +253,7 @@ export function onReadIndexReply(state: NodeState, reply: ReadIndexReply): void 
   if (at === -1) return;
   assert(state.role === "follower", "reads_forwarded_by_follower");
   state.forwardedReads.splice(at, 1);
-  state.readStates.push({ context: reply.context, index: reply.index });
+  answerHost(state, reply.context, reply.index);
 }
 
 /** Refuses forwarded reads that the leader did not answer in time. */
@@ -232,6 +263,6 @@ export function expireForwardedReads(state: NodeState): void {
     const first = state.forwardedReads[0];
     if (first === undefined || first.deadlineTick > state.now) return;
     state.forwardedReads.shift();
-    state.readStates.push({ context: first.context, index: null });
+    answerHost(state, first.context, null);
   }
 }

@@ -1,5 +1,7 @@
 export { InvariantError } from "./assert.ts";
 export type { RaftConfig, RaftInitialState } from "./config.ts";
+export { describeTraceEvent, traceEventKinds } from "./describe-event.ts";
+export { describeInput } from "./describe-input.ts";
 export { describeEntry, describeMembership, describeMessage } from "./describe.ts";
 export type { CommandEntry, ConfigEntry, Entry, EntryId, NoopEntry } from "./entry.ts";
 export {
@@ -36,4 +38,5 @@ export type {
   SoftState,
 } from "./ready.ts";
 export type { PeerStatus, ProgressState, RaftStatus } from "./status.ts";
+export type { TraceEvent, TraceEventKind, TraceSink } from "./trace-event.ts";
 export { validateConfig } from "./validate-config.ts";

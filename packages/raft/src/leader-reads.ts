@@ -36,6 +36,11 @@ export class LeaderReads {
     return this.#gathered.length > 0;
   }
 
+  /** Requests that wait for the next round. */
+  get gatheredCount(): number {
+    return this.#gathered.length;
+  }
+
   /** False if there is no room. */
   add(request: ReadRequest): boolean {
     assert(this.#count <= leaderReadsMax, "leader_reads_bound");

@@ -17,6 +17,7 @@ import type { Membership } from "./membership.ts";
 import type { AppendEntriesReply, HeartbeatReply, ReadContext } from "./message.ts";
 import {
   accepted,
+  answerHost,
   becomeFollower,
   becomeLeaderRole,
   commitThrough,
@@ -31,6 +32,8 @@ import {
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import { askAgain, broadcastHeartbeat, replicate, syncPeers } from "./replication.ts";
+import { traceAppended, tracePeerState } from "./trace-changes.ts";
+import type { RoleChangeReason } from "./trace-event.ts";
 
 /** Election timeouts without any movement towards a commit after which a leader gives up although it hears a quorum. */
 const stallTimeouts = 3;
@@ -70,6 +73,7 @@ export function becomeLeader(state: NodeState): void {
   becomeLeaderRole(state, leading);
   syncPeers(state, leading);
   appendOwn(state, leading, { kind: "noop", term: state.term, index: termStartIndex });
+  traceAppended(state, termStartIndex);
   broadcastHeartbeat(state, leading);
   countOwnLog(state, leading);
 }
@@ -100,6 +104,7 @@ export function propose(state: NodeState, commands: readonly Uint8Array[]): Step
     appendOwn(state, leading, { kind: "command", term, index: indexAfter(first, offset), data });
   }
   assert(state.log.lastIndex === first + commands.length - 1, "proposal_appended_whole");
+  traceAppended(state, first);
   return { ok: true, index: first };
 }
 
@@ -129,6 +134,7 @@ function appendMembership(state: NodeState, leading: Leading, membership: Member
   appendOwn(state, leading, { kind: "config", term: state.term, index, membership });
   state.memberships.push(index, membership);
   assert(membershipOf(state) === membership, "membership_in_force_at_once");
+  traceAppended(state, index);
   syncPeers(state, leading);
   // Whoever had yet to confirm them may have no say any more, and nobody else may be left to.
   answerReads(state, leading);
@@ -195,12 +201,13 @@ function leaveIfRemoved(state: NodeState, leading: Leading): void {
     if (successor === null || peer.matchIndex > successor.matchIndex) successor = peer;
   }
   if (successor !== null) sendTimeoutNow(state, successor.id);
-  becomeFollower(state, state.term, null);
+  becomeFollower(state, state.term, null, "removed");
 }
 
 function sendTimeoutNow(state: NodeState, to: NodeId): void {
   assert(to !== state.id, "transfer_to_another");
   state.outbox.push({ kind: "timeoutNow", from: state.id, to, term: state.term });
+  state.trace?.({ kind: "transferOrdered", to });
 }
 
 /** Orders the successor to stand for election once it has the whole log. Raft thesis, section 3.10. */
@@ -225,6 +232,7 @@ export function transferLeadership(state: NodeState, to: NodeId): StepResult {
   const deadlineTick = state.now + state.config.electionTicks;
   assert(leading.peers.has(to), "successor_is_replicated_to");
   leading.transfer = { to, deadlineTick, isSent: false };
+  state.trace?.({ kind: "transferBegun", to });
   finishTransfer(state, leading);
   return accepted;
 }
@@ -255,15 +263,23 @@ export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply
   if (peer === undefined) return;
   assert(reply.term === state.term, "reply_of_this_term");
   noteContact(state, peer);
+  const { id, state: before } = peer;
+  const { rejectedIndex, matchIndex } = reply;
   if (!reply.ok) {
-    if (!peer.reject(reply.rejectedIndex, agreeIndex(state, reply))) return;
+    if (!peer.reject(rejectedIndex, agreeIndex(state, reply))) return;
+    state.trace?.({ kind: "peerRejected", peer: id, rejectedIndex, nextIndex: peer.nextIndex });
+    tracePeerState(state, peer, before);
     leading.isReplicationDue = true;
     leading.movementTick = state.now;
     return;
   }
-  if (reply.matchIndex > state.log.lastIndex) return;
+  if (matchIndex > state.log.lastIndex) return;
   leading.isReplicationDue = true;
-  if (!peer.acknowledge(reply.matchIndex, state.diskFirstIndex)) return;
+  const isNews = peer.acknowledge(matchIndex, state.diskFirstIndex);
+  tracePeerState(state, peer, before);
+  if (!isNews) return;
+  const behind = state.log.lastIndex - matchIndex;
+  state.trace?.({ kind: "peerMatched", peer: id, matchIndex, behind });
   leading.movementTick = state.now;
   peer.movedTick = state.now;
   advanceCommit(state, leading);
@@ -277,9 +293,12 @@ function answerReads(state: NodeState, leading: Leading): void {
   for (;;) {
     const round = leading.reads.takeConfirmed(confirmed);
     if (round === null) return;
-    for (const { from, context } of round.requests) {
-      if (from === state.id) state.readStates.push({ context, index: round.index });
-      else answerRead(state, { from, context }, round.index);
+    const { round: number, index, requests } = round;
+    const count = requests.length;
+    state.trace?.({ kind: "readRoundConfirmed", round: number, index, count });
+    for (const { from, context } of requests) {
+      if (from === state.id) answerHost(state, context, index);
+      else answerRead(state, { from, context }, index);
     }
   }
 }
@@ -293,6 +312,7 @@ function answerRead(
   const { from: to, context } = request;
   assert(index === null || index <= state.commitIndex, "read_index_is_committed");
   state.outbox.push({ kind: "readIndexReply", from: id, to, term, context, index });
+  if (index === null) state.trace?.({ kind: "readRefused", from: to, context });
 }
 
 /** A peer answered a heartbeat: it still follows, and vouches for every read up to that round. */
@@ -305,6 +325,7 @@ export function onHeartbeatReply(state: NodeState, reply: HeartbeatReply): void 
   if (peer.heartbeatAnswered(state.log.lastIndex)) askAgain(state, peer);
   if (reply.round <= peer.confirmedRound) return;
   peer.confirmedRound = reply.round;
+  state.trace?.({ kind: "roundAnswered", peer: peer.id, round: reply.round });
   answerReads(state, leading);
 }
 
@@ -313,8 +334,11 @@ export function takeRead(state: NodeState, from: NodeId, context: ReadContext): 
   const leading = leadingOf(state);
   assert(state.forwardedReads.length === 0, "leader_forwards_nothing");
   if (!leading.peers.has(from)) return;
-  if (leading.reads.add({ from, context })) return;
-  if (from === state.id) state.readStates.push({ context, index: null });
+  if (leading.reads.add({ from, context })) {
+    state.trace?.({ kind: "readTaken", from, context });
+    return;
+  }
+  if (from === state.id) answerHost(state, context, null);
   else answerRead(state, { from, context }, null);
 }
 
@@ -325,7 +349,11 @@ export function takeRead(state: NodeState, from: NodeId, context: ReadContext): 
 function flushReads(state: NodeState, leading: Leading): void {
   if (!leading.reads.hasGathered || !isTermOpen(state, leading)) return;
   broadcastHeartbeat(state, leading);
-  leading.reads.beginRound(leading.round, state.commitIndex);
+  const { round } = leading;
+  const { commitIndex: index } = state;
+  const count = leading.reads.gatheredCount;
+  leading.reads.beginRound(round, index);
+  state.trace?.({ kind: "readRoundBegun", round, index, count });
   const own = leading.peers.get(state.id);
   assert(own !== undefined, "leader_counts_itself");
   own.confirmedRound = leading.round;
@@ -341,17 +369,18 @@ export function flushLeader(state: NodeState): void {
   if (leading.isReplicationDue) replicate(state, leading);
 }
 
-/** True if a leader must not go on: no quorum, no disk, or no movement. */
-function lacksGround(state: NodeState, leading: Leading): boolean {
+/** Why a leader must not go on: no quorum, no disk, or no movement; null: it may. */
+function lacksGround(state: NodeState, leading: Leading): RoleChangeReason | null {
   const { electionTicks } = state.config;
   const contact = quorumValue(membershipOf(state), leading.peers, contactOf);
   assert(contact <= state.now, "contact_never_in_future");
-  if (state.now - contact >= electionTicks) return true;
-  if (isDiskStuck(state)) return true;
+  if (state.now - contact >= electionTicks) return "noQuorum";
+  if (isDiskStuck(state)) return "diskStuck";
   if (leading.uncommittedBytes === 0 || isSnapshotUnderWay(leading)) {
     leading.movementTick = state.now;
   }
-  return state.now - leading.movementTick >= stallTimeouts * electionTicks;
+  const isStalled = state.now - leading.movementTick >= stallTimeouts * electionTicks;
+  return isStalled ? "noMovement" : null;
 }
 
 function isSnapshotUnderWay(leading: Leading): boolean {
@@ -368,16 +397,21 @@ export function tickLeader(state: NodeState): void {
   const own = leading.peers.get(state.id);
   assert(own !== undefined, "leader_counts_itself");
   own.contactTick = state.now;
-  if (lacksGround(state, leading)) {
-    becomeFollower(state, state.term, null);
+  const lack = lacksGround(state, leading);
+  if (lack !== null) {
+    becomeFollower(state, state.term, null, lack);
     return;
   }
   if (leading.transfer !== null && state.now >= leading.transfer.deadlineTick) {
+    state.trace?.({ kind: "transferGivenUp", to: leading.transfer.to });
     leading.transfer = null;
     leaveJoint(state, leading);
   }
   for (const peer of leading.peers.values()) {
-    if (peer.expireFetch(state.now - state.config.electionTicks)) leading.isReplicationDue = true;
+    if (!peer.expireFetch(state.now - state.config.electionTicks)) continue;
+    leading.isReplicationDue = true;
+    const { id, nextIndex: from } = peer;
+    state.trace?.({ kind: "fetchEnded", peer: id, from, outcome: "expired" });
   }
   leading.heartbeatElapsed += 1;
   if (leading.heartbeatElapsed < state.config.heartbeatTicks) return;

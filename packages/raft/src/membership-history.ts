@@ -61,14 +61,23 @@ export class MembershipHistory {
     return this.#steps.length !== before;
   }
 
-  /** Nothing up to `commitIndex` can be truncated any more: forget what was in force before. */
-  settle(commitIndex: LogIndex): void {
+  /** Where the oldest one stands that is still remembered: the newest of which nothing can be truncated any more. */
+  get settledIndex(): LogIndex {
+    const first = this.#steps[0];
+    assert(first !== undefined, "membership_history_has_base");
+    return first.index;
+  }
+
+  /** Nothing up to `commitIndex` can be truncated any more: forget what was in force before. True if there was something. */
+  settle(commitIndex: LogIndex): boolean {
+    const before = this.#steps.length;
     while (this.#steps.length > 1) {
       const next = this.#steps[1];
-      if (next === undefined || next.index > commitIndex) return;
+      if (next === undefined || next.index > commitIndex) break;
       this.#steps.shift();
       assert(this.#last.index >= next.index, "membership_history_rises");
     }
+    return this.#steps.length !== before;
   }
 
   /** The log was replaced by a snapshot: only its membership counts, whatever was appended before. */

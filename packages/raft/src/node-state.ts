@@ -11,6 +11,7 @@ import type { Message, ReadContext, SnapshotMeta } from "./message.ts";
 import { Prng } from "./prng.ts";
 import type { Progress } from "./progress.ts";
 import type { FetchWork, ReadState, Role } from "./ready.ts";
+import type { RoleChangeReason, TraceSink } from "./trace-event.ts";
 
 /** A disk write that the host has not completed yet. */
 export interface WriteInFlight {
@@ -78,6 +79,8 @@ export interface NodeState {
   readonly memberships: MembershipHistory;
   readonly disk: DiskState;
   readonly following: Following;
+  /** Null: nobody listens. Whoever tells it something writes `trace?.(…)`, so that then not even the event is built. */
+  trace: TraceSink | null;
   /** Ticks since the start. */
   now: number;
   role: Role;
@@ -140,7 +143,11 @@ export function resetElectionTimer(state: NodeState): void {
 }
 
 /** Builds the record from what the disk held. */
-export function createNodeState(config: RaftConfig, initial: RaftInitialState): NodeState {
+export function createNodeState(
+  config: RaftConfig,
+  initial: RaftInitialState,
+  trace: TraceSink | null,
+): NodeState {
   const { snapshot, hardState, entries } = initial;
   assert(validateMembership(snapshot.membership) === null, "initial_membership_valid");
   assert(initial.firstIndex >= 1, "initial_first_index");
@@ -166,6 +173,7 @@ export function createNodeState(config: RaftConfig, initial: RaftInitialState): 
       snapshotDue: null,
     },
     following: { matchedIndex: logIndex(0), ackedIndex: logIndex(0), isAckDue: false },
+    trace,
     now: 0,
     role: "follower",
     term: hardState.term,
@@ -209,27 +217,50 @@ export function mayCampaign(state: NodeState): boolean {
   return state.mayVote && state.memberships.hasVoter(state.id) && !isDiskStuck(state);
 }
 
+/** Answers a read of the host; null: it is to ask again. */
+export function answerHost(state: NodeState, context: ReadContext, index: LogIndex | null): void {
+  state.readStates.push({ context, index });
+  state.trace?.({ kind: "readAnswered", context, index });
+}
+
 /** Answers every read that this node waits for or answers for others with "ask again". */
 function refuseReads(state: NodeState): void {
-  for (const { context } of state.forwardedReads) state.readStates.push({ context, index: null });
+  for (const { context } of state.forwardedReads) answerHost(state, context, null);
   state.forwardedReads = [];
   if (state.leading === null) return;
   for (const { from, context } of state.leading.reads.drain()) {
-    if (from === state.id) state.readStates.push({ context, index: null });
+    if (from === state.id) answerHost(state, context, null);
     else {
       const { id, term } = state;
       state.outbox.push({ kind: "readIndexReply", from: id, to: from, term, context, index: null });
+      state.trace?.({ kind: "readRefused", from, context });
     }
   }
   assert(state.leading.reads.count === 0, "refused_reads_are_all");
 }
 
-/** Enters a later term, in which nobody has this node's vote yet. */
+/** Enters a later term, in which nobody leads and nobody has this node's vote yet. */
 function enterTerm(state: NodeState, newTerm: Term): void {
   assert(newTerm > state.term, "term_rises");
   state.term = newTerm;
   state.votedFor = null;
   state.grantDue = null;
+  state.leader = null;
+  state.trace?.({ kind: "termEntered", term: newTerm });
+}
+
+function takeRole(
+  state: NodeState,
+  role: Role,
+  leader: NodeId | null,
+  reason: RoleChangeReason,
+): void {
+  const { role: from, leader: leaderBefore, term } = state;
+  assert(leader === null || leader === state.id || role === "follower", "followers_have_leaders");
+  state.role = role;
+  state.leader = leader;
+  if (role !== from) state.trace?.({ kind: "roleChanged", from, to: role, term, reason });
+  if (leader !== leaderBefore) state.trace?.({ kind: "leaderChanged", leader, term, reason });
 }
 
 /** Forgets whom this node followed, led or asked; what was promised stays. */
@@ -250,26 +281,29 @@ function leaveRole(state: NodeState): void {
  * Follows `leader` in `newTerm`, or nobody yet. A vote given in the same term stays given: two candidates of one term
  * could win otherwise (microsoft/CCF, issue 8094).
  */
-export function becomeFollower(state: NodeState, newTerm: Term, leader: NodeId | null): void {
+export function becomeFollower(
+  state: NodeState,
+  newTerm: Term,
+  leader: NodeId | null,
+  reason: RoleChangeReason,
+): void {
   assert(newTerm >= state.term, "follower_term_never_back");
   assert(leader !== state.id, "follower_of_another");
   const wasFollower = state.role === "follower";
   if (wasFollower && newTerm === state.term && leader === state.leader) return;
   leaveRole(state);
   if (newTerm > state.term) enterTerm(state, newTerm);
-  state.role = "follower";
-  state.leader = leader;
+  takeRole(state, "follower", leader, reason);
   // A follower that only learns of a term goes on waiting: requests that deserve no vote must not keep it quiet.
   if (!wasFollower) resetElectionTimer(state);
 }
 
 /** Asks whether it would be elected, without disturbing anybody. Raft thesis, section 9.6. */
-export function becomePreCandidate(state: NodeState): void {
+export function becomePreCandidate(state: NodeState, reason: RoleChangeReason): void {
   assert(state.role !== "leader", "precandidate_is_no_leader");
   assert(mayCampaign(state), "precandidate_may_campaign");
   leaveRole(state);
-  state.role = "preCandidate";
-  state.leader = null;
+  takeRole(state, "preCandidate", null, reason);
   resetElectionTimer(state);
 }
 
@@ -279,9 +313,9 @@ export function becomeCandidate(state: NodeState, isTransfer: boolean): void {
   assert(mayCampaign(state), "candidate_may_campaign");
   leaveRole(state);
   enterTerm(state, term(state.term + 1));
-  state.role = "candidate";
-  state.leader = null;
+  takeRole(state, "candidate", null, isTransfer ? "transferOrdered" : "preVoteWon");
   state.votedFor = state.id;
+  state.trace?.({ kind: "voteGiven", term: state.term, to: state.id });
   state.isTransferCampaign = isTransfer;
   resetElectionTimer(state);
 }
@@ -291,8 +325,7 @@ export function becomeLeaderRole(state: NodeState, leading: Leading): void {
   assert(state.role === "candidate", "leader_was_candidate");
   assert(state.votedFor === state.id, "leader_voted_for_itself");
   leaveRole(state);
-  state.role = "leader";
-  state.leader = state.id;
+  takeRole(state, "leader", state.id, "electionWon");
   state.leading = leading;
   state.electionElapsed = 0;
 }
@@ -309,5 +342,7 @@ export function commitThrough(state: NodeState, index: LogIndex): void {
   if (index <= state.commitIndex) return;
   assert(state.leader !== null, "commit_known_from_a_leader");
   state.commitIndex = index;
-  state.memberships.settle(index);
+  state.trace?.({ kind: "commitAdvanced", index, isCounted: state.role === "leader" });
+  if (!state.memberships.settle(index)) return;
+  state.trace?.({ kind: "membershipSettled", index: state.memberships.settledIndex });
 }

@@ -31,6 +31,8 @@ import { receive } from "./receive.ts";
 import type { Ready, SoftState } from "./ready.ts";
 import { statusOf } from "./status-of.ts";
 import type { RaftStatus } from "./status.ts";
+import { tracePeerState, traceStarted } from "./trace-changes.ts";
+import type { TraceSink } from "./trace-event.ts";
 import { validateConfig } from "./validate-config.ts";
 import { flushGrant } from "./voting.ts";
 
@@ -49,10 +51,16 @@ export class RaftNode {
   /** The last one handed out. */
   #soft: SoftState | null = null;
 
-  /** Throws `InvariantError` if settings or initial state contradict themselves. */
-  constructor(config: RaftConfig, initial: RaftInitialState) {
+  /** Throws `InvariantError` if settings or initial state contradict themselves. `trace` is told every event from now on. */
+  constructor(config: RaftConfig, initial: RaftInitialState, trace: TraceSink | null = null) {
     validateConfig(config);
-    this.#state = createNodeState(config, initial);
+    this.#state = createNodeState(config, initial, trace);
+    traceStarted(this.#state);
+  }
+
+  /** Whoever listens has heard enough. */
+  endTrace(): void {
+    this.#state.trace = null;
   }
 
   /**
@@ -112,6 +120,9 @@ export class RaftNode {
     const persist = takePersistWork(state);
     const installSnapshot = state.installDue;
     state.installDue = null;
+    if (installSnapshot !== null) {
+      state.trace?.({ kind: "snapshotHandedOut", index: installSnapshot.index });
+    }
     const committed = this.#takeCommitted();
     const isInOrder =
       installSnapshot === null || (committed[0]?.index ?? Infinity) > installSnapshot.index;
@@ -161,13 +172,14 @@ export class RaftNode {
     expireForwardedReads(state);
     state.electionElapsed += 1;
     const isSuspicionDue = state.isLeaderSuspected && state.now >= state.suspicionTick;
-    if (state.electionElapsed < state.electionTimeout && !isSuspicionDue) return;
+    const isTimeout = state.electionElapsed >= state.electionTimeout;
+    if (!isTimeout && !isSuspicionDue) return;
     if (mayCampaign(state)) {
-      startPreVote(state);
+      startPreVote(state, isTimeout ? "electionTimeout" : "leaderSuspected");
       return;
     }
-    if (state.electionElapsed < state.electionTimeout) return;
-    becomeFollower(state, state.term, null);
+    if (!isTimeout) return;
+    becomeFollower(state, state.term, null, "electionTimeout");
     resetElectionTimer(state);
   }
 
@@ -175,7 +187,7 @@ export class RaftNode {
     const state = this.#state;
     const { role, leader } = state;
     if (leader !== null || (role !== "follower" && role !== "preCandidate")) return;
-    if (mayCampaign(state)) startPreVote(state);
+    if (mayCampaign(state)) startPreVote(state, "campaignOrdered");
   }
 
   #read(context: ReadContext): void {
@@ -199,27 +211,39 @@ export class RaftNode {
     if (!isNews) return;
     assert(index <= state.commitIndex, "applied_is_committed");
     state.appliedIndex = index;
+    state.trace?.({ kind: "applied", index });
     this.#trim();
   }
 
   /** Keeps the log in memory within its bound, but never forgets what is not applied and durable. */
   #trim(): void {
-    const { log, appliedIndex, config } = this.#state;
+    const state = this.#state;
+    const { log, appliedIndex, config } = state;
     const limit = earlier(appliedIndex, log.persistedIndex);
-    assert(limit <= this.#state.handedIndex, "trims_what_was_handed_out");
-    if (limit > log.baseIndex) log.trim(limit, config.memoryLogBytesMax);
+    assert(limit <= state.handedIndex, "trims_what_was_handed_out");
+    const before = log.baseIndex;
+    if (limit > before) log.trim(limit, config.memoryLogBytesMax);
+    if (log.baseIndex === before) return;
+    state.trace?.({ kind: "memoryTrimmed", firstIndex: log.firstIndex });
   }
 
   #peerUnreachable(id: NodeId): void {
     const state = this.#state;
     const peer = state.leading?.peers.get(id);
-    if (peer?.state === "replicate" && id !== state.id) peer.becomeProbe();
+    if (peer?.state === "replicate" && id !== state.id) {
+      peer.becomeProbe();
+      tracePeerState(state, peer, "replicate");
+    }
     if (state.role === "follower" && id === state.leader) suspectLeader(state);
   }
 
   #snapshotSent(to: NodeId, isComplete: boolean): void {
-    const peer = this.#state.leading?.peers.get(to);
-    if (peer?.state === "snapshot") peer.endSnapshot(isComplete);
+    const state = this.#state;
+    const peer = state.leading?.peers.get(to);
+    if (peer?.state !== "snapshot") return;
+    peer.endSnapshot(isComplete);
+    state.trace?.({ kind: "snapshotEnded", peer: to, isComplete });
+    tracePeerState(state, peer, "snapshot");
   }
 
   /** Remembers the newest image for peers that need one. The disk's log may reach further back, so it is tried first. */
@@ -228,6 +252,7 @@ export class RaftNode {
     if (snapshot.index <= state.image.index || snapshot.index > state.handedIndex) return;
     assert(snapshot.term <= state.term, "image_term_within_term");
     state.image = snapshot;
+    state.trace?.({ kind: "imageOffered", index: snapshot.index, term: snapshot.term });
   }
 
   /** Committed entries, only as far as the own disk has them: the state machine is never ahead of the own log. */
@@ -240,6 +265,7 @@ export class RaftNode {
     const to = log.lastWithin(from, limit, config.applyBytesMax);
     assert(to >= from && to <= limit, "handed_is_committed_and_durable");
     state.handedIndex = to;
+    state.trace?.({ kind: "entriesHandedOut", from, to });
     return log.slice(from, to);
   }
 

@@ -82,7 +82,7 @@ function passNewerTerm(state: NodeState, message: Message): boolean {
     case "heartbeat":
     case "commitNotice":
     case "installSnapshot":
-      becomeFollower(state, message.term, message.from);
+      becomeFollower(state, message.term, message.from, "leaderHeard");
       return true;
     case "appendEntriesReply":
     case "heartbeatReply":
@@ -95,7 +95,7 @@ function passNewerTerm(state: NodeState, message: Message): boolean {
   }
   // Who is no member has no say: a removed node must not depose anybody (Raft thesis, section 4.2.3).
   if (!isMember(membershipOf(state), message.from)) return false;
-  becomeFollower(state, message.term, null);
+  becomeFollower(state, message.term, null, "higherTerm");
   return true;
 }
 

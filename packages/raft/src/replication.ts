@@ -7,6 +7,7 @@ import { isMember, memberIds } from "./membership-rules.ts";
 import { earlier, leadingOf, membershipOf, type Leading, type NodeState } from "./node-state.ts";
 import { Progress } from "./progress.ts";
 import { entryBytes } from "./entry-bytes.ts";
+import { tracePeerState } from "./trace-changes.ts";
 
 const noEntries: readonly Entry[] = Object.freeze([]);
 
@@ -15,13 +16,16 @@ export function syncPeers(state: NodeState, leading: Leading): void {
   const { config, log } = state;
   const membership = membershipOf(state);
   for (const id of leading.peers.keys()) {
-    if (id !== state.id && !isMember(membership, id)) leading.peers.delete(id);
+    if (id === state.id || isMember(membership, id)) continue;
+    leading.peers.delete(id);
+    state.trace?.({ kind: "peerRemoved", peer: id });
   }
   for (const id of [...memberIds(membership), state.id]) {
     if (leading.peers.has(id)) continue;
     const inflights = new Inflights(config.inflightEntriesMax, config.inflightBytesMax);
     const nextIndex = indexAfter(log.lastIndex);
     leading.peers.set(id, new Progress(id, { nextIndex, tick: state.now, inflights }));
+    if (id !== state.id) state.trace?.({ kind: "peerAdded", peer: id, nextIndex });
   }
   leading.isReplicationDue = true;
   assert(leading.peers.has(state.id), "leader_counts_itself");
@@ -32,6 +36,7 @@ export function broadcastHeartbeat(state: NodeState, leading: Leading): void {
   assert(state.leading === leading, "leading_on_leader_only");
   leading.round += 1;
   leading.heartbeatElapsed = 0;
+  state.trace?.({ kind: "heartbeatsSent", round: leading.round });
   for (const peer of leading.peers.values()) {
     if (peer.id === state.id) continue;
     state.outbox.push({
@@ -65,6 +70,12 @@ function sendAppend(
   });
   peer.sentCommit = state.commitIndex;
   if (peer.inflights.messages === 0) peer.movedTick = state.now;
+  state.trace?.({
+    kind: "appendSent",
+    peer: peer.id,
+    prevIndex: prev.index,
+    lastIndex: indexAfter(prev.index, entries.length),
+  });
 }
 
 function sendCommitNotice(state: NodeState, peer: Progress): void {
@@ -72,6 +83,7 @@ function sendCommitNotice(state: NodeState, peer: Progress): void {
   assert(peer.sentCommit < commitIndex, "commit_notice_is_news");
   peer.sentCommit = commitIndex;
   state.outbox.push({ kind: "commitNotice", from, to: peer.id, term, commitIndex });
+  state.trace?.({ kind: "commitNoticeSent", peer: peer.id, commitIndex });
 }
 
 /**
@@ -90,13 +102,18 @@ function sendFromBehind(state: NodeState, peer: Progress): void {
     const bytesMax = Math.min(config.appendBytesMax, peer.inflights.bytesLeft);
     if (last < from || bytesMax === 0) return;
     peer.beginFetch(state.now);
-    state.fetches.push({ peer: peer.id, from, to: earlier(log.baseIndex, last), bytesMax });
+    const to = earlier(log.baseIndex, last);
+    state.fetches.push({ peer: peer.id, from, to, bytesMax });
+    state.trace?.({ kind: "fetchBegun", peer: peer.id, from, to });
     return;
   }
   if (!peer.hasReplied || image.index < from || image.index <= peer.matchIndex) return;
+  const before = peer.state;
   peer.becomeSnapshot(image.index);
   const { id, term } = state;
   state.outbox.push({ kind: "installSnapshot", from: id, to: peer.id, term, snapshot: image });
+  tracePeerState(state, peer, before);
+  state.trace?.({ kind: "snapshotOrdered", peer: peer.id, index: image.index });
 }
 
 /** The last index of the next append to `peer`; below `peer.nextIndex` when the window has no room. */
@@ -174,6 +191,7 @@ export function askAgain(state: NodeState, peer: Progress): void {
   if (peer.state === "replicate") {
     if (state.now - peer.movedTick < state.config.electionTicks) return;
     peer.becomeProbe();
+    tracePeerState(state, peer, "replicate");
   }
   leadingOf(state).isReplicationDue = true;
 }
@@ -207,8 +225,12 @@ export function onFetched(state: NodeState, fetched: Fetched): void {
   const { entries, prevTerm } = fetched;
   if (entries === null) {
     const after = indexAfter(fetched.from);
-    if (after > state.diskFirstIndex) state.diskFirstIndex = after;
     peer.endFetch();
+    state.trace?.({ kind: "fetchEnded", peer: peer.id, from: fetched.from, outcome: "gone" });
+    if (after > state.diskFirstIndex) {
+      state.diskFirstIndex = after;
+      state.trace?.({ kind: "diskForgot", firstIndex: after });
+    }
     leading.isReplicationDue = true;
     return;
   }
@@ -216,7 +238,10 @@ export function onFetched(state: NodeState, fetched: Fetched): void {
   peer.endFetch();
   let bytes = 0;
   for (const entry of entries) bytes += entryBytes(entry);
-  if (bytes > peer.inflights.bytesLeft && peer.inflights.messages > 0) return;
+  const isFitting = bytes <= peer.inflights.bytesLeft || peer.inflights.messages === 0;
+  const outcome = isFitting ? "sent" : "noRoom";
+  state.trace?.({ kind: "fetchEnded", peer: peer.id, from: fetched.from, outcome });
+  if (!isFitting) return;
   assert(entries.length > 0, "fetched_something");
   sendAppend(state, peer, { index: logIndex(fetched.from - 1), term: prevTerm }, entries);
   peer.sent(indexAfter(fetched.from, entries.length - 1), entries.length, bytes);

@@ -44,7 +44,7 @@ function giveWay(state: NodeState, request: RequestVote): void {
   const isEqual =
     request.lastTerm === state.log.lastTerm && request.lastIndex === state.log.lastIndex;
   if (isEqual && request.from < state.id) return;
-  becomeFollower(state, state.term, null);
+  becomeFollower(state, state.term, null, "gaveWay");
 }
 
 /** Would this node vote for the sender in that term? Promises nothing. Raft thesis, section 9.6. */
@@ -81,7 +81,7 @@ function answerVote(state: NodeState, request: RequestVote): void {
   }
   if (request.term > state.term) {
     if (isSticky(state, request)) return;
-    becomeFollower(state, request.term, null);
+    becomeFollower(state, request.term, null, "higherTerm");
   }
   const isGranted =
     state.mayVote &&
@@ -95,6 +95,7 @@ function answerVote(state: NodeState, request: RequestVote): void {
   assert(state.term === request.term, "vote_of_the_current_term");
   state.votedFor = request.from;
   state.grantDue = request.from;
+  state.trace?.({ kind: "voteGiven", term: state.term, to: request.from });
   resetElectionTimer(state);
 }
 
@@ -118,4 +119,5 @@ export function flushGrant(state: NodeState): void {
     preVote: false,
     granted: true,
   });
+  state.trace?.({ kind: "voteSent", term: state.term, to: grantDue });
 }
