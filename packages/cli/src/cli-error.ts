@@ -27,6 +27,10 @@ export type CliErrorCode =
   | "TRANSFER_FAILED"
   /** Leader and command line do not understand each other. */
   | "REQUEST_INVALID"
+  /** A core that is replayed does something else than was recorded. */
+  | "TRACE_DIVERGED"
+  /** A core that is replayed breaks what must always hold. */
+  | "INVARIANT_BROKEN"
   /** No server gave a backup, or it broke off. */
   | "NO_BACKUP"
   /** The command to run under a lock was not found. */

@@ -45,7 +45,10 @@ export const EXIT_CODE_HELP: readonly (readonly [code: number, meaning: string])
     "conflict: exists already, other version, not empty, lock held, fenced, quorum at risk",
   ],
   [EXIT_CODES.unavailable, "no server reached, or no quorum"],
-  [EXIT_CODES.damaged, "wal verify, wal dump, image verify, snapshot verify: damage found"],
+  [
+    EXIT_CODES.damaged,
+    "wal verify, wal dump, image verify, snapshot verify, trace replay: damage found",
+  ],
   [EXIT_CODES.timedOut, "--timeout or --wait passed"],
   [EXIT_CODES.lost, "lock, elect: lost while the command ran; it was stopped. Session expired"],
   [EXIT_CODES.notExecutable, "lock, elect: the command cannot be started"],

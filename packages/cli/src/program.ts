@@ -10,6 +10,7 @@ import { addSessionsCommand } from "./commands/sessions-command.ts";
 import { addSnapshotCommands } from "./commands/snapshot-command.ts";
 import { addStatusCommand } from "./commands/status-command.ts";
 import { addImageCommands } from "./commands/image-command.ts";
+import { addTraceCommands } from "./commands/trace-command.ts";
 import { addWalCommands } from "./commands/wal-command.ts";
 import { addWatchCommand } from "./commands/watch-command.ts";
 import { addWriteCommands } from "./commands/write-commands.ts";
@@ -39,6 +40,7 @@ export function createProgram(context: CliContext, report: ReportExit): Command 
   addSessionsCommand(program, context);
   addWalCommands(program, context);
   addImageCommands(program, context);
+  addTraceCommands(program, context);
   program.commandsGroup("Change the ensemble:");
   addMemberCommands(program, context);
   addLeaderCommands(program, context);

@@ -52,6 +52,14 @@ export interface SessionConfig {
   readonly timeoutMaxMs: number;
 }
 
+/** A recording of everything that happens to the core. */
+export interface TraceConfig {
+  /** Absolute. */
+  readonly file: string;
+  /** The trace ends when the file has become as long as this. */
+  readonly bytesMax: number;
+}
+
 /** Everything one server is told at its start. Frozen. */
 export interface ServerConfig {
   readonly name: string;
@@ -73,6 +81,8 @@ export interface ServerConfig {
   readonly stopWithStdin: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  /** Null: nobody traces the core. */
+  readonly trace: TraceConfig | null;
   /** To be shown at every start. */
   readonly warnings: readonly string[];
 }
@@ -95,6 +105,8 @@ const DEFAULTS = {
   heartbeatMs: 100,
   electionTimeoutMs: 600,
   priority: 100,
+  // Some minutes of a busy node, hours of an idle one.
+  traceBytesMax: 268_435_456,
 } as const;
 
 /** An election timeout below this many heartbeats would be caused by a single lost one. */
@@ -188,6 +200,7 @@ function buildConfig(settings: ServerSettings, workingDirectory?: string): Serve
     stopWithStdin: settings.stopWithStdin ?? false,
     logLevel: settings.logLevel ?? "info",
     logFormat: settings.logFormat ?? "json",
+    trace: traceOf(settings, base),
     warnings: warningsOf(peer, client, insecure),
   });
 }
@@ -337,6 +350,15 @@ function limitsOf(settings: ServerSettings): ServerLimits {
       checkpointBytes: settings.checkpointBytes ?? storage.checkpointBytes,
     },
   };
+}
+
+function traceOf(settings: ServerSettings, base: readonly string[]): TraceConfig | null {
+  const { trace, traceBytesMax } = settings;
+  if (trace !== undefined) {
+    return { file: resolve(...base, trace), bytesMax: traceBytesMax ?? DEFAULTS.traceBytesMax };
+  }
+  if (traceBytesMax === undefined) return null;
+  throw invalid("trace-bytes-max bounds a trace: say with --trace where it is to be");
 }
 
 function checkOrigin(origin: string): string {

@@ -33,6 +33,9 @@ export type ServerErrorCode =
   | "IMAGE_CORRUPT"
   | "BACKUP_DAMAGED"
   | "FORMAT_UNKNOWN"
+  // Traces.
+  | "TRACE_DAMAGED"
+  | "NO_TRACE"
   // Peers.
   | "PEER_PROTOCOL"
   | "DIGEST_MISMATCH"

@@ -1,3 +1,4 @@
+export { describeTraceEvent, traceEventKinds, type TraceEvent } from "@quorate/raft";
 export { verifyBackup, type BackupSummary } from "./backup/verify-backup.ts";
 export {
   createServerConfig,
@@ -32,4 +33,10 @@ export { QuorateServer, type QuorateServerOptions } from "./quorate-server.ts";
 export { SERVER_EXIT_CODES, exitCodeOf, runServerProcess } from "./server-process.ts";
 export { scanLog, type LogScanItem } from "./storage/log-scan.ts";
 export { systemPorts } from "./system/system-ports.ts";
+export {
+  replayTrace,
+  type Divergence,
+  type ReplayStep,
+  type TraceSummary,
+} from "./trace/replay-trace.ts";
 export { SERVER_VERSION } from "./version.ts";

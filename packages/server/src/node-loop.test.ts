@@ -8,7 +8,6 @@ import {
   type HardState,
   type PersistWork,
   type RaftInput,
-  type RaftNode,
   type Ready,
   type StepResult,
 } from "@quorate/raft";
@@ -108,7 +107,7 @@ function setUp() {
     onFatal: (error) => void calls.push(`fatal ${String(error)}`),
   };
   const options = { log, clock, intake, tickMs: TICK_MS, hooks };
-  const loop = new NodeLoop({ raft: raft as unknown as RaftNode, ...options }, HARD_STATE);
+  const loop = new NodeLoop({ raft, ...options }, HARD_STATE);
   const turn = (...script: readonly Ready[]): readonly string[] => {
     raft.script.push(...script);
     loop.wake();

@@ -20,6 +20,9 @@ import type { ProposalIntake } from "./proposal-intake.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 import { Scratch } from "./storage/scratch.ts";
 
+/** The core as the loop uses it. */
+export type LoopCore = Pick<RaftNode, "step" | "takeReady">;
+
 /** The durable log as the loop uses it. */
 export interface LoopLog {
   /** Makes one piece of work durable; never called while another is under way. */
@@ -56,7 +59,7 @@ export interface LoopHooks {
 }
 
 export interface LoopOptions {
-  readonly raft: RaftNode;
+  readonly raft: LoopCore;
   readonly log: LoopLog;
   readonly clock: MonotonicClock;
   readonly intake: ProposalIntake;
@@ -74,7 +77,7 @@ const STALL_TICKS = 10;
  * disk: a write's completion is an input like any other, and what arrives meanwhile is the next write.
  */
 export class NodeLoop {
-  readonly #raft: RaftNode;
+  readonly #raft: LoopCore;
   readonly #log: LoopLog;
   readonly #clock: MonotonicClock;
   readonly #intake: ProposalIntake;

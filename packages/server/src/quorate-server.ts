@@ -27,6 +27,7 @@ import { RunningNode } from "./running-node.ts";
 import { nodeStatus } from "./server-status.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 import type { IdentityFile } from "./storage/identity.ts";
+import type { CoreRecorder } from "./trace/recorded-core.ts";
 import { SERVER_VERSION } from "./version.ts";
 
 /** What a server is started with. */
@@ -38,6 +39,8 @@ export interface QuorateServerOptions {
   readonly ownsProcess: boolean;
   /** Lines that the logger gave up so far, for the metrics. Default: none ever. */
   readonly logLinesDropped?: () => number;
+  /** Told everything that happens to the core, in the place of the configured trace. */
+  readonly recorder?: CoreRecorder;
 }
 
 /** How long a stopping leader waits for its successor. */
@@ -355,6 +358,7 @@ export class QuorateServer implements AsyncDisposable {
       belonging,
       opened,
       reserve,
+      recorder: this.#options.recorder ?? null,
       acquaintances: this.#admission.acquaintances,
       priorityOf: (id) => this.#admission.priorityOf(id),
       peers: {

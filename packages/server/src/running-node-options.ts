@@ -8,6 +8,7 @@ import type { Metrics } from "./observe/metrics.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
 import type { PeerTarget } from "./peer/peer-network.ts";
 import type { ServerPorts } from "./ports.ts";
+import type { CoreRecorder } from "./trace/recorded-core.ts";
 
 /** The way to the peers, as a node uses it. */
 export interface NodePeers {
@@ -28,6 +29,8 @@ export interface RunningNodeOptions {
   readonly belonging: Belonging;
   readonly opened: OpenedStorage;
   readonly reserve: DiskReserve;
+  /** Told everything that happens to the core; null: what the configuration says. */
+  readonly recorder: CoreRecorder | null;
   readonly peers: NodePeers;
   /** Members that were met before the start. */
   readonly acquaintances: readonly Acquaintance[];

@@ -1,20 +1,19 @@
-import {
+import type {
+  Entry,
+  HardState,
+  LogIndex,
+  Membership,
+  Message,
+  NodeId,
   RaftNode,
-  type Entry,
-  type HardState,
-  type LogIndex,
-  type Membership,
-  type Message,
-  type NodeId,
-  type RaftStatus,
-  type ReadState,
-  type SnapshotMeta,
-  type SoftState,
+  RaftStatus,
+  ReadState,
+  SnapshotMeta,
+  SoftState,
 } from "@quorate/raft";
 import { Applier } from "./applier.ts";
 import { NodeBackups } from "./backup/node-backups.ts";
 import { ClientGateway } from "./client/client-gateway.ts";
-import { coreSettings } from "./core-settings.ts";
 import { DigestExchange } from "./digest-exchange.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import { ServerError } from "./errors.ts";
@@ -32,6 +31,7 @@ import { ProposalIntake } from "./proposal-intake.ts";
 import { Proposals } from "./proposals.ts";
 import { ReadIndexes, type WaitingRead } from "./reads.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
+import { startCore, type StartedCore } from "./trace/start-core.ts";
 
 /** Ticks between two attempts to give a new ensemble its first leader. */
 const FOUNDING_TICKS = 2;
@@ -48,6 +48,7 @@ export class RunningNode implements LoopHooks {
   readonly members: NodeMembership;
   readonly #options: RunningNodeOptions;
   readonly #storage: NodeStorage;
+  readonly #core: StartedCore;
   readonly #raft: RaftNode;
   readonly #loop: NodeLoop;
   readonly #applier: Applier;
@@ -70,10 +71,8 @@ export class RunningNode implements LoopHooks {
     this.#options = options;
     this.#storage = opened.storage;
     this.#soft = { role: "follower", leader: null, term: opened.initial.hardState.term };
-    this.#raft = new RaftNode(
-      coreSettings(config, self.id, drawNonce(ports.random)),
-      opened.initial,
-    );
+    this.#core = startCore({ ...options, initial: opened.initial });
+    this.#raft = this.#core.raft;
     this.#intake = new ProposalIntake(limits.intake);
     this.#reads = new ReadIndexes(drawNonce(ports.random), {
       requestIndex: (context) => void this.#loop.step({ kind: "readIndex", context }),
@@ -112,7 +111,7 @@ export class RunningNode implements LoopHooks {
     this.#disk = new DiskWatch(ports.files, config.dataDirectory, limits.disk, reserve);
     this.#loop = new NodeLoop(
       {
-        raft: this.#raft,
+        raft: this.#core.loopCore,
         log: this.#storage,
         clock: ports.clock,
         intake: this.#intake,
@@ -188,10 +187,12 @@ export class RunningNode implements LoopHooks {
     await this.#backups.stop();
     this.#exchange.stop();
     this.#loop.stop();
+    const traced = this.#core.endTrace();
     await this.#snapshots.stop();
     await this.#loop.settled();
     await this.#options.reserve.close();
     await this.#storage.close();
+    await traced;
   }
 
   // What peers say.

@@ -16,6 +16,7 @@ interface DevFlags {
   readonly nodes?: number;
   readonly port?: number;
   readonly data: string;
+  readonly trace?: boolean;
 }
 
 /** Adds `dev`. */
@@ -32,6 +33,7 @@ export function addDevCommand(program: Command, context: CliContext, report: Rep
       "first client port, 7001 by default; peers use the ports a hundred above",
       parsePort,
     )
+    .option("--trace", "record each node's Raft core beside its log, for `quorate trace replay`")
     .action(async (flags: DevFlags) => report(await runDev(context, flags)));
 }
 
@@ -43,7 +45,12 @@ async function runDev(context: CliContext, flags: DevFlags): Promise<number> {
   });
   await checkAddresses(plan);
   await keep();
-  const ensemble = new LocalEnsemble({ plan, flags: ["--log-format", "text"], env: context.env });
+  const ensemble = new LocalEnsemble({
+    plan,
+    flags: ["--log-format", "text"],
+    ...(flags.trace === true && { flagsOf: (node) => ["--trace", node.traceFile] }),
+    env: context.env,
+  });
   const head = `${isNew ? "a new ensemble" : "the ensemble"} of ${nodesText(plan)}, data and logs in ${directory}`;
   return new DevSession(context, ensemble, bannerOf(context, plan, head)).run();
 }

@@ -5,6 +5,8 @@ export interface NodePlan {
   readonly name: string;
   readonly dataDirectory: string;
   readonly logFile: string;
+  /** Where its core is recorded, if it is. */
+  readonly traceFile: string;
   /** `host:port` */
   readonly peerAddress: string;
   /** Where clients are told to go. */
@@ -43,6 +45,7 @@ export function planEnsemble(directory: string, ports: readonly NodePorts[]): En
       name,
       dataDirectory: join(directory, `node-${name}`),
       logFile: join(directory, `node-${name}.log`),
+      traceFile: join(directory, `node-${name}.trace`),
       peerAddress: `127.0.0.1:${peer}`,
       clientAddress: `127.0.0.1:${client}`,
       clientListen: `127.0.0.1:${client}`,

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { clientAddresses, serverFlags, type EnsemblePlan } from "./ensemble-plan.ts";
+import { clientAddresses, serverFlags, type EnsemblePlan, type NodePlan } from "./ensemble-plan.ts";
 import { NodeProcess, describeExit, type NodeExit } from "./node-process.ts";
 import { findLeader, parseNodeStatus, type NodeStatus } from "./node-status.ts";
 
@@ -12,6 +12,8 @@ export interface LocalEnsembleOptions {
   readonly serverMain?: string;
   /** Further flags for every node. */
   readonly flags?: readonly string[];
+  /** Further flags of one node. */
+  readonly flagsOf?: (node: NodePlan) => readonly string[];
   /** Environment of the processes. Default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -46,7 +48,10 @@ export class LocalEnsemble implements AsyncDisposable {
         new NodeProcess({
           name: node.name,
           serverMain,
-          args: serverFlags(options.plan, node, options.flags),
+          args: serverFlags(options.plan, node, [
+            ...(options.flags ?? []),
+            ...(options.flagsOf?.(node) ?? []),
+          ]),
           logFile: node.logFile,
           env: options.env ?? process.env,
         }),

@@ -41,6 +41,8 @@ export interface ServerSettings {
   readonly diskReserveBytes?: number;
   readonly logSegmentBytes?: number;
   readonly checkpointBytes?: number;
+  readonly trace?: string;
+  readonly traceBytesMax?: number;
 }
 
 /** What is logged: this level and everything after it. */
@@ -208,6 +210,18 @@ export const OPTIONS: readonly Option[] = [
     "bytes",
     "BYTES",
     "The image is brought up to date after this much was applied. Default: 32MiB",
+  ),
+  option(
+    "trace",
+    "text",
+    "FILE",
+    "Record all that happens to the Raft core, written data too, for `quorate trace replay`. Default: nothing",
+  ),
+  option(
+    "traceBytesMax",
+    "bytes",
+    "BYTES",
+    "The trace ends when it has become as long as this. Default: 256MiB",
   ),
 ];
 

@@ -84,6 +84,8 @@ const SCHEMAS: Readonly<Record<keyof ServerSettings, v.GenericSchema>> = {
   diskReserveBytes: bytes,
   logSegmentBytes: bytes,
   checkpointBytes: bytes,
+  trace: text,
+  traceBytesMax: wholeNumber(65_536, Number.MAX_SAFE_INTEGER),
 };
 
 const UNITS: Readonly<Record<string, number>> = {

@@ -1,0 +1,149 @@
+import {
+  ServerError,
+  describeTraceEvent,
+  replayTrace,
+  traceEventKinds,
+  type ReplayStep,
+  type TraceSummary,
+} from "@quorate/server";
+import type { Command } from "commander";
+import { createReadStream } from "node:fs";
+import { resolve } from "node:path";
+import { CliError, usageError } from "../cli-error.ts";
+import { parsePositive } from "../client-options.ts";
+import type { CliContext } from "../context.ts";
+import { EXIT_CODES } from "../exit-code.ts";
+import { jsonLine } from "../format/json.ts";
+import { divergenceText, summaryText } from "../format/trace-text.ts";
+
+interface ReplayFlags {
+  readonly from?: number;
+  readonly to?: number;
+  readonly only?: string;
+  readonly inputs?: boolean;
+  readonly summary?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds `trace replay`. */
+export function addTraceCommands(program: Command, context: CliContext): void {
+  const trace = program
+    .command("trace")
+    .description("look into what a node recorded of its Raft core (`quorate-server --trace FILE`)");
+  trace
+    .command("replay <file>")
+    .description(
+      "step what was recorded into a new core, print the events, and check that it does the same again",
+    )
+    .option("--from <number>", "the first input whose events are printed", parsePositive)
+    .option("--to <number>", "the last input that is replayed", parsePositive)
+    .option("--only <kinds>", "print these kinds of events alone, comma separated")
+    .option("--inputs", "print the inputs as well, each before its events")
+    .option("--summary", "print nothing but the summary")
+    .option("--json", "print JSON, one value a line")
+    .action((file: string, flags: ReplayFlags) => runReplay(context, file, flags));
+}
+
+async function runReplay(context: CliContext, file: string, flags: ReplayFlags): Promise<void> {
+  const { from = 1, to } = flags;
+  if (to !== undefined && from > to) throw usageError(`--from ${from} lies after --to ${to}`);
+  const path = resolve(context.workingDirectory, file);
+  const kinds = kindsIn(flags.only);
+  const summary = await replay(path, to, (step) => {
+    if (flags.summary === true || (step.number < from && from > 1)) return;
+    const text = stepText(step, kinds, flags);
+    if (text !== "") context.out.write(text);
+  });
+  context.out.write(flags.json === true ? jsonLine({ summary }) : summaryText(summary));
+  judge(summary);
+}
+
+/** Null: all. */
+function kindsIn(only: string | undefined): ReadonlySet<string> | null {
+  if (only === undefined) return null;
+  const kinds = only.split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()]));
+  const foreign = kinds.find((kind) => !traceEventKinds.includes(kind));
+  if (foreign === undefined) return new Set(kinds);
+  throw usageError(
+    `${JSON.stringify(foreign)} is no kind of event`,
+    `there are ${traceEventKinds.join(", ")}`,
+  );
+}
+
+async function replay(
+  path: string,
+  upTo: number | undefined,
+  onStep: (step: ReplayStep) => void,
+): Promise<TraceSummary> {
+  try {
+    const chunks: AsyncIterable<Uint8Array> = createReadStream(path);
+    return await replayTrace(chunks, { ...(upTo !== undefined && { upTo }), onStep });
+  } catch (error) {
+    throw explained(path, error);
+  }
+}
+
+function stepText(
+  { number, ms, input, events }: ReplayStep,
+  kinds: ReadonlySet<string> | null,
+  { inputs = false, json = false }: ReplayFlags,
+): string {
+  const place = `${String(number).padStart(7)} ${`+${(ms / 1000).toFixed(3)}s`.padStart(10)}`;
+  let text = "";
+  if (inputs && input !== null) {
+    text += json ? jsonLine({ number, ms, input }) : `${place} > ${input}\n`;
+  }
+  for (const event of events) {
+    if (kinds !== null && !kinds.has(event.kind)) continue;
+    text += json ? jsonLine({ number, ms, event }) : `${place}   ${describeTraceEvent(event)}\n`;
+  }
+  return text;
+}
+
+/** Whatever is wrong with a whole trace is told after the summary. */
+function judge({ divergence, broken, origin, release }: TraceSummary): void {
+  if (divergence !== null) {
+    const hint =
+      origin.release === release
+        ? "keep the trace and report it: equal inputs have to come to the same"
+        : `it was recorded by release ${origin.release} and replayed by ${release}: take the release that recorded it`;
+    throw new CliError("TRACE_DIVERGED", divergenceText(divergence), {
+      exitCode: EXIT_CODES.failed,
+      hint,
+    });
+  }
+  if (broken !== null) {
+    const text = `after input ${broken.number} the invariant ${broken.invariant} is broken`;
+    throw new CliError("INVARIANT_BROKEN", text, {
+      exitCode: EXIT_CODES.failed,
+      hint: "keep the trace and report it",
+    });
+  }
+}
+
+function explained(path: string, error: unknown): unknown {
+  if (error instanceof ServerError) return explainedTrace(path, error);
+  if (!(error instanceof Error && "syscall" in error)) return error;
+  return usageError(`cannot read ${path}: ${error.message}`, WHAT_TO_GIVE);
+}
+
+const WHAT_TO_GIVE = "give a file that `quorate-server --trace FILE` has written";
+
+function explainedTrace(path: string, error: ServerError): CliError {
+  switch (error.code) {
+    case "NO_TRACE":
+      return usageError(`${path}: ${error.text}`, WHAT_TO_GIVE);
+    case "FORMAT_UNKNOWN":
+      return new CliError("UNSUPPORTED_VERSION", `${path}: ${error.text}`, {
+        exitCode: EXIT_CODES.failed,
+        hint: "replay it with the release that recorded it",
+        cause: error,
+      });
+    default:
+      return new CliError("DAMAGED", `the trace is damaged: ${error.text}`, {
+        exitCode: EXIT_CODES.damaged,
+        hint: "what stands before can be replayed: --to with the number of the last input that was printed",
+        cause: error,
+      });
+  }
+}
