@@ -3,7 +3,7 @@ import { checkWatches } from "./ensemble/watch-check.ts";
 import { drawProfile, type Fault, type Kind } from "./ensemble/profile.ts";
 import { simulate, type RunResult } from "./ensemble/simulation.ts";
 
-const SHORT_MS = 8_000;
+const SHORT_MS = 10_000;
 const SEEDS = 10;
 
 /** A run that is short enough for every change. */

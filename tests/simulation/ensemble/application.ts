@@ -1,4 +1,5 @@
 import { QuorateError, type QuorateClient } from "@quorate/client";
+import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { ProcessClock } from "./process-clock.ts";
 import type { SimClient } from "./sim-client.ts";
 import { Violation } from "./violation.ts";
@@ -18,10 +19,14 @@ export interface AppSession {
   readonly number: number;
   /** Of the process that the session belongs to. */
   readonly clock: ProcessClock;
+  /** Of this work on this host. */
+  readonly random: SeededRandom;
   /** False once the run ends, the session is over, or its process has died. */
   readonly isLive: boolean;
   /** Pauses for about that long. */
   think(): Promise<void>;
+  /** A call on a path that all share was answered, and what it said is checked. */
+  noteAnswered(): void;
 }
 
 const RECONNECT_MS = 200;
@@ -30,7 +35,7 @@ const RECONNECT_MS = 200;
 export class Application {
   readonly #world: World;
   readonly #host: SimClient;
-  readonly #works: readonly Work[];
+  readonly #works: readonly { readonly work: Work; readonly random: SeededRandom }[];
   readonly #nextNumber: () => number;
   #isEnding = false;
   #client: QuorateClient | null = null;
@@ -39,7 +44,10 @@ export class Application {
   constructor(world: World, host: SimClient, works: readonly Work[], nextNumber: () => number) {
     this.#world = world;
     this.#host = host;
-    this.#works = works;
+    this.#works = works.map((work) => ({
+      work,
+      random: world.stream(`${host.name} ${work.name}`),
+    }));
     this.#nextNumber = nextNumber;
   }
 
@@ -83,25 +91,37 @@ export class Application {
   }
 
   async #work(client: QuorateClient): Promise<void> {
-    const { profile, random } = this.#world;
-    const { clock } = this.#host;
     const number = this.#nextNumber();
     this.#world.trace.note(this.#host.name, `has session ${client.session}, number ${number}`);
+    const { clock } = this.#host;
+    const works = this.#works.map(({ work, random }) =>
+      this.#one(work, this.#session(client, number, { clock, random })),
+    );
+    await Promise.all(works);
+    this.#world.trace.note(this.#host.name, `session ${client.session} is ${client.state.kind}`);
+  }
+
+  #session(
+    client: QuorateClient,
+    number: number,
+    { clock, random }: Pick<AppSession, "clock" | "random">,
+  ): AppSession {
+    const world = this.#world;
     const isEnding = (): boolean => this.#isEnding;
-    const session: AppSession = {
+    return {
       client,
       number,
       clock,
+      random,
       get isLive() {
         return !isEnding() && !clock.isDead && isOpen(client);
       },
       think: () =>
         new Promise((resolve) => {
-          clock.after(profile.thinkMs * (0.2 + 1.6 * random.nextFraction()), resolve);
+          clock.after(world.profile.thinkMs * (0.2 + 1.6 * random.nextFraction()), resolve);
         }),
+      noteAnswered: () => world.noteAnswered(),
     };
-    await Promise.all(this.#works.map((work) => this.#one(work, session)));
-    this.#world.trace.note(this.#host.name, `session ${client.session} is ${client.state.kind}`);
   }
 
   async #one(work: Work, session: AppSession): Promise<void> {

@@ -59,6 +59,7 @@ export class CounterWork implements Work {
       if (error.code === "TIMEOUT" || error.code === "LOCK_LOST") return;
       throw error;
     }
+    session.noteAnswered();
     const holder: Holder = { session, lock };
     this.#onAcquired(holder);
     try {
@@ -66,12 +67,15 @@ export class CounterWork implements Work {
     } finally {
       this.#holders.delete(holder);
       await lock.release();
+      session.noteAnswered();
     }
   }
 
-  async #incrementHeld({ client }: AppSession, lock: Lock): Promise<void> {
+  async #incrementHeld(session: AppSession, lock: Lock): Promise<void> {
+    const { client } = session;
     try {
       const { data } = await client.get(COUNTER);
+      session.noteAnswered();
       const value = Number(new TextDecoder().decode(data)) + 1;
       if (lock.signal.aborted) return;
       // In doubt until the answer is there; if the process dies, for ever.
@@ -80,6 +84,7 @@ export class CounterWork implements Work {
       await client.multi([{ kind: "set", path: COUNTER, data: String(value) }, lock.guard()]);
       this.#inDoubt -= 1;
       this.#done += 1;
+      session.noteAnswered();
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
       if (error.code !== "FENCED") throw error;

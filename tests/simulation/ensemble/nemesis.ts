@@ -1,5 +1,6 @@
 import { ServerError } from "../../../packages/server/src/errors.ts";
 import type { MemberCommand } from "../../../packages/server/src/membership/member-command.ts";
+import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { Application } from "./application.ts";
 import type { Fault } from "./profile.ts";
 import type { SimClient } from "./sim-client.ts";
@@ -19,11 +20,13 @@ export class Nemesis {
   /** What ends faults that last. */
   readonly #remedies = new Set<() => void>();
   readonly counts = new Map<Fault, number>();
+  readonly #random: SeededRandom;
   #isOver = false;
 
   constructor(world: World, sites: readonly ClientSite[]) {
     this.#world = world;
     this.#sites = sites;
+    this.#random = world.stream("faults");
   }
 
   start(): void {
@@ -46,7 +49,8 @@ export class Nemesis {
   }
 
   #scheduleNext(): void {
-    const { time, random, profile } = this.#world;
+    const { time, profile } = this.#world;
+    const random = this.#random;
     time.after(profile.faultEveryMs * (0.2 + 1.6 * random.nextFraction()), () => {
       if (this.#isOver) return;
       for (const node of this.#world.nodes) node.noteServing();
@@ -75,7 +79,7 @@ export class Nemesis {
         node.stop();
         return this.#until(this.#duration(3_000), () => node.resume());
       case "wallJump":
-        return node.jumpWallClock((this.#world.random.nextFraction() - 0.5) * 1e9);
+        return node.jumpWallClock((this.#random.nextFraction() - 0.5) * 1e9);
       case "isolate":
       case "oneWay":
       case "split":
@@ -117,7 +121,8 @@ export class Nemesis {
   }
 
   #changeMembers(): void {
-    const { nodes, random, trace } = this.#world;
+    const { nodes, trace } = this.#world;
+    const random = this.#random;
     const leader = this.#world.leader();
     const server = leader?.server ?? null;
     if (leader === null || server === null || !this.#isWhole) return;
@@ -142,7 +147,7 @@ export class Nemesis {
 
   /** Something about the member `name`, or about `other`, who is none and is started. */
   #command(name: string, other: SimNode | undefined): MemberCommand {
-    const { random } = this.#world;
+    const random = this.#random;
     if (other === undefined) {
       return { kind: random.nextFraction() < 0.7 ? "remove" : "promote", name };
     }
@@ -159,7 +164,8 @@ export class Nemesis {
   }
 
   #disturbPeers(fault: "isolate" | "oneWay" | "split" | "cutPeers", node: SimNode): void {
-    const { cut, nodes, network, random } = this.#world;
+    const { cut, nodes, network } = this.#world;
+    const random = this.#random;
     const others = nodes.filter((other) => other !== node);
     if (fault === "cutPeers") {
       for (const other of others) network.cut(node.name, other.name);
@@ -188,7 +194,7 @@ export class Nemesis {
   #disturbDisk(fault: "slowDisk" | "hungDisk" | "failingDisk", node: SimNode): void {
     const { mood } = node;
     if (fault === "failingDisk") {
-      if (node.isUp) node.failNext(this.#world.random.nextFraction() < 0.7 ? "write" : "sync");
+      if (node.isUp) node.failNext(this.#random.nextFraction() < 0.7 ? "write" : "sync");
       return;
     }
     this.#world.trace.note(node.name, fault);
@@ -204,7 +210,8 @@ export class Nemesis {
     fault: "cutClients" | "blockClient" | "stopClient" | "crashClient",
     node: SimNode,
   ): void {
-    const { random, network, cut, trace } = this.#world;
+    const { network, cut, trace } = this.#world;
+    const random = this.#random;
     const site = this.#sites[random.nextBelow(this.#sites.length)];
     if (site === undefined) return;
     const { host, application } = site;
@@ -234,12 +241,13 @@ export class Nemesis {
   }
 
   #duration(mostMs: number): number {
-    const part = this.#world.random.nextFraction();
+    const part = this.#random.nextFraction();
     return 50 + mostMs * part * part;
   }
 
   #victim(): SimNode {
-    const { nodes, random, profile } = this.#world;
+    const { nodes, profile } = this.#world;
+    const random = this.#random;
     const leader = random.nextFraction() < profile.leaderHunt ? this.#world.leader() : null;
     const node = leader ?? nodes[random.nextBelow(nodes.length)];
     if (node === undefined) throw new Error("there are no nodes");

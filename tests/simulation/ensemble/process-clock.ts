@@ -24,6 +24,8 @@ export class ProcessClock implements MonotonicClock {
   #isStopped = false;
   /** What fell due while it was stopped. */
   #backlog: (() => void)[] = [];
+  /** What the turn that is under way ends with. */
+  #turn: (() => void)[] = [];
 
   constructor(time: VirtualTime, skew: ClockSkew) {
     this.#time = time;
@@ -81,7 +83,8 @@ export class ProcessClock implements MonotonicClock {
   }
 
   endOfTurn(callback: () => void): void {
-    this.#time.after(TURN_MS, () => this.#run(callback));
+    this.#turn.push(callback);
+    if (this.#turn.length === 1) this.#time.after(TURN_MS, () => this.#run(() => this.#endTurn()));
   }
 
   /** Resolves after that long of the world's time, unless the process dies: what a device does for it. */
@@ -106,6 +109,17 @@ export class ProcessClock implements MonotonicClock {
   die(): void {
     this.#isDead = true;
     this.#backlog = [];
+  }
+
+  /** Everything that was asked for by now, as in the runtime's check phase. */
+  #endTurn(): void {
+    const callbacks = this.#turn;
+    this.#turn = [];
+    for (const callback of callbacks) {
+      if (this.#isDead) return;
+      callback();
+      this.#time.settle();
+    }
   }
 
   #run(callback: () => void): void {

@@ -113,8 +113,11 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     faults: ["cutClients", "blockClient", "stopClient", "crashClient", "restart", "isolate"],
   },
   // One at a time is only as fast as the network: with a slow one nobody who is behind would ever catch up.
-  tiny: { isTiny: true, thinkMs: 200, delayMinMs: 0.05, delayMeanMs: 0.1, diskMeanMs: 0.2 },
+  tiny: { isTiny: true, delayMinMs: 0.05, delayMeanMs: 0.1, diskMeanMs: 0.2 },
 };
+
+/** Calls on shared paths that the works of one client make in the time of one pause. */
+const CALLS_PER_PAUSE = 6;
 
 /**
  * A run's parameters (swarm testing: every run leaves out some kinds of faults, or what they do would hide the rest).
@@ -126,18 +129,19 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     choices[random.nextBelow(choices.length)] ?? choices[0];
   const faults = FAULTS.filter(() => random.nextFraction() < 0.4);
   const drawn = kind ?? WEIGHTS[random.nextBelow(WEIGHTS.length)] ?? "general";
+  const clients = TRAITS[drawn].clients ?? pick(3, 5, 5, 7);
   return {
     seed,
     kind: drawn,
     nodes: pick(3, 3, 3, 5),
     spares: pick(1, 2, 3),
-    clients: pick(3, 5, 8),
+    clients,
     paths: pick(1, 2, 4),
-    durationMs: pick(20_000, 40_000),
-    thinkMs: pick(20, 60, 120),
+    durationMs: pick(30_000, 60_000),
+    thinkMs: (1_000 * CALLS_PER_PAUSE * clients) / pick(40, 50, 60, 150),
     sessionTimeoutMs: pick(1_000, 2_000, 4_000),
     electionTimeoutMs: pick(300, 600),
-    heartbeatMs: pick(50, 100),
+    heartbeatMs: pick(60, 100),
     delayMinMs: pick(0.05, 0.5, 2),
     delayMeanMs: pick(0.1, 1, 8),
     diskMeanMs: pick(0.2, 1, 5),

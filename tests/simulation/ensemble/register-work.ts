@@ -1,4 +1,5 @@
 import { QuorateError } from "@quorate/client";
+import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type {
   HistoryRecord,
   Operation,
@@ -69,12 +70,13 @@ export class RegisterWork implements Work {
     versions: Map<string, number>,
     counter: { sequence: number },
   ): Promise<void> {
-    const { random, time } = this.#world;
+    const { time } = this.#world;
+    const { random } = session;
     const path = this.#paths[random.nextBelow(this.#paths.length)] ?? "/";
     this.#issued += 1;
     counter.sequence += 1;
     const { sequence } = counter;
-    const operation = this.#choose(versions.get(path), `${session.number}.${this.#issued}`);
+    const operation = choose(random, versions.get(path), `${session.number}.${this.#issued}`);
     const open: OperationRecord = {
       kind: "operation",
       client: session.number,
@@ -96,6 +98,7 @@ export class RegisterWork implements Work {
       const text = `${operation.kind} of ${path} in live session ${session.client.session}: ${outcome.code}`;
       this.#world.fail(new Violation("C4 no unknown outcome", text));
     }
+    if (outcome.kind !== "unknown") session.noteAnswered();
     const returnedMs = outcome.kind === "unknown" ? Infinity : time.nowMs;
     this.#ended.push({ ...open, outcome, returnedMs });
   }
@@ -106,13 +109,13 @@ export class RegisterWork implements Work {
     const { zxid } = outcome;
     this.#world.time.after(WORKED_ON_MS, () => this.#watches.checkHeard(session, zxid));
   }
+}
 
-  #choose(version: number | undefined, value: string): Operation {
-    const dice = this.#world.random.nextFraction();
-    if (dice < 0.4) return { kind: "get" };
-    if (dice < 0.75 || version === undefined) return { kind: "set", value };
-    return { kind: "compareAndSet", value, expectedVersion: version };
-  }
+function choose(random: SeededRandom, version: number | undefined, value: string): Operation {
+  const dice = random.nextFraction();
+  if (dice < 0.4) return { kind: "get" };
+  if (dice < 0.75 || version === undefined) return { kind: "set", value };
+  return { kind: "compareAndSet", value, expectedVersion: version };
 }
 
 function isOpen({ client, clock }: AppSession): boolean {

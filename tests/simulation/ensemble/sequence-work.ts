@@ -30,9 +30,13 @@ export class SequenceWork implements Work {
     while (session.isLive) {
       const before = this.#highest;
       const path = await client.create(PREFIX, "", { mode: "persistentSequential" });
+      session.noteAnswered();
       this.#note(Number(path.slice(PREFIX.length)), before);
       await session.think();
-      if (this.#world.random.nextFraction() < DELETED_PART) await client.delete(path);
+      if (session.random.nextFraction() < DELETED_PART) {
+        await client.delete(path);
+        session.noteAnswered();
+      }
       await session.think();
     }
   }

@@ -12,13 +12,15 @@ const DIAL_TIMEOUT_MS = 2_000;
 export class SimClient {
   readonly name: string;
   readonly #world: World;
-  readonly #random: SeededRandom;
+  readonly #sessions: SeededRandom;
+  readonly #clocks: SeededRandom;
   #clock: ProcessClock;
 
   constructor(world: World, number: number) {
     this.#world = world;
     this.name = `c${number}`;
-    this.#random = new SeededRandom(world.profile.seed * 17 + 1_000 + number);
+    this.#sessions = world.stream(`${this.name} sessions`);
+    this.#clocks = world.stream(`${this.name} clocks`);
     this.#clock = this.#newClock();
     world.addClient(this.name);
   }
@@ -72,13 +74,13 @@ export class SimClient {
   }
 
   #ownRandom(): ClientPorts["random"] {
-    const random = new SeededRandom(this.#random.nextUint32());
+    const random = new SeededRandom(this.#sessions.nextUint32());
     return { bytes: (count) => random.bytes(count), fraction: () => random.nextFraction() };
   }
 
   #newClock(): ProcessClock {
     const { time, profile } = this.#world;
-    return drawClock(time, this.#random, profile.clockSkewMax);
+    return drawClock(time, this.#clocks, profile.clockSkewMax);
   }
 }
 

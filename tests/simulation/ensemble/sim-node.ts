@@ -6,7 +6,7 @@ import {
   type FileStep,
 } from "../../../packages/server/src/memory/memory-files.ts";
 import { MemoryImageStores } from "../../../packages/server/src/memory/memory-image-stores.ts";
-import { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
+import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { WallClock } from "../../../packages/server/src/ports.ts";
 import type { Entrance } from "../../../packages/server/src/peer/envelope.ts";
 import { QuorateServer } from "../../../packages/server/src/quorate-server.ts";
@@ -39,7 +39,9 @@ export class SimNode {
   readonly mood: DiskMood = { slowness: 1, isHung: false };
   readonly #world: World;
   readonly #number: number;
-  readonly #random: SeededRandom;
+  readonly #disk: SeededRandom;
+  readonly #clocks: SeededRandom;
+  readonly #restarts: SeededRandom;
   #files: MemoryFiles;
   #images: MemoryImageStores;
   #clock: ProcessClock;
@@ -53,11 +55,13 @@ export class SimNode {
   constructor(world: World, number: number) {
     this.#world = world;
     this.name = `n${number}`;
-    this.#random = new SeededRandom(world.profile.seed * 31 + number);
+    this.#disk = world.stream(`${this.name} disk`);
+    this.#clocks = world.stream(`${this.name} clocks`);
+    this.#restarts = world.stream(`${this.name} restarts`);
     this.#number = number;
     this.#isEnlisted = number <= world.profile.nodes;
     this.#entrance = this.#isEnlisted ? "member" : "join";
-    this.#files = new MemoryFiles({ seed: this.#random.nextUint32() });
+    this.#files = this.#emptyDisk();
     this.#images = new MemoryImageStores(this.#files);
     this.#clock = this.#newClock();
     this.#clock.die();
@@ -87,7 +91,7 @@ export class SimNode {
   wipe(entrance: "join" | "rejoin"): void {
     this.#world.trace.note(this.name, "loses its data");
     this.#entrance = entrance;
-    this.#files = new MemoryFiles({ seed: this.#random.nextUint32() });
+    this.#files = this.#emptyDisk();
     this.#images = new MemoryImageStores(this.#files);
   }
 
@@ -95,12 +99,12 @@ export class SimNode {
   damage(): void {
     const files = [...this.#files.namesIn(LOG_DIRECTORY)].sort();
     // Of the newest file nobody outside knows where it ends.
-    const name = files.length < 2 ? undefined : files[this.#random.nextBelow(files.length - 1)];
+    const name = files.length < 2 ? undefined : files[this.#disk.nextBelow(files.length - 1)];
     if (name === undefined) return;
     const path = `${LOG_DIRECTORY}/${name}`;
-    const position = this.#random.nextBelow(this.#files.sizeOf(path));
+    const position = this.#disk.nextBelow(this.#files.sizeOf(path));
     this.#world.trace.note(this.name, `a bit of ${name} at ${position} is another one`);
-    this.#files.flipBit(path, position, this.#random.nextBelow(8));
+    this.#files.flipBit(path, position, this.#disk.nextBelow(8));
     this.#entrance = "repair";
   }
 
@@ -139,7 +143,7 @@ export class SimNode {
       ports: {
         clock,
         wallClock,
-        random: new SeededRandom(this.#random.nextUint32()),
+        random: this.#world.stream(`${this.name} life ${this.#life}`),
         files,
         images: this.#images,
         transport: processTransport(network.transport(this.name), clock),
@@ -204,15 +208,19 @@ export class SimNode {
   }
 
   restartSoon(): void {
-    const { time, random } = this.#world;
-    time.after(RESTART_MEAN_MS * (0.1 + 2 * random.nextFraction()), () => {
+    const { time } = this.#world;
+    time.after(RESTART_MEAN_MS * (0.1 + 2 * this.#restarts.nextFraction()), () => {
       if (this.#isEnlisted) this.start();
     });
   }
 
+  #emptyDisk(): MemoryFiles {
+    return new MemoryFiles({ seed: this.#disk.nextUint32() });
+  }
+
   #newClock(): ProcessClock {
     const { time, profile } = this.#world;
-    return drawClock(time, this.#random, profile.clockSkewMax);
+    return drawClock(time, this.#clocks, profile.clockSkewMax);
   }
 
   #onStep(clock: ProcessClock, step: FileStep): Promise<void> | null {
@@ -226,8 +234,8 @@ export class SimNode {
   }
 
   #latencyMs(): number {
-    const { random, profile } = this.#world;
-    const part = random.nextFraction();
+    const { profile } = this.#world;
+    const part = this.#disk.nextFraction();
     return profile.diskMeanMs * this.mood.slowness * (0.5 + part * part * 1.5);
   }
 
@@ -292,7 +300,7 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
     repair: entrance === "repair",
     dataDirectory: "/data",
     insecure: true,
-    tickMs: 10,
+    tickMs: 20,
     heartbeatMs: profile.heartbeatMs,
     electionTimeoutMs: profile.electionTimeoutMs,
     diskFreeBytesMin: 262_144,

@@ -22,7 +22,10 @@ import { World } from "./world.ts";
 export interface RunResult {
   readonly seed: number;
   readonly simulatedMs: number;
+  /** Of that, while clients were at work. */
+  readonly loadedMs: number;
   readonly events: number;
+  /** Calls of clients on paths that they share which were answered. */
   readonly operations: number;
   readonly increments: number;
   readonly watched: number;
@@ -58,10 +61,16 @@ export async function simulate(
   print: ((line: string) => void) | null = null,
 ): Promise<RunResult> {
   const world = new World(profile, print);
+  const onUnhandled = (error: unknown): void => {
+    world.fail(new Violation("unhandled rejection", String(error)));
+  };
+  process.on("unhandledRejection", onUnhandled);
   try {
     return await new Simulation(world).run();
   } catch (error) {
     throw new RunFailure(world, error);
+  } finally {
+    process.off("unhandledRejection", onUnhandled);
   }
 }
 
@@ -103,17 +112,21 @@ class Simulation {
     const { time, nodes, profile, trace } = this.#world;
     for (const node of nodes) if (node.isEnlisted) node.start();
     await this.#wait("the ensemble to form", FORMATION_MS, () => this.#isReady());
+    const loadedFromMs = time.nowMs;
     for (const { application } of this.#sites) application.start();
     this.#nemesis.start();
     await time.runUntil(time.nowMs + profile.durationMs, () => this.#world.hasFailed);
     this.#rethrow();
     this.#nemesis.stop();
     await this.#recover();
+    const loadedMs = time.nowMs - loadedFromMs;
+    const operations = this.#world.answered;
     await this.#end();
-    const operations = this.#checkHistories();
+    this.#checkHistories();
     return {
       seed: profile.seed,
       simulatedMs: time.nowMs,
+      loadedMs,
       events: time.events,
       operations,
       increments: this.#counter.done,
@@ -197,7 +210,7 @@ class Simulation {
     return first.sessions === 0;
   }
 
-  #checkHistories(): number {
+  #checkHistories(): void {
     const { history } = this.#registers;
     // An order that explains everything is a proof. Where the revisions give none, the search tells what is wrong.
     const witness = checkWitness(history, () => CREATED);
@@ -212,7 +225,6 @@ class Simulation {
     const disorder = findSessionDisorder(history);
     if (disorder !== null) throw new Violation("C2 FIFO", disorder);
     checkWatches(this.#watches.watched, history);
-    return history.length;
   }
 
   async #wait(what: string, limitMs: number, isDone: () => boolean): Promise<void> {

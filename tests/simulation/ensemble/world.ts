@@ -1,4 +1,4 @@
-import { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
+import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import {
   MemoryNetwork,
   type Delivery,
@@ -7,27 +7,27 @@ import { Cuts } from "./cuts.ts";
 import { ProcessClock } from "./process-clock.ts";
 import type { Profile } from "./profile.ts";
 import { SimNode } from "./sim-node.ts";
+import { streamOf } from "./streams.ts";
 import { Trace } from "./trace.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
-/** Everything that is shared in one run: time, chance, network, machines. */
+/** Everything that is shared in one run: time, network, machines. */
 export class World {
   readonly profile: Profile;
   readonly time = new VirtualTime();
-  readonly random: SeededRandom;
   readonly trace: Trace;
   readonly network: MemoryNetwork;
   readonly cut: Cuts;
   /** Those that form the ensemble first. */
   readonly nodes: readonly SimNode[];
-  readonly #delays: SeededRandom;
+  /** Delays of each direction between two hosts. */
+  readonly #delays = new Map<string, Map<string, SeededRandom>>();
   readonly #clients: string[] = [];
   #failure: unknown = null;
+  #answered = 0;
 
   constructor(profile: Profile, print: ((line: string) => void) | null) {
     this.profile = profile;
-    this.random = new SeededRandom(profile.seed * 7 + 3);
-    this.#delays = new SeededRandom(profile.seed * 7 + 4);
     this.trace = new Trace(this.time, print);
     this.network = new MemoryNetwork({
       clock: new ProcessClock(this.time, { rate: 1, startMs: 0 }),
@@ -52,8 +52,22 @@ export class World {
     return this.#failure !== null;
   }
 
+  /** Calls of clients on paths that they share which were answered. */
+  get answered(): number {
+    return this.#answered;
+  }
+
   get servers(): readonly string[] {
     return this.nodes.map((node) => node.clientAddress);
+  }
+
+  noteAnswered(): void {
+    this.#answered += 1;
+  }
+
+  /** The stream of chance of that name. */
+  stream(name: string): SeededRandom {
+    return streamOf(this.profile.seed, name);
   }
 
   addClient(name: string): void {
@@ -93,9 +107,17 @@ export class World {
 
   #schedule(delivery: Delivery): void {
     const { delayMinMs, delayMeanMs } = this.profile;
-    const spread = -Math.log(1 - this.#delays.nextFraction());
+    const spread = -Math.log(1 - this.#delaysOf(delivery).nextFraction());
     const delayMs = delayMinMs + delayMeanMs * spread;
     this.trace.mix(this.time.nowMs, delivery.bytes, delivery.connection);
     this.time.after(delayMs, () => delivery.deliver());
+  }
+
+  #delaysOf({ from, to }: Delivery): SeededRandom {
+    let delays = this.#delays.get(from);
+    if (delays === undefined) this.#delays.set(from, (delays = new Map()));
+    let stream = delays.get(to);
+    if (stream === undefined) delays.set(to, (stream = this.stream(`${from} to ${to}`)));
+    return stream;
   }
 }

@@ -1,0 +1,68 @@
+import type { Fault } from "./profile.ts";
+import type { RunResult } from "./simulation.ts";
+
+/** Calls on shared paths a second: with fewer nothing contends, and the time does not count. */
+const LOAD_MIN = 30;
+const HOUR_MS = 3_600_000;
+
+/** What many runs did together. */
+export class Totals {
+  #runs = 0;
+  #violations = 0;
+  #simulatedMs = 0;
+  #loadedMs = 0;
+  #countedMs = 0;
+  #events = 0;
+  #operations = 0;
+  readonly #faults = new Map<Fault, number>();
+
+  get runs(): number {
+    return this.#runs;
+  }
+
+  get violations(): number {
+    return this.#violations;
+  }
+
+  add(result: RunResult): void {
+    this.#runs += 1;
+    this.#simulatedMs += result.simulatedMs;
+    this.#loadedMs += result.loadedMs;
+    if (isLoaded(result)) this.#countedMs += result.loadedMs;
+    this.#events += result.events;
+    this.#operations += result.operations;
+    for (const [fault, count] of result.faults) {
+      this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + count);
+    }
+  }
+
+  addViolation(): void {
+    this.#runs += 1;
+    this.#violations += 1;
+  }
+
+  /** What there is to say in the end. The last line is for programs as well. */
+  lines({ user, system }: NodeJS.CpuUsage): readonly string[] {
+    const cpuSeconds = (user + system) / 1e6;
+    const faults = [...this.#faults].sort(([a], [b]) => (a < b ? -1 : 1));
+    const perSecond = this.#operations / (this.#loadedMs / 1_000 || 1);
+    return [
+      `faults: ${faults.map(([fault, count]) => `${fault} ${count}`).join(", ")}`,
+      `load: ${perSecond.toFixed(0)} operations a simulated second; ${hours(this.#countedMs)} of ` +
+        `${hours(this.#loadedMs)} hours count, those of runs with ${LOAD_MIN} or more`,
+      `${(this.#simulatedMs / 1_000 / cpuSeconds).toFixed(0)} simulated seconds, ` +
+        `${(this.#events / cpuSeconds).toFixed(0)} events a second of CPU`,
+      `sim: ${this.#runs} runs, ${hours(this.#simulatedMs)} simulated hours, ${this.#events} events, ` +
+        `${this.#operations} client ops checked, ${this.#violations} violations`,
+    ];
+  }
+}
+
+/** Whether the time of a run counts. */
+export function isLoaded({ operations, loadedMs }: RunResult): boolean {
+  return operations >= (LOAD_MIN * loadedMs) / 1_000;
+}
+
+function hours(ms: number): string {
+  return (ms / HOUR_MS).toFixed(2);
+}
