@@ -44,6 +44,15 @@ describe("whole ensembles with their clients, under faults", () => {
     60_000,
   );
 
+  test("a run from its plan is the run that was drawn", async () => {
+    const profile = { ...drawProfile(5), durationMs: SHORT_MS };
+    const drawn = await simulate(profile);
+    expect(drawn.happened.length).toBeGreaterThan(2);
+    const planned = await simulate(profile, null, drawn.happened);
+    // Whoever draws looks once more after the end.
+    expect({ ...planned, events: drawn.events }).toEqual(drawn);
+  }, 60_000);
+
   test("equal seeds are equal runs", async () => {
     const [once, again] = [await short(2), await short(2)];
     expect(again).toEqual(once);

@@ -10,6 +10,8 @@ const DIRECTORY = fileURLToPath(new URL("mutants", import.meta.url));
 const PATCHES = readdirSync(DIRECTORY).filter((name) => name.endsWith(".patch"));
 /** Found within seconds: what is slower is hunted by `npm run sim:mutants`. */
 const QUICK = ["12-half-is-a-quorum.patch", "30-sequence-is-the-number-of-children.patch"];
+/** Takes faults to be found: the run that finds it is made smaller. */
+const SMALL = "10-apply-repeats.patch";
 
 describe("the mutants", () => {
   test.each(PATCHES)("%s applies, and says what it breaks", (name) => {
@@ -27,6 +29,12 @@ describe("the mutants", () => {
     },
     170_000,
   );
+
+  test("are found again by a run of a few faults", async () => {
+    const verdict = await huntMutant(`${DIRECTORY}/${SMALL}`, 1, 20);
+    expect(verdict).toMatchObject({ kind: "found", faults: expect.any(Number) });
+    expect(verdict.faults).toBeLessThanOrEqual(4);
+  }, 170_000);
 
   test("that no longer apply are no success", async () => {
     const verdict = await huntMutant(fileURLToPath(import.meta.url), 1);

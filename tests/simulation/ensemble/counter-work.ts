@@ -15,7 +15,7 @@ interface Holder {
 
 /** Everybody increments one counter by reading and writing it under a lock, the write guarded by the lock's token. */
 export class CounterWork implements Work {
-  readonly name = "counter";
+  readonly name = "counter" as const;
   readonly #world: World;
   readonly #holders = new Set<Holder>();
   #lastToken = 0;

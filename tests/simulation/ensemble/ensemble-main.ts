@@ -1,6 +1,9 @@
 import { parseArgs } from "node:util";
+import { readPlan, writePlan, type Plan } from "./plan.ts";
 import { KINDS, drawProfile } from "./profile.ts";
-import { RunFailure, simulate } from "./simulation.ts";
+import { appendRecord } from "./record.ts";
+import { describeFaults, shrink } from "./shrink.ts";
+import { RunFailure, simulate, type RunResult } from "./simulation.ts";
 import { Totals } from "./totals.ts";
 
 const { values } = parseArgs({
@@ -10,8 +13,12 @@ const { values } = parseArgs({
     runs: { type: "string", default: "20" },
     minutes: { type: "string" },
     profile: { type: "string" },
+    plan: { type: "string" },
     "until-violation": { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
+    shrink: { type: "boolean", default: false },
+    "shrink-seconds": { type: "string", default: "60" },
+    record: { type: "boolean", default: false },
   },
 });
 
@@ -20,9 +27,10 @@ if (kind === null && values.profile !== undefined) {
   throw new Error(`there is no profile ${values.profile}; there are ${KINDS.join(", ")}`);
 }
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
-const first = Number(values.seed ?? values["from-seed"]);
-const runsMax =
-  values.seed !== undefined ? 1 : values.minutes === undefined ? Number(values.runs) : Infinity;
+const planned = values.plan === undefined ? null : readPlan(values.plan);
+const isSingle = planned !== null || values.seed !== undefined;
+const first = planned?.profile.seed ?? Number(values.seed ?? values["from-seed"]);
+const runsMax = isSingle ? 1 : values.minutes === undefined ? Number(values.runs) : Infinity;
 const untilMs = performance.now() + Number(values.minutes ?? Infinity) * 60_000;
 const totals = new Totals();
 const isOver = (): boolean =>
@@ -30,20 +38,41 @@ const isOver = (): boolean =>
   performance.now() >= untilMs ||
   (values["until-violation"] && totals.violations > 0);
 for (let seed = first; !isOver(); seed += 1) {
+  const profile = planned?.profile ?? drawProfile(seed, kind);
   try {
-    const result = await simulate(drawProfile(seed, kind), values.trace ? print : null);
-    totals.add(result);
-    if (values.seed !== undefined)
-      print(JSON.stringify({ ...result, faults: Object.fromEntries(result.faults) }));
+    const result = await simulate(profile, values.trace ? print : null, planned?.faults ?? null);
+    totals.add(profile, result);
+    if (isSingle) print(describeResult(result));
   } catch (error) {
     if (!(error instanceof RunFailure)) throw error;
     totals.addViolation();
-    if (values.seed !== undefined && !values.trace)
-      for (const line of error.lines.slice(-120)) print(line);
+    if (isSingle && !values.trace) for (const line of error.lines.slice(-120)) print(line);
     print(error.message);
     const flag = kind === null ? "" : ` --profile ${kind}`;
-    print(`again: npm run sim -- --seed ${seed}${flag}`);
+    const again = values.plan === undefined ? `--seed ${seed}${flag}` : `--plan ${values.plan}`;
+    print(`again: npm run sim -- ${again}`);
+    if (values.shrink) await shrinkOne({ profile, faults: error.happened });
   }
 }
 for (const line of totals.lines(process.cpuUsage())) print(line);
+if (values.record) appendRecord(totals, process.argv.slice(2));
 process.exitCode = totals.violations > 0 ? 1 : 0;
+
+function describeResult({ happened, ...rest }: RunResult): string {
+  const faults = { ...Object.fromEntries(rest.faults), all: happened.length };
+  return JSON.stringify({ ...rest, faults });
+}
+
+async function shrinkOne(plan: Plan): Promise<void> {
+  const budgetMs = Number(values["shrink-seconds"]) * 1_000;
+  const shrunk = await shrink(plan, { budgetMs, print });
+  if (shrunk === null) {
+    print("shrink: the same faults at the same times do not fail again");
+    return;
+  }
+  const file = `.cache/simulation/plan-${plan.profile.seed}.json`;
+  writePlan(file, shrunk.plan);
+  for (const line of describeFaults(shrunk.plan.faults)) print(line);
+  print(shrunk.failure.message);
+  print(`again: npm run sim -- --plan ${file}`);
+}

@@ -12,7 +12,7 @@ const SKEW_PART = 0.05;
 
 /** Every session owns an ephemeral, which is there for as long as the session lives, and no session ends before its time. */
 export class EphemeralWork implements Work {
-  readonly name = "ephemeral";
+  readonly name = "ephemeral" as const;
   readonly #world: World;
 
   constructor(world: World) {

@@ -22,8 +22,23 @@ export const FAULTS = [
   "wipe",
   "damage",
   "members",
+  "bridge",
+  "ring",
+  "tornFrame",
+  "halfOpen",
+  "slowLinks",
+  "delaySpike",
+  "congestion",
+  "bitFlip",
+  "misdirectedWrite",
+  "readError",
+  "fullDisk",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
+
+/** What clients do, by name. */
+export const WORKS = ["registers", "counter", "watch", "ephemeral", "sequence"] as const;
+export type WorkName = (typeof WORKS)[number];
 
 /** One simulated run: what is in the world, and what happens to it. Everything follows from the seed. */
 export interface Profile {
@@ -33,6 +48,8 @@ export interface Profile {
   readonly nodes: number;
   readonly spares: number;
   readonly clients: number;
+  /** What each of them does. */
+  readonly works: readonly WorkName[];
   readonly paths: number;
   /** Safety phase: faults and load. */
   readonly durationMs: number;
@@ -76,6 +93,10 @@ export const KINDS = [
   "clients",
   /** One entry at a time through every queue. */
   "tiny",
+  /** Links that break, hang, lag and let through one way only. */
+  "network",
+  /** Disks that forget, mix up and fill up. */
+  "corruption",
 ] as const;
 /** One of {@link KINDS}. */
 export type Kind = (typeof KINDS)[number];
@@ -84,6 +105,7 @@ export type Kind = (typeof KINDS)[number];
 const WEIGHTS: readonly Kind[] = [
   ...["general", "general", "general", "general"],
   ...["hunter", "hunter", "slowDisk", "skew", "members", "members", "clients", "tiny"],
+  ...["network", "network", "corruption"],
 ] as readonly Kind[];
 
 /** Sets apart what a kind is after; the rest stays as drawn. */
@@ -112,6 +134,21 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     sessionTimeoutMs: 1_000,
     faults: ["cutClients", "blockClient", "stopClient", "crashClient", "restart", "isolate"],
   },
+  network: {
+    faultEveryMs: 800,
+    faults: [
+      ...(["isolate", "oneWay", "split", "bridge", "ring", "cutPeers", "cutClients"] as const),
+      ...(["tornFrame", "halfOpen", "slowLinks", "delaySpike", "congestion", "crash"] as const),
+    ],
+  },
+  corruption: {
+    faultEveryMs: 1_500,
+    checkpointBytes: 20_000,
+    faults: [
+      ...(["damage", "bitFlip", "misdirectedWrite", "readError", "fullDisk"] as const),
+      ...(["failingDisk", "powerCut", "hungDisk", "isolate"] as const),
+    ],
+  },
   // One at a time is only as fast as the network: with a slow one nobody who is behind would ever catch up.
   tiny: { isTiny: true, delayMinMs: 0.05, delayMeanMs: 0.1, diskMeanMs: 0.2 },
 };
@@ -136,6 +173,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     nodes: pick(3, 3, 3, 5),
     spares: pick(1, 2, 3),
     clients,
+    works: WORKS,
     paths: pick(1, 2, 4),
     durationMs: pick(30_000, 60_000),
     thinkMs: (1_000 * CALLS_PER_PAUSE * clients) / pick(40, 50, 60, 150),

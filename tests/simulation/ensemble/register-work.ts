@@ -16,7 +16,7 @@ const WORKED_ON_MS = 5;
 
 /** Reads and writes of a few registers by everybody, recorded for the checkers. */
 export class RegisterWork implements Work {
-  readonly name = "registers";
+  readonly name = "registers" as const;
   readonly #ended: OperationRecord[] = [];
   /** Under way; those of a process that died stay so for ever. */
   readonly #open = new Set<OperationRecord>();

@@ -10,7 +10,7 @@ const DELETED_PART = 0.7;
 
 /** Everybody takes numbers from one parent, and gives most of them back: none is given twice, and they rise in real time. */
 export class SequenceWork implements Work {
-  readonly name = "sequence";
+  readonly name = "sequence" as const;
   readonly #world: World;
   readonly #given = new Set<number>();
   /** Of all numbers whose owner has been told. */

@@ -10,7 +10,9 @@ import type { SeededRandom } from "../../../packages/server/src/memory/seeded-ra
 import type { WallClock } from "../../../packages/server/src/ports.ts";
 import type { Entrance } from "../../../packages/server/src/peer/envelope.ts";
 import { QuorateServer } from "../../../packages/server/src/quorate-server.ts";
+import { scanLog, type LogScanItem } from "../../../packages/server/src/storage/log-scan.ts";
 import { drawClock, type ProcessClock } from "./process-clock.ts";
+import type { DiskPlace } from "./fault-event.ts";
 import { processTransport } from "./process-transport.ts";
 import type { Profile } from "./profile.ts";
 import { Violation } from "./violation.ts";
@@ -18,7 +20,9 @@ import type { World } from "./world.ts";
 
 const PEER_PORT = 7101;
 const CLIENT_PORT = 7001;
-const LOG_DIRECTORY = "/data/log";
+const DATA_DIRECTORY = "/data";
+const LOG_DIRECTORY = `${DATA_DIRECTORY}/log`;
+const SECTOR_BYTES = 512;
 const EPOCH_MS = 1_700_000_000_000;
 const RESTART_MEAN_MS = 800;
 /** Errors that say that this node's state went wrong, not its surroundings. */
@@ -95,21 +99,68 @@ export class SimNode {
     this.#images = new MemoryImageStores(this.#files);
   }
 
-  /** A bit of the log of a node that is down is another one. Not at its end, where it would look like a torn write. */
-  damage(): void {
-    const files = [...this.#files.namesIn(LOG_DIRECTORY)].sort();
-    // Of the newest file nobody outside knows where it ends.
-    const name = files.length < 2 ? undefined : files[this.#disk.nextBelow(files.length - 1)];
+  /** A bit of the log of a node that is down is another one, in any file but the newest: where that ends nobody knows. */
+  damage(place: DiskPlace): void {
+    const files = [...this.#files.namesIn(LOG_DIRECTORY)].sort().slice(0, -1);
+    const name = at(files, place.record);
     if (name === undefined) return;
     const path = `${LOG_DIRECTORY}/${name}`;
-    const position = this.#disk.nextBelow(this.#files.sizeOf(path));
+    const position = Math.floor(place.offset * this.#files.sizeOf(path));
     this.#world.trace.note(this.name, `a bit of ${name} at ${position} is another one`);
-    this.#files.flipBit(path, position, this.#disk.nextBelow(8));
+    this.#files.flipBit(path, position, place.bit);
     this.#entrance = "repair";
+  }
+
+  /**
+   * A record of the log of a node that is down is not what it was. `to` null: a bit of it is another one. Otherwise what
+   * was to be its sector stands in another record instead. Not the last one, which would look like a torn write.
+   */
+  async spoil(place: DiskPlace, to: DiskPlace | null = null): Promise<void> {
+    const files = this.#files;
+    const records: WholeRecord[] = [];
+    for await (const item of scanLog(files, LOG_DIRECTORY)) {
+      if (item.status === "ok") records.push(item);
+    }
+    records.pop();
+    const record = at(records, place.record);
+    const other = to === null ? undefined : at(records, to.record);
+    if (record === undefined || record === other) return;
+    const path = `${LOG_DIRECTORY}/${record.segment}`;
+    const position = record.position + Math.floor(place.offset * record.bytes);
+    this.#entrance = "repair";
+    if (other === undefined || to === null) {
+      this.#world.trace.note(this.name, `a bit of record ${record.sequence} is another one`);
+      files.flipBit(path, position, place.bit);
+      return;
+    }
+    const sector = position - (position % SECTOR_BYTES);
+    const bytes = (await files.readWhole(path))?.slice(sector, sector + SECTOR_BYTES);
+    if (bytes === undefined) return;
+    const text = `a sector of record ${record.sequence} stands in record ${other.sequence}`;
+    this.#world.trace.note(this.name, text);
+    const there = other.position + Math.floor(to.offset * other.bytes);
+    files.overwrite(`${LOG_DIRECTORY}/${other.segment}`, there - (there % SECTOR_BYTES), bytes);
+    files.overwrite(path, sector, new Uint8Array(SECTOR_BYTES));
+  }
+
+  /** So much room is left on its disk. */
+  fillDisk(spareBytes: number): void {
+    const files = this.#files;
+    this.#world.trace.note(this.name, `has room for ${spareBytes} bytes`);
+    files.space(DATA_DIRECTORY).then(
+      ({ totalBytes, freeBytes }) => files.setBytesMax(totalBytes - freeBytes + spareBytes),
+      (error: unknown) => this.#world.fail(error),
+    );
+  }
+
+  freeDisk(): void {
+    this.#world.trace.note(this.name, "has room again");
+    this.#files.setBytesMax(Number.MAX_SAFE_INTEGER);
   }
 
   /** Once it serves it starts as a member ever after. */
   noteServing(): void {
+    if (this.#entrance === "member") return;
     if (this.#server?.notReady().length === 0) this.#entrance = "member";
   }
 
@@ -172,20 +223,22 @@ export class SimNode {
     else this.#world.network.drop(this.name);
   }
 
-  /** Asks the process to end, as SIGTERM does. */
-  terminate(): void {
+  /** Asks the process to end, as SIGTERM does. False: nobody is there to hear it. */
+  terminate(): boolean {
     const server = this.#server;
-    if (server === null || !this.isUp || this.isStopped) return;
+    if (server === null || !this.isUp || this.isStopped) return false;
     this.#world.trace.note(this.name, "is asked to stop");
     server.stop().catch((error: unknown) => this.#world.fail(error));
+    return true;
   }
 
-  /** SIGSTOP. */
-  stop(): void {
-    if (!this.isUp || this.isStopped) return;
+  /** SIGSTOP. False: it does not run. */
+  stop(): boolean {
+    if (!this.isUp || this.isStopped) return false;
     this.#world.trace.note(this.name, "is stopped");
     this.#clock.stop();
     this.#world.network.pause(this.name);
+    return true;
   }
 
   /** SIGCONT. */
@@ -207,9 +260,8 @@ export class SimNode {
     this.#files.failNext(operation, new ServerError("STORAGE_FAILED", "EIO, simulated"));
   }
 
-  restartSoon(): void {
-    const { time } = this.#world;
-    time.after(RESTART_MEAN_MS * (0.1 + 2 * this.#restarts.nextFraction()), () => {
+  restartAfter(ms: number): void {
+    this.#world.time.after(ms, () => {
       if (this.#isEnlisted) this.start();
     });
   }
@@ -255,7 +307,7 @@ export class SimNode {
       this.#isEnlisted = false;
       this.wipe("join");
     } else {
-      this.restartSoon();
+      this.restartAfter(RESTART_MEAN_MS * (0.1 + 2 * this.#restarts.nextFraction()));
     }
   }
 
@@ -280,6 +332,13 @@ export class SimNode {
   }
 }
 
+type WholeRecord = Extract<LogScanItem, { readonly status: "ok" }>;
+
+/** What stands that far from the first to the last, from 0 to 1. */
+function at<T>(choices: readonly T[], part: number): T | undefined {
+  return choices[Math.min(choices.length - 1, Math.floor(part * choices.length))];
+}
+
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
@@ -298,7 +357,7 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
     rejoin: entrance === "rejoin",
     // Unless it was damaged on purpose, what looks so is the server's own fault.
     repair: entrance === "repair",
-    dataDirectory: "/data",
+    dataDirectory: DATA_DIRECTORY,
     insecure: true,
     tickMs: 20,
     heartbeatMs: profile.heartbeatMs,

@@ -1,14 +1,14 @@
 import type { QuorateClient } from "@quorate/client";
 import { checkHistory } from "../../linearizability/checker.ts";
-import type { OperationRecord } from "../../linearizability/history.ts";
 import { present } from "../../linearizability/register-model.ts";
 import { findSessionDisorder } from "../../linearizability/session-order.ts";
 import { checkWitness } from "../../linearizability/witness.ts";
 import { Application } from "./application.ts";
 import { CounterWork } from "./counter-work.ts";
 import { EphemeralWork } from "./ephemeral-work.ts";
+import type { FaultEvent } from "./fault-event.ts";
 import { Nemesis, type ClientSite } from "./nemesis.ts";
-import type { Fault, Profile } from "./profile.ts";
+import type { Fault, Profile, WorkName } from "./profile.ts";
 import { RegisterWork } from "./register-work.ts";
 import { describeNode } from "./describe-node.ts";
 import { SequenceWork } from "./sequence-work.ts";
@@ -30,6 +30,8 @@ export interface RunResult {
   readonly increments: number;
   readonly watched: number;
   readonly faults: ReadonlyMap<Fault, number>;
+  /** The same, as a plan. */
+  readonly happened: readonly FaultEvent[];
   readonly traceHash: string;
 }
 
@@ -37,12 +39,18 @@ export interface RunResult {
 export class RunFailure extends Error {
   override readonly name = "RunFailure";
   readonly lines: readonly string[];
+  /** The promise. */
+  readonly rule: string;
+  /** The faults that led to it. */
+  readonly happened: readonly FaultEvent[];
 
-  constructor({ profile, trace, nodes }: World, cause: unknown) {
+  constructor({ profile, trace, nodes }: World, happened: readonly FaultEvent[], cause: unknown) {
     const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     const states = nodes.map((node) => `  ${describeNode(node)}`).join("\n");
     super(`seed ${profile.seed}: ${text}\n${states}`, { cause });
     this.lines = trace.lines;
+    this.rule = cause instanceof Violation ? cause.rule : String(cause);
+    this.happened = happened;
   }
 }
 
@@ -50,25 +58,32 @@ const FORMATION_MS = 20_000;
 const RECOVERY_MS = 60_000;
 const DRAIN_MS = 60_000;
 const POLL_MS = 50;
+/** Those whose calls are on paths that all share. */
+const SHARED_WORKS: ReadonlySet<WorkName> = new Set(["registers", "counter", "sequence"]);
 /** Per path: a search that finds no order within it says nothing. */
 const SEARCH_STEPS_MAX = 300_000;
 /** Registers are there before anybody uses them. */
 const CREATED = present("0", 0);
 
-/** Runs one seed from the first start of its ensemble to the last check. Throws `RunFailure`. */
+/**
+ * Runs one seed from the first start of its ensemble to the last check. `planned`: what goes wrong, instead of what the
+ * profile would draw. Throws `RunFailure`.
+ */
 export async function simulate(
   profile: Profile,
   print: ((line: string) => void) | null = null,
+  planned: readonly FaultEvent[] | null = null,
 ): Promise<RunResult> {
   const world = new World(profile, print);
+  const simulation = new Simulation(world, planned);
   const onUnhandled = (error: unknown): void => {
     world.fail(new Violation("unhandled rejection", String(error)));
   };
   process.on("unhandledRejection", onUnhandled);
   try {
-    return await new Simulation(world).run();
+    return await simulation.run();
   } catch (error) {
-    throw new RunFailure(world, error);
+    throw new RunFailure(world, simulation.happened, error);
   } finally {
     process.off("unhandledRejection", onUnhandled);
   }
@@ -84,19 +99,15 @@ class Simulation {
   readonly #nemesis: Nemesis;
   #sessions = 0;
 
-  constructor(world: World) {
+  constructor(world: World, planned: readonly FaultEvent[] | null) {
     this.#world = world;
     this.#watches = new WatchWork(world);
     this.#registers = new RegisterWork(world, this.#watches);
     this.#counter = new CounterWork(world);
     this.#ephemerals = new EphemeralWork(world);
-    const works = [
-      this.#registers,
-      this.#counter,
-      this.#watches,
-      this.#ephemerals,
-      new SequenceWork(world),
-    ];
+    const sequences = new SequenceWork(world);
+    const all = [this.#registers, this.#counter, this.#watches, this.#ephemerals, sequences];
+    const works = all.filter(({ name }) => world.profile.works.includes(name));
     const nextNumber = (): number => {
       this.#sessions += 1;
       return this.#sessions;
@@ -105,7 +116,11 @@ class Simulation {
       const host = new SimClient(world, at + 1);
       return { host, application: new Application(world, host, works, nextNumber) };
     });
-    this.#nemesis = new Nemesis(world, this.#sites);
+    this.#nemesis = new Nemesis(world, this.#sites, planned);
+  }
+
+  get happened(): readonly FaultEvent[] {
+    return this.#nemesis.happened;
   }
 
   async run(): Promise<RunResult> {
@@ -132,6 +147,7 @@ class Simulation {
       increments: this.#counter.done,
       watched: this.#watches.watched.reduce((sum, { events }) => sum + events.length, 0),
       faults: this.#nemesis.counts,
+      happened: this.#nemesis.happened,
       traceHash: trace.hash,
     };
   }
@@ -139,11 +155,11 @@ class Simulation {
   /** Once nothing is broken any more everything works again, without anybody's help. */
   async #recover(): Promise<void> {
     await this.#wait("all nodes to serve again", RECOVERY_MS, () => this.#isReady());
-    const { ended } = this.#registers;
-    const before = ended.length;
+    const world = this.#world;
+    const enough = world.answered + 4 * this.#sites.length;
+    const isWorking = world.profile.works.some((name) => SHARED_WORKS.has(name));
     await this.#wait("operations to succeed again", RECOVERY_MS, () => {
-      const later = ended.slice(before).filter(isSuccess);
-      return later.length >= 2 * this.#sites.length;
+      return !isWorking || world.answered >= enough;
     });
   }
 
@@ -163,12 +179,18 @@ class Simulation {
     );
     await this.#wait("sessions to close", DRAIN_MS, () => isClosed);
     await this.#wait("all nodes to rest in one state", DRAIN_MS, () => this.#isAtRest());
+    if (!this.#does("ephemeral")) return;
     await this.#readOnce("the ephemerals", async (client) => {
       this.#ephemerals.check((await client.children("/e")).names);
     });
   }
 
+  #does(name: WorkName): boolean {
+    return this.#world.profile.works.includes(name);
+  }
+
   async #readCounter(): Promise<void> {
+    if (!this.#does("counter")) return;
     await this.#readOnce("the counter", async (client) => {
       const { data } = await client.get("/counter");
       this.#counter.check(Number(new TextDecoder().decode(data)));
@@ -244,8 +266,4 @@ class Simulation {
     const { failure } = this.#world;
     if (failure !== null) throw failure;
   }
-}
-
-function isSuccess({ outcome }: OperationRecord): boolean {
-  return outcome.kind === "ok";
 }

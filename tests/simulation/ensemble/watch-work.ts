@@ -15,7 +15,7 @@ export interface Watched {
 
 /** Every session watches the whole tree, and remembers what it hears. */
 export class WatchWork implements Work {
-  readonly name = "watch";
+  readonly name = "watch" as const;
   readonly watched: Watched[] = [];
   /** The latest watch of each session, and up to where it has told. */
   readonly #heard = new Map<number, { upToZxid: number; isOpen: boolean }>();

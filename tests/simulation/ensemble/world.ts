@@ -4,6 +4,7 @@ import {
   type Delivery,
 } from "../../../packages/server/src/transport/memory-transport.ts";
 import { Cuts } from "./cuts.ts";
+import { LinkMoods } from "./link-moods.ts";
 import { ProcessClock } from "./process-clock.ts";
 import type { Profile } from "./profile.ts";
 import { SimNode } from "./sim-node.ts";
@@ -18,6 +19,7 @@ export class World {
   readonly trace: Trace;
   readonly network: MemoryNetwork;
   readonly cut: Cuts;
+  readonly links = new LinkMoods();
   /** Those that form the ensemble first. */
   readonly nodes: readonly SimNode[];
   /** Delays of each direction between two hosts. */
@@ -110,7 +112,14 @@ export class World {
     const spread = -Math.log(1 - this.#delaysOf(delivery).nextFraction());
     const delayMs = delayMinMs + delayMeanMs * spread;
     this.trace.mix(this.time.nowMs, delivery.bytes, delivery.connection);
-    this.time.after(delayMs, () => delivery.deliver());
+    const lateMs = this.links.delayMs(delivery, this.time.nowMs);
+    this.time.after(delayMs + lateMs, () => this.#deliver(delivery));
+  }
+
+  #deliver(delivery: Delivery): void {
+    if (!this.links.takeTorn(delivery)) return delivery.deliver();
+    this.trace.note("~", `a frame from ${delivery.from} to ${delivery.to} ends in the middle`);
+    this.network.cut(delivery.from, delivery.to);
   }
 
   #delaysOf({ from, to }: Delivery): SeededRandom {

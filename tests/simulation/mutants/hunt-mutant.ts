@@ -19,6 +19,8 @@ export interface MutantVerdict {
   readonly what: string;
   readonly seconds: number;
   readonly runs: number;
+  /** Faults in the smallest run that was found; null unless it was asked for. */
+  readonly faults: number | null;
 }
 
 const CACHE = ".cache/mutants";
@@ -30,18 +32,27 @@ const PARTS = [
   "tests/simulation",
   "tests/linearizability",
 ];
+const NOTHING = { seconds: 0, runs: 0, faults: null };
 const OUTPUT_BYTES_MAX = 268_435_456;
 
-/** Applies a patch to a copy of the tree and runs the simulator on it for at most that long. */
-export async function huntMutant(patch: string, minutes: number): Promise<MutantVerdict> {
+/**
+ * Applies a patch to a copy of the tree and runs the simulator on it for at most that long. `shrinkSeconds` above 0: what is
+ * found is made smaller for at most that long.
+ */
+export async function huntMutant(
+  patch: string,
+  minutes: number,
+  shrinkSeconds = 0,
+): Promise<MutantVerdict> {
   mkdirSync(CACHE, { recursive: true });
   const copy = mkdtempSync(join(resolve(CACHE), "tree-"));
   const name = basename(patch, ".patch");
   try {
     copyTree(copy);
     const stale = apply(copy, resolve(patch)) ?? bundle(copy);
-    if (stale !== null) return { name, kind: "stale", what: stale, seconds: 0, runs: 0 };
-    return hunt(copy, name, minutes);
+    if (stale !== null) return { name, kind: "stale", what: stale, ...NOTHING };
+    const shrink = shrinkSeconds === 0 ? [] : ["--shrink", "--shrink-seconds", `${shrinkSeconds}`];
+    return hunt(copy, name, ["--minutes", String(minutes), ...shrink]);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -80,10 +91,10 @@ function bundle(copy: string): string | null {
   return isMade ? null : `does not bundle: ${firstLine(Buffer.concat([stderr, stdout]))}`;
 }
 
-function hunt(copy: string, name: string, minutes: number): MutantVerdict {
+function hunt(copy: string, name: string, options: readonly string[]): MutantVerdict {
   const program = join(copy, ".cache/simulation/ensemble.mjs");
   const started = performance.now();
-  const args = [program, "--until-violation", "--minutes", String(minutes)];
+  const args = [program, "--until-violation", ...options];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: copy,
     maxBuffer: OUTPUT_BYTES_MAX,
@@ -91,10 +102,19 @@ function hunt(copy: string, name: string, minutes: number): MutantVerdict {
   const seconds = (performance.now() - started) / 1_000;
   const text = `${stdout.toString()}${stderr.toString()}`;
   const runs = Number(/^sim: (\d+) runs/m.exec(text)?.[1] ?? 0);
-  if (status === 0) return { name, kind: "survived", what: "", seconds, runs };
+  if (status === 0) return { name, kind: "survived", what: "", seconds, runs, faults: null };
   const [, what = "the simulator itself broke"] =
     /^seed \d+: (?:Violation: )?(.*)$/m.exec(text) ?? [];
-  return { name, kind: "found", what, seconds, runs };
+  const sizes = [...text.matchAll(/^shrink: .* with (\d+) faults/gm)];
+  const faults = Number(sizes.at(-1)?.[1] ?? Number.NaN);
+  return {
+    name,
+    kind: "found",
+    what,
+    seconds,
+    runs,
+    faults: Number.isNaN(faults) ? null : faults,
+  };
 }
 
 function firstLine(bytes: Uint8Array): string {

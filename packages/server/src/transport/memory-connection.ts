@@ -97,6 +97,12 @@ export class MemoryConnection implements Connection, ConnectionHandlers {
     this.#end(reason);
   }
 
+  /** This end is gone, and its user told; the other one is not, and whatever it sends reaches nobody. */
+  vanish(reason: string): void {
+    this.#parts.out.cut();
+    this.#end(reason);
+  }
+
   /** It never came about for its user, who hears nothing of it; the other side does. */
   abandon(): void {
     this.#handlers = SILENT;

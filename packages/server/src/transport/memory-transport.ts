@@ -68,6 +68,17 @@ export class MemoryNetwork {
     }
   }
 
+  /**
+   * Every connection between two parties is half open: `to` sees a close, `from` believes that it is there, hears nothing
+   * any more, and sends to nobody.
+   */
+  halfOpen(from: string, to: string): void {
+    for (const connection of [...this.#connections]) {
+      const { local, other } = connection;
+      if (local === to && other === from) connection.vanish("reset");
+    }
+  }
+
   /** Breaks every connection of a party, and nobody answers for it any more: its process ended. */
   drop(party: string): void {
     for (const [address, listener] of [...this.#listeners]) {

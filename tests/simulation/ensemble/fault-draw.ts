@@ -1,0 +1,163 @@
+import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
+import type { FileOperation } from "../../../packages/server/src/memory/memory-files.ts";
+import type { DiskPlace, Downtime, FaultAction, Link, MemberChange } from "./fault-event.ts";
+import { drawLinks } from "./link-draw.ts";
+import type { Fault } from "./profile.ts";
+import type { SimNode } from "./sim-node.ts";
+import type { World } from "./world.ts";
+
+const DOWN_MEAN_MS = 800;
+/** Longest that a fault of a kind lasts, ms. */
+const STOP_MS = 3_000;
+const DISK_MS = 3_000;
+const CLIENT_MS = 4_000;
+const LINK_MS = 4_000;
+const FULL_MS = 6_000;
+/** Room that is left on a disk when it fills up: from none to as much as a few segments and a reserve need. */
+const SPARE_BYTES_MAX = 200_000;
+const WALL_JUMP_MS = 1e9;
+const FAILING_OPERATIONS: readonly FileOperation[] = ["write", "write", "write", "sync"];
+
+/** Decides what goes wrong next, out of one stream of chance and of how things stand. */
+export class FaultDraw {
+  readonly #world: World;
+  readonly #clients: readonly string[];
+  readonly #random: SeededRandom;
+
+  constructor(world: World, clients: readonly string[]) {
+    this.#world = world;
+    this.#clients = clients;
+    this.#random = world.stream("faults");
+  }
+
+  pauseMs(): number {
+    return this.#world.profile.faultEveryMs * (0.2 + 1.6 * this.#random.nextFraction());
+  }
+
+  /** Null: nothing of that kind can happen now. */
+  next(): FaultAction | null {
+    const { faults } = this.#world.profile;
+    const fault = faults[this.#random.nextBelow(faults.length)];
+    return fault === undefined ? null : this.#draw(fault, this.#victim());
+  }
+
+  #draw(fault: Fault, node: SimNode): FaultAction | null {
+    switch (fault) {
+      case "crash":
+      case "powerCut":
+      case "readError":
+      case "wipe":
+        return { fault, ...this.#downtime(node) };
+      case "damage":
+      case "bitFlip":
+        return { fault, ...this.#downtime(node), place: this.#place() };
+      case "misdirectedWrite":
+        return { fault, ...this.#downtime(node), place: this.#place(), to: this.#place() };
+      case "crashAll":
+        return { fault, downtimes: this.#world.nodes.map((each) => this.#downtime(each)) };
+      case "restart":
+        return { fault, node: node.name };
+      case "stop":
+        return { fault, node: node.name, forMs: this.#duration(STOP_MS) };
+      case "slowDisk":
+      case "hungDisk":
+        return { fault, node: node.name, forMs: this.#duration(DISK_MS) };
+      case "failingDisk":
+        return { fault, node: node.name, operation: this.#pick(FAILING_OPERATIONS) };
+      case "fullDisk":
+        return {
+          fault,
+          node: node.name,
+          spareBytes: this.#random.nextBelow(SPARE_BYTES_MAX),
+          forMs: 500 + this.#duration(FULL_MS),
+        };
+      case "wallJump":
+        return { fault, node: node.name, byMs: (this.#random.nextFraction() - 0.5) * WALL_JUMP_MS };
+      case "members":
+        return this.#drawMembers();
+      case "stopClient":
+        return { fault, client: this.#pick(this.#clients), forMs: this.#duration(CLIENT_MS) };
+      case "crashClient":
+        return { fault, client: this.#pick(this.#clients) };
+      default:
+        return this.#drawLinkFault(fault, node);
+    }
+  }
+
+  #drawLinkFault(fault: LinkFault, node: SimNode): FaultAction {
+    const links = this.#links(fault, node);
+    const forMs = this.#duration(LINK_MS);
+    switch (fault) {
+      case "cutPeers":
+      case "cutClients":
+      case "tornFrame":
+      case "halfOpen":
+        return { fault, links };
+      case "slowLinks":
+        return { fault, links, forMs, delayMs: 5 + 60 * this.#random.nextFraction() };
+      case "delaySpike":
+        return { fault, links, forMs: 20 + forMs / 8, delayMs: 20 + this.#duration(1_500) };
+      case "congestion":
+        return { fault, links, forMs, bytesPerSecond: 4_000 + this.#random.nextBelow(60_000) };
+      default:
+        return { fault, links, forMs };
+    }
+  }
+
+  #links(fault: LinkFault, node: SimNode): readonly Link[] {
+    const peers = this.#world.nodes.map(({ name }) => name);
+    return drawLinks(fault, { node: node.name, peers, clients: this.#clients }, this.#random);
+  }
+
+  #drawMembers(): FaultAction | null {
+    const random = this.#random;
+    const membership = this.#world.leader()?.server?.status().membership ?? null;
+    if (membership === null) return null;
+    const names = membership.members.map(({ name }) => name);
+    const name = this.#pick(names);
+    const others = this.#world.nodes.filter((node) => !names.includes(node.name));
+    const other = others.length === 0 ? null : this.#pick(others);
+    const dice = random.nextFraction();
+    if (dice < 0.15) return { fault: "members", change: { kind: "transfer", name } };
+    return { fault: "members", change: this.#change(name, dice < 0.6 ? other : null) };
+  }
+
+  /** Something about the member `name`, or about `other`, who is none. */
+  #change(name: string, other: SimNode | null): MemberChange {
+    const random = this.#random;
+    if (other === null) return { kind: random.nextFraction() < 0.7 ? "remove" : "promote", name };
+    return random.nextFraction() < 0.5
+      ? { kind: "add", name: other.name, staysLearner: random.nextFraction() < 0.3 }
+      : { kind: "replace", name, by: other.name };
+  }
+
+  #downtime({ name }: SimNode): Downtime {
+    return { node: name, downMs: DOWN_MEAN_MS * (0.1 + 2 * this.#random.nextFraction()) };
+  }
+
+  #place(): DiskPlace {
+    const random = this.#random;
+    const [record, offset] = [random.nextFraction(), random.nextFraction()];
+    return { record, offset, bit: random.nextBelow(8) };
+  }
+
+  /** Short more often than long. */
+  #duration(mostMs: number): number {
+    const part = this.#random.nextFraction();
+    return 50 + mostMs * part * part;
+  }
+
+  #victim(): SimNode {
+    const { nodes, profile } = this.#world;
+    const leader = this.#random.nextFraction() < profile.leaderHunt ? this.#world.leader() : null;
+    return leader ?? this.#pick(nodes);
+  }
+
+  #pick<T>(choices: readonly T[]): T {
+    const choice = choices[this.#random.nextBelow(choices.length)];
+    if (choice === undefined) throw new Error("there is nothing to choose from");
+    return choice;
+  }
+}
+
+type LinkFault = Extract<FaultAction, { readonly links: readonly Link[] }>["fault"];

@@ -1,0 +1,85 @@
+import type { FileOperation } from "../../../packages/server/src/memory/memory-files.ts";
+import type { MemberCommand } from "../../../packages/server/src/membership/member-command.ts";
+
+/** One direction between two hosts. */
+export type Link = readonly [from: string, to: string];
+
+/** A change of the ensemble that its leader is asked for. */
+export type MemberChange = MemberCommand | { readonly kind: "transfer"; readonly name: string };
+
+/** A node that goes down, and for how long. */
+export interface Downtime {
+  readonly node: string;
+  readonly downMs: number;
+}
+
+/** A place on a disk: parts, from 0 to 1, of the records there are and of the bytes of one. */
+export interface DiskPlace {
+  readonly record: number;
+  readonly offset: number;
+  readonly bit: number;
+}
+
+/** What goes wrong, with everything that was drawn for it. */
+export type FaultAction =
+  | ({ readonly fault: "crash" | "powerCut" } & Downtime)
+  | { readonly fault: "crashAll"; readonly downtimes: readonly Downtime[] }
+  | { readonly fault: "restart"; readonly node: string }
+  | { readonly fault: "stop"; readonly node: string; readonly forMs: number }
+  | { readonly fault: "slowDisk" | "hungDisk"; readonly node: string; readonly forMs: number }
+  | { readonly fault: "wallJump"; readonly node: string; readonly byMs: number }
+  /** Nothing gets through, and nobody is told. */
+  | {
+      readonly fault: "isolate" | "oneWay" | "split" | "bridge" | "ring" | "blockClient";
+      readonly links: readonly Link[];
+      readonly forMs: number;
+    }
+  /** Everything takes longer by `delayMs`. */
+  | {
+      readonly fault: "slowLinks";
+      readonly links: readonly Link[];
+      readonly forMs: number;
+      readonly delayMs: number;
+    }
+  /** One connection of the two between a pair takes longer by `delayMs`, and the other overtakes it. */
+  | {
+      readonly fault: "delaySpike";
+      readonly links: readonly Link[];
+      readonly forMs: number;
+      readonly delayMs: number;
+    }
+  /** Frames queue for a link that takes so many bytes a second. */
+  | {
+      readonly fault: "congestion";
+      readonly links: readonly Link[];
+      readonly forMs: number;
+      readonly bytesPerSecond: number;
+    }
+  /** Connections break. */
+  | { readonly fault: "cutPeers" | "cutClients"; readonly links: readonly Link[] }
+  /** The next frame arrives in part, and its connection breaks there. */
+  | { readonly fault: "tornFrame"; readonly links: readonly Link[] }
+  /** Whoever receives has no connection any more; whoever sends believes that it has. */
+  | { readonly fault: "halfOpen"; readonly links: readonly Link[] }
+  | { readonly fault: "stopClient"; readonly client: string; readonly forMs: number }
+  | { readonly fault: "crashClient"; readonly client: string }
+  | { readonly fault: "failingDisk"; readonly node: string; readonly operation: FileOperation }
+  | ({ readonly fault: "readError" } & Downtime)
+  | {
+      readonly fault: "fullDisk";
+      readonly node: string;
+      readonly spareBytes: number;
+      readonly forMs: number;
+    }
+  | ({ readonly fault: "wipe" } & Downtime)
+  | ({ readonly fault: "damage" | "bitFlip"; readonly place: DiskPlace } & Downtime)
+  /** What was to be written in one place stands in another one. */
+  | ({
+      readonly fault: "misdirectedWrite";
+      readonly place: DiskPlace;
+      readonly to: DiskPlace;
+    } & Downtime)
+  | { readonly fault: "members"; readonly change: MemberChange };
+
+/** What went wrong, and when: ms since clients began to work. */
+export type FaultEvent = FaultAction & { readonly atMs: number };
