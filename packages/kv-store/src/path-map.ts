@@ -7,23 +7,20 @@ const SHARDS = 256;
  * when it grows, 256 small ones grow one at a time.
  */
 export class PathMap<V> {
-  readonly #shards: readonly Map<string, V>[];
+  /** Made when something enters them: most maps are small, and some are made for every connection. */
+  readonly #shards: (Map<string, V> | null)[] = Array.from({ length: SHARDS }, () => null);
   #size = 0;
-
-  constructor() {
-    this.#shards = Array.from({ length: SHARDS }, () => new Map<string, V>());
-  }
 
   get size(): number {
     return this.#size;
   }
 
   get(key: string): V | undefined {
-    return this.#shard(key).get(key);
+    return this.#shards[shardOf(key)]?.get(key);
   }
 
   has(key: string): boolean {
-    return this.#shard(key).has(key);
+    return this.#shards[shardOf(key)]?.has(key) ?? false;
   }
 
   set(key: string, value: V): void {
@@ -44,7 +41,7 @@ export class PathMap<V> {
   }
 
   delete(key: string): boolean {
-    const wasThere = this.#shard(key).delete(key);
+    const wasThere = this.#shards[shardOf(key)]?.delete(key) ?? false;
     if (wasThere) this.#size -= 1;
     assert(this.#size >= 0, "map_size_counted");
     return wasThere;
@@ -52,12 +49,16 @@ export class PathMap<V> {
 
   /** In no order that may matter: it depends on the history of insertions. */
   *values(): IterableIterator<V> {
-    for (const shard of this.#shards) yield* shard.values();
+    for (const shard of this.#shards) if (shard !== null) yield* shard.values();
   }
 
   #shard(key: string): Map<string, V> {
-    const shard = this.#shards[shardOf(key)];
-    assert(shard !== undefined, "shard_within_map");
+    const at = shardOf(key);
+    let shard = this.#shards[at] ?? null;
+    if (shard === null) {
+      shard = new Map();
+      this.#shards[at] = shard;
+    }
     return shard;
   }
 }

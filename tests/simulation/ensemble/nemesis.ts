@@ -80,7 +80,7 @@ export class Nemesis {
     time.after(this.#draw.pauseMs(), () => {
       if (this.#isOver) return;
       const action = this.#draw.next();
-      if (action !== null) this.#inflict({ ...action, atMs: time.nowMs - this.#startMs });
+      if (action !== null) this.#inflict({ atMs: time.nowMs - this.#startMs, ...action });
       this.#scheduleNext();
     });
   }

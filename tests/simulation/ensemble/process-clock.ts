@@ -1,6 +1,6 @@
 import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { MonotonicClock, Timer } from "../../../packages/server/src/ports.ts";
-import type { VirtualTime } from "./virtual-time.ts";
+import type { Due, VirtualTime } from "./virtual-time.ts";
 
 /** How one process's clock differs from the world's. */
 export interface ClockSkew {
@@ -46,11 +46,10 @@ export class ProcessClock implements MonotonicClock {
   }
 
   after(delayMs: number, callback: () => void): Timer {
-    const due = this.#time.after(Math.max(0, delayMs) / this.#skew.rate, () =>
-      this.#run(() => {
-        if (!isCancelled) callback();
-      }),
-    );
+    const fire = (): void => {
+      if (!isCancelled) callback();
+    };
+    const due = this.#due(delayMs, () => this.#run(fire));
     let isCancelled = false;
     return {
       cancel: () => {
@@ -62,24 +61,27 @@ export class ProcessClock implements MonotonicClock {
 
   every(periodMs: number, callback: () => void): Timer {
     let dueMs = this.nowMs() + periodMs;
-    let timer: Timer = { cancel: () => {} };
     let isCancelled = false;
-    const arm = (): void => {
-      timer = this.after(dueMs - this.nowMs(), () => {
-        // After a stall the periods that passed are skipped, not made up for.
-        dueMs += periodMs;
-        if (dueMs <= this.nowMs()) dueMs = this.nowMs() + periodMs;
-        if (!isCancelled) arm();
-        callback();
-      });
+    const fire = (): void => {
+      if (isCancelled) return;
+      // After a stall the periods that passed are skipped, not made up for.
+      dueMs += periodMs;
+      if (dueMs <= this.nowMs()) dueMs = this.nowMs() + periodMs;
+      due = this.#due(dueMs - this.nowMs(), run);
+      callback();
     };
-    arm();
+    const run = (): void => this.#run(fire);
+    let due = this.#due(periodMs, run);
     return {
       cancel: () => {
         isCancelled = true;
-        timer.cancel();
+        due.run = null;
       },
     };
+  }
+
+  #due(delayMs: number, run: () => void): Due {
+    return this.#time.after(Math.max(0, delayMs) / this.#skew.rate, run);
   }
 
   endOfTurn(callback: () => void): void {

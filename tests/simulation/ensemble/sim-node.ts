@@ -164,6 +164,11 @@ export class SimNode {
     if (this.#server?.notReady().length === 0) this.#entrance = "member";
   }
 
+  /** Sectors that its disk lost at crashes, of all that it wrote and did not sync. */
+  get sectorsLost(): number {
+    return this.#files.sectorsLost;
+  }
+
   get isUp(): boolean {
     return !this.#clock.isDead;
   }

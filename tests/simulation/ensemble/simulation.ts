@@ -32,6 +32,8 @@ export interface RunResult {
   readonly faults: ReadonlyMap<Fault, number>;
   /** The same, as a plan. */
   readonly happened: readonly FaultEvent[];
+  /** Sectors that were written and not synced, and that crashes took back: lost and torn writes. */
+  readonly sectorsLost: number;
   readonly traceHash: string;
 }
 
@@ -147,6 +149,7 @@ class Simulation {
       increments: this.#counter.done,
       watched: this.#watches.watched.reduce((sum, { events }) => sum + events.length, 0),
       faults: this.#nemesis.counts,
+      sectorsLost: nodes.reduce((sum, node) => sum + node.sectorsLost, 0),
       happened: this.#nemesis.happened,
       traceHash: trace.hash,
     };

@@ -16,6 +16,7 @@ export class Totals {
   #countedMs = 0;
   #events = 0;
   #operations = 0;
+  #sectorsLost = 0;
   readonly #faults = new Map<Fault, number>();
   /** Runs that allow a kind of fault, by profile and fault. */
   readonly #allowed = new Map<string, number>();
@@ -36,6 +37,7 @@ export class Totals {
     if (isLoaded(result)) this.#countedMs += result.loadedMs;
     this.#events += result.events;
     this.#operations += result.operations;
+    this.#sectorsLost += result.sectorsLost;
     for (const [fault, count] of result.faults) addTo(this.#faults, fault, count);
     for (const fault of new Set(faults)) {
       addTo(this.#allowed, `${kind} ${fault}`, 1);
@@ -64,7 +66,8 @@ export class Totals {
   /** All kinds of faults with how often each happened. */
   get faults(): string {
     const faults = [...this.#faults].sort(([a], [b]) => (a < b ? -1 : 1));
-    return faults.map(([fault, count]) => `${fault} ${count}`).join(", ");
+    const counts = faults.map(([fault, count]) => `${fault} ${count}`);
+    return [...counts, `unsynced sectors lost ${this.#sectorsLost}`].join(", ");
   }
 
   addViolation(): void {

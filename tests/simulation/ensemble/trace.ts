@@ -35,9 +35,11 @@ export class Trace {
     this.#print?.(line);
   }
 
-  /** Numbers for the hash alone. */
-  mix(...values: readonly number[]): void {
-    for (const value of values) this.#mix(Math.floor(value * 1024) | 0);
+  /** Something that was sent, for the hash alone. */
+  mixSent(connection: number, bytes: number): void {
+    this.#mix(Math.floor(this.#time.nowMs * 1024) | 0);
+    this.#mix(bytes);
+    this.#mix(connection);
   }
 
   logger(who: string): Logger {

@@ -111,7 +111,7 @@ export class World {
     const { delayMinMs, delayMeanMs } = this.profile;
     const spread = -Math.log(1 - this.#delaysOf(delivery).nextFraction());
     const delayMs = delayMinMs + delayMeanMs * spread;
-    this.trace.mix(this.time.nowMs, delivery.bytes, delivery.connection);
+    this.trace.mixSent(delivery.connection, delivery.bytes);
     const lateMs = this.links.delayMs(delivery, this.time.nowMs);
     this.time.after(delayMs + lateMs, () => this.#deliver(delivery));
   }

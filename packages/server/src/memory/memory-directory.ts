@@ -35,12 +35,14 @@ export class MemoryDirectory {
     this.#changes = [];
   }
 
-  /** Power is lost: each change since the last sync has happened or has not; then the same further down. */
-  crash(random: SeededRandom): void {
+  /** Power is lost: each change since the last sync has happened or has not; then the same further down. Returns the sectors lost. */
+  crash(random: SeededRandom): number {
     for (const change of this.#changes) if (random.nextBelow(2) === 0) apply(this.#durable, change);
     this.#changes = [];
     this.#names = new Map(this.#durable);
-    for (const node of this.#names.values()) node.crash(random);
+    let lost = 0;
+    for (const node of this.#names.values()) lost += node.crash(random);
+    return lost;
   }
 }
 

@@ -51,16 +51,19 @@ export class MemoryFile {
     this.#durableSize = Math.max(this.#durableSize, Math.min(this.#size, position + length));
   }
 
-  /** Power is lost: each sector that was not durable is either as it was or as it was to be. */
-  crash(random: SeededRandom): void {
+  /** Power is lost: each sector that was not durable is either as it was or as it was to be. Returns how many are as before. */
+  crash(random: SeededRandom): number {
     const size = random.nextBelow(2) === 0 ? this.#durableSize : this.#size;
+    let lost = 0;
     for (const [sector, durable] of this.#unsynced) {
       if (random.nextBelow(2) === 0) continue;
       this.#put(sector * SECTOR_BYTES, durable ?? new Uint8Array(SECTOR_BYTES));
+      lost += 1;
     }
     this.#unsynced.clear();
     this.#truncate(size);
     this.#durableSize = size;
+    return lost;
   }
 
   /** Changes the medium itself, without anybody having written. */

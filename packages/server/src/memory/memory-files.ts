@@ -49,6 +49,7 @@ const NEVER = new Promise<never>(() => {});
 interface Disk {
   readonly root: MemoryDirectory;
   readonly random: SeededRandom;
+  sectorsLost: number;
   bytesMax: number;
   onStep: ((step: FileStep) => Promise<void> | null) | null;
 }
@@ -67,6 +68,7 @@ export class MemoryFiles implements Files {
     this.#disk = {
       root: new MemoryDirectory(),
       random: new SeededRandom(options.seed ?? 1),
+      sectorsLost: 0,
       bytesMax: options.bytesMax ?? Number.MAX_SAFE_INTEGER,
       onStep: options.onStep ?? null,
     };
@@ -78,10 +80,15 @@ export class MemoryFiles implements Files {
    */
   crash(): MemoryFiles {
     this.#isDead = true;
-    this.#disk.root.crash(this.#disk.random);
+    this.#disk.sectorsLost += this.#disk.root.crash(this.#disk.random);
     const restarted = new MemoryFiles();
     restarted.#disk = this.#disk;
     return restarted;
+  }
+
+  /** Sectors that were written and that a crash took back. */
+  get sectorsLost(): number {
+    return this.#disk.sectorsLost;
   }
 
   /** The next such operation fails; a write may have happened in part. */
@@ -261,7 +268,7 @@ export class MemoryFiles implements Files {
 
   async #step<T>(operation: FileOperation, path: string, run: () => T): Promise<T> {
     await this.#at({ operation, path, phase: "before" });
-    // Power may have been lost between the end of that step and here.
+    // Whoever asked is gone with the machine.
     if (this.#isDead) await NEVER;
     const failure = this.#failures.get(operation);
     if (failure !== undefined) {
@@ -275,13 +282,13 @@ export class MemoryFiles implements Files {
     this.#holds.delete(operation);
     if (hold !== undefined) await hold();
     await this.#at({ operation, path, phase: "during" });
+    if (this.#isDead) await NEVER;
     return result;
   }
 
-  async #at(step: FileStep): Promise<void> {
-    if (!this.#isDead) await this.#disk.onStep?.(step);
-    // Whoever asked is gone with the machine.
-    if (this.#isDead) await NEVER;
+  /** Null: nothing is waited for. */
+  #at(step: FileStep): Promise<void> | null {
+    return this.#isDead ? null : (this.#disk.onStep?.(step) ?? null);
   }
 
   #find(path: string): MemoryNode | undefined {

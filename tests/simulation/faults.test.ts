@@ -1,0 +1,110 @@
+import { describe, expect, test } from "vitest";
+import { SeededRandom } from "../../packages/server/src/memory/seeded-random.ts";
+import type { Delivery } from "../../packages/server/src/transport/memory-transport.ts";
+import { drawLinks } from "./ensemble/link-draw.ts";
+import { LinkMoods } from "./ensemble/link-moods.ts";
+import { drawProfile, type Fault } from "./ensemble/profile.ts";
+import type { RunResult } from "./ensemble/simulation.ts";
+import { Totals } from "./ensemble/totals.ts";
+
+const FIVE = ["n1", "n2", "n3", "n4", "n5"];
+const THREE = FIVE.slice(0, 3);
+
+/** Whom each of the nodes still hears from, itself included, in every draw of 20. */
+function heard(fault: Fault, peers: readonly string[]): readonly (readonly string[])[] {
+  const random = new SeededRandom(1);
+  return Array.from({ length: 20 }, () => {
+    const links = drawLinks(fault, { node: "n2", peers, clients: ["c1", "c2"] }, random);
+    return peers.map((to) =>
+      peers.filter((from) => !links.some(([a, b]) => a === from && b === to)).join(" "),
+    );
+  });
+}
+
+describe("faults of links", () => {
+  test("a ring leaves everybody a majority, and no two the same", () => {
+    for (const sets of heard("ring", FIVE)) {
+      expect(sets.map((set) => set.split(" ").length)).toEqual([3, 3, 3, 3, 3]);
+      expect(new Set(sets).size).toBe(5);
+    }
+    for (const sets of heard("ring", THREE)) {
+      expect(sets.map((set) => set.split(" ").length)).toEqual([2, 2, 2]);
+    }
+  });
+
+  test("a bridge reaches everybody from between two halves", () => {
+    for (const sets of heard("bridge", FIVE)) {
+      expect(sets[1]).toBe(FIVE.join(" "));
+      expect(sets.map((set) => set.split(" ").length)).toEqual([3, 5, 3, 3, 3]);
+    }
+    for (const sets of heard("bridge", THREE)) {
+      expect(sets).toEqual(["n1 n2", "n1 n2 n3", "n2 n3"]);
+    }
+  });
+
+  test("one who is isolated hears itself only, and the others each other", () => {
+    for (const sets of heard("isolate", THREE)) expect(sets).toEqual(["n1 n3", "n2", "n1 n3"]);
+  });
+
+  test("a frame torn in the middle is torn once", () => {
+    const moods = new LinkMoods();
+    moods.tear([["a", "b"]]);
+    expect(moods.takeTorn(delivery("a", "b", { kind: "close" }))).toBe(false);
+    expect(moods.takeTorn(delivery("b", "a"))).toBe(false);
+    expect(moods.takeTorn(delivery("a", "b"))).toBe(true);
+    expect(moods.takeTorn(delivery("a", "b"))).toBe(false);
+  });
+
+  test("slowness adds up, a spike lets every other connection pass, and a congested link takes one at a time", () => {
+    const moods = new LinkMoods();
+    const [slow, spike, narrow] = [{}, {}, {}];
+    moods.slow(slow, [["a", "b"]], 10);
+    moods.spike(spike, [["a", "b"]], 100);
+    expect(moods.delayMs(delivery("a", "b", { connection: 1 }), 0)).toBe(10);
+    expect(moods.delayMs(delivery("a", "b", { connection: 2 }), 0)).toBe(110);
+    expect(moods.delayMs(delivery("b", "a", { connection: 2 }), 0)).toBe(0);
+    moods.heal(slow);
+    moods.heal(spike);
+    moods.congest(narrow, [["a", "b"]], 1_000);
+    const frame = delivery("a", "b", { bytes: 50 });
+    expect([0, 0, 200].map((nowMs) => moods.delayMs(frame, nowMs))).toEqual([50, 100, 50]);
+    moods.heal(narrow);
+    expect(moods.delayMs(frame, 200)).toBe(0);
+  });
+});
+
+describe("what many runs did", () => {
+  test("counts hours under load only, and tells what happened too seldom", () => {
+    const totals = new Totals();
+    const profile = { ...drawProfile(1, "members"), faults: ["crash", "wipe"] as const };
+    for (let run = 0; run < 10; run += 1) {
+      totals.add(profile, result({ operations: run < 5 ? 30 * 3_600 : 29 * 3_600 }));
+    }
+    expect(totals.countedHours).toBe(5);
+    expect(totals.missing).toEqual(["members wipe 0 (at least 2)"]);
+    expect(totals.lines({ user: 1e6, system: 0 }).join("\n")).toContain(
+      "5.00 of 10.00 hours count",
+    );
+  });
+});
+
+function delivery(from: string, to: string, changes: Partial<Delivery> = {}): Delivery {
+  return { from, to, connection: 1, kind: "frame", bytes: 1, deliver: () => {}, ...changes };
+}
+
+function result(changes: Partial<RunResult>): RunResult {
+  return {
+    seed: 1,
+    simulatedMs: 3_700_000,
+    loadedMs: 3_600_000,
+    events: 1,
+    operations: 1,
+    increments: 1,
+    watched: 1,
+    faults: new Map<Fault, number>([["crash", 1]]),
+    happened: [],
+    sectorsLost: 0,
+    traceHash: "",
+    ...changes,
+  };
+}
