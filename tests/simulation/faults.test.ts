@@ -4,7 +4,7 @@ import type { Delivery } from "../../packages/server/src/transport/memory-transp
 import { drawLinks } from "./ensemble/link-draw.ts";
 import { LinkMoods } from "./ensemble/link-moods.ts";
 import { drawProfile, type Fault } from "./ensemble/profile.ts";
-import type { RunResult } from "./ensemble/simulation.ts";
+import { simulate, type RunResult } from "./ensemble/simulation.ts";
 import { Totals } from "./ensemble/totals.ts";
 
 const FIVE = ["n1", "n2", "n3", "n4", "n5"];
@@ -70,6 +70,24 @@ describe("faults of links", () => {
     expect([0, 0, 200].map((nowMs) => moods.delayMs(frame, nowMs))).toEqual([50, 100, 50]);
     moods.heal(narrow);
     expect(moods.delayMs(frame, 200)).toBe(0);
+  });
+});
+
+describe("faults of disks", () => {
+  test("full disks refuse what would grow, and everything goes on once they have room", async () => {
+    const drawn = drawProfile(1, "corruption");
+    const works = ["sequence"] as const;
+    const profile = { ...drawn, spares: 0, clients: 3, thinkMs: 100, durationMs: 10_000, works };
+    const full = ["n1", "n2", "n3"].map(
+      (node) => ({ atMs: 1_000, fault: "fullDisk", node, spareBytes: 0, forMs: 8_000 }) as const,
+    );
+    const [free, refused] = [
+      await simulate(profile, null, []),
+      await simulate(profile, null, full),
+    ];
+    expect(refused.faults.get("fullDisk")).toBe(3);
+    expect(refused.operations).toBeGreaterThan(10);
+    expect(refused.operations / free.operations).toBeLessThan(0.6);
   });
 });
 
