@@ -414,30 +414,6 @@ describe("write-ahead log, failing disks", () => {
     expect([...found].sort()).toEqual([1, 2]);
   });
 
-  test("a full disk is told, and after a restart with room the log goes on", async () => {
-    const files = new MemoryFiles({ bytesMax: SEGMENT_BYTES + 5_000 });
-    const { log } = await openLog(files, { create: true });
-    let last = 0;
-    const filling = (async () => {
-      for (;;) {
-        await append(log, [command(last + 1, 1, 900)]);
-        last += 1;
-      }
-    })();
-    await expect(filling).rejects.toMatchObject({ code: "STORAGE_FULL" });
-    expect(last).toBeGreaterThan(5);
-    await expect(append(log, [command(last + 1, 1)])).rejects.toMatchObject({
-      code: "STORAGE_FULL",
-    });
-    await log.close();
-    const restarted = files.crash();
-    expect((await openLog(restarted)).recovered).toMatchObject({ lastIndex: last, damage: null });
-    restarted.setBytesMax(10 * SEGMENT_BYTES);
-    const again = await openLog(restarted);
-    await append(again.log, [command(last + 1, 1, 9_000)]);
-    expect(again.log.lastIndex).toBe(last + 1);
-  });
-
   test("room that comes back before it is needed is used", async () => {
     const files = new MemoryFiles({ bytesMax: SEGMENT_BYTES + 5_000 });
     const { log } = await openLog(files, { create: true });

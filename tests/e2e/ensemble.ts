@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { FaultProxy } from "./fault-proxy.ts";
 import { poll } from "./poll.ts";
+import { SmallDisk } from "./small-disk.ts";
 
 /** The server as it is shipped. */
 export const SERVER_MAIN: string = fileURLToPath(
@@ -33,6 +34,8 @@ export interface TestEnsembleOptions {
   readonly proxied?: boolean;
   /** Further flags of every node. */
   readonly flags?: readonly string[];
+  /** Every node's data are on a file system of their own of so many bytes, which only root can mount. Default: they are not. */
+  readonly diskBytes?: number;
 }
 
 const START_MS = 60_000;
@@ -60,6 +63,7 @@ export class TestEnsemble {
   readonly proxies: ReadonlyMap<string, FaultProxy>;
   /** Names of the nodes that form it. */
   readonly founders: readonly string[];
+  readonly #disks = new Map<string, SmallDisk>();
   readonly #flags: readonly string[];
   readonly #killAll: () => void;
 
@@ -67,7 +71,7 @@ export class TestEnsemble {
     plan: EnsemblePlan,
     directory: string,
     proxies: ReadonlyMap<string, FaultProxy>,
-    { founders, flags = [] }: TestEnsembleOptions,
+    { founders, flags = [], diskBytes }: TestEnsembleOptions,
   ) {
     this.local = new LocalEnsemble({ plan, serverMain: SERVER_MAIN, flags, env: process.env });
     this.directory = directory;
@@ -76,6 +80,10 @@ export class TestEnsemble {
     this.#flags = flags;
     this.#killAll = () => this.local.killAll();
     process.once("exit", this.#killAll);
+    if (diskBytes === undefined) return;
+    for (const { name, dataDirectory } of plan.nodes) {
+      this.#disks.set(name, new SmallDisk(dataDirectory, diskBytes));
+    }
   }
 
   static async create(options: TestEnsembleOptions): Promise<TestEnsemble> {
@@ -119,6 +127,13 @@ export class TestEnsemble {
 
   directServer(name: string): string {
     return this.plan(name).clientListen;
+  }
+
+  /** Of an ensemble with `diskBytes`. */
+  disk(name: string): SmallDisk {
+    const found = this.#disks.get(name);
+    if (found === undefined) throw new Error(`node ${name} has no disk of its own`);
+    return found;
   }
 
   /** SIGKILL; returns when it is gone. */
@@ -226,6 +241,7 @@ export class TestEnsemble {
     for (const proxy of this.proxies.values()) await proxy.close();
     await this.local.stop();
     process.off("exit", this.#killAll);
+    for (const disk of this.#disks.values()) disk.unmount();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

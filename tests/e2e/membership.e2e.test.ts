@@ -1,10 +1,11 @@
-import { connect, type QuorateClient, type Watch } from "@quorate/client";
+import { connect } from "@quorate/client";
 import { expect, test } from "vitest";
 import { quorate } from "./command.ts";
 import { startEnsemble, type TestEnsemble } from "./ensemble.ts";
 import { poll } from "./poll.ts";
 import { RegisterWorkload } from "./register-workload.ts";
 import { verifyHistory } from "./verify-history.ts";
+import { Witness } from "./witness.ts";
 import { longestWriteGap } from "./write-gap.ts";
 
 /** `SERVER_EXIT_CODES.refused` */
@@ -42,48 +43,6 @@ async function noteLeader(ensemble: TestEnsemble, workload: RegisterWorkload): P
   const { name, term } = await ensemble.leader();
   workload.noteLeader(name, term);
   return name;
-}
-
-/** An ephemeral, and a watch that must tell every one of `count` values, in order. */
-class Witness {
-  readonly #client: QuorateClient;
-  readonly #values: Promise<readonly string[]>;
-  readonly #count: number;
-  #written = 0;
-
-  private constructor(client: QuorateClient, watch: Watch, count: number) {
-    this.#client = client;
-    this.#count = count;
-    this.#values = this.#read(watch);
-  }
-
-  static async on(client: QuorateClient, count: number): Promise<Witness> {
-    await client.create("/watched", "");
-    await client.create("/ephemeral", "", { mode: "ephemeral" });
-    return new Witness(client, await client.watch("/watched", { withData: true }), count);
-  }
-
-  async write(): Promise<void> {
-    this.#written += 1;
-    await this.#client.set("/watched", String(this.#written), { timeoutMs: 20_000 });
-  }
-
-  /** Everything was told, nothing twice, and the ephemeral is there. */
-  async check(reader: QuorateClient): Promise<void> {
-    while (this.#written < this.#count) await this.write();
-    expect(await this.#values).toEqual(Array.from({ length: this.#count }, (_, at) => `${at + 1}`));
-    expect((await reader.exists("/ephemeral"))?.ephemeralOwner).toBe(this.#client.session);
-  }
-
-  async #read(watch: Watch): Promise<readonly string[]> {
-    const values: string[] = [];
-    for await (const notice of watch) {
-      if (notice.type === "lost") return [...values, "lost"];
-      values.push(new TextDecoder().decode(notice.data));
-      if (values.length === this.#count) break;
-    }
-    return values;
-  }
 }
 
 test("three nodes become five and then three others, the leader among those that go", async () => {

@@ -64,7 +64,7 @@ function statusOf(peers: readonly Peer[], changes: Partial<RaftStatus> = {}): Ra
 function leadership(peers: readonly Peer[], priorities: Readonly<Record<number, number>> = {}) {
   const clock = new ManualClock();
   const asked: RaftInput[] = [];
-  const state = { status: statusOf(peers), takesOver: true };
+  const state = { status: statusOf(peers), takesOver: true, full: [] as readonly number[] };
   const made = new Leadership({
     clock,
     status: () => state.status,
@@ -78,6 +78,7 @@ function leadership(peers: readonly Peer[], priorities: Readonly<Record<number, 
     },
     priorityOf: (id) => priorities[id] ?? 100,
     ownPriority: 100,
+    hasRoom: (id) => !state.full.includes(id),
   });
   /** Waits out what has been asked, in simulated time. */
   const settle = async <T>(work: Promise<T>): Promise<T> => {
@@ -157,6 +158,42 @@ describe("a transfer", () => {
     const { made, settle } = leadership([{ id: 2 }]);
     expect(await settle(made.handOver(1_000))).toBe(true);
     expect(await leadership([]).made.handOver(1_000)).toBe(false);
+  });
+});
+
+describe("a leader whose disk is full", () => {
+  test("lets a voter lead whose disk has room, at once", () => {
+    const { made, asked, state } = leadership([{ id: 2 }, { id: 3 }, { id: 4 }], { 2: 200 });
+    state.full = [1, 2];
+    made.keep();
+    expect(asked).toEqual([{ kind: "transferLeadership", to: 3 }]);
+  });
+
+  test("goes on leading where nobody else has room, and while leadership is on its way", () => {
+    const { made, asked, state } = leadership([{ id: 2 }, { id: 3 }, { id: 4 }]);
+    state.full = [1, 2, 3];
+    made.keep();
+    state.full = [1];
+    state.status = { ...state.status, transferringTo: nodeId(2) };
+    made.keep();
+    expect(asked).toEqual([]);
+  });
+});
+
+describe("a voter whose disk is full", () => {
+  test("is the last that is chosen, and is not preferred", () => {
+    const { made, asked, state } = leadership([{ id: 2 }, { id: 3 }], { 3: 200 });
+    state.full = [3];
+    expect(made.successor(() => true)).toBe(2);
+    for (let look = 0; look < 60; look += 1) made.keep();
+    expect(asked).toEqual([]);
+  });
+
+  test("is not asked to lead", async () => {
+    const { made, asked, state } = leadership([{ id: 2 }, { id: 3 }]);
+    state.full = [3];
+    await expect(made.transfer("c")).rejects.toMatchObject({ code: "TRANSFER_FAILED" });
+    expect(asked).toEqual([]);
   });
 });
 

@@ -19,6 +19,8 @@ export interface LeadershipPorts {
   priorityOf(id: NodeId): number;
   /** How this node's own compares. */
   readonly ownPriority: number;
+  /** Whether a node's disk has room, this one's included, as far as it was said. */
+  hasRoom(id: NodeId): boolean;
 }
 
 /** How long somebody has to be well, and preferred, before leadership goes there, in looks. */
@@ -27,8 +29,8 @@ const PREFERRED_LOOKS = 25;
 const TRANSFER_MS = 2_000;
 
 /**
- * Who leads, as far as a node that leads may choose: a successor when it stops, another node that an operator names, and in
- * quiet times the node with the highest priority.
+ * Who leads, as far as a node that leads may choose: a successor when it stops or its disk is full, another node that an
+ * operator names, and in quiet times the node with the highest priority.
  */
 export class Leadership {
   readonly #ports: LeadershipPorts;
@@ -56,7 +58,7 @@ export class Leadership {
       throw new ServerError("NOT_LEADER", "this node does not lead the ensemble");
     }
     const { members } = status.membership;
-    const to = name === null ? this.successor(() => true) : targetOf(status, name);
+    const to = name === null ? this.successor(() => true) : this.#targetOf(status, name);
     if (to === null) throw failed("no other voter is heard of");
     if (to !== status.id && !(await this.#hand(to, TRANSFER_MS))) {
       throw failed(`${nameOf(members, to)} did not take over within ${TRANSFER_MS / 1000} s`);
@@ -65,8 +67,8 @@ export class Leadership {
   }
 
   /**
-   * The voter to hand over to: one that is heard of and `mayLead`; of those that have everything committed the one with the
-   * highest priority, else the one furthest along.
+   * The voter to hand over to: one that is heard of and `mayLead`; of those that have everything committed and room on their
+   * disks the one with the highest priority, else the one furthest along.
    */
   successor(mayLead: (id: NodeId) => boolean): NodeId | null {
     const { role, membership, commitIndex, peers } = this.#ports.status();
@@ -75,18 +77,26 @@ export class Leadership {
       ({ id, recentlyActive }) => recentlyActive && isVoter(membership, id) && mayLead(id),
     );
     const rank = ({ id, matchIndex }: (typeof fit)[number]): number =>
-      matchIndex >= commitIndex ? this.#ports.priorityOf(id) : -1;
+      matchIndex >= commitIndex && this.#ports.hasRoom(id) ? this.#ports.priorityOf(id) : -1;
     const [best] = fit.sort((a, b) => rank(b) - rank(a) || b.matchIndex - a.matchIndex);
     return best?.id ?? null;
   }
 
-  /** Called every now and then: a leader lets a node with a higher priority lead that has been well for a while. */
+  /**
+   * Called every now and then: a leader whose disk is full lets one lead that has room, and any leader a node with a higher
+   * priority that has been well for a while.
+   */
   keep(): void {
     const ports = this.#ports;
-    const { role, transferringTo, commitIndex, peers } = ports.status();
+    const { id: self, role, transferringTo, commitIndex, peers } = ports.status();
     const seenCommitted = this.#committed;
     this.#committed = commitIndex;
-    const to = role === "leader" && transferringTo === null ? this.successor(() => true) : null;
+    const mayHandOver = role === "leader" && transferringTo === null;
+    const to = mayHandOver ? this.successor((id) => ports.hasRoom(id)) : null;
+    if (to !== null && !ports.hasRoom(self)) {
+      ports.step({ kind: "transferLeadership", to });
+      return;
+    }
     const peer = peers.find(({ id }) => id === to);
     const isPreferred =
       peer !== undefined &&
@@ -101,6 +111,23 @@ export class Leadership {
     if (looks === PREFERRED_LOOKS) ports.step({ kind: "transferLeadership", to: peer.id });
   }
 
+  #targetOf({ id, membership, peers }: RaftStatus, name: string): NodeId {
+    const member = memberNamed(membership, name);
+    if (member === undefined) {
+      const names = membership.members.map((each) => each.name).sort();
+      throw new ServerError(
+        "MEMBER_UNKNOWN",
+        `${name} is no member; the members are ${names.join(", ")}`,
+      );
+    }
+    if (!isVoter(membership, member.id)) throw failed(`${name} is a learner, which cannot lead`);
+    if (member.id === id) return id;
+    const isHeard = peers.some((peer) => peer.id === member.id && peer.recentlyActive);
+    if (!isHeard) throw failed(`${name} is not heard of`);
+    if (!this.#ports.hasRoom(member.id)) throw failed(`the disk of ${name} is full`);
+    return member.id;
+  }
+
   async #hand(to: NodeId, timeoutMs: number): Promise<boolean> {
     const ports = this.#ports;
     const { term } = ports.status();
@@ -110,21 +137,6 @@ export class Leadership {
       return now.term > term && now.leader !== null && now.leader !== now.id;
     });
   }
-}
-
-function targetOf({ id, membership, peers }: RaftStatus, name: string): NodeId {
-  const member = memberNamed(membership, name);
-  if (member === undefined) {
-    const names = membership.members.map((each) => each.name).sort();
-    throw new ServerError(
-      "MEMBER_UNKNOWN",
-      `${name} is no member; the members are ${names.join(", ")}`,
-    );
-  }
-  if (!isVoter(membership, member.id)) throw failed(`${name} is a learner, which cannot lead`);
-  const isHeard = peers.some((peer) => peer.id === member.id && peer.recentlyActive);
-  if (member.id !== id && !isHeard) throw failed(`${name} is not heard of`);
-  return member.id;
 }
 
 function nameOf(members: RaftStatus["membership"]["members"], id: NodeId): string {

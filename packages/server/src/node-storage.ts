@@ -26,6 +26,7 @@ import {
   loadIdentity,
   type IdentityFile,
 } from "./storage/identity.ts";
+import { RoomWait } from "./storage/room-wait.ts";
 import { WriteAheadLog } from "./storage/write-ahead-log.ts";
 
 /** What the log was found to hold. */
@@ -95,6 +96,7 @@ export class NodeStorage implements LoopLog {
   readonly #identity: IdentityFile;
   readonly #log: WriteAheadLog;
   readonly #pinnedBytesMax: number;
+  readonly #room: RoomWait;
   /** What the state machine stands on. */
   #image: ImageStore;
   #imageName: string;
@@ -113,6 +115,7 @@ export class NodeStorage implements LoopLog {
     readonly image: ImageStore;
     readonly imageName: string;
     readonly pinnedBytesMax: number;
+    readonly room: RoomWait;
   }) {
     this.#ports = parts.ports;
     this.#directory = parts.directory;
@@ -121,6 +124,7 @@ export class NodeStorage implements LoopLog {
     this.#image = parts.image;
     this.#imageName = parts.imageName;
     this.#pinnedBytesMax = parts.pinnedBytesMax;
+    this.#room = parts.room;
   }
 
   /** `formation`: what the log stands on before the first checkpoint. */
@@ -138,8 +142,12 @@ export class NodeStorage implements LoopLog {
   ): Promise<OpenedStorage> {
     const { image, imageName } = await openImage(ports, directory, identity);
     let log: WriteAheadLog | null = null;
+    const room = new RoomWait(ports.clock);
     try {
-      const opened = await openLog(ports, directory, identity, options.segmentBytes);
+      const opened = await openLog(ports, directory, identity, {
+        segmentBytes: options.segmentBytes,
+        room,
+      });
       ({ log } = opened);
       const { recovered } = opened;
       refuseDamage(recovered);
@@ -147,7 +155,7 @@ export class NodeStorage implements LoopLog {
       if (meta !== null) refuseForeign(meta, identity);
       const base = meta === null ? options.formation : meta.snapshot;
       const { pinnedBytesMax = PINNED_BYTES_MAX_DEFAULT } = options;
-      const parts = { ports, directory, identity, log, image, imageName, pinnedBytesMax };
+      const parts = { ports, directory, identity, log, image, imageName, pinnedBytesMax, room };
       const storage = new NodeStorage(parts);
       const hardState = laterHardState(identity.current.hardState, recovered.hardState);
       const entries = await storage.#entriesAfter(base, hardState);
@@ -165,6 +173,14 @@ export class NodeStorage implements LoopLog {
   /** What the state machine stands on and is written to; a snapshot in force takes its place when it is installed. */
   get image(): ImageStore {
     return this.#image;
+  }
+
+  /**
+   * Room on the disk: from `begin` to `end` the log waits for it instead of failing. Ended before the last write is waited
+   * for.
+   */
+  get room(): RoomWait {
+    return this.#room;
   }
 
   get logBytes(): number {
@@ -295,6 +311,7 @@ export class NodeStorage implements LoopLog {
 
   /** Closes log and images, all of them whatever fails. The identity is its opener's. */
   async close(): Promise<void> {
+    this.#room.end();
     const staged = this.#staged;
     const results = await Promise.allSettled([
       this.#cleaning,
@@ -378,7 +395,7 @@ async function openLog(
   ports: ServerPorts,
   directory: string,
   identity: IdentityFile,
-  segmentBytes: number,
+  options: { readonly segmentBytes: number; readonly room: RoomWait },
 ): Promise<{ readonly log: WriteAheadLog; readonly recovered: RecoveredLog }> {
   const path = `${directory}/${LOG_DIRECTORY}`;
   const { logStarted, logTag, nodeId, logSequence } = identity.current;
@@ -389,7 +406,7 @@ async function openLog(
     random: ports.random,
     create: !logStarted,
     sequenceAtLeast: logSequence,
-    segmentBytes,
+    ...options,
   });
   if (!logStarted) await identity.update({ logStarted: true });
   return opened;

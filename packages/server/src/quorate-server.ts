@@ -425,8 +425,9 @@ export class QuorateServer implements AsyncDisposable {
   // The clients.
 
   #accept(connection: Connection): void {
-    if (this.#node === null || this.#stopping !== null) connection.destroy();
-    else this.#node.gateway.accept(connection);
+    const node = this.#stopping === null ? this.#node : null;
+    if (node?.disk.isLogWaiting === false) node.gateway.accept(connection);
+    else connection.destroy();
   }
 
   #adminHandler(): ReturnType<typeof createAdminHandler> {

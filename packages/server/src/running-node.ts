@@ -15,9 +15,9 @@ import { Applier } from "./applier.ts";
 import { NodeBackups } from "./backup/node-backups.ts";
 import { ClientGateway } from "./client/client-gateway.ts";
 import { DigestExchange } from "./digest-exchange.ts";
-import { DiskWatch } from "./disk-watch.ts";
+import { diskHealthOf, type DiskHealth } from "./disk-health.ts";
 import { ServerError } from "./errors.ts";
-import { NodeSnapshots } from "./image/node-snapshots.ts";
+import { NodeSnapshots, isInstalling } from "./image/node-snapshots.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import { Leadership } from "./leadership.ts";
 import { Liveness } from "./liveness.ts";
@@ -60,7 +60,7 @@ export class RunningNode implements LoopHooks {
   readonly #duties: LeaderDuties;
   readonly #digests: DigestExchange;
   readonly #snapshots: NodeSnapshots;
-  readonly #disk: DiskWatch;
+  readonly #disk: DiskHealth;
   readonly #backups: NodeBackups;
   #soft: SoftState;
   #ticks = 0;
@@ -83,6 +83,10 @@ export class RunningNode implements LoopHooks {
       nowMs: () => ports.clock.nowMs(),
       onCommitted: (durationMs) => options.metrics.commitMs.observe(durationMs),
     });
+    this.#disk = diskHealthOf(options, {
+      membership: () => this.members.current,
+      onWaiting: () => this.gateway.sendAway("NOT_READY", "the disk of this server is full"),
+    });
     this.#exchange = this.#createExchange();
     this.#liveness = new Liveness({
       nowMs: () => ports.clock.nowMs(),
@@ -95,6 +99,7 @@ export class RunningNode implements LoopHooks {
       step: (input) => this.#loop.stepNow(input),
       priorityOf: (id) => options.priorityOf(id),
       ownPriority: config.priority,
+      hasRoom: (id) => this.#disk.hasRoom(id),
     });
     this.members = this.#createMembership();
     this.#digests = this.#createDigests();
@@ -107,8 +112,6 @@ export class RunningNode implements LoopHooks {
     });
     this.#snapshots = this.#createSnapshots();
     this.#backups = this.#createBackups();
-    const { reserve } = options;
-    this.#disk = new DiskWatch(ports.files, config.dataDirectory, limits.disk, reserve);
     this.#loop = new NodeLoop(
       {
         raft: this.#core.loopCore,
@@ -123,6 +126,7 @@ export class RunningNode implements LoopHooks {
   }
 
   start(): void {
+    this.#storage.room.begin();
     this.members.start();
     this.#loop.start();
   }
@@ -157,7 +161,7 @@ export class RunningNode implements LoopHooks {
     return this.#storage;
   }
 
-  get disk(): DiskWatch {
+  get disk(): DiskHealth {
     return this.#disk;
   }
 
@@ -173,8 +177,7 @@ export class RunningNode implements LoopHooks {
     if (this.#applier.appliedTerm !== this.#soft.term)
       reasons.push("not caught up with the leader");
     else if (this.#applier.appliedIndex < commitIndex) reasons.push("applying the log");
-    if (this.#disk.isFull) reasons.push("the disk is full: only reads and deletes are served");
-    return reasons;
+    return [...reasons, ...this.#disk.notReady()];
   }
 
   /** See {@link NodeBackups.begin}. */
@@ -189,6 +192,7 @@ export class RunningNode implements LoopHooks {
     this.#loop.stop();
     const traced = this.#core.endTrace();
     await this.#snapshots.stop();
+    this.#storage.room.end();
     await this.#loop.settled();
     await this.#options.reserve.close();
     await this.#storage.close();
@@ -219,6 +223,9 @@ export class RunningNode implements LoopHooks {
       case "snapshotAck":
         this.#snapshots.onEnvelope(from, envelope);
         return;
+      case "disk":
+        this.#disk.onPeerDisk(from, envelope.isFull);
+        return;
       case "digest":
         this.#digests.onDigest(from, envelope.index, envelope.digest);
         return;
@@ -236,6 +243,7 @@ export class RunningNode implements LoopHooks {
   /** The way to a peer is new: what was under way on the old one may be lost. */
   onPeerUp(peer: NodeId): void {
     if (peer === this.#soft.leader) this.#proposals.resendAll();
+    this.#disk.onPeerUp(peer);
     this.#loop.wake();
   }
 
@@ -401,7 +409,7 @@ export class RunningNode implements LoopHooks {
       intake: this.#intake,
       commandBytesMax: config.limits.raft.entryBytesMax,
       isLeader: () => this.#soft.role === "leader",
-      isDiskFull: () => this.#disk.isFull,
+      isDiskFull: () => this.#disk.refusesGrowth(),
       send: (to, envelope) => peers.send(to, envelope),
       refuseWaiting: (refuse, code, retryAfterMs) =>
         this.gateway.refuseWaiting(refuse, code, retryAfterMs),
@@ -478,6 +486,7 @@ export class RunningNode implements LoopHooks {
       applier: () => this.#applier,
       membership: () => this.members.current,
       isInstalling: (index) => isInstalling(this.#raft.status(), index),
+      hasRoomFor: (bytes) => this.#disk.hasRoomFor(bytes),
       send: (to, envelope) => {
         peers.send(to, envelope);
         this.#loop.wake();
@@ -486,9 +495,4 @@ export class RunningNode implements LoopHooks {
       fatal: (error) => this.onFatal(error),
     });
   }
-}
-
-/** The core has put its log behind the snapshot at `index`, and the state machine has yet to follow. */
-function isInstalling(status: RaftStatus, index: number): boolean {
-  return status.firstIndex === index + 1 && status.appliedIndex < index;
 }

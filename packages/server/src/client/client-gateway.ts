@@ -469,9 +469,12 @@ export class ClientGateway implements ConnectionOwner {
   /** Says goodbye to everybody. */
   stop(): void {
     this.#stopping = true;
-    for (const connection of this.#connections) {
-      connection.goodbye("SHUTTING_DOWN", "this server is going down", false);
-    }
+    this.sendAway("SHUTTING_DOWN", "this server is going down");
+  }
+
+  /** Says goodbye to everybody who is here now: another server will do better. */
+  sendAway(code: ErrorCode, text: string): void {
+    for (const connection of this.#connections) connection.goodbye(code, text, false);
   }
 }
 

@@ -60,7 +60,7 @@ async function setUp() {
     install: vi.fn(),
   };
   const counters = { checkpoints: 0, snapshotsReceived: 0, snapshotsSent: 0 };
-  const state = { isInstalling: false };
+  const state = { isInstalling: false, freeBytes: 1_000_000 };
   const pushed: RaftInput[] = [];
   const acks: boolean[] = [];
   const fatal = vi.fn();
@@ -71,6 +71,7 @@ async function setUp() {
     metrics: { counters } as unknown as Metrics,
     applier: () => applier as unknown as Applier,
     isInstalling: (index) => state.isInstalling && index === INDEX,
+    hasRoomFor: (bytes) => bytes <= state.freeBytes,
     membership: () => META.membership,
     send: (_to, envelope) => {
       if (envelope.kind === "snapshotAck") acks.push(envelope.ok);
@@ -189,6 +190,19 @@ describe("the checkpoints of a node", () => {
     expect(storage.trim).toHaveBeenCalledWith(9, null);
     expect(applier.resetBytes).toHaveBeenCalledOnce();
     expect(snapshots.checkpointIndex).toBe(9);
+  });
+
+  test("wait while the disk has no room for them", async () => {
+    const { snapshots, applier, storage, state } = await setUp();
+    applier.bytesSinceCheckpoint = 1001;
+    state.freeBytes = 3002;
+    snapshots.onApplied();
+    await settled();
+    expect(storage.trim).not.toHaveBeenCalled();
+    state.freeBytes = 3003;
+    snapshots.onApplied();
+    await settled();
+    expect(storage.trim).toHaveBeenCalledOnce();
   });
 
   test("leave the log that a peer will need once it has its snapshot", async () => {

@@ -5,6 +5,7 @@ import type {
   Membership,
   NodeId,
   RaftInput,
+  RaftStatus,
   SnapshotMeta,
 } from "@quorate/raft";
 import type { Applier } from "../applier.ts";
@@ -33,6 +34,8 @@ export interface NodeSnapshotsOptions {
   applier(): Applier;
   /** The core has put its log behind the snapshot at `index`, and will have it installed. */
   isInstalling(index: LogIndex): boolean;
+  /** Whether the disk can take so many bytes more. */
+  hasRoomFor(bytes: number): boolean;
   /** As of the last applied entry. */
   membership(): Membership;
   send(to: NodeId, envelope: PeerEnvelope): void;
@@ -40,6 +43,11 @@ export interface NodeSnapshotsOptions {
   fatal(error: unknown): void;
 }
 
+/**
+ * Room that a checkpoint needs on the disk, as a multiple of what was applied: LevelDB's log and tables hold it twice for a
+ * while, and its first failed write ends the node.
+ */
+const CHECKPOINT_ROOM = 3;
 /** One checkpoint may be under way, and a snapshot may be installed meanwhile. */
 const VIEW_ATTEMPTS = 4;
 /** A received snapshot that the core has not taken by then is of no use to it. */
@@ -109,10 +117,11 @@ export class NodeSnapshots {
     this.#sender.onTick();
   }
 
-  /** Entries were applied: brings the image up to date when it is worth it. */
+  /** Entries were applied: brings the image up to date when it is worth it and the disk has room for it. */
   onApplied(): void {
-    if (this.#options.applier().bytesSinceCheckpoint > this.#options.checkpointBytes)
-      this.#checkpoint();
+    const { bytesSinceCheckpoint } = this.#options.applier();
+    if (bytesSinceCheckpoint <= this.#options.checkpointBytes) return;
+    if (this.#options.hasRoomFor(CHECKPOINT_ROOM * bytesSinceCheckpoint)) this.#checkpoint();
   }
 
   /** The core puts the snapshot in force that was received. */
@@ -212,4 +221,9 @@ export class NodeSnapshots {
       this.#options.fatal(error);
     }
   }
+}
+
+/** The core has put its log behind the snapshot at `index`, and the state machine has yet to follow. */
+export function isInstalling(status: RaftStatus, index: number): boolean {
+  return status.firstIndex === index + 1 && status.appliedIndex < index;
 }

@@ -4,6 +4,7 @@ import { ServerError } from "../errors.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { ImageStore } from "../ports.ts";
 import { IMAGE_META_KEY, decodeImageMeta, isSameSnapshot, type ImageMeta } from "./image-meta.ts";
+import { isFull } from "../storage/room-wait.ts";
 import { recordsChecksum } from "./records-checksum.ts";
 
 type SnapshotChunk = Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>;
@@ -166,7 +167,8 @@ export class SnapshotReceiver {
       return;
     }
     this.#ports.ack(from, chunk.transfer, chunk.sequence, false);
-    if (!(error instanceof ImageError)) this.#ports.fatal(error);
+    // What there was no room for is gone again, and nothing stands on it: the leader tries later.
+    if (!(error instanceof ImageError) && !isFull(error)) this.#ports.fatal(error);
   }
 
   /** The image would be started from by what this record says, so all of it is what was announced. */

@@ -2,6 +2,7 @@ import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
 import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
 import { logIndex, nodeId, term, type Message, type SnapshotMeta } from "@quorate/raft";
 import { describe, expect, test, vi } from "vitest";
+import { ServerError } from "../errors.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";
 import { MemoryImageStores } from "../memory/memory-image-stores.ts";
@@ -80,10 +81,12 @@ async function setUp() {
   const received: ReceivedSnapshot[] = [];
   const discarded: string[] = [];
   const fatal = vi.fn();
+  const disk = { isFull: false };
   let images = 0;
   const receiver = new SnapshotReceiver({
     ...{ limits: TREE_LIMITS, clusterId: "c", historyId: "h" },
     createImage: async () => {
+      if (disk.isFull) throw new ServerError("STORAGE_FULL", "planned");
       images += 1;
       const directory = `peer-${images}`;
       return { image: await stores.open(`/data/${directory}`, { create: true }), directory };
@@ -122,7 +125,7 @@ async function setUp() {
   };
   return {
     ...{ clock, tree, meta, image, wire, sent, inFlight, ended, received, discarded, fatal },
-    ...{ receiver, sender, order },
+    ...{ receiver, sender, order, disk },
   };
 }
 
@@ -149,6 +152,20 @@ describe("a snapshot", () => {
     expect(sent.length).toBeGreaterThan(10);
     expect(inFlight.most).toBeLessThanOrEqual(8);
     expect(sender.activeCount).toBe(0);
+  });
+
+  test("for which there is no room ends nothing but its transfer", async () => {
+    const { sender, order, ended, received, fatal, disk } = await setUp();
+    disk.isFull = true;
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false]);
+    expect(fatal).not.toHaveBeenCalled();
+    disk.isFull = false;
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false, true]);
+    expect(received).toHaveLength(1);
   });
 
   test("is of one revision, whatever the image becomes meanwhile", async () => {

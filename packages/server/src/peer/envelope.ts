@@ -116,5 +116,7 @@ export type PeerEnvelope =
     }
   /** A node told the sender that it wants to be taken in; the leader may not have heard of it. */
   | { readonly kind: "joinRequest"; readonly request: JoinRequest }
+  /** Whether the sender's disk is full, when that changes and on every new link. */
+  | { readonly kind: "disk"; readonly isFull: boolean }
   /** The state's digest at a revision, for comparison. */
   | { readonly kind: "digest"; readonly index: LogIndex; readonly digest: string };

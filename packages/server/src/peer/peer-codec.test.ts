@@ -173,6 +173,7 @@ const envelope: fc.Arbitrary<PeerEnvelope> = fc.oneof(
     sequence: number,
     ok: fc.boolean(),
   }),
+  fc.record({ kind: fc.constant("disk" as const), isFull: fc.boolean() }),
   fc.record({ kind: fc.constant("digest" as const), index, digest: text }),
   fc
     .tuple(fc.constantFrom("join" as const, "rejoin" as const), membership)
@@ -275,7 +276,7 @@ describe("frames of envelopes", () => {
       encodeEntries,
     );
     const [decoded] = decodePeerFrame(Buffer.from(frame));
-    const first = decoded!.kind === "proposals" ? decoded!.commands[0]! : new Uint8Array(0);
+    const first = decoded!.kind === "proposals" ? decoded.commands[0]! : new Uint8Array(0);
     expect(Object.getPrototypeOf(first)).toBe(Uint8Array.prototype);
     first.slice()[0] = 9;
     expect(first[0]).toBe(1);

@@ -27,6 +27,7 @@ const KINDS = {
   snapshotAck: 7,
   digest: 8,
   joinRequest: 9,
+  disk: 10,
 } as const satisfies Readonly<Record<PeerEnvelope["kind"], number>>;
 
 const JOIN_REQUESTS = ["join", "rejoin"] as const;
@@ -61,6 +62,7 @@ export function envelopeBytes(envelope: PeerEnvelope): number {
       return 2 + memberBytes(envelope.request.member);
     case "proposalsRefused":
     case "snapshotAck":
+    case "disk":
       return 32;
     case "digest":
     default:
@@ -145,6 +147,9 @@ function writeEnvelope(writer: ByteWriter, envelope: PeerEnvelope, blockFor: Blo
       writer.u8(JOIN_REQUESTS.indexOf(envelope.request.kind));
       writeMember(writer, envelope.request.member);
       return;
+    case "disk":
+      writer.bool(envelope.isFull);
+      return;
     case "digest":
       writer.u53(envelope.index);
       writer.text(envelope.digest);
@@ -184,6 +189,8 @@ function readEnvelope(reader: ByteReader): PeerEnvelope {
         kind: "joinRequest",
         request: { kind: readJoinKind(reader), member: readMember(reader) },
       };
+    case KINDS.disk:
+      return { kind: "disk", isFull: reader.bool() };
     case KINDS.digest:
       return { kind: "digest", index: readIndex(reader), digest: reader.text(DIGEST_BYTES_MAX) };
     default:

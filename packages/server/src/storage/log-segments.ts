@@ -1,6 +1,6 @@
-import { ServerError } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { encodeSegmentHeader, segmentName, type SegmentHeader } from "./log-format.ts";
+import { isFull, type RoomWait } from "./room-wait.ts";
 
 /**
  * Zeros are written in pieces, so that a record's write in between does not wait for a whole segment; in few, because each
@@ -43,9 +43,10 @@ export class SegmentMaker {
     this.#spare ??= this.#attempt(SPARE_NAME, this.#segmentBytes);
   }
 
-  /** A new segment under its name, both durable; open for durable writes. */
-  async make(header: SegmentHeader): Promise<OpenFile> {
-    const { file, name } = await this.#take(header.segmentBytes);
+  /** A new segment under its name, both durable; open for durable writes. `room`: what waits for it on a full disk. */
+  async make(header: SegmentHeader, room: RoomWait | null): Promise<OpenFile> {
+    const take = (): Promise<PreparedFile> => this.#take(header.segmentBytes);
+    const { file, name } = await (room === null ? take() : room.run(take));
     try {
       await file.write(0, encodeSegmentHeader(header));
       await this.#files.rename(
@@ -108,8 +109,4 @@ export async function removePreparations(files: Files, directory: string): Promi
   for (const name of await files.list(directory)) {
     if (TEMPORARY.test(name)) await files.remove(`${directory}/${name}`);
   }
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof ServerError && error.code === "STORAGE_FULL";
 }

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
-import { mkdir, readFile, readdir, rename, rm, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, readFile, readdir, rename, rm, stat, statfs } from "node:fs/promises";
+import { dirname, resolve as absolute } from "node:path";
 import type { Files, OpenFile } from "../ports.ts";
 import { fileError } from "./file-error.ts";
 import { freshBytes } from "./fresh-bytes.ts";
@@ -12,11 +12,13 @@ import { freshBytes } from "./fresh-bytes.ts";
 export class NodeFiles implements Files {
   async makeDirectory(path: string): Promise<void> {
     await guarded("make directory", path, async () => {
-      const first = await mkdir(path, { recursive: true, mode: 0o700 });
-      if (first === undefined) return;
-      // Each new name stands in the directory above it.
-      for (let made = path; made.length >= first.length; made = dirname(made)) {
-        await syncDirectory(dirname(made));
+      // One by one: Node's own way to make them all never ends where the system lets nothing be made, as in /proc.
+      const missing: string[] = [];
+      for (let at = absolute(path); !(await isDirectory(at)); at = dirname(at)) missing.push(at);
+      for (const each of missing.reverse()) {
+        await makeOne(each);
+        // Each new name stands in the directory above it.
+        await syncDirectory(dirname(each));
       }
     });
   }
@@ -159,6 +161,26 @@ class NodeFile implements OpenFile {
       throw fileError("use", this.#path, new Error("the file was closed"));
     }
     return this.#descriptor;
+  }
+}
+
+/** False: there is nothing. Fails where something else is in the way. */
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+  throw Object.assign(new Error(`${path} is no directory`), { code: "ENOTDIR" });
+}
+
+/** Also where somebody else makes it at the same time. */
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (!(await isDirectory(path))) throw error;
   }
 }
 

@@ -31,6 +31,7 @@ import {
 } from "./log-record.ts";
 import { LogReplay, segmentNames, type LogDamage, type LogSegment } from "./log-replay.ts";
 import { SegmentMaker, removePreparations } from "./log-segments.ts";
+import type { RoomWait } from "./room-wait.ts";
 
 /** Large enough that rotation is rare, small enough that compaction frees space in good pieces. */
 const SEGMENT_BYTES_DEFAULT = 16_777_216;
@@ -53,6 +54,8 @@ export interface LogOptions {
   readonly sequenceAtLeast?: number;
   /** Default 16 MiB. */
   readonly segmentBytes?: number;
+  /** Where a record waits whose segment finds no room on a full disk. Default: it fails. */
+  readonly room?: RoomWait;
 }
 
 /** What one record holds beside its entries. */
@@ -304,7 +307,7 @@ export class WriteAheadLog {
     assert(bytesMax <= RECORD_BYTES_MAX, "log_record_bytes", () => `${bytesMax}`);
     let segment = this.#last();
     if (segment.end + bytesMax > segment.header.segmentBytes - SECTOR_BYTES) {
-      await this.#extend(this.#sizeFor(bytesMax));
+      await this.#extend(this.#sizeFor(bytesMax), this.#options.room);
       segment = this.#last();
     }
     const { bytes, chain } = this.#writer.write({
@@ -373,7 +376,7 @@ export class WriteAheadLog {
   }
 
   /** Goes on in a new segment. */
-  async #extend(segmentBytes: number): Promise<void> {
+  async #extend(segmentBytes: number, room: RoomWait | null = null): Promise<void> {
     const last = this.#segments.at(-1) ?? null;
     const previous = this.#file;
     const firstSequence = this.#nextSequence();
@@ -392,7 +395,7 @@ export class WriteAheadLog {
       lastTerm: this.#points.lastTerm,
       hardState: this.#hardState,
     };
-    this.#file = await this.#maker.make(header);
+    this.#file = await this.#maker.make(header, room);
     const name = segmentName(firstSequence);
     if (replaced !== null) this.#segments.pop();
     this.#segments.push({ header, name, end: SECTOR_BYTES });

@@ -1,0 +1,157 @@
+import { nodeId, type Membership, type NodeId } from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import { DiskHealth } from "./disk-health.ts";
+import { DiskWatch } from "./disk-watch.ts";
+import { MemoryFiles } from "./memory/memory-files.ts";
+import type { Logger } from "./observe/logger.ts";
+
+const SELF = nodeId(1);
+const [B, C] = [nodeId(2), nodeId(3)];
+
+class Disk extends MemoryFiles {
+  freeBytes = 5_000;
+
+  override space(): Promise<{ freeBytes: number; totalBytes: number }> {
+    return Promise.resolve({ freeBytes: this.freeBytes, totalBytes: 10_000 });
+  }
+}
+
+function membershipOf(voters: readonly number[], outgoing: readonly number[] = []): Membership {
+  return {
+    voters: voters.map(nodeId),
+    outgoingVoters: outgoing.map(nodeId),
+    learners: [],
+    members: voters.map((id) => ({
+      id: nodeId(id),
+      name: `n${id}`,
+      peerAddress: `10.0.0.${id}:1`,
+      clientAddress: `10.0.0.${id}:2`,
+      promotion: { kind: "none" },
+    })),
+  };
+}
+
+function setUp(membership = membershipOf([1, 2, 3])) {
+  const disk = new Disk();
+  const lines: string[] = [];
+  const told: string[] = [];
+  const state = { isWaiting: false, unreachable: [] as readonly NodeId[] };
+  const line =
+    (level: string) =>
+    (_fields: object, text: string): void =>
+      void lines.push(`${level}: ${text}`);
+  const logger: Logger = {
+    debug: line("debug"),
+    info: line("info"),
+    warn: line("warn"),
+    error: line("error"),
+    child: () => logger,
+  };
+  const health = new DiskHealth({
+    self: SELF,
+    watch: new DiskWatch(disk, "/data", { freeBytesMin: 1_000 }),
+    logger,
+    membership: () => membership,
+    isWaiting: () => state.isWaiting,
+    onWaiting: () => void told.push("clients"),
+    tell: (peer, isFull) => {
+      if (state.unreachable.includes(peer)) return false;
+      told.push(`${peer} ${isFull ? "full" : "free"}`);
+      return true;
+    },
+  });
+  const look = async (freeBytes: number): Promise<void> => {
+    disk.freeBytes = freeBytes;
+    health.onTick(500);
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    health.onTick(10);
+  };
+  return { health, lines, told, state, look };
+}
+
+describe("a node's disk", () => {
+  test("that is full is said once, to people and to all peers, and so is its end", async () => {
+    const { health, lines, told, look } = setUp();
+    await look(5_000);
+    expect([lines, told, health.notReady()]).toEqual([[], [], []]);
+    await look(900);
+    await look(900);
+    expect(lines).toEqual(["warn: the disk is full: others lead if they can"]);
+    expect(told).toEqual(["2 full", "3 full"]);
+    expect(health.notReady()).toEqual(["the disk is full"]);
+    expect(health.hasRoom(SELF)).toBe(false);
+    await look(5_000);
+    expect(lines.slice(1)).toEqual(["info: the disk has room again"]);
+    expect(told.slice(2)).toEqual(["2 free", "3 free"]);
+    expect(health.hasRoom(SELF)).toBe(true);
+  });
+
+  test("is told to whoever could not be told, and on every new link", async () => {
+    const { health, told, state, look } = setUp();
+    state.unreachable = [C];
+    await look(900);
+    await look(900);
+    expect(told).toEqual(["2 full"]);
+    state.unreachable = [];
+    await look(900);
+    expect(told).toEqual(["2 full", "3 full"]);
+    health.onPeerUp(B);
+    await look(900);
+    expect(told.slice(2)).toEqual(["2 full"]);
+  });
+
+  test("that the log waits for is said, and its clients are sent away", async () => {
+    const { health, lines, told, state, look } = setUp();
+    state.isWaiting = true;
+    await look(5_000);
+    await look(5_000);
+    expect(told).toEqual(["clients"]);
+    expect(health.notReady()).toEqual(["the log waits for room on the disk"]);
+    state.isWaiting = false;
+    await look(5_000);
+    expect(lines).toEqual([
+      "error: the disk is full: the log waits for room",
+      "info: the log goes on",
+    ]);
+  });
+
+  test("takes what fits while it is full, and anything before", async () => {
+    const { health, look } = setUp();
+    await look(5_000);
+    expect(health.hasRoomFor(6_000)).toBe(true);
+    await look(900);
+    expect([health.hasRoomFor(899), health.hasRoomFor(900)]).toEqual([true, false]);
+  });
+});
+
+describe("what grows the tree", () => {
+  test("is refused while no majority of the voters has room", async () => {
+    const { health, look } = setUp();
+    await look(900);
+    expect(health.refusesGrowth()).toBe(false);
+    health.onPeerDisk(B, true);
+    expect(health.refusesGrowth()).toBe(true);
+    health.onPeerDisk(B, false);
+    expect(health.refusesGrowth()).toBe(false);
+    await look(5_000);
+    for (const peer of [B, C]) health.onPeerDisk(peer, true);
+    expect(health.refusesGrowth()).toBe(true);
+  });
+
+  test("needs room with both majorities during a change", () => {
+    const { health } = setUp(membershipOf([1, 2, 3], [1, 4, 5]));
+    health.onPeerDisk(nodeId(4), true);
+    expect(health.refusesGrowth()).toBe(false);
+    health.onPeerDisk(nodeId(5), true);
+    expect(health.refusesGrowth()).toBe(true);
+  });
+
+  test("in an ensemble of one or two needs every disk", async () => {
+    const alone = setUp(membershipOf([1]));
+    await alone.look(900);
+    expect(alone.health.refusesGrowth()).toBe(true);
+    const { health } = setUp(membershipOf([1, 2]));
+    health.onPeerDisk(B, true);
+    expect(health.refusesGrowth()).toBe(true);
+  });
+});

@@ -1,0 +1,139 @@
+import type { Membership, NodeId } from "@quorate/raft";
+import { DiskWatch } from "./disk-watch.ts";
+import type { Logger } from "./observe/logger.ts";
+import type { RunningNodeOptions } from "./running-node-options.ts";
+
+export interface DiskHealthOptions {
+  readonly self: NodeId;
+  readonly watch: DiskWatch;
+  readonly logger: Logger;
+  membership(): Membership;
+  /** The log waits for room. */
+  isWaiting(): boolean;
+  /** The log began to wait. */
+  onWaiting(): void;
+  /** Tells a peer of this node's disk. False: it was not sent. */
+  tell(peer: NodeId, isFull: boolean): boolean;
+}
+
+/** Nodes whose full disk is remembered; there are never more members than this. */
+const PEERS_MAX = 64;
+/** Time between two attempts to tell those who could not be told, ms. */
+const TELL_MS = 100;
+
+/**
+ * Which nodes have room on their disks, as far as this one knows: its own, and what the peers say of theirs. Whoever leads
+ * leaves that to a node with room, and takes in what grows the tree as long as a majority has some.
+ */
+export class DiskHealth {
+  readonly #options: DiskHealthOptions;
+  readonly #fullPeers = new Set<NodeId>();
+  readonly #untold = new Set<NodeId>();
+  #sinceToldMs = 0;
+  #wasFull = false;
+  #wasWaiting = false;
+
+  constructor(options: DiskHealthOptions) {
+    this.#options = options;
+  }
+
+  /** As last seen, bytes. */
+  get freeBytes(): number {
+    return this.#options.watch.freeBytes;
+  }
+
+  /** Nothing more is applied here until it goes on, so nobody would get an answer. */
+  get isLogWaiting(): boolean {
+    return this.#options.isWaiting();
+  }
+
+  /** Of a peer that has said nothing it is taken for granted. */
+  hasRoom(id: NodeId): boolean {
+    const { self, watch } = this.#options;
+    return id === self ? !watch.isFull : !this.#fullPeers.has(id);
+  }
+
+  /** Room for so many bytes, with some to spare. */
+  hasRoomFor(bytes: number): boolean {
+    return !this.#options.watch.isFull || this.freeBytes > bytes;
+  }
+
+  /** Too few voters have room: what grows the tree would end up waiting for their disks. */
+  refusesGrowth(): boolean {
+    const { voters, outgoingVoters } = this.#options.membership();
+    return (
+      this.#isLacking(voters) || (outgoingVoters.length > 0 && this.#isLacking(outgoingVoters))
+    );
+  }
+
+  #isLacking(voters: readonly NodeId[]): boolean {
+    return voters.filter((id) => this.hasRoom(id)).length * 2 <= voters.length;
+  }
+
+  /** Reasons why this node is not what it should be. */
+  notReady(): readonly string[] {
+    const isWaiting = this.#options.isWaiting();
+    return [
+      ...(this.#options.watch.isFull ? ["the disk is full"] : []),
+      ...(isWaiting ? ["the log waits for room on the disk"] : []),
+    ];
+  }
+
+  onTick(elapsedMs: number): void {
+    this.#options.watch.onTick(elapsedMs);
+    this.#sayWhatChanged();
+    this.#sinceToldMs += elapsedMs;
+    if (this.#untold.size === 0 || this.#sinceToldMs < TELL_MS) return;
+    this.#sinceToldMs = 0;
+    for (const peer of this.#untold) this.#tell(peer);
+  }
+
+  /** A peer says how it is with its disk. */
+  onPeerDisk(peer: NodeId, isFull: boolean): void {
+    if (!isFull) this.#fullPeers.delete(peer);
+    else if (this.#fullPeers.size < PEERS_MAX) this.#fullPeers.add(peer);
+  }
+
+  /** What it was told before may not have arrived. */
+  onPeerUp(peer: NodeId): void {
+    this.#tell(peer);
+  }
+
+  #sayWhatChanged(): void {
+    const { watch, logger, self } = this.#options;
+    const isWaiting = this.#options.isWaiting();
+    if (isWaiting !== this.#wasWaiting) {
+      this.#wasWaiting = isWaiting;
+      if (this.#wasWaiting) this.#options.onWaiting();
+      if (this.#wasWaiting) logger.error({}, "the disk is full: the log waits for room");
+      else logger.info({}, "the log goes on");
+    }
+    if (watch.isFull === this.#wasFull) return;
+    this.#wasFull = watch.isFull;
+    const { freeBytes } = watch;
+    if (this.#wasFull) logger.warn({ freeBytes }, "the disk is full: others lead if they can");
+    else logger.info({ freeBytes }, "the disk has room again");
+    const { members } = this.#options.membership();
+    for (const { id } of members) if (id !== self) this.#tell(id);
+  }
+
+  #tell(peer: NodeId): void {
+    if (this.#options.tell(peer, this.#wasFull)) this.#untold.delete(peer);
+    else this.#untold.add(peer);
+  }
+}
+
+/** Of a node with these parts. */
+export function diskHealthOf(
+  { ports, config, reserve, self, logger, peers, opened }: RunningNodeOptions,
+  hooks: Pick<DiskHealthOptions, "membership" | "onWaiting">,
+): DiskHealth {
+  return new DiskHealth({
+    self: self.id,
+    watch: new DiskWatch(ports.files, config.dataDirectory, config.limits.disk, reserve),
+    logger,
+    ...hooks,
+    isWaiting: () => opened.storage.room.isWaiting,
+    tell: (peer, isFull) => peers.send(peer, { kind: "disk", isFull }),
+  });
+}
