@@ -2,9 +2,12 @@ import { describe, expect, test } from "vitest";
 import { checkWatches } from "./ensemble/watch-check.ts";
 import { drawProfile, type Fault } from "./ensemble/profile.ts";
 import { simulate, type RunResult } from "./ensemble/simulation.ts";
+import { PointCounts, WATCHED_PACKAGES } from "./point-counts.ts";
 
 const SHORT_MS = 10_000;
 const SEEDS = 14;
+/** Of the rare situations that the code tells, so many these few runs have to be in. */
+const POINTS_MIN = 100;
 
 /** A run that is short enough for every change. */
 function short(seed: number): Promise<RunResult> {
@@ -14,6 +17,7 @@ function short(seed: number): Promise<RunResult> {
 describe("whole ensembles with their clients, under faults", () => {
   test("every promise is kept, and everything works again once the faults end", async () => {
     const faults = new Set<Fault>();
+    using points = new PointCounts(WATCHED_PACKAGES);
     let operations = 0;
     let increments = 0;
     for (let seed = 1; seed <= SEEDS; seed += 1) {
@@ -25,6 +29,7 @@ describe("whole ensembles with their clients, under faults", () => {
     expect(faults.size).toBeGreaterThan(12);
     expect(operations).toBeGreaterThan(30 * SEEDS * (SHORT_MS / 1_000));
     expect(increments).toBeGreaterThan(100);
+    expect(points.reached, points.lines(false).join("\n")).toBeGreaterThan(POINTS_MIN);
   }, 170_000);
 
   test("a run from its plan is the run that was drawn", async () => {

@@ -1,10 +1,12 @@
+import { PointCounts } from "./point-counts.ts";
 import { drawProfile } from "./raft-core-profile.ts";
 import { RunFailure, Simulator } from "./raft-core-simulator.ts";
 import { measureThroughput } from "./raft-core-throughput.ts";
 
 /**
  * Runs seed `--seed N` and the next ones, `--runs K` in all, and ends with one line; stops after `--failures F` (default 1).
- * With `--trace` a failure tells its last steps; `--throughput` measures the core instead. Exit code 1 if a run failed.
+ * With `--trace` a failure tells its last steps, with `--points` every point its count; `--throughput` measures the core
+ * instead. Exit code 1 if a run failed.
  */
 function main(args: readonly string[]): number {
   if (args.includes("--throughput")) {
@@ -20,6 +22,7 @@ function main(args: readonly string[]): number {
   const stopAfter = numberAfter("--failures", 1);
   const isTraced = args.includes("--trace");
   const started = performance.now();
+  using points = new PointCounts(["raft"]);
   let failures = 0;
   let done = 0;
   const totals = { events: 0, elections: 0, committed: 0, reads: 0, crashes: 0, simulatedUs: 0 };
@@ -39,6 +42,7 @@ function main(args: readonly string[]): number {
       console.error(error.message);
     }
   }
+  for (const line of points.lines(args.includes("--points"))) console.log(line);
   const seconds = (performance.now() - started) / 1_000;
   const cpuSeconds = process.cpuUsage().user / 1e6;
   console.log(

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { PointCounts } from "./point-counts.ts";
 import { Checker, Violation } from "./raft-core-checker.ts";
 import { drawProfile } from "./raft-core-profile.ts";
 import { RunFailure, Simulator, type RunResult } from "./raft-core-simulator.ts";
@@ -17,6 +18,7 @@ function runSeed(seed: number): RunResult {
 describe("cores alone, under faults", () => {
   test("every promise is kept, and everything comes to rest once the faults end", () => {
     const totals = { elections: 0, reads: 0, crashes: 0 };
+    using points = new PointCounts(["raft"]);
     const property = fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), (seed) => {
       const result = runSeed(seed);
       totals.elections += result.elections;
@@ -27,6 +29,7 @@ describe("cores alone, under faults", () => {
     expect(totals.elections).toBeGreaterThan(100);
     expect(totals.reads).toBeGreaterThan(100);
     expect(totals.crashes).toBeGreaterThan(100);
+    expect(points.reached, points.lines(false).join("\n")).toBeGreaterThan(40);
   });
 
   test("equal seeds are equal runs", () => {

@@ -1,6 +1,7 @@
 import type { CallOptions } from "./api.ts";
 import { QuorateError } from "./errors.ts";
 import { abandonment, type AbandonCode } from "./failure.ts";
+import { reached } from "./points.ts";
 import type { ClientClock, Timer } from "./ports.ts";
 
 /** Tells one that waits to wait no more: at most once, and never after its ticket was released. */
@@ -140,6 +141,7 @@ export class Cancellations {
     const tickets = this.#listening.get(signal)?.tickets ?? [];
     for (const ticket of tickets) {
       this.release(ticket);
+      reached("call_ended_by_its_signal");
       ticket.onAbandoned("ABORTED", signal.reason);
     }
   }
@@ -153,6 +155,7 @@ export class Cancellations {
       first = this.#heap[0]
     ) {
       this.release(first);
+      reached("call_timed_out");
       first.onAbandoned("TIMEOUT", undefined);
     }
     this.#arm();

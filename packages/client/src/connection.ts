@@ -7,6 +7,7 @@ import {
   type Hello,
   type ServerMessage,
 } from "@quorate/kv-store/protocol";
+import { reached } from "./points.ts";
 import type { ClientPorts, Socket, Timer } from "./ports.ts";
 
 /** What a connection reports; nothing once it was closed from this side. */
@@ -79,7 +80,10 @@ export class Connection {
     const isFull =
       this.#messages.length >= PROTOCOL_LIMITS.frameMessagesMax ||
       this.#bytes + bytes > FRAME_BYTES_MAX;
-    if (isFull) this.flush();
+    if (isFull) {
+      reached("client_frame_full_within_a_turn");
+      this.flush();
+    }
     this.#messages.push(message);
     this.#bytes += bytes;
   }
@@ -122,6 +126,7 @@ export class Connection {
       messages = decodeServerFrame(frame);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
+      reached("server_frame_not_understood");
       this.#end(`not a frame of this protocol: ${error.message}`);
       return;
     }

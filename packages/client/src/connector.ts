@@ -2,6 +2,7 @@ import type { Hello, ServerMessage } from "@quorate/kv-store/protocol";
 import { Backoff } from "./backoff.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import type { Goodbye } from "./goodbye.ts";
+import { reached } from "./points.ts";
 import type { ClientPorts, Timer } from "./ports.ts";
 import type { ServerList } from "./server-list.ts";
 
@@ -54,8 +55,12 @@ export class Connector implements ConnectionEvents {
     this.#isLooking = true;
     this.#servers.startRound(lost);
     // A connection that never proved anything counts as a failed round: two servers must not be asked in turn for ever.
-    if (this.#rounds > 0) this.#nextRound();
-    else this.#next();
+    if (this.#rounds > 0) {
+      reached("connection_lost_before_it_proved_good");
+      this.#nextRound();
+    } else {
+      this.#next();
+    }
   }
 
   /** A connection has proved good. */
@@ -81,6 +86,7 @@ export class Connector implements ConnectionEvents {
       this.#isLooking = false;
       this.#rounds += 1;
       this.#servers.note(connection.server, false);
+      if (rest.length > 0) reached("messages_came_with_the_welcome");
       this.#events.onWelcome(connection, first, rest);
       return;
     }
@@ -105,6 +111,7 @@ export class Connector implements ConnectionEvents {
   #next(): void {
     const server = this.#servers.next();
     if (server === null) {
+      reached("all_servers_failed_in_a_round");
       this.#rounds += 1;
       this.#servers.startRound(null);
       this.#nextRound();

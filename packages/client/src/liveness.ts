@@ -1,3 +1,4 @@
+import { reached } from "./points.ts";
 import type { ClientClock, Timer } from "./ports.ts";
 
 export interface LivenessEvents {
@@ -81,7 +82,10 @@ export class Liveness {
   /** False: it answers no ping of this connection. */
   onPong(pingId: number): boolean {
     const sentMs = this.#pings.get(pingId);
-    if (sentMs === undefined) return false;
+    if (sentMs === undefined) {
+      reached("pong_of_earlier_connection");
+      return false;
+    }
     for (const earlier of this.#pings.keys()) {
       if (earlier <= pingId) this.#pings.delete(earlier);
     }
@@ -111,14 +115,17 @@ export class Liveness {
     this.#timer = null;
     const now = this.#clock.nowMs();
     if (now >= this.#deadlineMs) {
+      reached("deadline_passed_at_the_client");
       this.#events.onDeadline();
       return;
     }
     if (this.#isAttached && now >= this.#silentMs) {
       if (now - dueMs <= this.#timeoutMs * LATE_PART) {
+        reached("server_silent_too_long");
         this.#events.onSilent();
         return;
       }
+      reached("client_had_slept");
       this.#silentMs = now + this.#timeoutMs * LATE_PART;
     }
     if (this.#isAttached && now >= this.#nextPingMs) this.#ping(now);

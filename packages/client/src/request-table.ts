@@ -18,6 +18,7 @@ import {
   type AbandonCode,
 } from "./failure.ts";
 import { Fifo } from "./fifo.ts";
+import { reached } from "./points.ts";
 import type { ClientClock, ClientRandom, Timer } from "./ports.ts";
 import { WriteWindow } from "./write-window.ts";
 
@@ -119,6 +120,7 @@ export class RequestTable {
   /** The caller waits no more; true if the call was never sent and is forgotten. */
   withdraw(call: PendingWrite, error: QuorateError): boolean {
     if (call.isSettled || call.writeSeq !== 0) return false;
+    reached("unsent_acquire_withdrawn");
     call.fail(error);
     this.#queue.leave(call);
     return true;
@@ -130,7 +132,9 @@ export class RequestTable {
     this.#refusal = null;
     this.#writes.rewindAll();
     for (const call of this.#reads.values()) {
-      if (!call.isSettled) this.#readsAgain.push(call);
+      if (call.isSettled) continue;
+      reached("read_sent_again_after_reconnect");
+      this.#readsAgain.push(call);
     }
     this.#reads.clear();
     this.#readBytes = 0;
@@ -139,7 +143,10 @@ export class RequestTable {
   /** Sends what may be sent now. */
   flush(send: Send): void {
     this.#flushUrgent(send);
-    if (this.#holdTimer !== null) return;
+    if (this.#holdTimer !== null) {
+      reached("calls_held_back_after_refusal");
+      return;
+    }
     this.#flushWrites(send);
     if (this.#writes.hasUnsent || this.#refusal !== null) return;
     this.#flushReadsAgain(send);
@@ -150,8 +157,12 @@ export class RequestTable {
   onWriteReply(message: WriteReplyMessage): void {
     const { writeSeq, outcome } = message;
     const call = this.#writes.answer(writeSeq);
-    if (call === null) return;
+    if (call === null) {
+      reached("write_answered_twice");
+      return;
+    }
     if (this.#refusal !== null && writeSeq >= this.#refusal.fromSeq) {
+      reached("refusal_overcome");
       this.#refusal = null;
       this.#refusedBackoff.reset();
     }
@@ -161,6 +172,7 @@ export class RequestTable {
     if (!outcome.ok) {
       call.fail(call.giveUp ?? writeFailure(outcome.code, call.ops, outcome.opIndex));
     } else if (call.giveUp !== null && outcome.replies.length === 0) {
+      reached("skipped_write_answered");
       call.fail(call.giveUp);
     } else {
       call.succeed(outcome.zxid, outcome.replies);
@@ -170,12 +182,16 @@ export class RequestTable {
   onReadReply(message: ReadReplyMessage): void {
     const { cxid, reply } = message;
     const call = this.#reads.get(cxid);
-    if (call === undefined) return;
+    if (call === undefined) {
+      reached("read_answered_twice");
+      return;
+    }
     this.#reads.delete(cxid);
     this.#readBytes -= call.bytes;
     this.#wakeIfWaiting();
     if (call.isSettled) return;
     if (call.afterSeq > this.#writes.ackedSeq) {
+      reached("read_overtook_refused_write");
       // A write sent before it was refused meanwhile: this answer does not show that write.
       this.#readsAgain.push(call);
       this.#ports.wake();
@@ -195,10 +211,12 @@ export class RequestTable {
     const call = this.#writes.rewind(fromSeq);
     if (call === null) return;
     if (!isPassing(code) && call.giveUp === null) {
+      reached("write_can_never_be_taken");
       call.giveUp = writeFailure(code, call.ops, -1);
       this.#ports.wake();
       return;
     }
+    reached("writes_refused_for_now");
     this.#refusal = { fromSeq, code };
     this.#endHold();
     const askedMs = Math.min(Math.max(0, retryAfterMs), RETRY_AFTER_MAX_MS);
@@ -229,14 +247,21 @@ export class RequestTable {
     call.ticket = null;
     const isWrite = call.kind === "write";
     const outcomeUnknown = isWrite && call.writeSeq !== 0;
+    if (outcomeUnknown) reached("write_given_up_with_unknown_outcome");
     const isHeld = outcomeUnknown && !call.isExposed && this.#writes.isUnsent(call.writeSeq);
     const path = isWrite ? call.ops[0]?.path : "path" in call.query ? call.query.path : undefined;
     const reason = cause ?? this.#refusalError() ?? this.#ports.trouble();
     const error = abandonment(code, { outcomeUnknown, cause: reason, path });
-    if (isHeld) call.giveUp ??= error;
+    if (isHeld) {
+      reached("refused_write_given_up");
+      call.giveUp ??= error;
+    }
     call.fail(error);
     const isQueued = isWrite ? call.writeSeq === 0 : call.cxid === 0;
-    if (isQueued) this.#queue.leave(call);
+    if (isQueued) {
+      reached("unsent_call_given_up");
+      this.#queue.leave(call);
+    }
   }
 
   #refusalError(): QuorateError | undefined {
@@ -278,7 +303,10 @@ export class RequestTable {
 
   #flushQueue(send: Send): void {
     for (let call = this.#queue.peek(); call !== null; call = this.#queue.peek()) {
-      if (!this.#hasRoom(call.kind === "write" ? call.windowBytes : call.bytes)) return;
+      if (!this.#hasRoom(call.kind === "write" ? call.windowBytes : call.bytes)) {
+        reached("call_waits_for_room_in_the_window");
+        return;
+      }
       this.#queue.shift(call);
       if (call.kind === "read") {
         this.#sendRead(call, this.#writes.sentSeq, send);
@@ -297,6 +325,7 @@ export class RequestTable {
     if (call.giveUp === null) {
       send({ kind: "write", writeSeq, ackedSeq, ops: call.ops }, call.bytes);
     } else {
+      reached("write_skipped");
       send({ kind: "skip", writeSeq, ackedSeq }, call.bytes);
     }
   }

@@ -1,3 +1,4 @@
+import { reached } from "./points.ts";
 import type { ClientRandom } from "./ports.ts";
 
 /** Addresses kept at most, given and learned together. */
@@ -50,6 +51,8 @@ export class ServerList {
   /** The service names its members; what is no address is ignored, members of before are forgotten. */
   learn(servers: readonly string[]): void {
     const named = new Set(servers.map((server) => parseServer(server)?.hostPort.toLowerCase()));
+    if (this.#entries.some(({ isGiven, key }) => !isGiven && !named.has(key)))
+      reached("learned_members_forgotten");
     this.#entries = this.#entries.filter(({ isGiven, key }) => isGiven || named.has(key));
     for (const server of servers) this.#add(server, false);
   }

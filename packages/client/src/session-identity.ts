@@ -7,6 +7,7 @@ import {
 import type { Welcome } from "./connector.ts";
 import { QuorateError } from "./errors.ts";
 import { Liveness } from "./liveness.ts";
+import { reached } from "./points.ts";
 import type { ClientClock, ClientPorts } from "./ports.ts";
 import type { SessionOptions } from "./session-phase.ts";
 import { SessionSecret } from "./session-secret.ts";
@@ -75,7 +76,9 @@ export class SessionIdentity {
     const known = this.#known;
     if (welcome.protocolVersion !== PROTOCOL_VERSION) return false;
     if (known === null) {
-      return this.#clock.nowMs() < Liveness.deadlineOf(this.askedMs, welcome.timeoutMs);
+      if (this.#clock.nowMs() < Liveness.deadlineOf(this.askedMs, welcome.timeoutMs)) return true;
+      reached("first_welcome_too_late");
+      return false;
     }
     return (
       known.session === welcome.session &&

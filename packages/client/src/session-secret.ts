@@ -1,4 +1,5 @@
 import { PROTOCOL_LIMITS } from "@quorate/kv-store/protocol";
+import { reached } from "./points.ts";
 import type { ClientPorts } from "./ports.ts";
 
 /** Part of the session timeout for which a session is asked for under one secret. */
@@ -35,7 +36,10 @@ export class SessionSecret {
   /** A hello that asks for a session leaves now. */
   ask(): void {
     const now = this.#ports.clock.nowMs();
-    if (this.#askedMs !== null && now - this.#askedMs > this.#timeoutMs * ASKING_PART) this.renew();
+    if (this.#askedMs !== null && now - this.#askedMs > this.#timeoutMs * ASKING_PART) {
+      reached("opening_took_so_long_that_it_began_anew");
+      this.renew();
+    }
     this.#askedMs ??= now;
   }
 

@@ -2,6 +2,7 @@ import type { CallOptions, SessionState } from "./api.ts";
 import { AsyncQueue } from "./async-queue.ts";
 import { checkCallOptions, type CancellationTicket, type Cancellations } from "./cancellations.ts";
 import { abandonment } from "./failure.ts";
+import { reached } from "./points.ts";
 
 /** States that wait for a listener; one that reads none for that long gets the newest. */
 const BUFFER = { countMax: 64, bytesMax: 64 };
@@ -32,6 +33,7 @@ export class SessionStates {
     this.#current = state;
     for (const queue of this.#followers.keys()) {
       if (!queue.push(state, 1)) {
+        reached("states_not_followed_in_time");
         queue.clear();
         queue.push(state, 1);
       }

@@ -18,6 +18,7 @@ import { QuorateError } from "./errors.ts";
 import { endOf } from "./failure.ts";
 import { endsSession, isBlame, type Goodbye } from "./goodbye.ts";
 import { Liveness } from "./liveness.ts";
+import { reached } from "./points.ts";
 import type { ClientPorts } from "./ports.ts";
 import { Contenders } from "./recipes/contenders.ts";
 import type { RecipeHost } from "./recipes/recipe-host.ts";
@@ -178,10 +179,12 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
 
   onWelcome(connection: Connection, welcome: Welcome, rest: readonly ServerMessage[]): void {
     if (this.#phase.kind === "suspended" && this.checkEnd() !== null) {
+      reached("welcomed_after_the_deadline");
       connection.close();
       return;
     }
     if (!this.#identity.accepts(welcome)) {
+      reached("welcome_of_another_session");
       connection.close();
       this.#connector.start(connection.server);
       return;
@@ -192,6 +195,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     connection.adopt(this);
     if (this.#phase.kind === "closing") {
       this.#phase.connection = connection;
+      reached("reconnected_to_close_the_session");
       this.#sendClose(connection);
       return;
     }
@@ -214,7 +218,10 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
 
   onMessages(connection: Connection, messages: readonly ServerMessage[]): void {
     // After a pause of this process the deadline may have passed: then no message may make a lock look held.
-    if (this.checkEnd() !== null && this.#phase.kind !== "closing") return;
+    if (this.checkEnd() !== null && this.#phase.kind !== "closing") {
+      reached("answer_after_the_deadline");
+      return;
+    }
     for (const message of messages) {
       if (connection.isOver) return;
       if (this.#phase.kind === "closing") this.#onClosingMessage(message);
@@ -225,6 +232,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   onEnd(connection: Connection, reason: string): void {
     if (this.#phase.kind === "closing") {
       this.#phase.connection = null;
+      reached("lost_connection_while_closing");
       this.#connector.start(connection.server);
     } else {
       this.#drop(reason);
@@ -246,6 +254,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
         if (message.outcome.ok || message.outcome.code !== "SESSION_EXPIRED") {
           this.#requests.onWriteReply(message);
         } else {
+          reached("write_answered_session_expired");
           this.#expire("the service says so");
         }
         return;
@@ -274,14 +283,19 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
         this.#watches.onAnswer(message);
         return;
       case "refused":
-        if (message.code === "SESSION_EXPIRED") this.#expire("the service says so");
-        else this.#requests.onRefused(message);
+        if (message.code === "SESSION_EXPIRED") {
+          reached("write_refused_session_expired");
+          this.#expire("the service says so");
+        } else {
+          this.#requests.onRefused(message);
+        }
         return;
       case "goodbye":
         connection.close();
         this.#onGoodbye(message);
         return;
       case "servers":
+        reached("members_learned_while_connected");
         this.#options.servers.learn(message.servers);
         return;
       case "watchRemoved":
@@ -311,6 +325,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
 
   #onGoodbye(goodbye: Goodbye): void {
     const { code, message } = goodbye;
+    if (code === "SESSION_MOVED") reached("attached_on_another_connection");
+    if (code === "NOT_READY") reached("sent_away_as_not_ready");
     const isOver = endsSession(goodbye);
     if (isBlame(goodbye)) this.#blames += 1;
     if (this.#phase.kind === "closing") {
@@ -320,6 +336,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       else if (connection !== null) this.onEnd(connection, message);
       return;
     }
+    if (!isOver && this.#blames >= BLAMES_MAX) reached("session_given_up_after_blames");
     if (isOver || this.#blames >= BLAMES_MAX) {
       const cause = code === "SESSION_EXPIRED" ? undefined : new QuorateError(code, message);
       this.#expire(message, cause);
@@ -333,12 +350,16 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     const { code, message, fatal, protocolVersion } = goodbye;
     if (code === "SESSION_EXPIRED") {
       // An earlier welcome was lost and its session has ended since: another one, then.
+      reached("opened_session_had_ended");
       this.#identity.renew();
       return true;
     }
     if (code === "UNSUPPORTED_VERSION") {
       // While an ensemble is upgraded node by node another server may still speak, or speak already, as this client does.
-      if (this.#failures.noteForeign(server) < this.#options.servers.count) return true;
+      if (this.#failures.noteForeign(server) < this.#options.servers.count) {
+        reached("other_version_at_one_of_the_servers");
+        return true;
+      }
       const text = `the server speaks protocol version ${protocolVersion}, this client ${PROTOCOL_VERSION}`;
       this.#finish("closed", new QuorateError(code, text));
       return false;
@@ -355,6 +376,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     connection.close();
     this.#phase = { kind: "suspended" };
     this.#failures.note(connection.server, reason);
+    reached("session_suspended");
     this.#requests.detach();
     this.#watches.detach();
     if (this.checkEnd() !== null) return;
@@ -365,6 +387,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   }
 
   #expire(text: string, cause?: QuorateError): void {
+    reached("session_expired_at_the_client");
     this.#finish("expired", new QuorateError("SESSION_EXPIRED", text, { cause }));
   }
 

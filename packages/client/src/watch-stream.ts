@@ -4,6 +4,7 @@ import type { CancellationTicket, OnAbandoned } from "./cancellations.ts";
 import { textBytes } from "./checked-op.ts";
 import { QuorateError } from "./errors.ts";
 import { abandonment } from "./failure.ts";
+import { reached } from "./points.ts";
 import type { RecipeHost } from "./recipes/recipe-host.ts";
 import type { WatchRecord, WatchSink, WatchSpec } from "./watches.ts";
 
@@ -75,6 +76,7 @@ export class WatchStream implements Watch, WatchSink {
     const bytes = NOTICE_BYTES + data + (hasEvent ? textBytes(notice.path) : 0);
     const { zxid } = notice;
     if (zxid <= this.#lostZxid || this.#queue.push(notice, bytes)) return;
+    reached("watch_not_read_overflowed");
     this.#lostZxid = zxid;
     this.#queue.clear();
     this.#queue.push({ type: "lost", oldestZxid: zxid, zxid }, NOTICE_BYTES);

@@ -11,6 +11,7 @@ import type { WatchNotice } from "./api.ts";
 import { ownedBytes, textBytes } from "./checked-op.ts";
 import type { QuorateError } from "./errors.ts";
 import { readFailure } from "./failure.ts";
+import { reached } from "./points.ts";
 import type { Send } from "./request-table.ts";
 
 type EventsMessage = Extract<ServerMessage, { readonly kind: "events" }>;
@@ -102,7 +103,10 @@ export class Watches {
   /** A new connection: every watch resumes on it. */
   attach(send: Send): void {
     this.#send = send;
-    for (const record of this.#records.values()) this.#ask(record, send);
+    for (const record of this.#records.values()) {
+      if (record.isAdded) reached("watch_resumed_on_new_connection");
+      this.#ask(record, send);
+    }
   }
 
   detach(): void {
@@ -112,7 +116,10 @@ export class Watches {
 
   onAnswer(message: WatchMessage): void {
     const record = this.#records.get(message.watchId);
-    if (record === undefined) return;
+    if (record === undefined) {
+      reached("answer_for_removed_watch");
+      return;
+    }
     if (message.kind === "watchRefused") {
       this.#refuse(record, message.code);
       return;
@@ -121,6 +128,7 @@ export class Watches {
     const isFirst = !record.isAdded;
     record.isAdded = true;
     if (message.kind === "watchLost") {
+      reached("watch_told_that_it_lost_events");
       const { oldestZxid, zxid } = message;
       record.deliveredZxid = laterOf(record.deliveredZxid, zxid);
       record.resumeZxid = zxid;
@@ -137,7 +145,9 @@ export class Watches {
     for (const { watchIds, event } of message.events) {
       for (const watchId of watchIds) {
         const record = this.#records.get(watchId);
-        if (record !== undefined && this.#isNew(record, message.zxid)) this.#deliver(record, event);
+        if (record === undefined) reached("event_for_removed_watch");
+        else if (this.#isNew(record, message.zxid)) this.#deliver(record, event);
+        else reached("repeated_event_dropped");
       }
     }
   }

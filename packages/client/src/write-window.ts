@@ -1,5 +1,6 @@
 import { PROTOCOL_LIMITS, writeSeq, type WriteSeq } from "@quorate/kv-store/protocol";
 import type { PendingWrite } from "./call.ts";
+import { reached } from "./points.ts";
 
 /** A power of two, so that a number's slot is a mask away. */
 const SLOTS = PROTOCOL_LIMITS.outstandingMax;
@@ -82,7 +83,9 @@ export class WriteWindow {
   rewindAll(): void {
     for (let seq = this.#acked + 1; seq < this.#cursor; seq += 1) {
       const call = this.#slots[seq & MASK];
-      if (call !== undefined) call.isExposed = true;
+      if (call === undefined) continue;
+      reached("write_sent_again_after_reconnect");
+      call.isExposed = true;
     }
     this.#cursor = this.#acked + 1;
   }

@@ -2,6 +2,7 @@ import type { ApplyOutcome, ApplyResult } from "./apply-outcome.ts";
 import { unchanged } from "./apply-write.ts";
 import { assert } from "./assert.ts";
 import type { AttachInfo, Command } from "./command.ts";
+import { reached } from "./points.ts";
 import { PROTOCOL_LIMITS, type SessionId, sessionId, type Zxid } from "./protocol/index.ts";
 import { hashAttach, makeSession, sessionBytes, sumSession, type Session } from "./session.ts";
 import type { EntryHead, Transaction } from "./transaction.ts";
@@ -25,10 +26,14 @@ export function applyOpenSession(
   const { zxid } = head;
   const { verifier, attach } = command;
   const living = state.sessions.withVerifier(verifier);
-  if (living !== undefined) return attachTo(state, zxid, living, command);
+  if (living !== undefined) {
+    reached("session_opening_repeated");
+    return attachTo(state, zxid, living, command);
+  }
   const bytes = sessionBytes(attach);
   const { sessionsMax, bytesMax } = state.limits;
   if (state.sessions.size >= sessionsMax || state.bytes + bytes > bytesMax) {
+    reached("session_refused_tree_full");
     return unchanged(zxid, {
       kind: "attachRefused",
       session: 0,
@@ -64,6 +69,7 @@ export function applyAttach(
 ): ApplyOutcome {
   const session = state.sessions.get(command.session);
   if (session === undefined || !isEqual(session.verifier, command.verifier)) {
+    reached("attach_refused_session_gone");
     return unchanged(head.zxid, {
       kind: "attachRefused",
       session: command.session,
@@ -81,6 +87,7 @@ export function applyCloseSession(
   id: SessionId,
 ): ApplyOutcome {
   const session = transaction.state.sessions.get(id);
+  if (session === undefined) reached("session_closed_twice");
   const ending = session === undefined ? [] : [session];
   return endSessions(transaction, head, { ending, author: id, cause: "client" });
 }
@@ -98,10 +105,20 @@ export function applyExpireSessions(
   if (head.term === command.term) {
     for (const id of command.sessions.slice(0, EXPIRED_MAX)) {
       const session = transaction.state.sessions.get(id);
-      if (session === undefined || session.lastActZxid > command.basis) continue;
+      if (session === undefined) {
+        reached("expiry_of_session_already_gone");
+        continue;
+      }
+      if (session.lastActZxid > command.basis) {
+        reached("expiry_spared_session_that_acted");
+        continue;
+      }
       if (!ending.includes(session)) ending.push(session);
     }
+  } else {
+    reached("expiry_of_other_term_ignored");
   }
+  if (ending.length > 1) reached("several_sessions_expired_at_once");
   assert(ending.length <= EXPIRED_MAX, "expiry_bounded");
   return endSessions(transaction, head, { ending, author: NO_AUTHOR, cause: "expired" });
 }
@@ -118,6 +135,7 @@ function attachTo(
   state.bytes += sessionBytes(command.attach) - sessionBytes(session.attach);
   session.epoch += 1;
   session.timeoutMs = clampTimeout(command.timeoutMs);
+  if (session.attach.node !== command.attach.node) reached("session_moved_to_other_node");
   session.attach = copyAttach(command.attach);
   session.attachZxid = zxid;
   session.lastActZxid = zxid;
@@ -158,6 +176,7 @@ function endSessions(
     for (const path of deepestFirst(session.ephemerals)) {
       const node = state.nodes.get(path);
       assert(node !== undefined, "listed_ephemeral_exists", () => path);
+      reached("ephemeral_ended_with_its_session");
       transaction.remove(node);
     }
     assert(session.ephemerals.size === 0, "no_ephemeral_outlives_its_session");
@@ -167,6 +186,7 @@ function endSessions(
     state.sessions.delete(session);
     state.digest.subtract(session.sumA, session.sumB);
     state.bytes -= sessionBytes(session.attach);
+    if (session.window.count > 0) reached("session_ended_with_unacknowledged_replies");
     state.replyCount -= session.window.count;
     state.bytes -= session.window.forget(session.lastWriteSeq, state.digest);
   }
@@ -186,7 +206,11 @@ function deepestFirst(paths: Iterable<string>): readonly string[] {
 function clampTimeout(timeoutMs: number): number {
   const { sessionTimeoutMinMs, sessionTimeoutMaxMs } = PROTOCOL_LIMITS;
   // Written so that what is no number at all gives the least.
-  if (!(timeoutMs > sessionTimeoutMinMs)) return sessionTimeoutMinMs;
+  if (!(timeoutMs > sessionTimeoutMinMs)) {
+    reached("session_timeout_raised");
+    return sessionTimeoutMinMs;
+  }
+  if (timeoutMs > sessionTimeoutMaxMs) reached("session_timeout_lowered");
   const clamped = Math.min(Math.floor(timeoutMs), sessionTimeoutMaxMs);
   assert(clamped >= sessionTimeoutMinMs, "session_timeout_bounded");
   return clamped;

@@ -2,6 +2,7 @@ import type { ApplyOutcome, ApplyResult, Change, Grant } from "./apply-outcome.t
 import { assert } from "./assert.ts";
 import type { Command } from "./command.ts";
 import { applyOp } from "./ops/op.ts";
+import { reached } from "./points.ts";
 import {
   type ErrorCode,
   PROTOCOL_LIMITS,
@@ -39,17 +40,23 @@ export function applyWrite(
   const { zxid } = head;
   const { writeSeq } = command;
   const session = transaction.state.sessions.get(command.session);
-  if (session === undefined) return refused(zxid, command, "SESSION_EXPIRED");
+  if (session === undefined) {
+    reached("write_of_session_gone");
+    return refused(zxid, command, "SESSION_EXPIRED");
+  }
   if (command.epoch !== 0 && command.epoch < session.epoch) {
+    reached("write_of_connection_before");
     return refused(zxid, command, "SESSION_MOVED");
   }
   if (writeSeq <= session.lastWriteSeq) return repeated(transaction, head, session, command);
   const lastWriteSeq = session.lastWriteSeq;
   if (writeSeq !== lastWriteSeq + 1) {
+    reached("write_after_gap_skipped");
     return skipped(zxid, command, { reason: "gap", lastWriteSeq });
   }
   const ackedSeq = ackedSeqOf(session, command);
   if (isWindowFull(session, ackedSeq)) {
+    reached("write_skipped_window_full");
     return skipped(zxid, command, { reason: "windowFull", lastWriteSeq });
   }
   const outcome = runOps(transaction, head, command);
@@ -91,7 +98,11 @@ function repeated(
   const { writeSeq } = command;
   const remembered = session.window.get(writeSeq);
   assert(writeSeq <= session.lastWriteSeq, "repeat_of_what_was_written");
-  if (remembered === undefined) return refused(head.zxid, command, "BAD_ARGUMENTS");
+  if (remembered === undefined) {
+    reached("repeat_of_acknowledged_write");
+    return refused(head.zxid, command, "BAD_ARGUMENTS");
+  }
+  reached("reply_from_window");
   const { dirtySessions, digest, hasher } = transaction.state;
   dirtySessions.touch(session);
   digest.subtract(session.sumA, session.sumB);
@@ -110,6 +121,7 @@ function repeated(
 
 /** Never beyond what was answered, and never back. */
 function ackedSeqOf(session: Session, command: WriteCommand): WriteSeq | 0 {
+  if (command.ackedSeq > session.lastWriteSeq) reached("acknowledged_more_than_written");
   const claimed = command.ackedSeq > session.lastWriteSeq ? session.lastWriteSeq : command.ackedSeq;
   const acked = claimed > session.ackedSeq ? claimed : session.ackedSeq;
   assert(acked >= session.ackedSeq, "acked_never_back");
@@ -121,7 +133,9 @@ function isWindowFull(session: Session, ackedSeq: WriteSeq | 0): boolean {
   if (session.lastWriteSeq - ackedSeq >= PROTOCOL_LIMITS.outstandingMax) return true;
   const { window } = session;
   if (window.bytes < PROTOCOL_LIMITS.outstandingBytesMax) return false;
-  return window.bytesAfter(ackedSeq) >= PROTOCOL_LIMITS.outstandingBytesMax;
+  const isFull = window.bytesAfter(ackedSeq) >= PROTOCOL_LIMITS.outstandingBytesMax;
+  if (isFull) reached("window_full_of_bytes");
+  return isFull;
 }
 
 /** Leaves the transaction open where there is something to commit. */
@@ -129,9 +143,14 @@ function runOps(transaction: Transaction, head: EntryHead, command: WriteCommand
   const { zxid } = head;
   const { ops, session } = command;
   const first = ops[0];
-  if (first === undefined) return { ok: true, zxid, replies: NO_REPLIES };
-  if (ops.length > PROTOCOL_LIMITS.opsMax)
+  if (first === undefined) {
+    reached("write_without_ops");
+    return { ok: true, zxid, replies: NO_REPLIES };
+  }
+  if (ops.length > PROTOCOL_LIMITS.opsMax) {
+    reached("write_of_too_many_ops");
     return { ok: false, zxid, code: "TOO_LARGE", opIndex: -1 };
+  }
   transaction.begin(head, session, ops.length > 1);
   const reply = applyOp(transaction, first);
   if (typeof reply === "string") return failed(transaction, reply, 0);
@@ -147,6 +166,7 @@ function runOps(transaction: Transaction, head: EntryHead, command: WriteCommand
 }
 
 function failed(transaction: Transaction, code: ErrorCode, opIndex: number): WriteOutcome {
+  if (opIndex > 0) reached("multi_undone_after_earlier_ops");
   transaction.rollBack();
   assert(!transaction.isOpen, "rolled_back_whole");
   return { ok: false, zxid: transaction.zxid, code, opIndex };

@@ -2,6 +2,7 @@ import type { Change } from "./apply-outcome.ts";
 import { assert } from "./assert.ts";
 import type { ChangePiece, NewChangePiece } from "./change-piece.ts";
 import { ChangeStore } from "./change-store.ts";
+import { reached } from "./points.ts";
 import type { Zxid } from "./protocol/index.ts";
 
 /** Changes after a revision, or how far back they reach. */
@@ -98,6 +99,7 @@ export class ChangeLog {
   /** Takes back a record of the image, ascending, before anything else is appended. */
   restore(piece: NewChangePiece): void {
     assert(piece.afterZxid === this.#newestZxid, "restored_without_gaps");
+    reached("changes_restored_from_image");
     let revision: Change[] = [];
     for (const change of piece.changes) {
       if (revision.length > 0 && revision[0]?.zxid !== change.zxid) {
@@ -112,7 +114,10 @@ export class ChangeLog {
 
   /** Every change of a revision above `zxid`, in order; the iterable is only good until the next apply. */
   since(zxid: Zxid | 0): ChangesSince {
-    if (zxid < this.#oldestZxid) return { ok: false, oldestZxid: this.#oldestZxid };
+    if (zxid < this.#oldestZxid) {
+      reached("changes_asked_for_are_gone");
+      return { ok: false, oldestZxid: this.#oldestZxid };
+    }
     const start = this.#indexAfter(zxid);
     assert(start <= this.#changes.length, "change_range_in_log");
     return { ok: true, changes: this.#changes.range(start, this.#changes.length) };
@@ -123,6 +128,8 @@ export class ChangeLog {
     const cut = this.#zxidBefore(this.#firstImaged());
     const kept = this.#imaged.filter(({ lastZxid }) => lastZxid > cut);
     const fallen = this.#imaged.filter(({ lastZxid }) => lastZxid <= cut);
+    if (this.#stale.length > 0) reached("changes_of_abandoned_checkpoint_removed");
+    if (fallen.length > 0) reached("changes_fell_out_of_the_image");
     const added = this.#pieces(this.#indexAfter(kept.at(-1)?.lastZxid ?? cut));
     const pieces = [...kept, ...added];
     this.#frozen = {
@@ -148,6 +155,7 @@ export class ChangeLog {
   abandon(): void {
     const delta = this.#frozen;
     assert(delta !== null, "abandoned_while_frozen");
+    reached("change_log_checkpoint_abandoned");
     this.#stale = [...this.#stale, ...this.#imaged, ...delta.added.map(withoutChanges)];
     this.#imaged = [];
     this.#frozen = null;
@@ -174,7 +182,10 @@ export class ChangeLog {
     let bytes = 0;
     while (first > 0 && length - first < imagedCountMax) {
       bytes += this.#changes.countedBytesAt(first - 1);
-      if (bytes > imagedBytesMax) break;
+      if (bytes > imagedBytesMax) {
+        reached("imaged_changes_bounded_by_bytes");
+        break;
+      }
       first -= 1;
     }
     assert(first >= 0 && length - first <= imagedCountMax, "imaged_changes_bounded");
@@ -204,7 +215,10 @@ export class ChangeLog {
     while (end < length) {
       const next = this.#indexAfter(this.#changes.zxidAt(end));
       for (let at = end; at < next; at += 1) bytes += this.#changes.countedBytesAt(at);
-      if (end > index && bytes > PIECE_BYTES_MAX) break;
+      if (end > index && bytes > PIECE_BYTES_MAX) {
+        reached("changes_split_into_pieces");
+        break;
+      }
       end = next;
     }
     assert(end > index, "piece_not_empty");

@@ -1,5 +1,6 @@
 import type { Change } from "./apply-outcome.ts";
 import { assert } from "./assert.ts";
+import { reached } from "./points.ts";
 import { type SessionId, sessionId, type Stat, type Zxid, zxid } from "./protocol/index.ts";
 
 /** Changes of one chunk. */
@@ -87,6 +88,7 @@ export class ChangeStore {
     if (this.#head < CHUNK_CHANGES) return;
     const chunk = this.#chunks.shift();
     this.#head = 0;
+    if (chunk?.isLent === true) reached("lent_changes_outlived_their_log");
     if (chunk !== undefined && !chunk.isLent) this.#spare = chunk;
   }
 
@@ -114,6 +116,7 @@ export class ChangeStore {
   #takeChunk(): Chunk {
     const chunk = this.#spare;
     if (chunk === null) return newChunk();
+    reached("changes_memory_used_again");
     this.#spare = null;
     chunk.paths.length = 0;
     chunk.shared.length = 0;
@@ -184,6 +187,7 @@ function putBytes(chunk: Chunk, at: number, data: Uint8Array): void {
     return;
   }
   if (chunk.used + length > ARENA_BYTES) {
+    reached("changes_data_beyond_one_arena");
     chunk.arena += 1;
     chunk.used = 0;
     if (chunk.arena === chunk.arenas.length) chunk.arenas.push(new Uint8Array(ARENA_BYTES));

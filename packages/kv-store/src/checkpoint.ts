@@ -9,6 +9,7 @@ import {
   type ImageMeta,
 } from "./image-codec.ts";
 import { changesKey, META_KEY, replyKey, sessionKey, znodeKey } from "./image-keys.ts";
+import { reached } from "./points.ts";
 import { type WriteSeq, writeSeq, type Zxid } from "./protocol/index.ts";
 import { ValueWriter } from "./protocol/value-writer.ts";
 import type { Session, SessionImage } from "./session.ts";
@@ -106,6 +107,7 @@ class StateCheckpoint implements Checkpoint {
     assert(this.#state.isFrozen, "abandoned_while_frozen");
     this.#phase = "ended";
     for (const { session, ackedSeq, lastSeq } of this.#ranges) {
+      reached("replies_of_abandoned_checkpoint_written_again");
       session.imagedAcked = ackedSeq;
       session.imagedLast = lastSeq;
     }
@@ -148,10 +150,12 @@ class StateCheckpoint implements Checkpoint {
     const goneUpTo = image === null ? imagedLast : Math.min(image.ackedSeq, imagedLast);
     yield { key: sessionKey(id), value: image === null ? null : encodeSession(image) };
     for (let seq = imagedAcked + 1; seq <= goneUpTo; seq += 1) {
+      reached("acknowledged_reply_left_the_image");
       yield { key: replyKey(id, writeSeq(seq)), value: null };
     }
     for (const { writeSeq, outcome } of image?.replies ?? []) {
       if (writeSeq > imagedLast) {
+        reached("unacknowledged_reply_in_the_image");
         yield { key: replyKey(id, writeSeq), value: encodeReply(this.#writer, outcome) };
       }
     }

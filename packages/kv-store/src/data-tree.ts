@@ -12,6 +12,7 @@ import { beginCheckpoint, type Checkpoint } from "./checkpoint.ts";
 import type { Command, CommandStamp } from "./command.ts";
 import { DIGEST_DIGITS } from "./digest.ts";
 import type { TreeLimits } from "./limits.ts";
+import { reached } from "./points.ts";
 import type { Query, QueryReply, Result, SessionId, Zxid } from "./protocol/index.ts";
 import { answer } from "./queries.ts";
 import { recomputedSum } from "./recompute-digest.ts";
@@ -157,7 +158,11 @@ export class DataTree {
 
   #advanceClock(clockMs: number): void {
     const before = this.#state.clockMs;
-    if (!(clockMs > before)) return;
+    if (!(clockMs > before)) {
+      if (clockMs < before) reached("replicated_clock_held_back");
+      return;
+    }
+    if (clockMs - before > CLOCK_STEP_MAX_MS) reached("replicated_clock_step_bounded");
     this.#state.clockMs = Math.min(Math.floor(clockMs), before + CLOCK_STEP_MAX_MS);
     assert(this.#state.clockMs >= before, "clock_never_back");
   }

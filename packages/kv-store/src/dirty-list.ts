@@ -1,4 +1,5 @@
 import { assert } from "./assert.ts";
+import { reached } from "./points.ts";
 
 /** Says that an item is not as the image has it. `Image` is what the image holds of one. */
 export interface Mark<Item, Image> {
@@ -45,6 +46,7 @@ export class DirtyList<Item extends Markable<Item, Image>, Image> {
     const mark = item.mark;
     if (mark !== null) {
       if (mark.generation === this.#generation) return;
+      reached("changed_while_checkpoint_under_way");
       assert(mark.preImage === null, "pre_image_saved_once");
       mark.preImage = this.#capture(item);
     }
@@ -63,10 +65,14 @@ export class DirtyList<Item extends Markable<Item, Image>, Image> {
     const mark = item.mark;
     assert(mark !== null && mark.generation === this.#generation, "touched_before_removed");
     if (mark.isImaged) return;
+    reached("gone_before_any_checkpoint");
     this.#marks[mark.index] = null;
     item.mark = null;
     this.#holes += 1;
-    if (this.#holes > 1024 && this.#holes * 2 > this.#marks.length) this.#compact();
+    if (this.#holes > 1024 && this.#holes * 2 > this.#marks.length) {
+      reached("dirty_list_compacted");
+      this.#compact();
+    }
   }
 
   freeze(): void {
@@ -87,8 +93,12 @@ export class DirtyList<Item extends Markable<Item, Image>, Image> {
       this.#drained += 1;
       if (mark === null) continue;
       const item = mark.item;
-      if (item.mark !== mark) return { item, image: mark.preImage };
+      if (item.mark !== mark) {
+        reached("checkpoint_wrote_state_of_its_revision");
+        return { item, image: mark.preImage };
+      }
       item.mark = null;
+      if (item.isRemoved) reached("checkpoint_took_item_out_of_image");
       return { item, image: item.isRemoved ? null : this.#capture(item) };
     }
     return null;
@@ -104,10 +114,15 @@ export class DirtyList<Item extends Markable<Item, Image>, Image> {
   abandon(): void {
     const frozen = this.#frozen;
     assert(frozen !== null, "abandoned_while_frozen");
+    reached("checkpoint_abandoned");
     const kept: (Mark<Item, Image> | null)[] = [];
     for (const mark of frozen) {
       // An item that changed since has a mark in the current list already.
-      if (mark === null || (mark.item.mark !== null && mark.item.mark !== mark)) continue;
+      if (mark === null) continue;
+      if (mark.item.mark !== null && mark.item.mark !== mark) {
+        reached("abandoned_item_had_changed_again");
+        continue;
+      }
       mark.item.mark = mark;
       mark.preImage = null;
       kept.push(mark);

@@ -1,5 +1,6 @@
 import { assert, unreachable } from "./assert.ts";
 import { contenderOf, holderOf } from "./lock-directory.ts";
+import { reached } from "./points.ts";
 import {
   type ErrorCode,
   type FencingToken,
@@ -119,6 +120,7 @@ function contender(state: TreeState, path: string, token: FencingToken): Result<
     assert(node.stat.ephemeralOwner !== 0, "contenders_are_ephemeral");
     return success({ kind: "contender", state: isHolder ? "held" : "waiting" });
   }
+  reached("contender_asked_for_is_gone");
   const code = state.nodes.has(path) ? "NO_NODE" : whyUnreadable(path);
   return code === "NO_NODE" ? success({ kind: "contender", state: "gone" }) : failure(code);
 }

@@ -1,5 +1,6 @@
 import type { Change, Grant } from "./apply-outcome.ts";
 import { assert } from "./assert.ts";
+import { reached } from "./points.ts";
 import { fencingToken, type SessionId, type Stat, type Zxid, zxid } from "./protocol/index.ts";
 import { SortedNames } from "./sorted-names.ts";
 import type { TreeState } from "./tree-state.ts";
@@ -157,6 +158,7 @@ export class Transaction {
     assert(parent !== null, "root_stays");
     assert(node.stat.childCount === 0, "removed_childless");
     if (parent.contenderFormat !== null && !this.#handOvers.has(parent)) {
+      reached("contender_left_its_lock");
       this.#handOvers.set(parent, parent.children?.first);
     }
     this.#prepare(node);
@@ -239,7 +241,8 @@ export class Transaction {
       node.isFresh = false;
       if (!wasFresh) digest.subtract(node.sumA, node.sumB);
       if (node.isRemoved) {
-        if (!wasFresh) dirtyNodes.remove(node);
+        if (wasFresh) reached("created_and_deleted_in_one_write");
+        else dirtyNodes.remove(node);
         continue;
       }
       sumZnode(hasher, node);
@@ -275,6 +278,7 @@ export class Transaction {
     switch (step.kind) {
       case "restore": {
         const hadOtherData = node.data !== step.image.data;
+        if (hadOtherData) reached("set_undone");
         node.data = step.image.data;
         node.stat = step.image.stat;
         node.created = step.image.created;
@@ -283,11 +287,13 @@ export class Transaction {
         return;
       }
       case "create":
+        reached("create_undone");
         assert(node.parent !== null, "created_below_parent");
         node.isRemoved = true;
         this.#unlink(node, node.parent);
         return;
       case "remove":
+        reached("delete_undone");
         assert(node.parent !== null, "removed_below_parent");
         node.isRemoved = false;
         this.#link(node, node.parent);
@@ -337,11 +343,22 @@ export class Transaction {
     const grants: Grant[] = [];
     for (const [directory, before] of this.#handOvers) {
       const first = directory.isRemoved ? undefined : directory.children?.first;
-      if (first === undefined || first === before) continue;
+      if (first === undefined) {
+        reached("lock_left_to_nobody");
+        continue;
+      }
+      if (first === before) {
+        reached("waiting_contender_left");
+        continue;
+      }
       const holder = this.#state.nodes.get(first);
       assert(holder !== undefined, "holder_exists");
       const acquired = this.#acquired.get(directory.path);
-      if (acquired?.contender === holder && acquired.held) continue;
+      if (acquired?.contender === holder && acquired.held) {
+        reached("lock_released_and_acquired_in_one_write");
+        continue;
+      }
+      reached("lock_passed_on");
       const session = holder.stat.ephemeralOwner;
       assert(session !== 0, "contenders_are_ephemeral");
       const token = fencingToken(holder.stat.czxid);
@@ -354,7 +371,10 @@ export class Transaction {
     this.#isOpen = false;
     this.#undo = null;
     // What a large write touched must not be held by it.
-    if (this.#touchedCount > 64) this.#touched.length = 0;
+    if (this.#touchedCount > 64) {
+      reached("large_write_let_go");
+      this.#touched.length = 0;
+    }
     this.#touchedCount = 0;
     if (this.#acquired.size > 0) this.#acquired.clear();
     if (this.#handOvers.size > 0) this.#handOvers.clear();

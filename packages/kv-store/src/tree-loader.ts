@@ -13,6 +13,7 @@ import {
 import { ImageError, type ImageErrorCode } from "./image-error.ts";
 import { type ImageKey, parseImageKey } from "./image-keys.ts";
 import { TREE_LIMITS, type TreeLimits } from "./limits.ts";
+import { reached } from "./points.ts";
 import { ProtocolError } from "./protocol/protocol-error.ts";
 import { checkPath, parentOf, type SessionId, type WriteSeq, type Zxid } from "./protocol/index.ts";
 import { rememberedReply, type RememberedReply } from "./reply-window.ts";
@@ -156,6 +157,7 @@ export class TreeLoader {
       this.#enter(path, parent, image);
       return;
     }
+    reached("znode_loaded_before_its_parent");
     const waiting = this.#orphans.get(parentPath);
     if (waiting === undefined) this.#orphans.set(parentPath, [{ path, image }]);
     else waiting.push({ path, image });
@@ -213,6 +215,7 @@ export class TreeLoader {
   #linkEphemerals(): void {
     for (const node of this.#ephemerals) {
       const owner = node.stat.ephemeralOwner;
+      reached("ephemeral_loaded_from_image");
       const session = owner === 0 ? undefined : this.#state.sessions.get(owner);
       if (session === undefined) fail("INCOMPLETE", `no owner of ${node.path}`);
       session.ephemerals.add(node.path);
@@ -221,6 +224,7 @@ export class TreeLoader {
 
   #restoreReplies(): void {
     for (const [id, replies] of this.#replies) {
+      reached("replies_loaded_from_image");
       const session = this.#state.sessions.get(id);
       if (session === undefined) fail("INCOMPLETE", `replies of no session ${id}`);
       replies.sort((a, b) => a.writeSeq - b.writeSeq);
@@ -272,5 +276,6 @@ function checkCount(what: string, found: number, expected: number): void {
 }
 
 function fail(code: ImageErrorCode, message: string): never {
+  reached("image_refused");
   throw new ImageError(code, message);
 }

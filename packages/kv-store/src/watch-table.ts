@@ -1,6 +1,7 @@
 import type { Change } from "./apply-outcome.ts";
 import { assert } from "./assert.ts";
 import { PathMap } from "./path-map.ts";
+import { reached } from "./points.ts";
 import { parentOf, type WatchEvent } from "./protocol/index.ts";
 import { ownEvent, parentEvent, type WatchSpec } from "./watch-match.ts";
 
@@ -74,7 +75,10 @@ export class WatchTable<Owner> {
       own = new Map();
       this.#byOwner.set(owner, own);
     }
-    if (own.has(watch.watchId)) return false;
+    if (own.has(watch.watchId)) {
+      reached("watch_registered_twice");
+      return false;
+    }
     const there = this.#byPath.get(watch.path);
     const registration = { owner, watch, index: there?.length ?? 0 };
     if (there === undefined) this.#byPath.set(watch.path, [registration]);

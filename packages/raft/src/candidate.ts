@@ -12,6 +12,7 @@ import {
   membershipOf,
   type NodeState,
 } from "./node-state.ts";
+import { reached } from "./points.ts";
 import { voteOutcome } from "./quorum.ts";
 import type { RoleChangeReason } from "./trace-event.ts";
 
@@ -22,7 +23,10 @@ function campaignTerm(state: NodeState): Term {
 
 /** A first answer stands. */
 function countVote(state: NodeState, from: NodeId, granted: boolean): void {
-  if (state.votes.has(from)) return;
+  if (state.votes.has(from)) {
+    reached("vote_answered_twice");
+    return;
+  }
   assert(state.role === "preCandidate" || state.role === "candidate", "votes_of_campaign_only");
   state.votes.set(from, granted);
   const preVote = state.role === "preCandidate";
@@ -60,6 +64,8 @@ function judge(state: NodeState): void {
   } else if (outcome === "won" && mayCampaign(state)) {
     startElection(state, false);
   } else {
+    if (outcome === "won") reached("pre_vote_won_but_may_not_stand");
+    if (state.role === "candidate") reached("election_lost");
     const lost = state.role === "candidate" ? "electionLost" : "preVoteLost";
     becomeFollower(state, state.term, null, outcome === "won" ? "mayNotCampaign" : lost);
   }
@@ -76,6 +82,7 @@ export function startPreVote(state: NodeState, reason: RoleChangeReason): void {
 
 /** Stands for election; nothing leaves before the own vote is durable. `isTransfer`: the leader ordered it. */
 export function startElection(state: NodeState, isTransfer: boolean): void {
+  if (isTransfer) reached("election_ordered_by_leader");
   becomeCandidate(state, isTransfer);
   assert(!isVoteDurable(state), "candidate_vote_is_new");
 }
@@ -93,8 +100,14 @@ export function onCandidatePersisted(state: NodeState): void {
 /** A vote, or the answer to a pre-vote. A first answer stands; the term gate has dealt with foreign terms. */
 export function onRequestVoteReply(state: NodeState, reply: RequestVoteReply): void {
   const awaited = reply.preVote ? "preCandidate" : "candidate";
-  if (state.role !== awaited) return;
-  if (reply.granted && reply.term !== campaignTerm(state)) return;
+  if (state.role !== awaited) {
+    reached("vote_came_too_late");
+    return;
+  }
+  if (reply.granted && reply.term !== campaignTerm(state)) {
+    reached("pre_vote_of_another_campaign");
+    return;
+  }
   if (!reply.preVote && !state.areVotesRequested) return;
   assert(isVoter(membershipOf(state), reply.from), "votes_of_voters_only");
   countVote(state, reply.from, reply.granted);

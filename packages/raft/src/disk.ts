@@ -1,6 +1,7 @@
 import { assert } from "./assert.ts";
 import type { PersistTicket } from "./input.ts";
 import type { NodeState } from "./node-state.ts";
+import { reached } from "./points.ts";
 import type { PersistWork } from "./ready.ts";
 
 const nothing: PersistWork["entries"] = Object.freeze([]);
@@ -59,6 +60,9 @@ export function completePersist(state: NodeState, ticket: PersistTicket): boolea
   const { seq, term, votedFor } = done;
   const { persistedIndex } = log;
   state.trace?.({ kind: "writeDurable", seq, term, votedFor, persistedIndex });
+  if (done.snapshot !== null && done.snapshot !== disk.snapshotDue) {
+    reached("snapshot_replaced_while_it_was_written");
+  }
   if (done.snapshot !== null && done.snapshot === disk.snapshotDue) {
     disk.snapshotDue = null;
     state.installDue = done.snapshot;

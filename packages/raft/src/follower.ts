@@ -15,6 +15,7 @@ import {
   earlier,
   type NodeState,
 } from "./node-state.ts";
+import { reached } from "./points.ts";
 import { traceAppended } from "./trace-changes.ts";
 
 /** Ticks after which a broken link to the leader makes a follower ask around: below this, drawn at random. */
@@ -41,6 +42,7 @@ export function followLeader(state: NodeState, leader: NodeId): boolean {
 
 /** Says where the logs could agree at best, so that the leader skips what cannot. Raft paper, end of section 5.3. */
 function rejectAppend(state: NodeState, append: AppendEntries): void {
+  reached("append_rejected");
   const { log } = state;
   const within = earlier(append.prevIndex, log.lastIndex);
   const candidate = log.lastWithTermAtMost(within, append.prevTerm);
@@ -71,6 +73,7 @@ function truncateFrom(state: NodeState, index: LogIndex): void {
   state.trace?.({ kind: "logTruncated", from: index });
   const { memberships } = state;
   if (!memberships.truncateFrom(index)) return;
+  reached("membership_fell_back_by_truncation");
   const { currentIndex, current: membership } = memberships;
   state.trace?.({ kind: "membershipFellBack", index: currentIndex, membership });
 }
@@ -80,9 +83,15 @@ function storeEntries(state: NodeState, append: AppendEntries): void {
   const { log } = state;
   let appendedFrom: LogIndex | null = null;
   for (const entry of append.entries) {
-    if (entry.index <= state.commitIndex) continue;
+    if (entry.index <= state.commitIndex) {
+      reached("append_repeats_committed_entries");
+      continue;
+    }
     if (entry.index <= log.lastIndex) {
-      if (log.matches(entry.index, entry.term)) continue;
+      if (log.matches(entry.index, entry.term)) {
+        reached("append_repeats_entries");
+        continue;
+      }
       truncateFrom(state, entry.index);
     }
     assert(entry.term <= state.term, "log_terms_within_term");
@@ -105,6 +114,7 @@ export function onAppendEntries(state: NodeState, append: AppendEntries): void {
     append.prevIndex <= state.commitIndex || log.matches(append.prevIndex, append.prevTerm);
   if (!isAnchored) {
     if (state.mayVote) rejectAppend(state, append);
+    else reached("append_unanswered_by_who_may_not_vote");
     return;
   }
   storeEntries(state, append);
@@ -140,6 +150,7 @@ export function onHeartbeat(state: NodeState, heartbeat: Heartbeat): void {
   if (!followLeader(state, heartbeat.from)) return;
   assert(heartbeat.term === state.term, "heartbeat_of_this_term");
   if (heartbeat.commitIndex <= state.log.lastIndex) commitThrough(state, heartbeat.commitIndex);
+  else reached("heartbeat_commits_beyond_own_log");
   if (!state.mayVote) return;
   state.outbox.push({
     kind: "heartbeatReply",
@@ -155,6 +166,9 @@ function resetToSnapshot(state: NodeState, install: InstallSnapshot): void {
   const { snapshot } = install;
   assert(snapshot.index > state.commitIndex, "snapshot_goes_forward");
   assert(state.role === "follower", "snapshot_replaces_log_of_follower");
+  reached("log_replaced_by_snapshot");
+  if (state.memberships.currentIndex > state.commitIndex)
+    reached("uncommitted_membership_dropped_by_snapshot");
   state.log.reset(snapshot.index, snapshot.term);
   state.memberships.reset(snapshot.index, snapshot.membership);
   state.commitIndex = snapshot.index;
@@ -183,8 +197,14 @@ export function onInstallSnapshot(state: NodeState, install: InstallSnapshot): v
   const { snapshot } = install;
   state.following.isAckDue = true;
   if (snapshot.index > state.commitIndex) {
-    if (state.log.matches(snapshot.index, snapshot.term)) commitThrough(state, snapshot.index);
-    else resetToSnapshot(state, install);
+    if (state.log.matches(snapshot.index, snapshot.term)) {
+      reached("snapshot_end_was_in_the_log");
+      commitThrough(state, snapshot.index);
+    } else {
+      resetToSnapshot(state, install);
+    }
+  } else {
+    reached("snapshot_older_than_commit");
   }
   assert(state.commitIndex >= snapshot.index, "snapshot_is_committed");
   raiseMatched(state, state.commitIndex);
@@ -197,7 +217,11 @@ export function onInstallSnapshot(state: NodeState, install: InstallSnapshot): v
 export function flushAck(state: NodeState): void {
   const { following, leader } = state;
   if (!following.isAckDue || leader === null || state.role !== "follower") return;
-  if (!state.mayVote || !isTermDurable(state)) return;
+  if (!state.mayVote) return;
+  if (!isTermDurable(state)) {
+    reached("ack_waits_for_durable_term");
+    return;
+  }
   const matchIndex = earlier(state.log.persistedIndex, following.matchedIndex);
   const isComplete = matchIndex === following.matchedIndex;
   if (!isComplete && matchIndex <= following.ackedIndex) return;
@@ -223,6 +247,7 @@ export function suspectLeader(state: NodeState): void {
   if (state.isLeaderSuspected) return;
   const { leader } = state;
   assert(state.role === "follower" && leader !== null, "leader_to_suspect");
+  reached("leader_suspected");
   state.isLeaderSuspected = true;
   state.trace?.({ kind: "leaderSuspected", leader });
   state.suspicionTick = state.now + 1 + state.random.below(suspicionTicks);
@@ -232,6 +257,7 @@ export function suspectLeader(state: NodeState): void {
 export function forwardRead(state: NodeState, context: ReadIndexReply["context"]): void {
   const { leader } = state;
   if (leader === null || state.forwardedReads.length >= forwardedReadsMax) {
+    reached("read_forwarded_to_nobody");
     answerHost(state, context, null);
     return;
   }
@@ -245,12 +271,18 @@ export function forwardRead(state: NodeState, context: ReadIndexReply["context"]
 
 /** The leader's answer; one that nobody waits for any more is dropped. */
 export function onReadIndexReply(state: NodeState, reply: ReadIndexReply): void {
-  if (reply.from !== state.leader) return;
+  if (reply.from !== state.leader) {
+    reached("read_answered_by_former_leader");
+    return;
+  }
   const { nonce, counter } = reply.context;
   const at = state.forwardedReads.findIndex(
     ({ context }) => context.nonce === nonce && context.counter === counter,
   );
-  if (at === -1) return;
+  if (at === -1) {
+    reached("read_answered_too_late");
+    return;
+  }
   assert(state.role === "follower", "reads_forwarded_by_follower");
   state.forwardedReads.splice(at, 1);
   answerHost(state, reply.context, reply.index);
@@ -262,6 +294,7 @@ export function expireForwardedReads(state: NodeState): void {
   for (;;) {
     const first = state.forwardedReads[0];
     if (first === undefined || first.deadlineTick > state.now) return;
+    reached("forwarded_read_expired");
     state.forwardedReads.shift();
     answerHost(state, first.context, null);
   }

@@ -29,6 +29,7 @@ import {
   type Leading,
   type NodeState,
 } from "./node-state.ts";
+import { reached } from "./points.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import { askAgain, broadcastHeartbeat, replicate, syncPeers } from "./replication.ts";
@@ -88,13 +89,17 @@ function isTermOpen(state: NodeState, leading: Leading): boolean {
 export function propose(state: NodeState, commands: readonly Uint8Array[]): StepResult {
   const { leading, config } = state;
   if (leading === null) return refused(state, "notLeader");
-  if (leading.transfer !== null) return refused(state, "leaderTransferring");
+  if (leading.transfer !== null) {
+    reached("proposal_refused_transferring");
+    return refused(state, "leaderTransferring");
+  }
   let bytes = 0;
   for (const command of commands) {
     if (command.length > config.entryBytesMax) return refused(state, "entryTooLarge");
     bytes += commandBytes(command);
   }
   if (leading.uncommittedBytes + bytes > config.uncommittedBytesMax) {
+    reached("proposal_refused_uncommitted_bytes");
     return refused(state, "uncommittedLimit");
   }
   if (commands.length === 0) return accepted;
@@ -119,6 +124,8 @@ export function proposeMembership(state: NodeState, target: Membership): StepRes
   if (leading.transfer !== null) return refused(state, "leaderTransferring");
   const current = membershipOf(state);
   const isPending = memberships.currentIndex > state.commitIndex || isJoint(current);
+  if (!isTermOpen(state, leading)) reached("membership_refused_before_own_commit");
+  if (isPending) reached("membership_refused_other_pending");
   if (!isTermOpen(state, leading) || isPending) return refused(state, "membershipPending");
   const next = stepTowards(current, target);
   if (isJoint(target) || validateMembership(target) !== null) {
@@ -136,8 +143,11 @@ function appendMembership(state: NodeState, leading: Leading, membership: Member
   assert(membershipOf(state) === membership, "membership_in_force_at_once");
   traceAppended(state, index);
   syncPeers(state, leading);
+  if (isJoint(membership)) reached("membership_became_joint");
   // Whoever had yet to confirm them may have no say any more, and nobody else may be left to.
+  const waiting = leading.reads.count;
   answerReads(state, leading);
+  if (leading.reads.count < waiting) reached("read_round_confirmed_by_membership_change");
   return index;
 }
 
@@ -146,6 +156,9 @@ function leaveJoint(state: NodeState, leading: Leading): void {
   const membership = membershipOf(state);
   if (!isJoint(membership) || state.memberships.currentIndex > state.commitIndex) return;
   if (!isTermOpen(state, leading) || leading.transfer !== null) return;
+  reached("joint_membership_left");
+  if (state.memberships.currentIndex < leading.termStartIndex)
+    reached("joint_membership_left_by_later_leader");
   const next = withoutOutgoing(membership);
   assert(validateChange(membership, next) === null, "joint_left_for_its_voters");
   appendMembership(state, leading, next);
@@ -173,9 +186,13 @@ export function onLeaderPersisted(state: NodeState): void {
  * majority holds them (Raft paper, section 5.4.2 and figure 8).
  */
 function advanceCommit(state: NodeState, leading: Leading): void {
-  const reached = quorumValue(membershipOf(state), leading.peers, matchOf);
-  if (reached <= state.commitIndex || reached < leading.termStartIndex) return;
-  const index = logIndex(reached);
+  const agreed = quorumValue(membershipOf(state), leading.peers, matchOf);
+  if (agreed <= state.commitIndex) return;
+  if (agreed < leading.termStartIndex) {
+    reached("commit_waits_for_entry_of_own_term");
+    return;
+  }
+  const index = logIndex(agreed);
   assert(state.log.termAt(index) === state.term, "commit_counted_in_own_term");
   leading.uncommittedBytes -= state.log.bytesBetween(state.commitIndex, index);
   assert(leading.uncommittedBytes >= 0, "uncommitted_bytes_never_negative");
@@ -193,6 +210,7 @@ function advanceCommit(state: NodeState, leading: Leading): void {
 function leaveIfRemoved(state: NodeState, leading: Leading): void {
   const membership = membershipOf(state);
   if (isVoter(membership, state.id) || state.memberships.currentIndex > state.commitIndex) return;
+  reached("removed_leader_leaves");
   assert(state.commitIndex >= leading.termStartIndex, "leaves_after_own_commit");
   replicate(state, leading);
   let successor: Progress | null = null;
@@ -215,7 +233,10 @@ function finishTransfer(state: NodeState, leading: Leading): void {
   const { transfer } = leading;
   if (transfer === null || transfer.isSent) return;
   const peer = leading.peers.get(transfer.to);
-  if (peer === undefined || peer.matchIndex < state.log.lastIndex) return;
+  if (peer === undefined || peer.matchIndex < state.log.lastIndex) {
+    reached("transfer_waits_for_successor");
+    return;
+  }
   assert(peer.matchIndex === state.log.lastIndex, "successor_has_everything");
   transfer.isSent = true;
   sendTimeoutNow(state, transfer.to);
@@ -227,6 +248,7 @@ export function transferLeadership(state: NodeState, to: NodeId): StepResult {
   if (leading === null) return refused(state, "notLeader");
   if (to === state.id || !isVoter(membershipOf(state), to)) return refused(state, "unknownPeer");
   if (leading.transfer !== null) {
+    reached("lead_promised_twice");
     return leading.transfer.to === to ? accepted : refused(state, "leaderTransferring");
   }
   const deadlineTick = state.now + state.config.electionTicks;
@@ -252,7 +274,10 @@ function agreeIndex(state: NodeState, reply: AppendEntriesReply): LogIndex {
   const { log } = state;
   const hint = earlier(reply.hintIndex, earlier(reply.rejectedIndex, log.lastIndex));
   assert(hint <= log.lastIndex, "hint_within_log");
-  if (hint <= log.baseIndex) return earlier(reply.matchIndex, hint);
+  if (hint <= log.baseIndex) {
+    reached("agreement_looked_for_before_memory");
+    return earlier(reply.matchIndex, hint);
+  }
   return log.lastWithTermAtMost(hint, reply.hintTerm);
 }
 
@@ -266,14 +291,20 @@ export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply
   const { id, state: before } = peer;
   const { rejectedIndex, matchIndex } = reply;
   if (!reply.ok) {
-    if (!peer.reject(rejectedIndex, agreeIndex(state, reply))) return;
+    if (!peer.reject(rejectedIndex, agreeIndex(state, reply))) {
+      reached("stale_rejection_ignored");
+      return;
+    }
     state.trace?.({ kind: "peerRejected", peer: id, rejectedIndex, nextIndex: peer.nextIndex });
     tracePeerState(state, peer, before);
     leading.isReplicationDue = true;
     leading.movementTick = state.now;
     return;
   }
-  if (matchIndex > state.log.lastIndex) return;
+  if (matchIndex > state.log.lastIndex) {
+    reached("ack_beyond_own_log");
+    return;
+  }
   leading.isReplicationDue = true;
   const isNews = peer.acknowledge(matchIndex, state.diskFirstIndex);
   tracePeerState(state, peer, before);
@@ -338,6 +369,7 @@ export function takeRead(state: NodeState, from: NodeId, context: ReadContext): 
     state.trace?.({ kind: "readTaken", from, context });
     return;
   }
+  reached("read_refused_too_many");
   if (from === state.id) answerHost(state, context, null);
   else answerRead(state, { from, context }, null);
 }
@@ -347,7 +379,11 @@ export function takeRead(state: NodeState, from: NodeId, context: ReadContext): 
  * may lie behind what an earlier leader acknowledged (Raft thesis, section 6.4).
  */
 function flushReads(state: NodeState, leading: Leading): void {
-  if (!leading.reads.hasGathered || !isTermOpen(state, leading)) return;
+  if (!leading.reads.hasGathered) return;
+  if (!isTermOpen(state, leading)) {
+    reached("reads_wait_for_commit_of_own_term");
+    return;
+  }
   broadcastHeartbeat(state, leading);
   const { round } = leading;
   const { commitIndex: index } = state;
@@ -374,12 +410,19 @@ function lacksGround(state: NodeState, leading: Leading): RoleChangeReason | nul
   const { electionTicks } = state.config;
   const contact = quorumValue(membershipOf(state), leading.peers, contactOf);
   assert(contact <= state.now, "contact_never_in_future");
-  if (state.now - contact >= electionTicks) return "noQuorum";
-  if (isDiskStuck(state)) return "diskStuck";
+  if (state.now - contact >= electionTicks) {
+    reached("leader_lost_its_quorum");
+    return "noQuorum";
+  }
+  if (isDiskStuck(state)) {
+    reached("leader_disk_stuck");
+    return "diskStuck";
+  }
   if (leading.uncommittedBytes === 0 || isSnapshotUnderWay(leading)) {
     leading.movementTick = state.now;
   }
   const isStalled = state.now - leading.movementTick >= stallTimeouts * electionTicks;
+  if (isStalled) reached("leader_without_movement");
   return isStalled ? "noMovement" : null;
 }
 
@@ -403,12 +446,14 @@ export function tickLeader(state: NodeState): void {
     return;
   }
   if (leading.transfer !== null && state.now >= leading.transfer.deadlineTick) {
+    reached("transfer_given_up");
     state.trace?.({ kind: "transferGivenUp", to: leading.transfer.to });
     leading.transfer = null;
     leaveJoint(state, leading);
   }
   for (const peer of leading.peers.values()) {
     if (!peer.expireFetch(state.now - state.config.electionTicks)) continue;
+    reached("fetch_expired");
     leading.isReplicationDue = true;
     const { id, nextIndex: from } = peer;
     state.trace?.({ kind: "fetchEnded", peer: id, from, outcome: "expired" });

@@ -2,6 +2,7 @@ import { assert } from "./assert.ts";
 import { entryBytes } from "./entry-bytes.ts";
 import type { Entry } from "./entry.ts";
 import { indexAfter, logIndex, term, type LogIndex, type Term } from "./ids.ts";
+import { reached } from "./points.ts";
 
 /** Answer for an index whose entry the log no longer holds: never to be mistaken for a term. */
 export type Compacted = "compacted";
@@ -127,9 +128,14 @@ export class RaftLog {
     this.#entries.length = slot;
     this.#bytesUpTo.length = slot;
     const last = this.lastIndex;
-    if (this.#persistedIndex > last) this.#persistedIndex = last;
-    if (this.#persistingIndex !== null && this.#persistingIndex > last)
+    if (this.#persistedIndex > last) {
+      reached("durable_entries_truncated");
+      this.#persistedIndex = last;
+    }
+    if (this.#persistingIndex !== null && this.#persistingIndex > last) {
+      reached("truncated_while_write_in_flight");
       this.#persistingIndex = last;
+    }
   }
 
   /** Forgets all entries: the log now stands on a snapshot that the disk does not know of yet. */
@@ -142,7 +148,10 @@ export class RaftLog {
     this.#baseTerm = baseTerm;
     this.#baseBytes = 0;
     this.#persistedIndex = logIndex(0);
-    if (this.#persistingIndex !== null) this.#persistingIndex = logIndex(0);
+    if (this.#persistingIndex !== null) {
+      reached("log_replaced_while_write_in_flight");
+      this.#persistingIndex = logIndex(0);
+    }
   }
 
   /** Entries from `from` up to and including `to`, all of them in memory; the list is the caller's. */

@@ -1,6 +1,7 @@
 import { assert } from "./assert.ts";
 import { indexAfter, logIndex, type LogIndex, type NodeId } from "./ids.ts";
 import type { Inflights } from "./inflights.ts";
+import { reached } from "./points.ts";
 import type { ProgressState } from "./status.ts";
 
 /** The later of two indexes. */
@@ -146,6 +147,7 @@ export class Progress {
     } else if (this.#state === "probe") {
       this.#becomeReplicate();
     } else if (isNews && (matchIndex >= this.#snapshotIndex || matchIndex + 1 >= reachableFrom)) {
+      reached("snapshot_arrived_at_peer");
       this.#becomeReplicate();
     }
     assert(this.#nextIndex > this.#matchIndex, "progress_next_above_match");
@@ -162,7 +164,10 @@ export class Progress {
       this.becomeProbe();
       return true;
     }
-    if (rejectedIndex !== this.#nextIndex - 1) return false;
+    if (rejectedIndex !== this.#nextIndex - 1) {
+      reached("rejection_of_earlier_probe");
+      return false;
+    }
     const agrees = agreeIndex < rejectedIndex ? indexAfter(agreeIndex) : rejectedIndex;
     this.#nextIndex = later(agrees, indexAfter(this.#matchIndex));
     this.#probeSent = false;

@@ -26,6 +26,7 @@ import {
   resetElectionTimer,
   type NodeState,
 } from "./node-state.ts";
+import { reached } from "./points.ts";
 import { onFetched } from "./replication.ts";
 import { receive } from "./receive.ts";
 import type { Ready, SoftState } from "./ready.ts";
@@ -179,6 +180,7 @@ export class RaftNode {
       return;
     }
     if (!isTimeout) return;
+    reached("timeout_of_who_may_not_campaign");
     becomeFollower(state, state.term, null, "electionTimeout");
     resetElectionTimer(state);
   }
@@ -198,7 +200,10 @@ export class RaftNode {
 
   #persisted(ticket: PersistTicket): void {
     const state = this.#state;
-    if (!completePersist(state, ticket)) return;
+    if (!completePersist(state, ticket)) {
+      reached("write_durable_that_was_not_awaited");
+      return;
+    }
     assert(state.disk.inFlight === null, "one_write_at_a_time");
     onLeaderPersisted(state);
     onCandidatePersisted(state);
@@ -240,7 +245,10 @@ export class RaftNode {
   #snapshotSent(to: NodeId, isComplete: boolean): void {
     const state = this.#state;
     const peer = state.leading?.peers.get(to);
-    if (peer?.state !== "snapshot") return;
+    if (peer?.state !== "snapshot") {
+      reached("snapshot_ended_nobody_waits_for");
+      return;
+    }
     peer.endSnapshot(isComplete);
     state.trace?.({ kind: "snapshotEnded", peer: to, isComplete });
     tracePeerState(state, peer, "snapshot");
@@ -249,7 +257,10 @@ export class RaftNode {
   /** Remembers the newest image for peers that need one. The disk's log may reach further back, so it is tried first. */
   #compact(snapshot: SnapshotMeta): void {
     const state = this.#state;
-    if (snapshot.index <= state.image.index || snapshot.index > state.handedIndex) return;
+    if (snapshot.index <= state.image.index || snapshot.index > state.handedIndex) {
+      reached("image_offered_is_no_news");
+      return;
+    }
     assert(snapshot.term <= state.term, "image_term_within_term");
     state.image = snapshot;
     state.trace?.({ kind: "imageOffered", index: snapshot.index, term: snapshot.term });

@@ -13,6 +13,7 @@ import { isMember, isVoter } from "./membership-rules.ts";
 import { isPlausible } from "./message-check.ts";
 import type { Message, ReadIndexRequest, RequestVoteReply, TimeoutNow } from "./message.ts";
 import { becomeFollower, mayCampaign, membershipOf, type NodeState } from "./node-state.ts";
+import { reached } from "./points.ts";
 import { onRequestVote } from "./voting.ts";
 
 const noIndex = logIndex(0);
@@ -23,6 +24,7 @@ const noTerm = term(0);
  * join it: neither would listen to the other (etcd-io/etcd, issue 8498).
  */
 function correctOldLeader(state: NodeState, message: Message): void {
+  reached("old_leader_corrected");
   assert(message.term < state.term, "old_leader_is_older");
   const { id: from, term } = state;
   const { from: to } = message;
@@ -94,23 +96,35 @@ function passNewerTerm(state: NodeState, message: Message): boolean {
       return unreachable(message);
   }
   // Who is no member has no say: a removed node must not depose anybody (Raft thesis, section 4.2.3).
-  if (!isMember(membershipOf(state), message.from)) return false;
+  if (!isMember(membershipOf(state), message.from)) {
+    reached("stranger_imposes_no_term");
+    return false;
+  }
+  reached("newer_term_of_answer_taken_over");
   becomeFollower(state, message.term, null, "higherTerm");
   return true;
 }
 
 /** The leader hands over to this node: it stands at once, without asking around. Raft thesis, section 3.10. */
 function onTimeoutNow(state: NodeState, order: TimeoutNow): void {
-  if (state.role !== "follower" || order.from !== state.leader) return;
+  if (state.role !== "follower" || order.from !== state.leader) {
+    reached("order_to_lead_came_late");
+    return;
+  }
   if (mayCampaign(state)) startElection(state, true);
+  else reached("ordered_to_lead_but_may_not");
 }
 
 function onReadIndexRequest(state: NodeState, request: ReadIndexRequest): void {
-  if (!isMember(membershipOf(state), request.from)) return;
+  if (!isMember(membershipOf(state), request.from)) {
+    reached("read_of_a_stranger");
+    return;
+  }
   if (state.role === "leader") {
     takeRead(state, request.from, request.context);
     return;
   }
+  reached("read_came_to_no_leader");
   const { id, term } = state;
   const { from: to, context } = request;
   state.outbox.push({ kind: "readIndexReply", from: id, to, term, context, index: null });
@@ -154,7 +168,10 @@ function handle(state: NodeState, message: Message): void {
  * helps; newer terms are taken over (Raft paper, section 5.1).
  */
 export function receive(state: NodeState, message: Message): void {
-  if (message.to !== state.id || message.from === state.id || !isPlausible(message)) return;
+  if (message.to !== state.id || message.from === state.id || !isPlausible(message)) {
+    reached("stray_message_dropped");
+    return;
+  }
   if (message.term < state.term) {
     if (!passOlderTerm(state, message)) return;
   } else if (message.term > state.term) {

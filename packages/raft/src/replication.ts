@@ -5,6 +5,7 @@ import { Inflights } from "./inflights.ts";
 import type { RaftInput } from "./input.ts";
 import { isMember, memberIds } from "./membership-rules.ts";
 import { earlier, leadingOf, membershipOf, type Leading, type NodeState } from "./node-state.ts";
+import { reached } from "./points.ts";
 import { Progress } from "./progress.ts";
 import { entryBytes } from "./entry-bytes.ts";
 import { tracePeerState } from "./trace-changes.ts";
@@ -101,6 +102,7 @@ function sendFromBehind(state: NodeState, peer: Progress): void {
     );
     const bytesMax = Math.min(config.appendBytesMax, peer.inflights.bytesLeft);
     if (last < from || bytesMax === 0) return;
+    reached("entries_fetched_from_disk");
     peer.beginFetch(state.now);
     const to = earlier(log.baseIndex, last);
     state.fetches.push({ peer: peer.id, from, to, bytesMax });
@@ -109,6 +111,7 @@ function sendFromBehind(state: NodeState, peer: Progress): void {
   }
   if (!peer.hasReplied || image.index < from || image.index <= peer.matchIndex) return;
   const before = peer.state;
+  reached("peer_needs_snapshot");
   peer.becomeSnapshot(image.index);
   const { id, term } = state;
   state.outbox.push({ kind: "installSnapshot", from: id, to: peer.id, term, snapshot: image });
@@ -129,6 +132,7 @@ function appendEnd(state: NodeState, peer: Progress): LogIndex {
   const bytesMax = Math.min(config.appendBytesMax, inflights.bytesLeft);
   const end = log.lastWithin(from, byCount, bytesMax);
   const isOverfull = end === from && log.bytesBetween(before, end) > bytesMax;
+  if (isOverfull) reached("entry_larger_than_the_window");
   return isOverfull && inflights.messages > 0 ? before : end;
 }
 
@@ -185,11 +189,13 @@ export function askAgain(state: NodeState, peer: Progress): void {
   if (!peer.mayAppend) return;
   const isAnchored = peer.nextIndex > state.log.baseIndex;
   if (peer.state === "replicate" && isAnchored) {
+    reached("peer_asked_again_after_heartbeat");
     sendFrom(state, peer, logIndex(peer.nextIndex - 1));
     return;
   }
   if (peer.state === "replicate") {
     if (state.now - peer.movedTick < state.config.electionTicks) return;
+    reached("peer_probed_after_silence");
     peer.becomeProbe();
     tracePeerState(state, peer, "replicate");
   }
@@ -221,9 +227,13 @@ export function onFetched(state: NodeState, fetched: Fetched): void {
   const { leading } = state;
   const peer = leading?.peers.get(fetched.peer);
   if (leading === null || peer === undefined) return;
-  if (!peer.isFetching || peer.nextIndex !== fetched.from) return;
+  if (!peer.isFetching || peer.nextIndex !== fetched.from) {
+    reached("fetched_entries_not_wanted_any_more");
+    return;
+  }
   const { entries, prevTerm } = fetched;
   if (entries === null) {
+    reached("fetched_entries_were_compacted");
     const after = indexAfter(fetched.from);
     peer.endFetch();
     state.trace?.({ kind: "fetchEnded", peer: peer.id, from: fetched.from, outcome: "gone" });
@@ -241,7 +251,10 @@ export function onFetched(state: NodeState, fetched: Fetched): void {
   const isFitting = bytes <= peer.inflights.bytesLeft || peer.inflights.messages === 0;
   const outcome = isFitting ? "sent" : "noRoom";
   state.trace?.({ kind: "fetchEnded", peer: peer.id, from: fetched.from, outcome });
-  if (!isFitting) return;
+  if (!isFitting) {
+    reached("fetched_entries_found_no_room");
+    return;
+  }
   assert(entries.length > 0, "fetched_something");
   sendAppend(state, peer, { index: logIndex(fetched.from - 1), term: prevTerm }, entries);
   peer.sent(indexAfter(fetched.from, entries.length - 1), entries.length, bytes);

@@ -2,6 +2,7 @@ import { assert } from "./assert.ts";
 import { isVoteDurable } from "./disk.ts";
 import type { RequestVote } from "./message.ts";
 import { becomeFollower, resetElectionTimer, type NodeState } from "./node-state.ts";
+import { reached } from "./points.ts";
 
 /** True if a vote of the current term may go to `candidate`, as far as earlier promises are concerned. */
 function isVoteFree(state: NodeState, candidate: RequestVote["from"]): boolean {
@@ -16,7 +17,10 @@ function isVoteFree(state: NodeState, candidate: RequestVote["from"]): boolean {
  */
 function isSticky(state: NodeState, request: RequestVote): boolean {
   if (state.leader === null || request.transfer || request.from === state.leader) return false;
-  if (state.role === "leader") return true;
+  if (state.role === "leader") {
+    reached("vote_asked_of_the_leader");
+    return true;
+  }
   return !state.isLeaderSuspected && state.electionElapsed < state.config.electionTicks;
 }
 
@@ -43,7 +47,11 @@ function giveWay(state: NodeState, request: RequestVote): void {
   if (state.role !== "preCandidate") return;
   const isEqual =
     request.lastTerm === state.log.lastTerm && request.lastIndex === state.log.lastIndex;
-  if (isEqual && request.from < state.id) return;
+  if (isEqual && request.from < state.id) {
+    reached("equal_pre_candidate_stood_firm");
+    return;
+  }
+  reached("pre_candidate_gave_way");
   becomeFollower(state, state.term, null, "gaveWay");
 }
 
@@ -58,6 +66,9 @@ function answerPreVote(state: NodeState, request: RequestVote): void {
     !isSticky(state, request) &&
     state.log.isUpToDate(request.lastIndex, request.lastTerm);
   if (!isGranted) {
+    if (!state.log.isUpToDate(request.lastIndex, request.lastTerm)) {
+      reached("pre_vote_refused_log_behind");
+    }
     refuse(state, request);
     return;
   }
@@ -76,11 +87,15 @@ function answerPreVote(state: NodeState, request: RequestVote): void {
 /** Votes at most once in a term, for a log at least as good as its own. Raft paper, sections 5.2 and 5.4.1. */
 function answerVote(state: NodeState, request: RequestVote): void {
   if (request.term < state.term) {
+    reached("vote_refused_older_term");
     refuse(state, request);
     return;
   }
   if (request.term > state.term) {
-    if (isSticky(state, request)) return;
+    if (isSticky(state, request)) {
+      reached("vote_ignored_leader_is_heard");
+      return;
+    }
     becomeFollower(state, request.term, null, "higherTerm");
   }
   const isGranted =
@@ -88,11 +103,17 @@ function answerVote(state: NodeState, request: RequestVote): void {
     isVoteFree(state, request.from) &&
     state.log.isUpToDate(request.lastIndex, request.lastTerm);
   if (!isGranted) {
+    if (!state.log.isUpToDate(request.lastIndex, request.lastTerm)) {
+      reached("vote_refused_log_behind");
+    }
+    if (!isVoteFree(state, request.from)) reached("vote_refused_given_to_another");
+    if (!state.mayVote) reached("vote_refused_may_not_vote");
     refuse(state, request);
     return;
   }
   assert(state.role !== "leader", "vote_not_given_by_leader");
   assert(state.term === request.term, "vote_of_the_current_term");
+  if (state.votedFor === request.from) reached("vote_given_again");
   state.votedFor = request.from;
   state.grantDue = request.from;
   state.trace?.({ kind: "voteGiven", term: state.term, to: request.from });
@@ -108,7 +129,11 @@ export function onRequestVote(state: NodeState, request: RequestVote): void {
 /** Sends the vote that was given, once it is durable. */
 export function flushGrant(state: NodeState): void {
   const { grantDue } = state;
-  if (grantDue === null || !isVoteDurable(state)) return;
+  if (grantDue === null) return;
+  if (!isVoteDurable(state)) {
+    reached("vote_waits_for_the_disk");
+    return;
+  }
   assert(state.votedFor === grantDue, "grant_is_the_vote");
   state.grantDue = null;
   state.outbox.push({

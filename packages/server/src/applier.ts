@@ -4,6 +4,7 @@ import { type ConfigEntry, type Entry, type LogIndex, type Term } from "@quorate
 import type { ClientGateway } from "./client/client-gateway.ts";
 import type { DigestExchange } from "./digest-exchange.ts";
 import type { LeaderDuties } from "./leader-duties.ts";
+import { reached } from "./points.ts";
 
 export interface ApplierOptions {
   readonly gateway: ClientGateway;
@@ -63,6 +64,7 @@ export class Applier {
 
   /** A snapshot took the place of everything up to its index. */
   install(tree: DataTree, index: LogIndex, term: Term): void {
+    reached("state_replaced_by_snapshot");
     this.#tree = tree;
     this.#appliedIndex = index;
     this.#appliedTerm = term;

@@ -1,4 +1,5 @@
 import type { LogIndex, NodeId } from "@quorate/raft";
+import { reached } from "./points.ts";
 
 export interface DigestPorts {
   readonly self: NodeId;
@@ -63,8 +64,10 @@ export class DigestExchange {
     const isNews = digest === own && (node === this.#ports.self || voters.includes(node));
     for (const [value, count] of counts) {
       if (count < quorum) continue;
-      if (value !== own) this.#ports.fatal(index, own, value);
-      else if (isNews && (node === this.#ports.self || count === quorum)) this.#compared += 1;
+      if (value !== own) {
+        reached("digest_mismatch_found");
+        this.#ports.fatal(index, own, value);
+      } else if (isNews && (node === this.#ports.self || count === quorum)) this.#compared += 1;
     }
   }
 
@@ -77,7 +80,10 @@ export class DigestExchange {
       let lowest = index;
       for (const other of this.#byIndex.keys()) if (other < lowest) lowest = other;
       this.#byIndex.delete(lowest);
-      if (lowest === index) return null;
+      if (lowest === index) {
+        reached("digest_too_old_to_compare");
+        return null;
+      }
     }
     return digests;
   }

@@ -1,6 +1,7 @@
 import type { Membership, NodeId } from "@quorate/raft";
 import { DiskWatch } from "./disk-watch.ts";
 import type { Logger } from "./observe/logger.ts";
+import { reached } from "./points.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
 
 export interface DiskHealthOptions {
@@ -90,6 +91,7 @@ export class DiskHealth {
 
   /** A peer says how it is with its disk. */
   onPeerDisk(peer: NodeId, isFull: boolean): void {
+    if (isFull) reached("peer_says_its_disk_is_full");
     if (!isFull) this.#fullPeers.delete(peer);
     else if (this.#fullPeers.size < PEERS_MAX) this.#fullPeers.add(peer);
   }
@@ -109,6 +111,7 @@ export class DiskHealth {
       else logger.info({}, "the log goes on");
     }
     if (watch.isFull === this.#wasFull) return;
+    if (!watch.isFull) reached("disk_has_room_again");
     this.#wasFull = watch.isFull;
     const { freeBytes } = watch;
     if (this.#wasFull) logger.warn({ freeBytes }, "the disk is full: others lead if they can");

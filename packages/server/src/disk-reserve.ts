@@ -1,3 +1,4 @@
+import { reached } from "./points.ts";
 import { RESERVE_FILE } from "./storage/data-directory.ts";
 import type { Files } from "./ports.ts";
 
@@ -64,6 +65,7 @@ export class DiskReserve {
   }
 
   async #release(): Promise<void> {
+    reached("disk_reserve_given_up");
     this.#present = false;
     await this.#files.remove(this.#path);
   }

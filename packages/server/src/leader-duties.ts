@@ -7,6 +7,7 @@ import {
 } from "@quorate/kv-store";
 import { zxid as zxidOf, type SessionId } from "@quorate/kv-store/protocol";
 import type { NodeId, SoftState, Term } from "@quorate/raft";
+import { reached } from "./points.ts";
 import type { MonotonicClock, WallClock } from "./ports.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
 import type { WaitingRead } from "./reads.ts";
@@ -77,7 +78,9 @@ export class LeaderDuties {
 
   /** The state was replaced: sessions are read from it again. */
   onSnapshotInstalled(): void {
-    if (this.#tracker.isActive) this.#tracker.start(this.#options.tree().sessions());
+    if (!this.#tracker.isActive) return;
+    reached("snapshot_installed_while_leading");
+    this.#tracker.start(this.#options.tree().sessions());
   }
 
   stamp(): CommandStamp {
@@ -99,7 +102,10 @@ export class LeaderDuties {
     this.#options.confirm({
       index: null,
       run: () => {
-        if (this.#term !== term) return;
+        if (this.#term !== term) {
+          reached("touches_confirmed_in_another_term");
+          return;
+        }
         this.#options.answerTouches(from, batch, unknown);
       },
     });
@@ -123,6 +129,7 @@ export class LeaderDuties {
   #expire(expiry: Omit<Extract<Command, { readonly kind: "expireSessions" }>, "kind">): void {
     const command = encodeCommand({ kind: "expireSessions", ...expiry });
     if (this.#options.intake.add([command])) return;
+    reached("expiry_found_no_room");
     for (const session of expiry.sessions) this.#tracker.revive(session);
   }
 
@@ -135,6 +142,7 @@ export class LeaderDuties {
       const ephemerals = tree.session(session)?.ephemeralCount ?? 0;
       const portion = portions.at(-1);
       if (portion === undefined || ephemerals > room) {
+        if (portion !== undefined) reached("expiry_split_by_its_ephemerals");
         portions.push([session]);
         room = EPHEMERALS_PER_ENTRY_MAX;
       } else {

@@ -7,6 +7,7 @@ import {
 } from "@quorate/raft";
 import { ServerError } from "./errors.ts";
 import { memberNamed } from "./membership/formation.ts";
+import { reached } from "./points.ts";
 import { pollUntil } from "./poll-until.ts";
 import type { MonotonicClock } from "./ports.ts";
 
@@ -94,6 +95,7 @@ export class Leadership {
     const mayHandOver = role === "leader" && transferringTo === null;
     const to = mayHandOver ? this.successor((id) => ports.hasRoom(id)) : null;
     if (to !== null && !ports.hasRoom(self)) {
+      reached("leader_with_full_disk_hands_over");
       ports.step({ kind: "transferLeadership", to });
       return;
     }
@@ -108,7 +110,10 @@ export class Leadership {
     }
     const looks = this.#preferred?.id === peer.id ? this.#preferred.looks + 1 : 1;
     this.#preferred = looks < PREFERRED_LOOKS ? { id: peer.id, looks } : null;
-    if (looks === PREFERRED_LOOKS) ports.step({ kind: "transferLeadership", to: peer.id });
+    if (looks === PREFERRED_LOOKS) {
+      reached("lead_goes_to_preferred_node");
+      ports.step({ kind: "transferLeadership", to: peer.id });
+    }
   }
 
   #targetOf({ id, membership, peers }: RaftStatus, name: string): NodeId {

@@ -1,5 +1,6 @@
 import type { NodeId } from "@quorate/raft";
 import type { SessionId } from "@quorate/kv-store/protocol";
+import { reached } from "./points.ts";
 
 /** A client's ping that waits for the leader's word. */
 interface WaitingPing {
@@ -55,6 +56,7 @@ export class Liveness {
 
   setLeader(leader: NodeId | null): void {
     if (leader === this.#leader) return;
+    if (this.#sent.length > 0) reached("touches_under_way_at_leader_change");
     this.#leader = leader;
     this.#gatherUnanswered();
     this.#sent = [];
@@ -65,6 +67,7 @@ export class Liveness {
     const now = this.#ports.nowMs();
     if (this.#sent.length > 0) {
       if (now - this.#sentMs < BATCH_TIMEOUT_MS) return;
+      reached("touches_unanswered_in_time");
       this.#gatherUnanswered();
     }
     if (this.#leader === null || this.#gathering.size === 0) return;
@@ -74,7 +77,10 @@ export class Liveness {
     this.#batch += 1;
     this.#sentMs = now;
     this.#sent.push({ batch: this.#batch, pings });
-    if (this.#sent.length > BATCHES_MAX) this.#sent.shift();
+    if (this.#sent.length > BATCHES_MAX) {
+      reached("unanswered_touches_forgotten");
+      this.#sent.shift();
+    }
     this.#ports.sendTouches(this.#leader, this.#batch, [...pings.keys()]);
   }
 
@@ -82,15 +88,23 @@ export class Liveness {
   onNoted(batch: number, unknown: readonly number[]): void {
     const at = this.#sent.findIndex((sent) => sent.batch === batch);
     const answered = this.#sent[at];
-    if (answered === undefined) return;
+    if (answered === undefined) {
+      reached("answer_to_forgotten_touches");
+      return;
+    }
     const refused = new Set<number>(unknown);
     const isNewest = at === this.#sent.length - 1;
+    if (!isNewest) reached("late_answer_proves_life");
     for (const [session, ping] of answered.pings) {
       // What an earlier answer did not know may have been opened since: the last one tells.
       if (ping.isAnswered || (refused.has(session) && !isNewest)) continue;
       ping.isAnswered = true;
-      if (refused.has(session)) ping.refused();
-      else ping.pong();
+      if (refused.has(session)) {
+        reached("pinging_session_unknown_to_leader");
+        ping.refused();
+      } else {
+        ping.pong();
+      }
     }
     this.#sent = this.#sent.slice(at + 1).filter(({ pings }) => hasUnanswered(pings));
   }

@@ -15,6 +15,7 @@ import {
 } from "@quorate/raft";
 import type { CommandStamp } from "@quorate/kv-store";
 import { assert } from "./assert.ts";
+import { reached } from "./points.ts";
 import type { MonotonicClock, Timer } from "./ports.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
@@ -167,6 +168,7 @@ export class NodeLoop {
     const elapsed = now - this.#lastTickMs;
     this.#lastTickMs = now;
     const stalled = elapsed > STALL_TICKS * this.#tickMs;
+    if (stalled) reached("process_stood_still");
     // After standing still there may be heartbeats waiting in the sockets: they are read before time goes on.
     const ticks = stalled ? 1 : Math.min(3, Math.max(1, Math.round(elapsed / this.#tickMs)));
     for (let count = 0; count < ticks; count += 1) this.push({ kind: "tick" });
@@ -174,6 +176,7 @@ export class NodeLoop {
     const admitted = Math.min(elapsed, limit);
     // While the disk stands still nobody can attach, so nobody may age.
     const isDiskStalled = this.#persisting && now - this.#persistStartMs > limit;
+    if (isDiskStalled) reached("disk_stood_still");
     this.#hooks.onTick(isDiskStalled ? 0 : admitted, elapsed - admitted);
   }
 
@@ -201,6 +204,7 @@ export class NodeLoop {
       if (ready === null) break;
       this.#work(ready);
       if (this.#clock.nowMs() - started > TURN_MS_MAX) {
+        reached("turn_ended_for_the_sockets");
         this.wake();
         break;
       }
@@ -213,8 +217,12 @@ export class NodeLoop {
     const commands = this.#intake.peek(this.#hooks.stamp());
     const result = this.#raft.step({ kind: "propose", commands });
     if (result.ok) this.#intake.drop(commands.length);
-    else if (result.reason === "notLeader") this.#intake.clear();
-    else assert(result.reason !== "entryTooLarge", "intake_bounds_commands");
+    else if (result.reason === "notLeader") {
+      this.#intake.clear();
+    } else {
+      assert(result.reason !== "entryTooLarge", "intake_bounds_commands");
+      reached("commands_held_back_by_the_core");
+    }
   }
 
   #work(ready: Ready): void {

@@ -18,6 +18,7 @@ import { loadImage } from "./image/image-loader.ts";
 import type { ImageMeta } from "./image/image-meta.ts";
 import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
 import type { FetchedEntries, LoopLog } from "./node-loop.ts";
+import { reached } from "./points.ts";
 import type { ImageStore, ServerPorts } from "./ports.ts";
 import { IMAGE_PREFIX, LOG_DIRECTORY } from "./storage/data-directory.ts";
 import {
@@ -196,6 +197,7 @@ export class NodeStorage implements LoopLog {
     if (!(await this.#logContains(base))) {
       // A snapshot was put in force and the process ended before the log could say so: then nothing was written since.
       if (log.sequence !== this.#identity.current.logSequence) refuseShortLog(base, log.lastIndex);
+      reached("start_between_snapshot_and_log");
       await log.persist({ hardState, snapshot: base }, new Uint8Array(0));
       return [];
     }
@@ -266,6 +268,7 @@ export class NodeStorage implements LoopLog {
   async unstage(): Promise<void> {
     const staged = this.#staged;
     if (staged === null || this.#isStagedInForce) return;
+    reached("received_snapshot_given_up");
     this.#staged = null;
     await this.discardImage(staged.image, staged.directory);
   }
@@ -306,6 +309,7 @@ export class NodeStorage implements LoopLog {
     const oldest = this.#checkpoints[0];
     if (this.#checkpoints.length < CHECKPOINTS_KEPT || oldest === undefined) return;
     const isPinned = pinned !== null && pinned < oldest && this.#log.bytes <= this.#pinnedBytesMax;
+    if (isPinned) reached("log_kept_for_a_peer");
     await this.#log.compact(isPinned ? pinned : oldest);
   }
 

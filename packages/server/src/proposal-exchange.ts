@@ -2,6 +2,7 @@ import { CommandError, decodeCommand, isKnownCommand } from "@quorate/kv-store";
 import type { ErrorCode } from "@quorate/kv-store/protocol";
 import type { NodeId } from "@quorate/raft";
 import type { PeerEnvelope } from "./peer/envelope.ts";
+import { reached } from "./points.ts";
 import type { MonotonicClock, Timer } from "./ports.ts";
 import { growsTree } from "./proposal-growth.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
@@ -48,7 +49,9 @@ export class ProposalExchange {
 
   /** Sends a batch to the leader; what cannot leave is sent again after a pause. */
   sendTo(leader: NodeId, batch: number, commands: readonly Uint8Array[]): void {
-    if (!this.#options.send(leader, { kind: "proposals", batch, commands })) this.#resendLater();
+    if (this.#options.send(leader, { kind: "proposals", batch, commands })) return;
+    reached("proposals_could_not_leave");
+    this.#resendLater();
   }
 
   /** A batch came in, from a peer or from this node itself. */
@@ -72,6 +75,7 @@ export class ProposalExchange {
   #tell(to: NodeId, refusal: Refusal): void {
     this.#untold.delete(to);
     if (this.#options.send(to, refusal)) return;
+    reached("refusal_could_not_be_told");
     this.#untold.set(to, refusal);
     if (this.#telling !== null || this.#stopped) return;
     this.#telling = this.#options.clock.after(RETRY_MS, () => {
@@ -99,13 +103,25 @@ export class ProposalExchange {
   /** While the disk is full only what grows the tree is left out: a gap on a session harms nobody. */
   #takeIn(from: NodeId, commands: readonly Uint8Array[]): Refusal["reason"] | null {
     const { intake } = this.#options;
-    if (!this.#options.isLeader()) return "notLeader";
+    if (!this.#options.isLeader()) {
+      reached("proposals_came_to_no_leader");
+      return "notLeader";
+    }
     // In the log, what nobody here understands would end every node that comes to it.
-    if (!commands.every((command) => this.#isAcceptable(from, command))) return "notReady";
-    if (!this.#options.isDiskFull()) return intake.add(commands) ? null : "overloaded";
+    if (!commands.every((command) => this.#isAcceptable(from, command))) {
+      reached("command_of_peer_not_acceptable");
+      return "notReady";
+    }
+    if (!this.#options.isDiskFull()) {
+      if (intake.add(commands)) return null;
+      reached("intake_full");
+      return "overloaded";
+    }
     const harmless = commands.filter((command) => !growing(command));
     if (!intake.add(harmless)) return "overloaded";
-    return harmless.length < commands.length ? "diskFull" : null;
+    if (harmless.length === commands.length) return null;
+    reached("growing_write_refused_disks_full");
+    return "diskFull";
   }
 
   #isAcceptable(from: NodeId, command: Uint8Array): boolean {

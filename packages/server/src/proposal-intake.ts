@@ -1,4 +1,5 @@
 import { stampCommand, type CommandStamp } from "@quorate/kv-store";
+import { reached } from "./points.ts";
 
 /** Bounds of what a leader keeps for its next disk write. */
 export interface IntakeLimits {
@@ -53,7 +54,10 @@ export class ProposalIntake {
     while (end < this.#commands.length && end - this.#head < this.#limits.batchCountMax) {
       const command = this.#commands[end];
       if (command === undefined) break;
-      if (end > this.#head && bytes + command.length > this.#limits.batchBytesMax) break;
+      if (end > this.#head && bytes + command.length > this.#limits.batchBytesMax) {
+        reached("batch_bounded_by_its_bytes");
+        break;
+      }
       bytes += command.length;
       stampCommand(command, stamp);
       end += 1;
@@ -77,6 +81,7 @@ export class ProposalIntake {
 
   /** The node leads no more: what waited is sent again by those it came from. */
   clear(): void {
+    if (this.count > 0) reached("queued_commands_dropped_with_the_lead");
     this.#commands = [];
     this.#head = 0;
     this.#bytes = 0;

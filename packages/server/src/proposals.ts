@@ -1,5 +1,6 @@
 import type { SessionId, WriteSeq } from "@quorate/kv-store/protocol";
 import type { NodeId, Term } from "@quorate/raft";
+import { reached } from "./points.ts";
 
 /** Bounds of what one node keeps until the log has decided it. */
 export interface ProposalLimits {
@@ -138,7 +139,10 @@ export class Proposals {
    * The write with this number was applied. True if it was waiting here (and is not any more): its reply is due.
    */
   resolve(writes: SessionWrites, writeSeq: number): boolean {
-    if (writes.count === 0 || writeSeq !== writes.headSeq) return false;
+    if (writes.count === 0 || writeSeq !== writes.headSeq) {
+      reached("applied_write_waits_here_no_more");
+      return false;
+    }
     const batch = writes.batches[writes.head] ?? REFUSED;
     if (batch > this.#measuredBatch) this.#measure(batch);
     const bytes = writes.commands[writes.head]?.length ?? 0;
@@ -171,6 +175,7 @@ export class Proposals {
   withdraw(writes: SessionWrites, fromSeq: number): void {
     while (writes.count > 0 && writes.headSeq + writes.count - 1 >= fromSeq) {
       const command = writes.commands.pop();
+      reached("write_taken_back_before_the_log");
       writes.batches.pop();
       writes.bytes -= command?.length ?? 0;
       this.#pendingBytes -= command?.length ?? 0;
@@ -182,7 +187,10 @@ export class Proposals {
   noteRefused(batch: number): void {
     for (const writes of this.#sessions.values()) {
       for (let at = writes.head; at < writes.batches.length; at += 1) {
-        if (writes.batches[at] === batch) writes.batches[at] = REFUSED;
+        if (writes.batches[at] === batch) {
+          reached("write_refused_by_leader");
+          writes.batches[at] = REFUSED;
+        }
       }
     }
   }
@@ -222,6 +230,7 @@ export class Proposals {
       if (command === undefined) continue;
       const copy = command.slice();
       writes.commands[at] = copy;
+      reached("write_sent_again_to_leader");
       writes.batches[at] = writes.batches[at] === REFUSED ? this.#batch + 1 : EXPOSED;
       this.#outgoing.push(copy);
     }
@@ -229,6 +238,7 @@ export class Proposals {
 
   #resendControl(key: string, command: Uint8Array): void {
     const copy = command.slice();
+    reached("attach_sent_again_to_leader");
     this.#controls.set(key, copy);
     this.#outgoing.push(copy);
   }
@@ -245,5 +255,6 @@ export class Proposals {
     // Without a leader nothing leaves; a new one makes everything go out again.
     if (this.#self) this.#routes.toSelf(this.#batch, commands);
     else if (this.#leader !== null) this.#routes.toLeader(this.#leader, this.#batch, commands);
+    else reached("proposals_wait_for_a_leader");
   }
 }

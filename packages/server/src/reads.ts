@@ -1,4 +1,5 @@
 import type { LogIndex, ReadContext, ReadState } from "@quorate/raft";
+import { reached } from "./points.ts";
 
 /** One linearizable read that waits for its index. */
 export interface WaitingRead {
@@ -51,6 +52,7 @@ export class ReadIndexes {
   retry(): void {
     if (!this.#retryDue) return;
     this.#retryDue = false;
+    reached("read_round_begun_again");
     this.#send();
   }
 
@@ -63,10 +65,14 @@ export class ReadIndexes {
   /** True if the answer was for a request in flight: its reads have an index now. */
   onReadState(state: ReadState): boolean {
     const context = this.#context;
-    if (context === null || state.context.counter !== context.counter) return false;
+    if (context === null || state.context.counter !== context.counter) {
+      reached("read_state_of_earlier_round_ignored");
+      return false;
+    }
     if (state.context.nonce !== context.nonce) return false;
     this.#context = null;
     if (state.index === null) {
+      reached("read_round_refused");
       this.#retryDue = true;
       return false;
     }

@@ -1,4 +1,5 @@
 import type { SessionId, Zxid } from "@quorate/kv-store/protocol";
+import { reached } from "./points.ts";
 
 /** How fine expiry is. A session ends one to two of these after its deadline. */
 const BUCKET_MS = 100;
@@ -70,6 +71,7 @@ export class SessionTracker {
     const known = this.#leases.get(session);
     const deadlineMs = this.#deadline(timeoutMs);
     if (known !== undefined) {
+      if (known.expiring) reached("attach_saved_expiring_session");
       known.timeoutMs = timeoutMs;
       known.deadlineMs = deadlineMs;
       known.expiring = false;
@@ -88,13 +90,18 @@ export class SessionTracker {
   /** False: unknown or already expiring, so the touch may not be acknowledged. */
   touch(session: number): boolean {
     const lease = this.#leases.get(session);
-    if (lease === undefined || lease.expiring) return false;
+    if (lease === undefined) return false;
+    if (lease.expiring) {
+      reached("touch_of_expiring_session");
+      return false;
+    }
     lease.deadlineMs = this.#deadline(lease.timeoutMs);
     return true;
   }
 
   /** The log did not confirm an expiry: the session is alive and has its whole timeout again. */
   revive(session: SessionId): void {
+    reached("expiry_was_not_confirmed");
     const lease = this.#leases.get(session);
     if (lease === undefined) return;
     lease.expiring = false;
@@ -138,6 +145,7 @@ export class SessionTracker {
         this.#file(session, lease);
       } else {
         lease.expiring = true;
+        reached("session_overdue");
         overdue.push(session);
       }
     }

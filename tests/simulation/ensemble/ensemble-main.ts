@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { PointCounts, WATCHED_PACKAGES } from "../point-counts.ts";
 import { readPlan, writePlan, type Plan } from "./plan.ts";
 import { KINDS, drawProfile } from "./profile.ts";
 import { appendRecord } from "./record.ts";
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     shrink: { type: "boolean", default: false },
     "shrink-seconds": { type: "string", default: "60" },
     record: { type: "boolean", default: false },
+    points: { type: "boolean", default: false },
   },
 });
 
@@ -33,6 +35,7 @@ const first = planned?.profile.seed ?? Number(values.seed ?? values["from-seed"]
 const runsMax = isSingle ? 1 : values.minutes === undefined ? Number(values.runs) : Infinity;
 const untilMs = performance.now() + Number(values.minutes ?? Infinity) * 60_000;
 const totals = new Totals();
+const points = new PointCounts(WATCHED_PACKAGES);
 const isOver = (): boolean =>
   totals.runs >= runsMax ||
   performance.now() >= untilMs ||
@@ -54,6 +57,7 @@ for (let seed = first; !isOver(); seed += 1) {
     if (values.shrink) await shrinkOne({ profile, faults: error.happened });
   }
 }
+for (const line of points.lines(values.points)) print(line);
 for (const line of totals.lines(process.cpuUsage())) print(line);
 if (values.record) appendRecord(totals, process.argv.slice(2));
 process.exitCode = totals.violations > 0 ? 1 : 0;

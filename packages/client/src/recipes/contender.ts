@@ -11,6 +11,7 @@ import type { CancellationTicket } from "../cancellations.ts";
 import { writeBytes } from "../checked-op.ts";
 import { QuorateError } from "../errors.ts";
 import { abandonment, type AbandonCode } from "../failure.ts";
+import { reached } from "../points.ts";
 import type { WatchRecord } from "../watches.ts";
 import type { Contenders } from "./contenders.ts";
 import { HeldLock } from "./held-lock.ts";
@@ -80,18 +81,26 @@ export class Contender {
 
   /** The service says that it is this contender's turn. */
   onGranted(): void {
-    if (this.#state.kind === "waiting") this.#hold();
+    if (this.#state.kind !== "waiting") return;
+    reached("lock_granted_to_waiting_contender");
+    this.#hold();
   }
 
   /** A new connection: a grant may have passed unheard. */
   onAttached(): void {
-    if (this.#state.kind === "waiting") this.#askWhere();
+    if (this.#state.kind !== "waiting") return;
+    reached("waiting_contender_reconnected");
+    this.#askWhere();
   }
 
   /** The session is over; `error` tells waiters, `loss` holders. */
   onSessionEnd(error: QuorateError, loss: QuorateError): void {
-    if (this.#state.kind === "held") this.#end(loss);
-    else this.#end(error);
+    if (this.#state.kind === "held") {
+      reached("lock_lost_with_its_session");
+      this.#end(loss);
+    } else {
+      this.#end(error);
+    }
   }
 
   /** Throws LOCK_LOST unless the session certainly lives and this is the holder. */
@@ -123,6 +132,7 @@ export class Contender {
     }
     this.#place = reply;
     if (this.#state.kind === "leaving") {
+      reached("acquired_after_it_was_given_up");
       this.#state = { kind: "ended" };
       this.#leaveLine();
       return;
@@ -132,8 +142,12 @@ export class Contender {
     this.#contenders.add(this);
     this.#watchPlace(reply.contender, zxid);
     // The answer to a write that was sent more than once may be older than what happened since.
-    if (call.sendCount > 1) this.#askWhere();
-    else if (reply.held) this.#hold();
+    if (call.sendCount > 1) {
+      reached("acquire_answered_after_it_was_sent_again");
+      this.#askWhere();
+    } else if (reply.held) {
+      this.#hold();
+    }
   }
 
   #onFailure(error: unknown): void {
@@ -151,10 +165,12 @@ export class Contender {
     // Whatever the acquire did is undone, so nothing stays unknown to the caller.
     const error = abandonment(code, { outcomeUnknown: false, cause, path: this.path });
     if (state.kind === "asking") {
+      reached("acquire_given_up_before_its_answer");
       this.#state = { kind: "leaving" };
       if (this.#host.withdraw(state.call, error)) this.#state = { kind: "ended" };
       this.#reject(error);
     } else if (state.kind === "waiting") {
+      reached("waiting_contender_gave_up");
       this.#end(error);
       this.#leaveLine();
     }
@@ -186,15 +202,20 @@ export class Contender {
   #onPlace(reply: QueryReply): void {
     this.#isAsking = false;
     if (reply.kind !== "contender") return;
-    if (reply.state === "gone") this.#fail(lockLost(this.path));
-    else if (reply.state === "held") this.onGranted();
+    if (reply.state === "gone") {
+      reached("contender_found_gone");
+      this.#fail(lockLost(this.path));
+    } else if (reply.state === "held") this.onGranted();
   }
 
   /** From `zxid` on, so that nothing between the answer and the watch is missed. */
   #watchPlace(path: string, zxid: Zxid): void {
     const onNotice = (notice: WatchNotice): void => {
       if (notice.type === "lost") this.#askWhere();
-      else if (notice.kind === "deleted" && notice.path === path) this.#fail(lockLost(this.path));
+      else if (notice.kind === "deleted" && notice.path === path) {
+        reached("contender_deleted_by_hand");
+        this.#fail(lockLost(this.path));
+      }
     };
     // Without the watch the lock is as good, only a removal by hand is noticed no sooner than by its guard.
     const onEnd = (): void => {
@@ -237,6 +258,7 @@ export class Contender {
     } catch (error) {
       const isGone = error instanceof QuorateError && error.code === "NO_NODE";
       if (!isGone && this.#host.checkEnd() === null) {
+        reached("release_failed_and_may_be_repeated");
         this.#releasing = null;
         throw error;
       }

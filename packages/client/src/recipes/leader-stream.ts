@@ -5,6 +5,7 @@ import { checkCallOptions, type CancellationTicket } from "../cancellations.ts";
 import { checkReadPath } from "../checked-op.ts";
 import { QuorateError } from "../errors.ts";
 import { abandonment } from "../failure.ts";
+import { reached } from "../points.ts";
 import type { WatchRecord } from "../watches.ts";
 import type { RecipeHost } from "./recipe-host.ts";
 
@@ -102,6 +103,8 @@ export class LeaderStream implements AsyncIterator<Leader | null, undefined> {
   #onLeader(leader: Leader | null): void {
     this.#isAsking = false;
     const token = leader?.token ?? null;
+    if (token !== this.#known && this.#known !== undefined)
+      reached("leader_changed_while_followed");
     if (token !== this.#known && !this.#leaders.isEnded) {
       this.#known = token;
       this.#wanted -= 1;

@@ -1,4 +1,5 @@
 import { assert } from "../assert.ts";
+import { reached } from "../points.ts";
 import {
   checkPath,
   type ErrorCode,
@@ -32,7 +33,10 @@ export function applyAcquire(transaction: Transaction, op: AcquireOp): WriteRepl
   if (unfit !== null) return unfit;
   let growth = znodeBytes(joinPath(op.path, LONGEST_NAME), op.data.length);
   for (const path of missing) growth += znodeBytes(path, 0);
-  if (!transaction.hasRoom(growth)) return "TREE_FULL";
+  if (!transaction.hasRoom(growth)) {
+    reached("acquire_refused_tree_full");
+    return "TREE_FULL";
+  }
   return lineUp(transaction, op, { nearest, missing });
 }
 
@@ -47,15 +51,27 @@ function refuseRequest(transaction: Transaction, op: AcquireOp): ErrorCode | nul
   const invalid = checkPath(op.path) ?? checkPath(joinPath(op.path, LONGEST_NAME));
   if (invalid !== null) return invalid;
   // Both would have the same token.
-  if (transaction.hasAcquired(op.path)) return "BAD_ARGUMENTS";
+  if (transaction.hasAcquired(op.path)) {
+    reached("lock_acquired_twice_in_one_write");
+    return "BAD_ARGUMENTS";
+  }
   return refuseData(transaction, op.data, true);
 }
 
 function refuseDirectory(directory: Znode, wait: boolean): ErrorCode | null {
-  if (directory.stat.ephemeralOwner !== 0) return "NO_CHILDREN_FOR_EPHEMERALS";
+  if (directory.stat.ephemeralOwner !== 0) {
+    reached("acquire_below_ephemeral");
+    return "NO_CHILDREN_FOR_EPHEMERALS";
+  }
   const isHeld = directory.stat.childCount > 0;
-  if (isHeld && directory.contenderFormat === null) return "LOCK_DIRECTORY";
-  if (isHeld && !wait) return "LOCK_HELD";
+  if (isHeld && directory.contenderFormat === null) {
+    reached("acquire_among_ordinary_children");
+    return "LOCK_DIRECTORY";
+  }
+  if (isHeld && !wait) {
+    reached("acquire_refused_lock_held");
+    return "LOCK_HELD";
+  }
   return directory.created > SEQUENCE_MAX ? "SEQUENCE_EXHAUSTED" : null;
 }
 
@@ -77,6 +93,7 @@ function findDirectory(transaction: Transaction, path: string): Directory {
 function lineUp(transaction: Transaction, op: AcquireOp, where: Directory): WriteReply {
   let directory = where.nearest;
   for (const path of where.missing) {
+    reached("lock_directory_created");
     directory = transaction.create(directory, path, NO_DATA, 0);
   }
   assert(directory.path === op.path, "lock_directory_created");
@@ -84,6 +101,7 @@ function lineUp(transaction: Transaction, op: AcquireOp, where: Directory): Writ
   const path = sequentialName(joinPath(op.path, CONTENDER_PREFIX), directory.created);
   const contender = transaction.create(directory, path, op.data, transaction.author);
   const held = directory.children?.first === path;
+  if (!held) reached("contender_lined_up_behind_others");
   transaction.noteAcquired(contender, held);
   const token = fencingToken(transaction.zxid);
   assert(contender.stat.czxid === (token as number), "token_is_czxid");

@@ -1,4 +1,5 @@
 import { assert } from "../assert.ts";
+import { reached } from "../points.ts";
 import {
   checkPath,
   type ErrorCode,
@@ -28,16 +29,25 @@ export function applyCreate(
   if (parent === undefined) return op.path.includes("\0") ? "BAD_PATH" : "NO_NODE";
   let path = op.path;
   if (isSequential(op.mode)) {
-    if (parent.created > SEQUENCE_MAX) return "SEQUENCE_EXHAUSTED";
+    if (parent.created > SEQUENCE_MAX) {
+      reached("sequence_exhausted");
+      return "SEQUENCE_EXHAUSTED";
+    }
     path = sequentialName(path, parent.created);
   }
   const invalid = checkPath(path);
   if (invalid !== null) return invalid;
-  if (nodes.has(path)) return "NODE_EXISTS";
+  if (nodes.has(path)) {
+    reached("create_of_what_exists");
+    return "NODE_EXISTS";
+  }
   const isEphemeral = op.mode === "ephemeral" || op.mode === "ephemeralSequential";
   const refusal = refuseChild(transaction, parent) ?? refuseData(transaction, op.data, isEphemeral);
   if (refusal !== null) return refusal;
-  if (!transaction.hasRoom(znodeBytes(path, op.data.length))) return "TREE_FULL";
+  if (!transaction.hasRoom(znodeBytes(path, op.data.length))) {
+    reached("create_refused_tree_full");
+    return "TREE_FULL";
+  }
   const owner = isEphemeral ? transaction.author : 0;
   const node = transaction.create(parent, path, op.data, owner);
   assert(node.parent === parent, "created_where_checked");
@@ -47,8 +57,13 @@ export function applyCreate(
 /** Why an ordinary child may not be created below `parent`, or null. */
 export function refuseChild(transaction: Transaction, parent: Znode): ErrorCode | null {
   assert(transaction.state.nodes.has(parent.path), "parent_exists");
-  if (parent.stat.ephemeralOwner !== 0) return "NO_CHILDREN_FOR_EPHEMERALS";
-  return parent.contenderFormat === null ? null : "LOCK_DIRECTORY";
+  if (parent.stat.ephemeralOwner !== 0) {
+    reached("child_of_ephemeral_refused");
+    return "NO_CHILDREN_FOR_EPHEMERALS";
+  }
+  if (parent.contenderFormat === null) return null;
+  reached("ordinary_child_of_lock_directory_refused");
+  return "LOCK_DIRECTORY";
 }
 
 /** Why this session may not create a znode with that data, or null. */
@@ -62,5 +77,7 @@ export function refuseData(
   const { sessions, limits } = transaction.state;
   const owner = transaction.author === 0 ? undefined : sessions.get(transaction.author);
   assert(owner !== undefined, "ephemerals_have_a_live_owner");
-  return owner.ephemerals.size < limits.sessionEphemeralsMax ? null : "TOO_LARGE";
+  if (owner.ephemerals.size < limits.sessionEphemeralsMax) return null;
+  reached("session_holds_too_many_ephemerals");
+  return "TOO_LARGE";
 }

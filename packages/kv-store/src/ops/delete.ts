@@ -1,4 +1,5 @@
 import { assert } from "../assert.ts";
+import { reached } from "../points.ts";
 import { type ErrorCode, isReserved, type WriteOp, type WriteReply } from "../protocol/index.ts";
 import type { Transaction } from "../transaction.ts";
 
@@ -15,8 +16,14 @@ export function applyDelete(
   if (node === undefined) {
     return op.path.startsWith("/") && !op.path.includes("\0") ? "NO_NODE" : "BAD_PATH";
   }
-  if (op.version !== null && op.version !== node.stat.version) return "BAD_VERSION";
-  if (node.stat.childCount > 0) return "NOT_EMPTY";
+  if (op.version !== null && op.version !== node.stat.version) {
+    reached("delete_of_changed_znode_refused");
+    return "BAD_VERSION";
+  }
+  if (node.stat.childCount > 0) {
+    reached("delete_of_parent_refused");
+    return "NOT_EMPTY";
+  }
   transaction.remove(node);
   assert(!transaction.state.nodes.has(op.path), "deleted_is_gone");
   return DELETED;

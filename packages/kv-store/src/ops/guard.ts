@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import { holderOf } from "../lock-directory.ts";
+import { reached } from "../points.ts";
 import type { ErrorCode, WriteOp, WriteReply } from "../protocol/index.ts";
 import type { Transaction } from "../transaction.ts";
 
@@ -13,5 +14,7 @@ export function applyGuard(
   const holder = holderOf(transaction.state, op.path);
   const token: number = op.token;
   assert(holder === undefined || holder.stat.ephemeralOwner !== 0, "contenders_are_ephemeral");
-  return holder?.stat.czxid === token ? GUARDED : "FENCED";
+  if (holder?.stat.czxid === token) return GUARDED;
+  reached("write_fenced_off");
+  return "FENCED";
 }

@@ -1,3 +1,4 @@
+import { reached } from "../points.ts";
 import type { MonotonicClock } from "../ports.ts";
 import type { Proposals } from "../proposals.ts";
 import type { ClientConnection } from "./client-connection.ts";
@@ -85,10 +86,12 @@ export class Attachments {
     const now = this.#clock.nowMs();
     for (const [connection, deadlineMs] of this.#greeting) {
       if (now < deadlineMs) break;
+      reached("hello_did_not_come");
       connection.goodbye("PROTOCOL_ERROR", "no hello in time", true);
     }
     for (const { connection, deadlineMs } of this.#attaching.values()) {
       if (now < deadlineMs) break;
+      reached("attach_undecided_in_time");
       connection.goodbye("NOT_READY", "no quorum decided in time: try another server", false);
     }
   }

@@ -12,6 +12,7 @@ import {
   type SessionId,
 } from "@quorate/kv-store/protocol";
 import type { Counters } from "../observe/metrics.ts";
+import { reached } from "../points.ts";
 import type { SessionWrites } from "../proposals.ts";
 import type { Connection } from "../ports.ts";
 import type { WaitingRead } from "../reads.ts";
@@ -161,6 +162,7 @@ export class ClientConnection {
   /** It has left too much unread: another word would only be one more. */
   dropAsSlow(): void {
     if (this.#phase === "closed") return;
+    reached("slow_client_let_go");
     this.#owner.counters.slowConsumers += 1;
     this.abort();
   }
@@ -174,6 +176,7 @@ export class ClientConnection {
 
   /** Writes from `fromSeq` on were taken back before they reached the log. */
   refuse(fromSeq: number, code: ErrorCode, retryAfterMs: number): void {
+    reached("writes_refused_to_client");
     this.#refusedFrom = fromSeq;
     this.#nextSeq = fromSeq;
     this.send({ kind: "refused", fromSeq: writeSeq(fromSeq), code, retryAfterMs });
@@ -186,7 +189,10 @@ export class ClientConnection {
   drainReads(progress: ReadProgress, isTimeUp: () => boolean): boolean {
     let done = 0;
     for (const read of this.#reads) {
-      if (this.outbox.spareBytes <= 0) break;
+      if (this.outbox.spareBytes <= 0) {
+        reached("reads_wait_for_a_client_to_read");
+        break;
+      }
       if (
         read.wait !== null &&
         (read.wait.index === null || read.wait.index > progress.appliedIndex)
@@ -195,7 +201,10 @@ export class ClientConnection {
       if (read.afterSeq > progress.lastWriteSeq) break;
       this.#owner.runRead(this, read.cxid, read.query);
       done += 1;
-      if (isTimeUp()) break;
+      if (isTimeUp()) {
+        reached("reads_left_for_another_turn");
+        break;
+      }
     }
     if (done === this.#reads.length) this.#reads = [];
     else if (done > 0) this.#reads.splice(0, done);
@@ -211,6 +220,7 @@ export class ClientConnection {
       messages = decodeClientFrame(frame);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
+      reached("client_frame_not_understood");
       this.goodbye(error.code, error.message, true);
       return;
     }
@@ -221,8 +231,12 @@ export class ClientConnection {
     for (const message of messages) {
       if (this.isClosed) return;
       const isHeld = this.#held !== null && (message.kind !== "addWatch" || this.#held.length > 0);
-      if (isHeld) this.#held?.push(message);
-      else this.#onMessage(message);
+      if (isHeld) {
+        reached("client_held_while_its_watches_resume");
+        this.#held?.push(message);
+      } else {
+        this.#onMessage(message);
+      }
     }
   }
 
@@ -299,13 +313,17 @@ export class ClientConnection {
     const writes = this.#writes;
     if (writes === null) return;
     if (this.#refusedFrom !== 0) {
-      if (message.writeSeq !== this.#refusedFrom) return;
+      if (message.writeSeq !== this.#refusedFrom) {
+        reached("write_behind_a_refused_one_ignored");
+        return;
+      }
       this.#refusedFrom = 0;
     } else if (
       this.#nextSeq === 0
         ? message.writeSeq > this.#firstSeqMax
         : message.writeSeq !== this.#nextSeq
     ) {
+      reached("write_number_not_due");
       const text = `write ${message.writeSeq} where ${this.#nextSeq || this.#firstSeqMax} was due`;
       this.goodbye("PROTOCOL_ERROR", text, true);
       return;

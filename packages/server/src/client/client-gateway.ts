@@ -5,7 +5,6 @@ import {
   type AttachInfo,
 } from "@quorate/kv-store";
 import {
-  PROTOCOL_LIMITS,
   PROTOCOL_VERSION,
   zxid as zxidOf,
   type ClientMessage,
@@ -17,16 +16,16 @@ import {
   type WriteOutcome,
   type Zxid,
 } from "@quorate/kv-store/protocol";
-import type { SessionConfig } from "../config.ts";
 import { zeroCounters } from "../observe/metrics.ts";
+import { reached } from "../points.ts";
 import type { Connection } from "../ports.ts";
 import type { SessionWrites } from "../proposals.ts";
 import type { WaitingRead } from "../reads.ts";
 import { Attachments } from "./attachments.ts";
 import { ClientConnection, type ConnectionOwner } from "./client-connection.ts";
 import { ClientWatches } from "./client-watches.ts";
-import type { GatewayCounters, GatewayOptions } from "./gateway-options.ts";
-import { outcomeBytes, replyBytes, textBytes } from "./message-bytes.ts";
+import { PROTOCOL_SESSIONS, type GatewayCounters, type GatewayOptions } from "./gateway-options.ts";
+import { addressBytes, outcomeBytes, replyBytes, textBytes } from "./message-bytes.ts";
 import type { OutboxLimits } from "./outbox.ts";
 import { Outflow } from "./outflow.ts";
 import { verifierOf } from "./verifier.ts";
@@ -34,10 +33,7 @@ import { verifierOf } from "./verifier.ts";
 type WriteMessage = Extract<ClientMessage, { readonly kind: "write" }>;
 type AddWatchMessage = Extract<ClientMessage, { readonly kind: "addWatch" }>;
 
-const PROTOCOL_SESSIONS: SessionConfig = {
-  timeoutMinMs: PROTOCOL_LIMITS.sessionTimeoutMinMs,
-  timeoutMaxMs: PROTOCOL_LIMITS.sessionTimeoutMaxMs,
-};
+const closeKey = (session: SessionId): string => `close:${session}`;
 /** Reads of one turn take at most this long, ms; the others wait for the next. */
 const READS_MS = 5;
 /** After a refusal because a session keeps more replies than it may, ms: its client acknowledges them meanwhile. */
@@ -95,6 +91,7 @@ export class ClientGateway implements ConnectionOwner {
   onHello(connection: ClientConnection, hello: Hello): void {
     const { identity } = this.#options;
     if (hello.historyId !== "" && hello.historyId !== identity.historyId) {
+      reached("session_of_another_history");
       const text = "this ensemble has another history than the one your session belongs to";
       connection.goodbye("HISTORY_CHANGED", text, true);
       return;
@@ -109,6 +106,7 @@ export class ClientGateway implements ConnectionOwner {
         ? encodeCommand({ kind: "openSession", verifier, timeoutMs, attach })
         : encodeCommand({ kind: "attach", session, verifier, timeoutMs, attach });
     const earlier = this.#attachments.begin(connection, verifier, command);
+    if (earlier !== null) reached("attach_overtaken_by_a_later_one");
     earlier?.goodbye("SESSION_MOVED", "attached again on another connection", false);
     this.#options.wake();
   }
@@ -137,7 +135,10 @@ export class ClientGateway implements ConnectionOwner {
     const { writeSeq, ackedSeq, ops } = message;
     const { session } = writes;
     const command = encodeCommand({ kind: "write", session, writeSeq, ackedSeq, epoch: 0, ops });
-    if (this.#options.proposals.isFull(command.length)) return "OVERLOADED";
+    if (this.#options.proposals.isFull(command.length)) {
+      reached("node_holds_too_many_proposals");
+      return "OVERLOADED";
+    }
     this.#options.proposals.submit(writes, writeSeq, command);
     this.counters.proposals += 1;
     this.#options.wake();
@@ -188,6 +189,7 @@ export class ClientGateway implements ConnectionOwner {
     const { writes } = connection;
     if (writes === null) return;
     this.#closing.set(writes.session, cxid);
+    if (writes.count > 0) reached("session_end_waits_for_its_writes");
     this.#closeAfterWrites(writes);
   }
 
@@ -218,6 +220,7 @@ export class ClientGateway implements ConnectionOwner {
     this.#attachments.forget(connection);
     const { session } = connection;
     if (session === null || this.#bySession.get(session) !== connection) return;
+    if ((connection.writes?.count ?? 0) > 0) reached("client_gone_with_writes_under_way");
     this.#bySession.delete(session);
     this.#options.proposals.release(session);
   }
@@ -275,8 +278,10 @@ export class ClientGateway implements ConnectionOwner {
     // A repeat of something older than what waits here says nothing about the rest.
     if (writes.count === 0 || result.writeSeq < writes.headSeq) return;
     if (result.reason === "gap") {
+      reached("write_met_a_gap_in_the_log");
       this.#gapped.add(writes.session);
     } else if (result.writeSeq === writes.headSeq) {
+      reached("write_met_a_full_window");
       // The same bytes would meet a full window for ever: only its client can send it with a later acknowledgement.
       this.#refuse(connection, writes, { fromSeq: result.writeSeq, code: "OVERLOADED" });
     }
@@ -298,6 +303,7 @@ export class ClientGateway implements ConnectionOwner {
     const connection = this.#bySession.get(result.session);
     if (connection === undefined) return;
     if (result.code === "SESSION_EXPIRED" || result.code === "SESSION_MOVED") {
+      reached("write_came_after_the_end_of_its_session");
       connection.goodbye(result.code, "the session has ended", true);
       return;
     }
@@ -313,12 +319,17 @@ export class ClientGateway implements ConnectionOwner {
     const here = result.node === this.#options.identity.nodeId;
     const waiting = this.#attachments.waiting(result.verifier);
     // An attach of an earlier connection of the same client, late: that of the one that waits is still to come.
-    if (here && waiting !== null && !this.#isAttachedTo(result.session, waiting)) return;
+    if (here && waiting !== null && !this.#isAttachedTo(result.session, waiting)) {
+      reached("late_attach_of_earlier_connection");
+      return;
+    }
     const former = this.#bySession.get(result.session);
     // Without anybody waiting here it is a repeat of an attach that was answered.
     if (former !== undefined && (!here || waiting !== null)) {
+      reached("session_attached_elsewhere");
       former.goodbye("SESSION_MOVED", "the session attached to another connection", false);
     }
+    if (here && waiting === null) reached("session_attached_while_its_client_is_gone");
     if (!here || waiting === null) return;
     this.#attachments.forget(waiting);
     this.#welcome(waiting, result, zxid);
@@ -336,6 +347,7 @@ export class ClientGateway implements ConnectionOwner {
     const { identity, proposals } = this.#options;
     const hello = connection.hello;
     if (hello !== null && hello.lastZxid > zxid) {
+      reached("client_had_seen_more_than_this_node");
       connection.goodbye("NOT_READY", "this server is behind what you have seen", false);
       return;
     }
@@ -362,6 +374,7 @@ export class ClientGateway implements ConnectionOwner {
   #onAttachRefused(result: Extract<ApplyResult, { kind: "attachRefused" }>): void {
     const waiting = this.#attachments.waiting(result.verifier);
     if (waiting === null) return;
+    reached("attach_refused_to_client");
     const fatal = result.code === "SESSION_EXPIRED";
     const text = fatal ? "the session has ended, or the secret is not its own" : "refused";
     waiting.goodbye(result.code, text, fatal);
@@ -375,6 +388,7 @@ export class ClientGateway implements ConnectionOwner {
     if (cause === "client" && cxid !== undefined) {
       connection.send({ kind: "sessionClosed", cxid, zxid });
     }
+    if (cause === "expired") reached("connected_session_expired");
     connection.goodbye("SESSION_EXPIRED", `the session was closed (${cause})`, true);
   }
 
@@ -388,14 +402,18 @@ export class ClientGateway implements ConnectionOwner {
     for (const [session, connection] of this.#bySession) {
       const view = tree.session(session);
       if (view === undefined) {
+        reached("snapshot_told_of_session_end");
         connection.goodbye("SESSION_EXPIRED", "the session has ended", true);
       } else {
+        reached("client_sent_away_after_snapshot");
         // What changed in between was not seen here change by change: watches resume on a new connection.
         connection.goodbye("NOT_READY", "this server was behind and has caught up", false);
       }
     }
     for (const session of this.#closing.keys()) {
-      if (tree.session(session) === undefined) this.#forgetClosing(session);
+      if (tree.session(session) !== undefined) continue;
+      reached("snapshot_confirmed_session_close");
+      this.#forgetClosing(session);
     }
     this.#options.proposals.resendAll();
   }
@@ -412,11 +430,13 @@ export class ClientGateway implements ConnectionOwner {
       for (let at = 0; at < writes.count; at += 1) {
         const command = writes.commands[writes.head + at];
         if (command === undefined || !writes.isWithdrawable(at) || !refuse(command)) continue;
+        reached("waiting_write_refused");
         this.#refuse(connection, writes, { fromSeq: writes.headSeq + at, code, retryMs });
         break;
       }
     }
     for (const connection of this.#attachments.opening()) {
+      reached("opening_client_sent_away");
       connection.goodbye(code, "no session can be opened now", false);
     }
   }
@@ -476,12 +496,4 @@ export class ClientGateway implements ConnectionOwner {
   sendAway(code: ErrorCode, text: string): void {
     for (const connection of this.#connections) connection.goodbye(code, text, false);
   }
-}
-
-function addressBytes(servers: readonly string[]): number {
-  return servers.reduce((bytes, server) => bytes + textBytes(server), 0);
-}
-
-function closeKey(session: SessionId): string {
-  return `close:${session}`;
 }

@@ -7,6 +7,7 @@ import {
   type ErrorCode,
   type Zxid,
 } from "@quorate/kv-store/protocol";
+import { reached } from "../points.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { sendEvents } from "./event-delivery.ts";
 import { MissedEvents } from "./missed-events.ts";
@@ -66,6 +67,7 @@ export class ClientWatches {
         missed = new MissedEvents();
         this.#waiting.set(connection, missed);
       }
+      reached("watch_resumed_from_change_log");
       missed.add({ cxid, watch, sinceZxid });
       connection.hold();
     }
@@ -118,7 +120,10 @@ export class ClientWatches {
     const reach = this.#tree().changesSince(0);
     let atZxid: Zxid | 0 = this.#tree().lastZxid;
     for (const [connection, events] of missed) {
-      if (!reach.ok) events.loseBefore(reach.oldestZxid);
+      if (!reach.ok) {
+        reached("watch_resumed_behind_a_cut_change_log");
+        events.loseBefore(reach.oldestZxid);
+      }
       for (const { watch, isLost } of events.watches) if (!isLost) table.add(connection, watch);
       const { sinceZxid } = events;
       if (sinceZxid !== null && sinceZxid < atZxid) atZxid = sinceZxid;
@@ -130,6 +135,7 @@ export class ClientWatches {
   #step(walk: Walk): boolean {
     const since = this.#tree().changesSince(walk.atZxid);
     if (!since.ok) {
+      reached("change_log_cut_during_the_walk");
       // The log has been cut faster than the walk went on.
       for (const events of walk.missed.values()) events.loseBefore(since.oldestZxid);
       return true;
@@ -140,7 +146,10 @@ export class ClientWatches {
       if (revision.length > 0 && revision[0]?.zxid !== change.zxid) {
         note(walk, revision);
         revision = [];
-        if (steps <= 0) return false;
+        if (steps <= 0) {
+          reached("walk_over_changes_interrupted");
+          return false;
+        }
       }
       revision.push(change);
       steps -= 1;
@@ -151,12 +160,16 @@ export class ClientWatches {
 
   /** Everything missed is known: it is told, and the watches stand from here on. */
   #stand(connection: ClientConnection, missed: MissedEvents): void {
-    if (connection.isClosed) return;
+    if (connection.isClosed) {
+      reached("client_gone_before_its_watches_stood");
+      return;
+    }
     const zxid = zxidOf(this.#tree().lastZxid);
     const reach = this.#tree().changesSince(0);
     for (const { cxid, watch, sinceZxid, isLost } of missed.watches) {
       const { watchId } = watch;
       this.#live.add(connection, watch);
+      if (isLost) reached("watch_stands_without_its_events");
       if (isLost) {
         const isCut = !reach.ok && sinceZxid < reach.oldestZxid;
         const oldestZxid = isCut ? zxidOf(reach.oldestZxid) : zxid;
@@ -166,7 +179,8 @@ export class ClientWatches {
       }
     }
     for (const { hits } of missed.revisions) sendEvents(connection, hits);
-    if (!this.#waiting.has(connection)) connection.release();
+    if (this.#waiting.has(connection)) reached("more_watches_resumed_during_the_walk");
+    else connection.release();
   }
 }
 

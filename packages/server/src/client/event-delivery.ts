@@ -1,5 +1,6 @@
 import type { WatchHit } from "@quorate/kv-store";
 import { PROTOCOL_LIMITS } from "@quorate/kv-store/protocol";
+import { reached } from "../points.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { hitBytes } from "./message-bytes.ts";
 
@@ -18,11 +19,13 @@ export function sendEvents(connection: ClientConnection, hits: readonly WatchHit
     connection.send({ kind: "events", zxid, events: hits }, bytes);
     return;
   }
+  reached("events_of_one_revision_beyond_a_frame");
   for (const [watchId, own] of byWatch(hits)) {
     const ownBytes = bytesOf(own);
     if (ownBytes <= EVENTS_BYTES_MAX) {
       connection.send({ kind: "events", zxid, events: own }, ownBytes);
     } else {
+      reached("events_of_one_watch_beyond_a_frame");
       connection.send({ kind: "watchLost", cxid: 0, watchId, oldestZxid: zxid, zxid });
     }
   }

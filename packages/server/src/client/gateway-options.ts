@@ -1,4 +1,5 @@
 import type { DataTree } from "@quorate/kv-store";
+import { PROTOCOL_LIMITS } from "@quorate/kv-store/protocol";
 import type { SessionConfig } from "../config.ts";
 import type { Liveness } from "../liveness.ts";
 import type { Counters } from "../observe/metrics.ts";
@@ -21,6 +22,12 @@ export interface GatewayIdentity {
 /** Totals that a gateway adds to. */
 export type GatewayCounters = ConnectionCounters &
   Pick<Counters, "proposals" | "reads" | "sessionsOpened" | "sessionsExpired">;
+
+/** Timeouts of sessions, as the protocol bounds them. */
+export const PROTOCOL_SESSIONS: SessionConfig = {
+  timeoutMinMs: PROTOCOL_LIMITS.sessionTimeoutMinMs,
+  timeoutMaxMs: PROTOCOL_LIMITS.sessionTimeoutMaxMs,
+};
 
 export interface GatewayOptions {
   readonly identity: GatewayIdentity;

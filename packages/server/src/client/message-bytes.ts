@@ -15,6 +15,11 @@ export function textBytes(text: string): number {
   return 3 * text.length + 5;
 }
 
+/** Bytes of a list of addresses at most. */
+export function addressBytes(servers: readonly string[]): number {
+  return servers.reduce((bytes, server) => bytes + textBytes(server), 0);
+}
+
 /** Bytes of one event for one connection at most. */
 export function hitBytes({ watchIds, event }: WatchHit): number {
   const state = event.data === undefined ? 0 : event.data.length + STAT_BYTES;

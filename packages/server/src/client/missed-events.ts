@@ -1,6 +1,7 @@
 import type { WatchHit, WatchSpec } from "@quorate/kv-store";
 import type { Zxid } from "@quorate/kv-store/protocol";
 import { assert } from "../assert.ts";
+import { reached } from "../points.ts";
 import { hitBytes } from "./message-bytes.ts";
 
 /** A watch that is to go on where it stood on an earlier connection. */
@@ -106,6 +107,7 @@ export class MissedEvents {
       if (!entry.isLost && entry.bytes > (heaviest?.bytes ?? 0)) heaviest = entry;
     }
     assert(heaviest !== null, "bytes_belong_to_a_watch");
+    reached("missed_events_beyond_their_bound");
     heaviest.isLost = true;
     this.#strip(heaviest.watch.watchId);
   }

@@ -5,6 +5,7 @@ import {
   type ServerMessage,
 } from "@quorate/kv-store/protocol";
 import type { Counters } from "../observe/metrics.ts";
+import { reached } from "../points.ts";
 import type { Connection } from "../ports.ts";
 
 /** Bounds of what one client may leave unread. */
@@ -69,7 +70,10 @@ export class Outbox {
     const { frameBytesMax, frameMessagesMax, bufferedBytesMax } = this.#limits;
     if (this.#frameBytes >= frameBytesMax || this.#messages.length >= frameMessagesMax) this.#cut();
     // Estimated high, so what has gathered is sent before it is judged.
-    if (this.#bytes > bufferedBytesMax) this.flush();
+    if (this.#bytes > bufferedBytesMax) {
+      reached("outbox_sent_within_a_turn");
+      this.flush();
+    }
   }
 
   /** Sends what has gathered. */
@@ -103,6 +107,9 @@ export class Outbox {
     this.#connection.send(frame);
     this.#counters.clientFramesOut += 1;
     this.#counters.clientBytesOut += frame.length;
-    if (this.#connection.bufferedBytes > this.#limits.bufferedBytesMax) this.#overflowed = true;
+    if (this.#connection.bufferedBytes > this.#limits.bufferedBytesMax) {
+      reached("client_left_too_much_unread");
+      this.#overflowed = true;
+    }
   }
 }

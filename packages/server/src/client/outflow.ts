@@ -1,3 +1,4 @@
+import { reached } from "../points.ts";
 import type { Connection, MonotonicClock } from "../ports.ts";
 import type { ClientConnection } from "./client-connection.ts";
 
@@ -46,7 +47,10 @@ export class Outflow {
       this.#due.delete(recipient);
       recipient.flush();
       if (recipient.connection.bufferedBytes > 0) this.#behind.add(recipient);
-      if (this.#clock.nowMs() >= endMs) break;
+      if (this.#clock.nowMs() >= endMs) {
+        reached("sending_left_for_another_turn");
+        break;
+      }
     }
     return this.#due.size === 0;
   }
@@ -58,6 +62,7 @@ export class Outflow {
     for (const bytes of unread.values()) total += bytes;
     if (total <= this.#unreadBytesMax) return;
     for (const [recipient, bytes] of [...unread].sort((a, b) => b[1] - a[1])) {
+      reached("clients_together_left_too_much_unread");
       recipient.dropAsSlow();
       total -= bytes;
       if (total <= this.#unreadBytesMax) return;

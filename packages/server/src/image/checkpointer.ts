@@ -1,6 +1,7 @@
 import type { Checkpoint, DataTree } from "@quorate/kv-store";
 import type { SnapshotMeta } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
+import { reached } from "../points.ts";
 import type { ImageStore, MonotonicClock } from "../ports.ts";
 import { IMAGE_META_KEY, encodeImageMeta, type ImageMeta } from "./image-meta.ts";
 import { ReadBack } from "./read-back.ts";
@@ -46,6 +47,7 @@ export class Checkpointer {
       await readBack.check(image);
       checkpoint.complete();
     } catch (error) {
+      reached("checkpoint_failed");
       checkpoint.abandon();
       throw error;
     } finally {
@@ -73,6 +75,7 @@ export class Checkpointer {
           readBack.note(key, value);
         }
         if (this.#options.clock.nowMs() - sliceStart > SLICE_MS_MAX) {
+          reached("checkpoint_paused_for_other_work");
           await this.#pause();
           sliceStart = this.#options.clock.nowMs();
         }

@@ -13,6 +13,7 @@ import { ServerError } from "../errors.ts";
 import type { NodeStorage } from "../node-storage.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
+import { reached } from "../points.ts";
 import type { ImageView, MonotonicClock, Timer } from "../ports.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { SnapshotReceiver, type ReceivedSnapshot } from "./snapshot-receiver.ts";
@@ -122,6 +123,7 @@ export class NodeSnapshots {
     const { bytesSinceCheckpoint } = this.#options.applier();
     if (bytesSinceCheckpoint <= this.#options.checkpointBytes) return;
     if (this.#options.hasRoomFor(CHECKPOINT_ROOM * bytesSinceCheckpoint)) this.#checkpoint();
+    else reached("checkpoint_put_off_disk_full");
   }
 
   /** The core puts the snapshot in force that was received. */
@@ -131,6 +133,7 @@ export class NodeSnapshots {
       throw new ServerError("IMAGE_CORRUPT", `no snapshot at ${meta.index} was received`);
     }
     this.#received = null;
+    reached("snapshot_installed");
     this.#options.storage.install(this.#checkpointing);
     this.#options.applier().install(received.snapshot.tree, meta.index, meta.term);
     this.#checkpointIndex = meta.index;
@@ -164,7 +167,10 @@ export class NodeSnapshots {
   /** Steps a complete snapshot in; resolves when it is in force, or when the core had no use for it. */
   async #onReceived(snapshot: ReceivedSnapshot): Promise<void> {
     const { storage } = this.#options;
-    if (this.#stopping) return storage.discardImage(snapshot.image, snapshot.directory);
+    if (this.#stopping) {
+      reached("snapshot_arrived_while_stopping");
+      return storage.discardImage(snapshot.image, snapshot.directory);
+    }
     storage.stage(snapshot);
     await this.#offer(snapshot);
     if (this.#received?.snapshot === snapshot) this.#received = null;
@@ -176,8 +182,13 @@ export class NodeSnapshots {
     return new Promise((resolve) => {
       // Once the core has taken it, only its disk decides how long the rest takes.
       const look = (): void => {
-        if (this.#options.isInstalling(snapshot.meta.index)) timer = arm();
-        else resolve();
+        if (this.#options.isInstalling(snapshot.meta.index)) {
+          reached("snapshot_waits_for_the_disk");
+          timer = arm();
+        } else {
+          reached("snapshot_of_no_use_to_the_core");
+          resolve();
+        }
       };
       const arm = (): Timer => clock.after(INSTALL_TIMEOUT_MS, look);
       let timer = arm();
@@ -211,7 +222,10 @@ export class NodeSnapshots {
 
   async #onCheckpoint(snapshot: SnapshotMeta, image: unknown): Promise<void> {
     const { storage, metrics } = this.#options;
-    if (image !== storage.image || this.#stopping) return;
+    if (image !== storage.image || this.#stopping) {
+      reached("checkpoint_outlived_its_image");
+      return;
+    }
     metrics.counters.checkpoints += 1;
     this.#checkpointIndex = snapshot.index;
     this.#options.push({ kind: "compact", snapshot });

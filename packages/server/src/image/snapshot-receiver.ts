@@ -2,6 +2,7 @@ import { ImageError, TreeLoader, type DataTree, type TreeLimits } from "@quorate
 import type { InstallSnapshot, NodeId, SnapshotMeta } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
+import { reached } from "../points.ts";
 import type { ImageStore } from "../ports.ts";
 import { IMAGE_META_KEY, decodeImageMeta, isSameSnapshot, type ImageMeta } from "./image-meta.ts";
 import { isFull } from "../storage/room-wait.ts";
@@ -71,7 +72,10 @@ export class SnapshotReceiver {
   }
 
   onChunk(from: NodeId, chunk: SnapshotChunk): void {
-    if (this.#queued >= QUEUED_MAX) return;
+    if (this.#queued >= QUEUED_MAX) {
+      reached("snapshot_pieces_beyond_the_window");
+      return;
+    }
     this.#queued += 1;
     this.#work = this.#work.then(async () => {
       this.#queued -= 1;
@@ -95,11 +99,15 @@ export class SnapshotReceiver {
     if (receipt === null || !this.#isOf(from, chunk)) return;
     receipt.message = chunk.header?.message ?? receipt.message;
     if (chunk.sequence <= receipt.sequence) {
+      reached("snapshot_piece_came_again");
       // The answer to it was lost with a link.
       this.#ports.ack(from, chunk.transfer, receipt.sequence, true);
       return;
     }
-    if (chunk.sequence !== receipt.sequence + 1) return;
+    if (chunk.sequence !== receipt.sequence + 1) {
+      reached("snapshot_piece_missing");
+      return;
+    }
     receipt.checksum = recordsChecksum(chunk.records, receipt.checksum);
     if (receipt.checksum !== chunk.checksum)
       throw new ImageError("BAD_RECORD", "checksum of a piece");
@@ -114,11 +122,15 @@ export class SnapshotReceiver {
   }
 
   async #begin(from: NodeId, chunk: SnapshotChunk): Promise<void> {
+    if (this.#receipt !== null) reached("unfinished_snapshot_replaced");
     await this.#drop();
     const header = chunk.header;
     if (header === null) return;
     // The transfer goes on, but this process has not seen it begin.
-    if (chunk.sequence > 1) throw new ImageError("INCOMPLETE", "the transfer did not begin here");
+    if (chunk.sequence > 1) {
+      reached("snapshot_began_in_an_earlier_process");
+      throw new ImageError("INCOMPLETE", "the transfer did not begin here");
+    }
     const { image, directory } = await this.#ports.createImage();
     this.#receipt = {
       from,
@@ -155,11 +167,13 @@ export class SnapshotReceiver {
       throw new ImageError("INCOMPLETE", "the records do not stand for what was announced");
     }
     this.#receipt = null;
+    reached("snapshot_received_whole");
     const message: InstallSnapshot = { ...receipt.message, snapshot: meta };
     await this.#ports.received({ meta, message, tree, image, directory });
   }
 
   async #refuse(from: NodeId, chunk: SnapshotChunk, error: unknown): Promise<void> {
+    reached("snapshot_piece_refused");
     try {
       await this.#drop();
     } catch (failure) {

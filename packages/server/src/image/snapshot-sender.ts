@@ -1,5 +1,6 @@
 import type { InstallSnapshot, LogIndex, NodeId, SnapshotMeta } from "@quorate/raft";
 import type { PeerEnvelope } from "../peer/envelope.ts";
+import { reached } from "../points.ts";
 import type { ImageStore, ImageView, MonotonicClock } from "../ports.ts";
 import { IMAGE_META_KEY, decodeImageMeta } from "./image-meta.ts";
 import { recordsChecksum } from "./records-checksum.ts";
@@ -79,15 +80,22 @@ export class SnapshotSender {
   /** Begins a transfer, or goes on with the one to this peer whose link broke. */
   start(message: InstallSnapshot): void {
     const { to } = message;
-    if (this.#transfers.has(to)) return;
+    if (this.#transfers.has(to)) {
+      reached("snapshot_asked_for_while_under_way");
+      return;
+    }
     const suspended = this.#suspended.get(to);
     this.#suspended.delete(to);
     if (suspended !== undefined && isOfUse(suspended, message)) {
       this.#transfers.set(to, suspended);
+      reached("snapshot_resumed");
       this.#resume(suspended, message);
       return;
     }
-    if (suspended !== undefined) closeView(suspended);
+    if (suspended !== undefined) {
+      reached("suspended_snapshot_too_old");
+      closeView(suspended);
+    }
     const transfer: Transfer = {
       id: this.#nextId,
       to,
@@ -141,6 +149,7 @@ export class SnapshotSender {
     }
     this.#transfers.delete(peer);
     this.#suspended.set(peer, transfer);
+    reached("snapshot_suspended_by_broken_link");
     transfer.sinceMs = this.#ports.clock.nowMs();
     this.#ports.done(peer, false);
   }
@@ -148,10 +157,14 @@ export class SnapshotSender {
   onTick(): void {
     const now = this.#ports.clock.nowMs();
     for (const transfer of this.#transfers.values()) {
-      if (now - transfer.sinceMs > TIMEOUT_MS) this.#finish(transfer, false);
+      if (now - transfer.sinceMs > TIMEOUT_MS) {
+        reached("snapshot_unanswered_given_up");
+        this.#finish(transfer, false);
+      }
     }
     for (const [peer, transfer] of this.#suspended) {
       if (now - transfer.sinceMs <= RESUME_MS) continue;
+      reached("suspended_snapshot_given_up");
       this.#suspended.delete(peer);
       closeView(transfer);
     }

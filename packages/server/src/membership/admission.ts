@@ -9,6 +9,7 @@ import {
   type PeerRefusal,
   type PeerWelcome,
 } from "../peer/envelope.ts";
+import { reached } from "../points.ts";
 import { differenceOfLimits, type ReplicatedLimits } from "../replicated-limits.ts";
 import { clusterIdOf, memberNamed, type Formation } from "./formation.ts";
 import type { JoinRequest } from "./join-request.ts";
@@ -112,6 +113,7 @@ export class Admission {
     if (this.#belonging !== null || this.#options.entrance !== "member") return;
     const formation = this.#options.formation.result();
     if (formation === null) return;
+    reached("ensemble_formed");
     const clusterId = clusterIdOf(formation.membership);
     this.#settle({ clusterId, historyId: `${clusterId}-1`, formation });
   }
@@ -203,6 +205,7 @@ export class Admission {
     const { name } = hello;
     if (this.#acquaintances.size >= ACQUAINTANCES_MAX && !this.#acquaintances.has(name)) return;
     const member = memberOf(hello);
+    reached("member_unknown_here_met");
     this.#acquaintances.set(name, { member, appliedIndex });
     this.#options.ports.onNewer(member, appliedIndex);
   }
@@ -210,6 +213,7 @@ export class Admission {
   #meetFormed(hello: PeerHello, belonging: Belonging): PeerWelcome {
     if (hello.clusterId !== "" && hello.clusterId !== belonging.clusterId) {
       const text = `"${hello.name}" belongs to ensemble ${hello.clusterId}, this is ${belonging.clusterId}`;
+      reached("peer_of_another_ensemble");
       return refused("OTHER_CLUSTER", text);
     }
     if (hello.clusterId !== "" && hello.historyId !== belonging.historyId) {
@@ -231,15 +235,20 @@ export class Admission {
     const { ports } = this.#options;
     const member = memberOf(hello);
     if (entrance === "rejoin" && namesake !== undefined) {
+      reached("node_without_its_data_asks_to_come_back");
       ports.onJoinRequest({ kind: "rejoin", member });
       return refused("NOT_A_MEMBER", `"${name}" is to come back as a new member, and is none yet`);
     }
     if (entrance !== "member" && namesake === undefined) {
+      reached("node_asks_to_join");
       ports.onJoinRequest({ kind: "join", member });
       const text = `"${name}" is no member yet: add it with \`quorate member add ${name}\``;
       return refused("NOT_A_MEMBER", text);
     }
-    if (namesake === undefined) return refused("NOT_A_MEMBER", `"${name}" is no member`);
+    if (namesake === undefined) {
+      reached("stranger_refused");
+      return refused("NOT_A_MEMBER", `"${name}" is no member`);
+    }
     const text =
       entrance === "join"
         ? `another node of this ensemble is called "${name}": remove that one, or start this one under a name of its own`
@@ -255,6 +264,7 @@ export class Admission {
       this.#acquaint(hello, appliedIndex);
       return this.#welcome();
     }
+    reached("removed_member_came_back");
     const text = `"${hello.name}" was removed from this ensemble; on an empty data directory it may join again`;
     return refused("REMOVED", text);
   }
@@ -301,6 +311,7 @@ export class Admission {
       this.#onRefusal(welcome.name, "IDENTITY_REFUSED", "the formation names another identity");
       return false;
     }
+    reached("formation_learned_from_peer");
     const { clusterId, historyId } = welcome;
     this.#settle({ clusterId, historyId, formation: welcome.formation });
     return true;
@@ -312,8 +323,12 @@ export class Admission {
       return;
     }
     const text = `refused by "${name}": ${message}`;
-    if (this.#mayWait(code)) this.#warn(`refusal by ${name}`, text);
-    else this.#options.ports.onRefused(new ServerError(reasonOf(code), text));
+    if (this.#mayWait(code)) {
+      reached("refusal_waited_through");
+      this.#warn(`refusal by ${name}`, text);
+      return;
+    }
+    this.#options.ports.onRefused(new ServerError(reasonOf(code), text));
   }
 
   /** A member may be behind: not know us yet, or still know who had our name before. */

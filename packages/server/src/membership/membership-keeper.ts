@@ -7,6 +7,7 @@ import {
   type PeerStatus,
   type Term,
 } from "@quorate/raft";
+import { reached } from "../points.ts";
 import { memberById, memberNamed } from "./formation.ts";
 import { ASKING_MS, Invitations } from "./invitations.ts";
 import type { JoinRequest } from "./join-request.ts";
@@ -73,7 +74,10 @@ export class MembershipKeeper {
   /** The next change to propose, or null. Called by a leader, again and again. */
   next(view: MembershipView): Membership | null {
     const caughtUpAt = this.#look(view);
-    if (view.changePending) return null;
+    if (view.changePending) {
+      reached("membership_waits_for_change_under_way");
+      return null;
+    }
     return this.#rejoined(view) ?? this.#joined(view) ?? promotion(view, caughtUpAt);
   }
 
@@ -94,12 +98,17 @@ export class MembershipKeeper {
     for (const [name, { wanted, present: asked }] of this.#rejoins) {
       const present = memberNamed(membership, name);
       if (present === undefined || present.id !== asked || present.id === wanted.id) {
+        reached("request_to_come_back_of_the_past");
         // It was taken in, or somebody else was since: the request is of the past.
         this.#rejoins.delete(name);
         continue;
       }
       // Whoever still speaks under the old identity has not lost anything; the last words of one who did fade away.
-      if (isActive(present.id)) continue;
+      if (isActive(present.id)) {
+        reached("old_identity_still_heard_of");
+        continue;
+      }
+      reached("lost_identity_replaced");
       const becomes = isVoter(membership, present.id) ? VOTER : present.promotion;
       return withSuccessor(membership, present.id, { ...wanted, promotion: becomes });
     }
@@ -118,6 +127,7 @@ export class MembershipKeeper {
     for (const member of this.invitations.welcome(nowMs)) {
       if (memberNamed(membership, member.name) !== undefined) continue;
       if (memberById(membership, member.id) !== undefined) continue;
+      reached("newcomer_becomes_learner");
       return withLearner(membership, member);
     }
     return null;
@@ -132,9 +142,16 @@ function promotion(view: MembershipView, caughtUpAt: number): Membership | null 
     const learner = memberById(membership, id);
     if (learner === undefined || learner.promotion.kind === "none") continue;
     const peer = peers.find((progress) => progress.id === id);
-    if (peer === undefined || !peer.recentlyActive || peer.matchIndex < caughtUpAt) continue;
+    if (peer === undefined || !peer.recentlyActive || peer.matchIndex < caughtUpAt) {
+      reached("learner_not_caught_up");
+      continue;
+    }
     const next = promoted(membership, learner);
-    if (!losesQuorum(next, isActiveIn(view))) return next;
+    if (!losesQuorum(next, isActiveIn(view))) {
+      reached("learner_becomes_voter");
+      return next;
+    }
+    reached("promotion_would_lose_the_quorum");
   }
   return null;
 }

@@ -14,6 +14,7 @@ import { ServerError } from "../errors.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { PeerTarget } from "../peer/peer-network.ts";
+import { reached } from "../points.ts";
 import type { Acquaintance } from "./admission.ts";
 import type { JoinRequest } from "./join-request.ts";
 import type { MemberCommand } from "./member-command.ts";
@@ -138,6 +139,7 @@ export class NodeMembership {
     this.#retarget();
     logger.info({ voters: membership.voters.length }, "the membership changed");
     if (belonged && !isMember(membership, self.id)) {
+      reached("node_learned_of_its_removal");
       ports.onRemoved(new ServerError("REMOVED", "this node was removed from the ensemble"));
     }
   }
@@ -156,6 +158,7 @@ export class NodeMembership {
     const { leader } = ports.status();
     if (!isFirstHand || leader === null || leader === self.id) return;
     // Not everybody who asks knows everybody: the leader may hear of it only from here.
+    reached("join_request_passed_on");
     ports.send(leader, { kind: "joinRequest", request });
   }
 
@@ -202,7 +205,10 @@ export class NodeMembership {
         if (this.#handsOverBefore(step.membership)) throw notLeader();
         const { membership } = step;
         const { ok } = this.#options.ports.step({ kind: "proposeMembership", membership });
-        if (!ok) throw pending();
+        if (!ok) {
+          reached("membership_change_refused_by_core");
+          throw pending();
+        }
         return;
       }
     }
@@ -215,7 +221,10 @@ export class NodeMembership {
   #handsOverBefore(next: Membership): boolean {
     const { ports, self } = this.#options;
     if (isVoter(next, self.id)) return false;
-    if (ports.status().transferringTo !== null) return true;
+    if (ports.status().transferringTo !== null) {
+      reached("removal_waits_for_transfer_of_lead");
+      return true;
+    }
     const heir = ports.successor((id) => isVoter(next, id));
     return heir !== null && ports.step({ kind: "transferLeadership", to: heir }).ok;
   }

@@ -1,6 +1,7 @@
 import type { NodeId } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
 import type { PeerLimits } from "../limits.ts";
+import { reached } from "../points.ts";
 import type { Connection, MonotonicClock, Timer } from "../ports.ts";
 import { violation } from "./byte-reader.ts";
 import type { PeerEnvelope, PeerHello, PeerWelcome } from "./envelope.ts";
@@ -108,8 +109,12 @@ export class IncomingLink {
   /** Called once per keepalive interval: the dialling side asks at least that often. */
   onKeepalive(): void {
     if (this.#phase !== "up") return;
-    if (this.#silentKeepalives >= this.#timing.silentIncomingMax) this.#end("the peer is silent");
-    else this.#silentKeepalives += 1;
+    if (this.#silentKeepalives >= this.#timing.silentIncomingMax) {
+      reached("incoming_link_silent");
+      this.#end("the peer is silent");
+    } else {
+      this.#silentKeepalives += 1;
+    }
   }
 
   #onFrame(frame: Uint8Array): void {
@@ -119,6 +124,7 @@ export class IncomingLink {
       this.#dispatch(frame);
     } catch (error) {
       if (!(error instanceof ServerError) || error.code !== "PEER_PROTOCOL") throw error;
+      reached("peer_broke_the_protocol");
       this.#end(error.message);
     }
   }
@@ -148,7 +154,10 @@ export class IncomingLink {
     const wasWithin = this.#isWithinTurn;
     this.#turnBytes += bytes;
     this.#turnEnvelopes += envelopes;
-    if (wasWithin && !this.#isWithinTurn) this.#connection.pause();
+    if (wasWithin && !this.#isWithinTurn) {
+      reached("peer_paused_until_its_frames_are_done");
+      this.#connection.pause();
+    }
     if (isFirst) this.#clock.endOfTurn(() => this.#onTurnEnd());
   }
 

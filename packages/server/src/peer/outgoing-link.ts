@@ -3,6 +3,7 @@ import { parseAddresses, type HostPort } from "../config/address.ts";
 import { ServerError } from "../errors.ts";
 import type { PeerLimits } from "../limits.ts";
 import type { Logger } from "../observe/logger.ts";
+import { reached } from "../points.ts";
 import type { Connection, MonotonicClock, Random, Timer, Transport } from "../ports.ts";
 import { violation } from "./byte-reader.ts";
 import type { PeerEnvelope, PeerHello, PeerWelcome } from "./envelope.ts";
@@ -140,6 +141,7 @@ export class OutgoingLink {
     if (buffered < this.#bufferedBefore) this.#silentKeepalives = 0;
     this.#bufferedBefore = buffered;
     if (this.#silentKeepalives >= this.#ports.timing.silentKeepalivesMax) {
+      reached("outgoing_link_silent");
       this.#fail("the peer is silent");
       return;
     }
@@ -188,6 +190,7 @@ export class OutgoingLink {
 
   #onDialled(attempt: number, connection: Connection): void {
     if (attempt !== this.#attempt) {
+      reached("connection_came_after_its_attempt");
       connection.destroy();
       return;
     }
@@ -208,6 +211,7 @@ export class OutgoingLink {
     } catch (error) {
       if (!(error instanceof ServerError) || error.code !== "PEER_PROTOCOL") throw error;
       if (attempt !== this.#attempt) return;
+      reached("answer_of_peer_not_understood");
       this.#failSlowly(error.message);
       this.#isUnintelligible = true;
     }
@@ -224,11 +228,13 @@ export class OutgoingLink {
     // The owner may have closed this link while it looked at the answer.
     if (attempt !== this.#attempt) return;
     if (welcome.kind === "refused") {
+      reached("peer_refused_this_node");
       this.#failSlowly(`${REFUSED}${welcome.code}, ${welcome.message}`);
       return;
     }
     const expected = this.#target.id;
     if (!accepted || (expected !== null && expected !== welcome.nodeId)) {
+      reached("another_node_answered");
       this.#failSlowly(`the node there is ${welcome.name} (${welcome.nodeId}), not the one wanted`);
       return;
     }
@@ -263,6 +269,7 @@ export class OutgoingLink {
     this.#addressAt += 1;
     this.#timer = this.#ports.clock.after(delayMs, () => this.#dialAgain());
     if (!wasUp) return;
+    reached("peer_link_lost");
     this.#owner.onDown(this);
     this.#peer = null;
   }
@@ -280,7 +287,10 @@ export class OutgoingLink {
 
   /** All addresses are tried one right after the other; rounds are spaced, with jitter so that nodes do not march in step. */
   #retryDelayMs(): number {
-    if ((this.#failures + 1) % this.#addresses.length !== 0) return 0;
+    if ((this.#failures + 1) % this.#addresses.length !== 0) {
+      reached("next_address_of_peer_tried");
+      return 0;
+    }
     const round = Math.floor(this.#failures / this.#addresses.length);
     const { retryMinMs, retryMaxMs } = this.#ports.timing;
     const fullMs = Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(round, 30));

@@ -3,6 +3,7 @@ import type { HostPort } from "../config/address.ts";
 import type { PeerLimits } from "../limits.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counters } from "../observe/metrics.ts";
+import { reached } from "../points.ts";
 import type { Connection, Listener, MonotonicClock, Random, Timer, Transport } from "../ports.ts";
 import { violation } from "./byte-reader.ts";
 import {
@@ -272,6 +273,7 @@ export class PeerNetwork implements AsyncDisposable {
       return;
     }
     if (hello.nodeId === this.#options.self.nodeId) {
+      reached("node_met_its_own_identity");
       const message = "this is the node itself, or another with a copy of its data";
       this.#refuse(link, hello.name, refusal("IDENTITY_REFUSED", message));
       return;
@@ -279,10 +281,12 @@ export class PeerNetwork implements AsyncDisposable {
     const current = this.#incoming.get(hello.nodeId);
     const nonce = current?.hello?.linkNonce;
     if (nonce !== undefined && !isLaterLink(hello.linkNonce, nonce)) {
+      reached("older_link_of_peer_came_later");
       link.destroy();
       return;
     }
     if (current === undefined && this.#incoming.size >= this.#options.limits.linksMax) {
+      reached("too_many_peer_links");
       this.#options.logger.warn({ remote: link.remote }, "too many links from peers");
       link.destroy();
       return;

@@ -1,4 +1,5 @@
 import type { PeerLimits } from "../limits.ts";
+import { reached } from "../points.ts";
 import type { PeerEnvelope } from "./envelope.ts";
 import { encodePeerFrame, envelopeBytes, type BlockFor } from "./peer-codec.ts";
 
@@ -44,8 +45,14 @@ export class SendQueue {
     const heavy = isHeavy(envelope);
     const bytesMax = heavy ? queueBytesMax : queueBytesMax + reserveBytes;
     const countMax = heavy ? queueCountMax : queueCountMax + reserveCount;
-    if (this.#bytes + bytes + bufferedBytes > bytesMax) return false;
-    if (this.#envelopes.length >= countMax) return false;
+    if (this.#bytes + bytes + bufferedBytes > bytesMax) {
+      reached("peer_queue_full_of_bytes");
+      return false;
+    }
+    if (this.#envelopes.length >= countMax) {
+      reached("peer_queue_full_of_envelopes");
+      return false;
+    }
     this.#envelopes.push(envelope);
     this.#sizes.push(bytes);
     this.#bytes += bytes;
@@ -53,7 +60,10 @@ export class SendQueue {
   }
 
   #offerBulk(envelope: PeerEnvelope, bytes: number): boolean {
-    if (this.#bulk.length >= BULK_COUNT_MAX) return false;
+    if (this.#bulk.length >= BULK_COUNT_MAX) {
+      reached("snapshot_piece_found_no_room");
+      return false;
+    }
     const room = this.#limits.queueBytesMax - this.#bulkBytes;
     if (this.#bulk.length > 0 && bytes > room) return false;
     this.#bulk.push(envelope);
@@ -101,7 +111,10 @@ export class SendQueue {
     let end = start + 1;
     while (end < this.#envelopes.length && end - start < FRAME_ENVELOPES_MAX) {
       bytes += this.#sizes[end] ?? 0;
-      if (bytes > FRAME_BYTES_TARGET) break;
+      if (bytes > FRAME_BYTES_TARGET) {
+        reached("peer_frame_full_within_a_turn");
+        break;
+      }
       end += 1;
     }
     return end;

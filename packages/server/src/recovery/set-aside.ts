@@ -1,5 +1,6 @@
 import type { ServerConfig } from "../config.ts";
 import { ServerError } from "../errors.ts";
+import { reached } from "../points.ts";
 import type { Files } from "../ports.ts";
 import {
   DAMAGED_PREFIX,
@@ -23,6 +24,7 @@ export function isRepairable(error: unknown, { repair, members }: ServerConfig):
  * nothing. Returns the folder's name. May be interrupted: the identity goes last, so what is left is as damaged as before.
  */
 export async function setAside(files: Files, directory: string): Promise<string> {
+  reached("damaged_data_set_aside");
   const names = await files.list(directory);
   const earlier = names.flatMap((name) => {
     const number = name.startsWith(DAMAGED_PREFIX)

@@ -3,6 +3,7 @@ import { nodeId, term, type HardState, type NodeId } from "@quorate/raft";
 import { Packr } from "msgpackr";
 import { assert } from "../assert.ts";
 import { ServerError } from "../errors.ts";
+import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import type { ReplicatedLimits } from "../replicated-limits.ts";
 import { IDENTITY_FILE, IMAGE_PREFIX, LOG_DIRECTORY } from "./data-directory.ts";
@@ -137,8 +138,14 @@ export async function loadIdentity(files: Files, directory: string): Promise<Ide
     const { number, identity } = newer(path, first, second);
     // Only the slot that lags: were the power to go meanwhile, the other one must still hold.
     const slot = encodeSlot(number, identity);
-    if (slotNumber(first) !== number) await file.write(0, slot);
-    if (slotNumber(second) !== number) await file.write(SLOT_BYTES, slot);
+    if (slotNumber(first) !== number) {
+      reached("first_copy_of_identity_damaged");
+      await file.write(0, slot);
+    }
+    if (slotNumber(second) !== number) {
+      reached("second_copy_of_identity_behind");
+      await file.write(SLOT_BYTES, slot);
+    }
     // Its maker may have been killed before the name was durable.
     await files.syncDirectory(directory);
     return new IdentityFile(file, number, identity);

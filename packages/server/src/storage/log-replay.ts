@@ -1,5 +1,6 @@
 import { type HardState, type NodeId, type SnapshotMeta } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
+import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { EntryCodecError, blockBounds } from "./entry-codec.ts";
 import {
@@ -101,6 +102,7 @@ export class LogReplay {
     }
     const lastName = this.#segments.at(-1)?.name ?? "";
     if (this.#damage === null && this.#sequence < this.#options.sequenceAtLeast) {
+      reached("durable_records_lost");
       const message = `record ${this.#options.sequenceAtLeast} had been written`;
       this.#fail("records_lost", lastName, this.#segments.at(-1)?.end ?? 0, message);
     }
@@ -204,6 +206,7 @@ export class LogReplay {
     const sealPosition = header.segmentBytes - SECTOR_BYTES;
     const seal = decodeSeal(await file.read(sealPosition, SECTOR_BYTES), header.salt);
     if (seal.kind === "sealed") {
+      reached("newest_segment_lost");
       const { kind, message } = segmentGone(seal.nextSequence);
       return this.#fail(kind, segmentName(seal.nextSequence), 0, message);
     }
@@ -215,6 +218,7 @@ export class LogReplay {
     await file.sync();
     await this.#files.syncDirectory(this.#directory);
     if (step.kind === "end" || this.#sequence < this.#options.sequenceAtLeast) return;
+    reached("torn_write_cut_off");
     await file.write(step.position, new Uint8Array(step.writtenEnd - step.position));
     this.#torn += 1;
   }
@@ -276,6 +280,7 @@ export class LogReplay {
   }
 
   #fail(kind: LogDamage["kind"], segment: string, position: number, message: string): void {
+    reached("log_damage_found");
     this.#damage ??= { kind, segment, position, message };
   }
 }

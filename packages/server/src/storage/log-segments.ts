@@ -1,3 +1,4 @@
+import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { encodeSegmentHeader, segmentName, type SegmentHeader } from "./log-format.ts";
 import { isFull, type RoomWait } from "./room-wait.ts";
@@ -74,6 +75,7 @@ export class SegmentMaker {
     this.#spare = null;
     if (spare?.ok === true) return spare.prepared;
     if (spare?.ok === false && !isFull(spare.error)) throw spare.error;
+    if (spare?.ok === false) reached("spare_segment_found_no_room");
     // Nothing was prepared, or there was no room then; what was begun is gone, and there may be room by now.
     return this.#fill(SPARE_NAME, bytes);
   }

@@ -1,4 +1,5 @@
 import { ServerError } from "../errors.ts";
+import { reached } from "../points.ts";
 import type { MonotonicClock, Timer } from "../ports.ts";
 
 /** Pause after which it is tried again, ms. */
@@ -43,6 +44,7 @@ export class RoomWait {
         } catch (error) {
           if (!this.#isOpen || !isFull(error)) throw error;
           this.#isWaiting = true;
+          reached("log_waits_for_room");
         }
         await this.#rest();
       }

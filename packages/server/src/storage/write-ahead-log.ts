@@ -10,6 +10,7 @@ import {
 } from "@quorate/raft";
 import { assert } from "../assert.ts";
 import { ServerError } from "../errors.ts";
+import { reached } from "../points.ts";
 import type { Files, OpenFile, Random } from "../ports.ts";
 import { blockBounds } from "./entry-codec.ts";
 import {
@@ -223,6 +224,7 @@ export class WriteAheadLog {
       try {
         const slice = await this.#read(from, Math.min(to, points.lastIndex), bytesMax);
         if (points.generation === generation) return slice;
+        reached("log_changed_during_a_read");
       } catch (error) {
         // What was being read may have been compacted or replaced meanwhile.
         if (points.generation === generation) throw error;
@@ -248,6 +250,7 @@ export class WriteAheadLog {
   async cutAtDamage(hardState: HardState): Promise<void> {
     const damage = this.#damage;
     assert(damage !== null, "log_cut_without_damage");
+    reached("log_cut_at_damage");
     assert(this.#busy === null, "log_one_write_in_flight");
     await this.#exclusively(async () => {
       this.#dropEmptyLast();
@@ -308,6 +311,7 @@ export class WriteAheadLog {
     let segment = this.#last();
     if (segment.end + bytesMax > segment.header.segmentBytes - SECTOR_BYTES) {
       await this.#extend(this.#sizeFor(bytesMax), this.#options.room);
+      reached("log_went_on_in_next_segment");
       segment = this.#last();
     }
     const { bytes, chain } = this.#writer.write({
@@ -355,6 +359,7 @@ export class WriteAheadLog {
       if (oldest === undefined || next === undefined) return;
       if (!this.#points.canStartAt(next.header.firstSequence, upTo)) return;
       this.#points.startAt(next.header.firstSequence);
+      reached("log_segment_removed");
       this.#segments.shift();
       try {
         await this.#files.remove(`${this.#directory}/${oldest.name}`);
@@ -397,7 +402,10 @@ export class WriteAheadLog {
     };
     this.#file = await this.#maker.make(header, room);
     const name = segmentName(firstSequence);
-    if (replaced !== null) this.#segments.pop();
+    if (replaced !== null) {
+      reached("large_record_replaced_empty_segment");
+      this.#segments.pop();
+    }
     this.#segments.push({ header, name, end: SECTOR_BYTES });
     this.#sequence = firstSequence - 1;
     if (previous === null || last === null) return;

@@ -1,0 +1,27 @@
+import { describe, expect, test } from "vitest";
+import { CLIENT_POINTS, reached } from "../../packages/client/src/points.ts";
+import { PointCounts } from "./point-counts.ts";
+
+const [FIRST, SECOND] = CLIENT_POINTS;
+
+describe("points", () => {
+  test("are counted while they are watched, and those never reached are told", () => {
+    using points = new PointCounts(["client"]);
+    expect([points.reached, points.total]).toEqual([0, CLIENT_POINTS.length]);
+    reached(FIRST);
+    reached(FIRST);
+    reached(SECOND);
+    expect(points.missing).toEqual(CLIENT_POINTS.slice(2));
+    expect(points.lines(true)).toContain(`2 ${FIRST}`);
+    const [missing, summary] = points.lines(false);
+    expect(missing).toBe(`never reached: ${CLIENT_POINTS.slice(2).join(", ")}`);
+    expect(summary).toBe(`points: 2 of ${CLIENT_POINTS.length} reached`);
+  });
+
+  test("are not counted any more afterwards", () => {
+    const points = new PointCounts(["client"]);
+    points[Symbol.dispose]();
+    reached(FIRST);
+    expect(points.reached).toBe(0);
+  });
+});
