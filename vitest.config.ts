@@ -24,6 +24,7 @@ export default defineConfig({
       project("conformance", ["tests/conformance/**/*.test.ts"], 60_000),
       project("wire", ["tests/wire/**/*.test.ts"], 30_000),
       project("sim", ["tests/simulation/**/*.test.ts"], 180_000),
+      project("specification", ["tests/specification/**/*.test.ts"], 30_000),
       project("linearizability", ["tests/linearizability/**/*.test.ts"], 60_000),
       project("ensemble", ["tests/ensemble/**/*.test.ts"], 60_000),
       project("e2e", ["tests/e2e/**/*.test.ts"], 180_000),

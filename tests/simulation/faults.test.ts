@@ -119,6 +119,7 @@ function result(changes: Partial<RunResult>): RunResult {
     operations: 1,
     increments: 1,
     watched: 1,
+    coreEvents: 1,
     faults: new Map<Fault, number>([["crash", 1]]),
     happened: [],
     sectorsLost: 0,

@@ -45,6 +45,8 @@ export interface NodeWorld {
   crash(id: NodeId): void;
   /** Keeps one line of what happened, if anybody wants to read it. */
   trace(line: () => string): void;
+  /** Judged by what all cores have done before. */
+  onEvent(id: NodeId, event: TraceEvent): void;
 }
 
 interface OpenRead {
@@ -210,6 +212,7 @@ export class SimNode {
   #onEvent(event: TraceEvent): void {
     this.#traced.take(event);
     this.#world.trace(() => `  ${this.id} ${describeTraceEvent(event)}`);
+    this.#world.onEvent(this.id, event);
   }
 
   #observe(core: RaftNode): void {

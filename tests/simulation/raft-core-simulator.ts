@@ -12,6 +12,7 @@ import {
   type NodeId,
   type Role,
 } from "@quorate/raft";
+import { AbstractRaft } from "../specification/abstract-raft.ts";
 import { Checker, Violation } from "./raft-core-checker.ts";
 import { SimDisk, type Image } from "./raft-core-disk.ts";
 import { SimNetwork } from "./raft-core-network.ts";
@@ -75,6 +76,7 @@ export class Simulator {
   readonly #profile: RunProfile;
   readonly #schedule = new Schedule();
   readonly #checker = new Checker();
+  readonly #specification = new AbstractRaft();
   readonly #network: SimNetwork;
   readonly #nodes = new Map<NodeId, SimNode>();
   readonly #disks = new Map<NodeId, SimDisk>();
@@ -175,6 +177,7 @@ export class Simulator {
       onFirstCommit: (node) => this.#onFirstCommit(node),
       crash: (node) => this.#crash(node),
       trace: (line) => this.#note(line),
+      onEvent: (node, event) => this.#specification.take(node, event),
     };
   }
 

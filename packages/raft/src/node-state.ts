@@ -259,7 +259,8 @@ function takeRole(
   assert(leader === null || leader === state.id || role === "follower", "followers_have_leaders");
   state.role = role;
   state.leader = leader;
-  if (role !== from) state.trace?.({ kind: "roleChanged", from, to: role, term, reason });
+  const isNew = role !== from || role === "preCandidate";
+  if (isNew) state.trace?.({ kind: "roleChanged", from, to: role, term, reason });
   if (leader !== leaderBefore) state.trace?.({ kind: "leaderChanged", leader, term, reason });
 }
 

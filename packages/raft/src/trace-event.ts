@@ -66,6 +66,7 @@ interface TraceEventFields {
   // Elections.
   /** A later term, in which it knows no leader yet and nobody has its vote. */
   termEntered: { readonly term: Term };
+  /** Also told of a pre-candidate that begins anew. Whoever answered it before counts no more. */
   roleChanged: {
     readonly from: Role;
     readonly to: Role;

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { PointCounts, WATCHED_PACKAGES } from "../point-counts.ts";
 import { readPlan, writePlan, type Plan } from "./plan.ts";
@@ -17,6 +18,8 @@ const { values } = parseArgs({
     plan: { type: "string" },
     "until-violation": { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
+    "core-traces": { type: "string" },
+    specification: { type: "boolean", default: false },
     shrink: { type: "boolean", default: false },
     "shrink-seconds": { type: "string", default: "60" },
     record: { type: "boolean", default: false },
@@ -34,6 +37,7 @@ const isSingle = planned !== null || values.seed !== undefined;
 const first = planned?.profile.seed ?? Number(values.seed ?? values["from-seed"]);
 const runsMax = isSingle ? 1 : values.minutes === undefined ? Number(values.runs) : Infinity;
 const untilMs = performance.now() + Number(values.minutes ?? Infinity) * 60_000;
+const folder = values["core-traces"];
 const totals = new Totals();
 const points = new PointCounts(WATCHED_PACKAGES);
 const isOver = (): boolean =>
@@ -43,7 +47,10 @@ const isOver = (): boolean =>
 for (let seed = first; !isOver(); seed += 1) {
   const profile = planned?.profile ?? drawProfile(seed, kind);
   try {
-    const result = await simulate(profile, values.trace ? print : null, planned?.faults ?? null);
+    const traces = folder === undefined ? undefined : join(folder, `seed-${seed}`);
+    const cores = { traces, isHeld: values.specification };
+    const shown = values.trace ? print : null;
+    const result = await simulate(profile, shown, planned?.faults ?? null, cores);
     totals.add(profile, result);
     if (isSingle) print(describeResult(result));
   } catch (error) {

@@ -184,7 +184,7 @@ export class SimNode {
 
   start(): void {
     if (this.isUp) return;
-    const { network, trace, time } = this.#world;
+    const { network, trace, time, cores } = this.#world;
     network.drop(this.name);
     if (this.#isDark) this.#lightUp();
     this.#life += 1;
@@ -206,6 +206,7 @@ export class SimNode {
       },
       logger: trace.logger(this.name),
       ownsProcess: false,
+      ...cores.listener({ node: this.name, life: this.#life }, clock, wallClock.nowMs()),
     }).then(
       (server) => {
         if (clock.isDead) return;

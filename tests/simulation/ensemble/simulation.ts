@@ -16,7 +16,7 @@ import { SimClient } from "./sim-client.ts";
 import { Violation } from "./violation.ts";
 import { checkWatches } from "./watch-check.ts";
 import { WatchWork } from "./watch-work.ts";
-import { World } from "./world.ts";
+import { World, type CoreOptions } from "./world.ts";
 
 /** What one run did. */
 export interface RunResult {
@@ -29,6 +29,8 @@ export interface RunResult {
   readonly operations: number;
   readonly increments: number;
   readonly watched: number;
+  /** Of the cores, each of which the specification allowed; 0 where they are not held to it. */
+  readonly coreEvents: number;
   readonly faults: ReadonlyMap<Fault, number>;
   /** The same, as a plan. */
   readonly happened: readonly FaultEvent[];
@@ -75,8 +77,9 @@ export async function simulate(
   profile: Profile,
   print: ((line: string) => void) | null = null,
   planned: readonly FaultEvent[] | null = null,
+  cores: CoreOptions = {},
 ): Promise<RunResult> {
-  const world = new World(profile, print);
+  const world = new World(profile, print, cores);
   const simulation = new Simulation(world, planned);
   const onUnhandled = (error: unknown): void => {
     world.fail(new Violation("unhandled rejection", String(error)));
@@ -88,6 +91,7 @@ export async function simulate(
     throw new RunFailure(world, simulation.happened, error);
   } finally {
     process.off("unhandledRejection", onUnhandled);
+    world.cores[Symbol.dispose]();
   }
 }
 
@@ -126,7 +130,7 @@ class Simulation {
   }
 
   async run(): Promise<RunResult> {
-    const { time, nodes, profile, trace } = this.#world;
+    const { time, nodes, profile, trace, cores } = this.#world;
     for (const node of nodes) if (node.isEnlisted) node.start();
     await this.#wait("the ensemble to form", FORMATION_MS, () => this.#isReady());
     const loadedFromMs = time.nowMs;
@@ -151,6 +155,7 @@ class Simulation {
       faults: this.#nemesis.counts,
       sectorsLost: nodes.reduce((sum, node) => sum + node.sectorsLost, 0),
       happened: this.#nemesis.happened,
+      coreEvents: cores.specification.events,
       traceHash: trace.hash,
     };
   }

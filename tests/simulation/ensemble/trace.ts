@@ -28,11 +28,16 @@ export class Trace {
 
   /** A line for people, and for the hash. */
   note(who: string, what: string): void {
-    const line = `${this.#time.nowMs.toFixed(2).padStart(10)} ${who.padEnd(4)} ${what}`;
+    const line = this.#line(who, what);
     for (let at = 0; at < line.length; at += 1) this.#mix(line.charCodeAt(at));
     this.#lines.push(line);
     if (this.#lines.length > LINES_MAX) this.#lines = this.#lines.slice(-LINES_MAX / 2);
     this.#print?.(line);
+  }
+
+  /** A line for people alone. */
+  show(who: string, what: string): void {
+    this.#print?.(this.#line(who, what));
   }
 
   /** Something that was sent, for the hash alone. */
@@ -52,6 +57,10 @@ export class Trace {
       error: log("!!"),
       child: () => this.logger(who),
     };
+  }
+
+  #line(who: string, what: string): string {
+    return `${this.#time.nowMs.toFixed(2).padStart(10)} ${who.padEnd(4)} ${what}`;
   }
 
   #mix(value: number): void {

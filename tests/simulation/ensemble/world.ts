@@ -3,6 +3,7 @@ import {
   MemoryNetwork,
   type Delivery,
 } from "../../../packages/server/src/transport/memory-transport.ts";
+import { CoreWatch } from "./core-watch.ts";
 import { Cuts } from "./cuts.ts";
 import { LinkMoods } from "./link-moods.ts";
 import { ProcessClock } from "./process-clock.ts";
@@ -12,11 +13,20 @@ import { streamOf } from "./streams.ts";
 import { Trace } from "./trace.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
+/** What is asked of the cores of a run, beside what they do. */
+export interface CoreOptions {
+  /** A folder in which every core leaves a trace. */
+  readonly traces?: string | undefined;
+  /** Every core is held to the specification. */
+  readonly isHeld?: boolean | undefined;
+}
+
 /** Everything that is shared in one run: time, network, machines. */
 export class World {
   readonly profile: Profile;
   readonly time = new VirtualTime();
   readonly trace: Trace;
+  readonly cores: CoreWatch;
   readonly network: MemoryNetwork;
   readonly cut: Cuts;
   readonly links = new LinkMoods();
@@ -28,9 +38,15 @@ export class World {
   #failure: unknown = null;
   #answered = 0;
 
-  constructor(profile: Profile, print: ((line: string) => void) | null) {
+  constructor(profile: Profile, print: ((line: string) => void) | null, cores: CoreOptions = {}) {
     this.profile = profile;
     this.trace = new Trace(this.time, print);
+    this.cores = new CoreWatch({
+      directory: cores.traces,
+      isHeld: cores.isHeld,
+      show: print === null ? undefined : (who, what) => this.trace.show(who, what),
+      onBreach: (error) => this.fail(error),
+    });
     this.network = new MemoryNetwork({
       clock: new ProcessClock(this.time, { rate: 1, startMs: 0 }),
       schedule: (delivery) => this.#schedule(delivery),

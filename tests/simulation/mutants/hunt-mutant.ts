@@ -31,6 +31,7 @@ const PARTS = [
   "tests/tsconfig.json",
   "tests/simulation",
   "tests/linearizability",
+  "tests/specification",
 ];
 const NOTHING = { seconds: 0, runs: 0, faults: null };
 const OUTPUT_BYTES_MAX = 268_435_456;

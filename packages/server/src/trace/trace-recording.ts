@@ -27,8 +27,9 @@ export interface TraceOutput {
   close(): Promise<void>;
 }
 
-/** Entries of the log at the start that one line holds. */
+/** A line takes entries of the log at the start until they are this many, or this many bytes. */
 const LINE_ENTRIES = 256;
+const LINE_BYTES = 65_536;
 
 /** Turns what happens to one core into the lines of a trace. */
 export class TraceRecording implements CoreRecorder {
@@ -36,6 +37,8 @@ export class TraceRecording implements CoreRecorder {
   readonly #origin: TraceOrigin;
   readonly #elapsedMs: () => number;
   #number = 0;
+  /** Nothing has happened since there was no work: there is none now, and to ask again changes nothing. */
+  #isIdle = false;
 
   /** `elapsedMs`: since `origin.startedMs`. */
   constructor(output: TraceOutput, origin: TraceOrigin, elapsedMs: () => number) {
@@ -55,11 +58,14 @@ export class TraceRecording implements CoreRecorder {
 
   onInput(input: RaftInput, result: StepResult | Error, events: readonly TraceEvent[]): void {
     this.#number += 1;
+    this.#isIdle = false;
     const at = { number: this.#number, ms: this.#nowMs() };
     this.#output.write(encodeInput(at, input, result, events));
   }
 
   onTaking(ready: Ready | Error | null, events: readonly TraceEvent[]): void {
+    if (this.#isIdle && ready === null && events.length === 0) return;
+    this.#isIdle = ready === null;
     this.#output.write(encodeTaking(this.#nowMs(), ready, events));
   }
 
@@ -74,7 +80,15 @@ export class TraceRecording implements CoreRecorder {
 
 function* firstLines(head: string, entries: readonly Entry[]): Generator<string> {
   yield head;
-  for (let at = 0; at < entries.length; at += LINE_ENTRIES) {
-    yield encodeEntriesLine(entries.slice(at, at + LINE_ENTRIES));
+  let gathered: Entry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    gathered.push(entry);
+    bytes += entry.kind === "command" ? entry.data.length : 0;
+    if (gathered.length < LINE_ENTRIES && bytes < LINE_BYTES) continue;
+    yield encodeEntriesLine(gathered);
+    gathered = [];
+    bytes = 0;
   }
+  if (gathered.length > 0) yield encodeEntriesLine(gathered);
 }
