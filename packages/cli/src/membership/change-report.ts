@@ -1,17 +1,6 @@
+import type { Tolerance } from "@quorate/server";
 import { JsonFields } from "../json-fields.ts";
 import { formatTable } from "../format/table.ts";
-
-/** What the ensemble survives, as the leader sees it. */
-export interface Tolerance {
-  readonly voters: readonly string[];
-  readonly learners: readonly string[];
-  /** Votes that a decision takes. */
-  readonly quorum: number;
-  /** Voters that may fail. */
-  readonly tolerates: number;
-  /** Voters that the leader hears of. */
-  readonly reachable: number;
-}
 
 /** What a leader says of a change of the membership. */
 export interface ChangeReport {

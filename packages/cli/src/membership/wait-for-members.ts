@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CliError } from "../cli-error.ts";
-import type { CliContext, TextSink } from "../context.ts";
+import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
+import { StatusLine } from "../format/status-line.ts";
 import { askMembers, type MemberList } from "./member-list.ts";
 
 /** What is waited for. */
@@ -35,7 +36,7 @@ export async function waitForMembers(
   goal: MemberGoal,
   wait: MemberWait,
 ): Promise<MemberList> {
-  using story = new Story(context.err);
+  using line = new StatusLine(context.err);
   const servers = new Set(wait.servers);
   let isInterrupted = false;
   using _signals = context.onSignal(() => {
@@ -50,7 +51,7 @@ export async function waitForMembers(
       const isLost = goal.arrives !== null && !isExpected(goal.arrives, list);
       if (isLost && looks % REMIND_EVERY === 0) await wait.inviteAgain();
     }
-    story.tell(describe(goal, list));
+    line.tell(describe(goal, list));
     if (isInterrupted) throw interrupted();
     if (performance.now() > deadlineMs) throw tooLate();
     await sleep(POLL_MS);
@@ -78,27 +79,6 @@ function describe({ arrives, leaves }: MemberGoal, list: MemberList | null): str
     return `${member.name} is a learner, ${member.behind} entries behind`;
   }
   return leaves === null ? "the change is under way" : `${leaves} is leaving`;
-}
-
-/** Tells each thing once; on a terminal in one line that changes. */
-class Story implements Disposable {
-  readonly #sink: TextSink;
-  #told = "";
-
-  constructor(sink: TextSink) {
-    this.#sink = sink;
-  }
-
-  tell(text: string): void {
-    if (text === this.#told) return;
-    this.#told = text;
-    this.#sink.write(this.#sink.isTerminal ? `\r\u001b[K${text}` : `${text}\n`);
-  }
-
-  /** Takes the line away. */
-  [Symbol.dispose](): void {
-    if (this.#told !== "" && this.#sink.isTerminal) this.#sink.write("\r\u001b[K");
-  }
 }
 
 function interrupted(): CliError {
