@@ -34,7 +34,9 @@ class ThreeCores {
   #onTheWay: Message[] = [];
   #committed = 0;
 
-  constructor(bounds: Omit<RaftConfig, "id" | "seed" | "heartbeatTicks" | "electionTicks">) {
+  constructor(
+    bounds: Omit<RaftConfig, "id" | "seed" | "lease" | "heartbeatTicks" | "electionTicks">,
+  ) {
     const voters = [1, 2, 3].map(nodeId);
     const members = voters.map((id) => ({
       id,
@@ -47,7 +49,7 @@ class ThreeCores {
     this.#cores = voters.map(
       (id) =>
         new RaftNode(
-          { ...bounds, heartbeatTicks: 1, electionTicks: 6, id, seed: 1 },
+          { ...bounds, heartbeatTicks: 1, electionTicks: 6, lease: null, id, seed: 1 },
           {
             hardState: { term: term(0), votedFor: null },
             snapshot: { index: logIndex(0), term: term(0), membership },

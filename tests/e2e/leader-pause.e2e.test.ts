@@ -76,36 +76,48 @@ test("a leader that stands still for longer than the session timeout costs no li
   await ensemble.waitForEqualDigests();
 });
 
-test("a leader that was stopped serves no stale linearizable read when it wakes", async () => {
-  const ensemble = await startEnsemble();
-  const leader = await ensemble.leader();
-  const others = ensemble.servers.filter((server) => server !== ensemble.directServer(leader.name));
-  await using client = await connect({ servers: others, sessionTimeoutMs: 20_000 });
-  await client.create("/value", "old");
-  const raw = await RawConnection.openSession(ensemble.directServer(leader.name), 60_000);
-  onTestFinished(() => raw.close());
-  raw.send({ kind: "read", cxid: 1, consistency: "linearizable", query: VALUE });
-  expect(valueOf(await raw.next("readReply"))).toBe("old");
+test.each([
+  ["that asks for every read", []],
+  ["with leases", ["--lease-reads"]],
+])(
+  "a leader %s that was stopped serves no stale linearizable read when it wakes",
+  async (_which, flags) => {
+    const ensemble = await startEnsemble({ flags });
+    const leader = await ensemble.leader();
+    const others = ensemble.servers.filter(
+      (server) => server !== ensemble.directServer(leader.name),
+    );
+    await using client = await connect({ servers: others, sessionTimeoutMs: 20_000 });
+    await client.create("/value", "old");
+    const raw = await RawConnection.openSession(ensemble.directServer(leader.name), 60_000);
+    onTestFinished(() => raw.close());
+    raw.send({ kind: "read", cxid: 1, consistency: "linearizable", query: VALUE });
+    expect(valueOf(await raw.next("readReply"))).toBe("old");
 
-  ensemble.pause(leader.name);
-  await ensemble.leader(leader.term);
-  await client.set("/value", "new");
-  for (let cxid = 2; cxid < 2 + READS; cxid += 1) {
-    raw.send({ kind: "read", cxid, consistency: "linearizable", query: VALUE });
-  }
-  // The requests must lie in the sleeping leader's socket before it wakes.
-  await raw.flushed();
-  ensemble.resume(leader.name);
-  await poll("all answers or the end of the connection", 20_000, () => {
-    const answers = raw.received.filter((message) => message.kind === "readReply");
-    return answers.length === 1 + READS || raw.closed !== null ? true : null;
-  });
-  const values = raw.received.flatMap((message) =>
-    message.kind === "readReply" && message.cxid > 1 && message.reply.ok ? [valueOf(message)] : [],
-  );
-  console.log(`leader-pause: ${values.length} of ${READS} reads were answered by the woken leader`);
-  expect(values.filter((value) => value !== "new")).toEqual([]);
-});
+    ensemble.pause(leader.name);
+    await ensemble.leader(leader.term);
+    await client.set("/value", "new");
+    for (let cxid = 2; cxid < 2 + READS; cxid += 1) {
+      raw.send({ kind: "read", cxid, consistency: "linearizable", query: VALUE });
+    }
+    // The requests must lie in the sleeping leader's socket before it wakes.
+    await raw.flushed();
+    ensemble.resume(leader.name);
+    await poll("all answers or the end of the connection", 20_000, () => {
+      const answers = raw.received.filter((message) => message.kind === "readReply");
+      return answers.length === 1 + READS || raw.closed !== null ? true : null;
+    });
+    const values = raw.received.flatMap((message) =>
+      message.kind === "readReply" && message.cxid > 1 && message.reply.ok
+        ? [valueOf(message)]
+        : [],
+    );
+    console.log(
+      `leader-pause: ${values.length} of ${READS} reads were answered by the woken leader`,
+    );
+    expect(values.filter((value) => value !== "new")).toEqual([]);
+  },
+);
 
 const VALUE = { kind: "get", path: "/value" } as const;
 

@@ -16,6 +16,7 @@ import {
   type StepResult,
 } from "@quorate/raft";
 import { SimDisk } from "../simulation/raft-core-disk.ts";
+import { membershipOf } from "../support/members.ts";
 
 const electionTicks = 5;
 /** Rounds after which a script that does not come to rest is taken for one that never will. */
@@ -33,6 +34,7 @@ const defaults: Omit<RaftConfig, "id" | "seed"> = {
   entryBytesMax: 1_024,
   persistBytesMax: 65_536,
   applyBytesMax: 65_536,
+  lease: null,
 };
 
 interface Host {
@@ -44,18 +46,6 @@ interface Host {
   isDiskHeld: boolean;
   fetches: Ready["fetches"][number][];
   membership: Membership;
-}
-
-function membershipOf(voters: readonly NodeId[], learners: readonly NodeId[]): Membership {
-  const ids = [...voters, ...learners].sort((left, right) => left - right);
-  const members = ids.map((id) => ({
-    id,
-    name: `n${id}`,
-    peerAddress: `p${id}:1`,
-    clientAddress: `c${id}:1`,
-    promotion: { kind: "none" as const },
-  }));
-  return { voters, outgoingVoters: [], learners, members };
 }
 
 function entries(list: readonly Entry[]): string {
@@ -79,6 +69,12 @@ function idsIn(text: string | undefined): NodeId[] {
     .split(",")
     .filter((word) => word !== "")
     .map((word) => nodeId(Number(word)));
+}
+
+/** `PROMISE/DURATION`, both in ms. */
+function leaseOf(value: string): RaftConfig["lease"] {
+  const [promiseMs = 0, durationMs = 0] = value.split("/").map(Number);
+  return { promiseMs, durationMs };
 }
 
 /** An ensemble of cores, links and disks that moves only when a script says so, and tells everything that it does. */
@@ -107,6 +103,7 @@ export class InteractionEnv {
     "add-nodes": (words) => this.#addNodes(words),
     campaign: ([id]) => this.#campaign(this.#host(id)),
     win: ([id, voter]) => this.#win(this.#host(id), this.#host(voter)),
+    clock: ([ms, ...ids]) => this.#tellClock(Number(ms), ids),
     tick: ([id, count]) => this.#tick(this.#host(id), Number(count ?? 1)),
     propose: ([id, ...texts]) => this.#propose(this.#host(id), texts),
     membership: ([id, ...words]) => this.#changeMembership(this.#host(id), words),
@@ -165,7 +162,8 @@ export class InteractionEnv {
   #addNodes(words: readonly string[]): void {
     const given = options(words);
     for (const [key, value] of given) {
-      if (key in this.#config) this.#config = { ...this.#config, [key]: Number(value) };
+      if (key === "lease") this.#config = { ...this.#config, lease: leaseOf(value) };
+      else if (key in this.#config) this.#config = { ...this.#config, [key]: Number(value) };
     }
     const ids = Array.from({ length: Number(words[0]) }, (_, at) =>
       nodeId(this.#hosts.size + at + 1),
@@ -240,6 +238,12 @@ export class InteractionEnv {
         this.#hand(message);
     }
     if (to.core?.status().role !== "leader") this.#takeReady(to);
+  }
+
+  /** The clocks of these nodes, or of all that are up. */
+  #tellClock(nowMs: number, words: readonly string[]): void {
+    const hosts = words.length === 0 ? this.#hosts.values() : words.map((word) => this.#host(word));
+    for (const host of hosts) host.core?.step({ kind: "clock", nowMs });
   }
 
   #tick(host: Host, count: number): void {

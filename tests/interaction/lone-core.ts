@@ -5,7 +5,6 @@ import {
   term,
   type Entry,
   type HardState,
-  type Membership,
   type Message,
   type NodeId,
   type RaftConfig,
@@ -14,6 +13,7 @@ import {
   type StepResult,
 } from "@quorate/raft";
 import { TracedStatus } from "../specification/traced-status.ts";
+import { membershipOf } from "../support/members.ts";
 
 /** Settings for tests of a single core: short timeouts, wide limits. */
 export const loneConfig: Omit<RaftConfig, "id"> = {
@@ -28,28 +28,9 @@ export const loneConfig: Omit<RaftConfig, "id"> = {
   entryBytesMax: 1_024,
   persistBytesMax: 65_536,
   applyBytesMax: 65_536,
+  lease: null,
   seed: 7,
 };
-
-/** A membership of the given voters and learners. */
-export function membershipOf(
-  voters: readonly number[],
-  learners: readonly number[] = [],
-): Membership {
-  const ids = [...voters, ...learners].sort((left, right) => left - right).map(nodeId);
-  return {
-    voters: voters.map(nodeId),
-    outgoingVoters: [],
-    learners: learners.map(nodeId),
-    members: ids.map((id) => ({
-      id,
-      name: `n${id}`,
-      peerAddress: `p${id}:1`,
-      clientAddress: `c${id}:1`,
-      promotion: { kind: "none" as const },
-    })),
-  };
-}
 
 /** A no-op for each given term, from index 1 on. */
 export function logOf(...terms: readonly number[]): readonly Entry[] {

@@ -1,6 +1,7 @@
 import { logIndex, nodeId, term, type Entry } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
-import { LoneCore, membershipOf } from "./lone-core.ts";
+import { membershipOf } from "../support/members.ts";
+import { LoneCore } from "./lone-core.ts";
 
 const hello = new TextEncoder().encode("hello");
 

@@ -1,6 +1,7 @@
 import { logIndex, nodeId } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
-import { LoneCore, membershipOf } from "./lone-core.ts";
+import { membershipOf } from "../support/members.ts";
+import { LoneCore } from "./lone-core.ts";
 
 const hello = new TextEncoder().encode("hello");
 
@@ -40,9 +41,9 @@ describe("thesis, section 4: membership", () => {
   test("a stranger's replies of a newer term depose nobody (section 4.2.3)", () => {
     const node = new LoneCore();
     node.lead();
-    node.receive("heartbeatReply", { from: 9, term: 8 }, { round: 1 });
+    node.receive("heartbeatReply", { from: 9, term: 8 }, { round: 1, promiseMs: 0 });
     expect(node.role).toBe("leader");
-    node.receive("heartbeatReply", { from: 2, term: 8 }, { round: 1 });
+    node.receive("heartbeatReply", { from: 2, term: 8 }, { round: 1, promiseMs: 0 });
     expect(node.role).toBe("follower");
   });
 
@@ -172,7 +173,7 @@ describe("thesis, section 6.2: a leader without a quorum", () => {
     const node = new LoneCore();
     node.lead();
     for (let at = 0; at < 15; at += 1) {
-      node.receive("heartbeatReply", { from: 2, term: node.term }, { round: 1 });
+      node.receive("heartbeatReply", { from: 2, term: node.term }, { round: 1, promiseMs: 0 });
       node.tick();
     }
     expect(node.role).toBe("follower");
@@ -278,7 +279,7 @@ describe("a disk that is slow", () => {
   function tick(node: LoneCore, count: number): void {
     for (let at = 0; at < count; at += 1) {
       node.tick();
-      node.receive("heartbeatReply", { from: 2, term: node.term }, { round: 1 });
+      node.receive("heartbeatReply", { from: 2, term: node.term }, { round: 1, promiseMs: 0 });
     }
   }
 

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { InvariantError, type Message, type RaftInput } from "@quorate/raft";
-import { LoneCore, membershipOf } from "../interaction/lone-core.ts";
+import { LoneCore } from "../interaction/lone-core.ts";
+import { membershipOf } from "../support/members.ts";
 
 const number = fc.oneof(
   { weight: 8, arbitrary: fc.nat(9) },
@@ -51,7 +52,7 @@ const content = fc.oneof(
   }),
   fc.record({ kind: fc.constant("heartbeat"), commitIndex: number, round: number }),
   fc.record({ kind: fc.constant("commitNotice"), commitIndex: number }),
-  fc.record({ kind: fc.constant("heartbeatReply"), round: number }),
+  fc.record({ kind: fc.constant("heartbeatReply"), round: number, promiseMs: number }),
   fc.record({ kind: fc.constant("readIndexRequest"), context }),
   fc.record({ kind: fc.constant("readIndexReply"), context, index: fc.option(number) }),
   fc.record({
@@ -72,6 +73,7 @@ const message = fc
 const input = fc.oneof(
   { weight: 6, arbitrary: message.map((item) => ({ kind: "message", message: item })) },
   { weight: 2, arbitrary: fc.constant({ kind: "tick" }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("clock"), nowMs: fc.double() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("readIndex"), context }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("peerUnreachable"), peer: number }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("transferLeadership"), to: number }) },

@@ -204,6 +204,7 @@ export function coreConfig(profile: RunProfile, id: RaftConfig["id"]): RaftConfi
     entryBytesMax: 64,
     persistBytesMax: isTiny ? 1 : 2_048,
     applyBytesMax: isTiny ? 1 : 1_024,
+    lease: null,
     seed,
   };
 }

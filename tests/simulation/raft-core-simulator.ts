@@ -6,13 +6,13 @@ import {
   logIndex,
   nodeId,
   term,
-  type Member,
   type Membership,
   type Message,
   type NodeId,
   type Role,
 } from "@quorate/raft";
 import { AbstractRaft } from "../specification/abstract-raft.ts";
+import { membershipOf } from "../support/members.ts";
 import { Checker, Violation } from "./raft-core-checker.ts";
 import { SimDisk, type Image } from "./raft-core-disk.ts";
 import { SimNetwork } from "./raft-core-network.ts";
@@ -56,21 +56,6 @@ export class RunFailure extends Error {
   }
 }
 
-function member(id: NodeId): Member {
-  return {
-    id,
-    name: `node-${id}`,
-    peerAddress: `p${id}:1`,
-    clientAddress: `c${id}:1`,
-    promotion: { kind: "none" },
-  };
-}
-
-function membershipFor(voters: readonly NodeId[], learners: readonly NodeId[]): Membership {
-  const ids = [...voters, ...learners].sort((left, right) => left - right);
-  return { voters, outgoingVoters: [], learners, members: ids.map(member) };
-}
-
 /** A whole ensemble of cores under faults drawn from one seed. */
 export class Simulator {
   readonly #profile: RunProfile;
@@ -106,7 +91,7 @@ export class Simulator {
     const formation = {
       index: logIndex(0),
       term: term(0),
-      membership: membershipFor(this.#ids.slice(0, profile.voters), []),
+      membership: membershipOf(this.#ids.slice(0, profile.voters), []),
     };
     for (const id of this.#ids) {
       const disk = new SimDisk(formation, { term: term(0), votedFor: null });
@@ -377,7 +362,7 @@ export class Simulator {
     const random = this.#clients;
     const voters = this.#ids.filter(() => random.chance(0.6));
     const learners = this.#ids.filter((id) => !voters.includes(id) && random.chance(0.3));
-    return membershipFor(voters.length === 0 ? this.#ids.slice(0, 1) : voters, learners);
+    return membershipOf(voters.length === 0 ? this.#ids.slice(0, 1) : voters, learners);
   }
 
   /** One member comes, goes, or changes what it is. */
@@ -396,7 +381,7 @@ export class Simulator {
       learners.delete(id);
       if (random.chance(0.7)) voters.add(id);
     }
-    return membershipFor([...voters], [...learners]);
+    return membershipOf([...voters], [...learners]);
   }
 
   #changeMembership(): void {

@@ -25,6 +25,7 @@ const limits: Omit<RaftConfig, "id" | "seed"> = {
   entryBytesMax: 1_048_576,
   persistBytesMax: 4_194_304,
   applyBytesMax: 4_194_304,
+  lease: null,
 };
 
 function startCores(): readonly RaftNode[] {

@@ -1,3 +1,5 @@
+import { reached } from "./points.ts";
+
 /** Why an image cannot be loaded. */
 export type ImageErrorCode =
   /** A record's key or value is not of this format, or a key came twice. */
@@ -20,4 +22,15 @@ export class ImageError extends Error {
     super(`${code}: ${message}`);
     this.code = code;
   }
+}
+
+/** Says that an image is not what it should be. */
+export function failImage(code: ImageErrorCode, message: string): never {
+  reached("image_refused");
+  throw new ImageError(code, message);
+}
+
+/** Fails with INCOMPLETE unless as many were found as the image says. */
+export function checkImageCount(what: string, found: number, expected: number): void {
+  if (found !== expected) failImage("INCOMPLETE", `${found} ${what} instead of ${expected}`);
 }

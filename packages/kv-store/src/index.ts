@@ -13,6 +13,7 @@ export {
   type StampedCommand,
 } from "./command-codec.ts";
 export { DataTree } from "./data-tree.ts";
+export { ImageCheck } from "./image-check.ts";
 export { ImageError, type ImageErrorCode } from "./image-error.ts";
 export { TREE_LIMITS, type TreeLimits } from "./limits.ts";
 export type { SessionView } from "./session-view.ts";

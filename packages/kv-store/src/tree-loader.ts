@@ -10,7 +10,7 @@ import {
   decodeZnode,
   type ImageMeta,
 } from "./image-codec.ts";
-import { ImageError, type ImageErrorCode } from "./image-error.ts";
+import { checkImageCount, failImage } from "./image-error.ts";
 import { type ImageKey, parseImageKey } from "./image-keys.ts";
 import { TREE_LIMITS, type TreeLimits } from "./limits.ts";
 import { reached } from "./points.ts";
@@ -82,11 +82,11 @@ export class TreeLoader {
   /** Records in any order, each key once. `value` is copied where it is kept. */
   add(key: string, value: Uint8Array): void {
     const parsed = parseImageKey(key);
-    if (parsed === null) fail("BAD_RECORD", `unknown key ${key}`);
+    if (parsed === null) failImage("BAD_RECORD", `unknown key ${key}`);
     try {
       this.#take(parsed, value);
     } catch (error) {
-      if (error instanceof ProtocolError) fail("BAD_RECORD", `${key}: ${error.message}`);
+      if (error instanceof ProtocolError) failImage("BAD_RECORD", `${key}: ${error.message}`);
       throw error;
     }
   }
@@ -94,23 +94,23 @@ export class TreeLoader {
   /** After the last record: verifies that they are complete and that they are the state that was written. */
   finish(): DataTree {
     const meta = this.#meta;
-    if (meta === null) fail("INCOMPLETE", "no meta record");
+    if (meta === null) failImage("INCOMPLETE", "no meta record");
     const state = this.#state;
-    for (const path of this.#orphans.keys()) fail("INCOMPLETE", `no znode ${path}`);
-    if (state.nodes.get("/") === undefined) fail("INCOMPLETE", "no root");
+    for (const path of this.#orphans.keys()) failImage("INCOMPLETE", `no znode ${path}`);
+    if (state.nodes.get("/") === undefined) failImage("INCOMPLETE", "no root");
     this.#linkEphemerals();
     this.#restoreReplies();
     state.lastZxid = meta.zxid;
     state.clockMs = meta.clockMs;
-    checkCount("znodes", state.nodes.size, meta.nodeCount);
-    checkCount("sessions", state.sessions.size, meta.sessionCount);
-    checkCount("replies", state.replyCount, meta.replyCount);
-    checkCount("bytes", state.bytes, meta.bytes);
-    checkCount("znodes without all children", this.#incomplete, 0);
+    checkImageCount("znodes", state.nodes.size, meta.nodeCount);
+    checkImageCount("sessions", state.sessions.size, meta.sessionCount);
+    checkImageCount("replies", state.replyCount, meta.replyCount);
+    checkImageCount("bytes", state.bytes, meta.bytes);
+    checkImageCount("znodes without all children", this.#incomplete, 0);
     const limits = this.#adoptsLimits ? limitsIn(meta) : state.limits;
     const restored: TreeState = { ...state, limits, changeLog: this.#restoreChangeLog(meta) };
     const digest = renderDigest(restored, state.digest);
-    if (digest !== meta.digest) fail("DIGEST_MISMATCH", `${digest} instead of ${meta.digest}`);
+    if (digest !== meta.digest) failImage("DIGEST_MISMATCH", `${digest} instead of ${meta.digest}`);
     assert(restored.changeLog.newestZxid <= meta.zxid, "no_change_after_the_state");
     return new DataTree(limits, restored);
   }
@@ -135,20 +135,20 @@ export class TreeLoader {
   }
 
   #addMeta(value: Uint8Array): void {
-    if (this.#meta !== null) fail("BAD_RECORD", "two meta records");
+    if (this.#meta !== null) failImage("BAD_RECORD", "two meta records");
     const meta = decodeMeta(value);
-    if (meta === null) fail("UNKNOWN_FORMAT", "another image version");
+    if (meta === null) failImage("UNKNOWN_FORMAT", "another image version");
     const { bytesMax, sessionsMax, sessionEphemeralsMax } = this.#state.limits;
     const isSame =
       meta.bytesMax === bytesMax &&
       meta.sessionsMax === sessionsMax &&
       meta.sessionEphemeralsMax === sessionEphemeralsMax;
-    if (!isSame && !this.#adoptsLimits) fail("LIMITS_MISMATCH", "written under other limits");
+    if (!isSame && !this.#adoptsLimits) failImage("LIMITS_MISMATCH", "written under other limits");
     this.#meta = meta;
   }
 
   #addZnode(path: string, value: Uint8Array): void {
-    if (checkPath(path) !== null) fail("BAD_RECORD", "a znode at no path");
+    if (checkPath(path) !== null) failImage("BAD_RECORD", "a znode at no path");
     const decoded = decodeZnode(value);
     const image = { ...decoded, data: this.#state.createdBytes.copy(decoded.data) };
     const parentPath = parentOf(path);
@@ -167,7 +167,7 @@ export class TreeLoader {
   #enter(path: string, parent: Znode | null, image: ZnodeImage): void {
     assert(parent === null ? path === "/" : parent.path === parentOf(path), "entered_below_parent");
     const node = makeZnode(path, parent, image);
-    if (!enterZnode(this.#state, node)) fail("BAD_RECORD", `two znodes ${path}`);
+    if (!enterZnode(this.#state, node)) failImage("BAD_RECORD", `two znodes ${path}`);
     if (parent !== null) this.#linkChild(parent, path);
     if (image.stat.childCount > 0) this.#incomplete += 1;
     if (image.stat.ephemeralOwner !== 0) this.#ephemerals.push(node);
@@ -182,14 +182,14 @@ export class TreeLoader {
     parent.children ??= new SortedNames();
     parent.children.add(path);
     const missing = parent.stat.childCount - parent.children.size;
-    if (missing < 0) fail("INCOMPLETE", `too many children of ${parent.path}`);
+    if (missing < 0) failImage("INCOMPLETE", `too many children of ${parent.path}`);
     if (missing === 0) this.#incomplete -= 1;
   }
 
   #addSession(id: SessionId, value: Uint8Array): void {
     const { sessions, hasher, digest, limits } = this.#state;
-    if (id === 0 || sessions.get(id) !== undefined) fail("BAD_RECORD", `two sessions ${id}`);
-    if (sessions.size >= limits.sessionsMax) fail("BAD_RECORD", "too many sessions");
+    if (id === 0 || sessions.get(id) !== undefined) failImage("BAD_RECORD", `two sessions ${id}`);
+    if (sessions.size >= limits.sessionsMax) failImage("BAD_RECORD", "too many sessions");
     const session = makeSession(id, decodeSession(value));
     session.imagedAcked = session.ackedSeq;
     session.imagedLast = session.lastWriteSeq;
@@ -217,7 +217,7 @@ export class TreeLoader {
       const owner = node.stat.ephemeralOwner;
       reached("ephemeral_loaded_from_image");
       const session = owner === 0 ? undefined : this.#state.sessions.get(owner);
-      if (session === undefined) fail("INCOMPLETE", `no owner of ${node.path}`);
+      if (session === undefined) failImage("INCOMPLETE", `no owner of ${node.path}`);
       session.ephemerals.add(node.path);
     }
   }
@@ -226,18 +226,19 @@ export class TreeLoader {
     for (const [id, replies] of this.#replies) {
       reached("replies_loaded_from_image");
       const session = this.#state.sessions.get(id);
-      if (session === undefined) fail("INCOMPLETE", `replies of no session ${id}`);
+      if (session === undefined) failImage("INCOMPLETE", `replies of no session ${id}`);
       replies.sort((a, b) => a.writeSeq - b.writeSeq);
       let expected = session.ackedSeq + 1;
       for (const reply of replies) {
-        if (reply.writeSeq !== expected) fail("INCOMPLETE", `reply ${expected} of session ${id}`);
+        if (reply.writeSeq !== expected)
+          failImage("INCOMPLETE", `reply ${expected} of session ${id}`);
         session.window.push(reply);
         expected += 1;
       }
     }
     for (const session of this.#state.sessions.values()) {
       const expected = session.lastWriteSeq - session.ackedSeq;
-      if (session.window.count !== expected) fail("INCOMPLETE", `replies of ${session.id}`);
+      if (session.window.count !== expected) failImage("INCOMPLETE", `replies of ${session.id}`);
     }
     this.#state.replyCount = this.#replyCount;
     assert(this.#replyCount >= 0, "replies_counted");
@@ -257,10 +258,10 @@ export class TreeLoader {
         count += piece.count;
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
-        fail("BAD_RECORD", `changes from ${firstZxid} on: ${error.message}`);
+        failImage("BAD_RECORD", `changes from ${firstZxid} on: ${error.message}`);
       }
     }
-    checkCount("changes", count, meta.changeCount);
+    checkImageCount("changes", count, meta.changeCount);
     assert(log.count <= limits.changeLogCountMax, "change_log_bounded");
     return log;
   }
@@ -269,13 +270,4 @@ export class TreeLoader {
 function limitsIn(meta: ImageMeta): TreeLimits {
   const { bytesMax, sessionsMax, sessionEphemeralsMax } = meta;
   return { ...TREE_LIMITS, bytesMax, sessionsMax, sessionEphemeralsMax };
-}
-
-function checkCount(what: string, found: number, expected: number): void {
-  if (found !== expected) fail("INCOMPLETE", `${found} ${what} instead of ${expected}`);
-}
-
-function fail(code: ImageErrorCode, message: string): never {
-  reached("image_refused");
-  throw new ImageError(code, message);
 }

@@ -118,10 +118,17 @@ export function whyMissing(path: string): ErrorCode {
   return checkPath(path) ?? "NO_NODE";
 }
 
+/** What the digest covers beside the items of the sum. */
+export interface DigestBase {
+  readonly hasher: Hasher;
+  readonly clockMs: number;
+  readonly limits: Pick<TreeLimits, "bytesMax" | "sessionsMax" | "sessionEphemeralsMax">;
+}
+
 /** 16 hex digits over everything replicated; `sum` holds znodes, sessions and replies. */
-export function renderDigest(state: TreeState, sum: DigestSum): string {
+export function renderDigest(state: DigestBase, sum: DigestSum): string {
   const { hasher, limits } = state;
-  assert(state.bytes >= 0 && state.replyCount >= 0, "state_counted");
+  assert(state.clockMs >= 0, "clock_from_zero");
   hasher.begin(ITEM.base);
   hasher.number(state.clockMs);
   hasher.number(limits.bytesMax);

@@ -3,7 +3,16 @@ import type { Entry } from "./entry.ts";
 import type { SnapshotMeta } from "./message.ts";
 import type { HardState } from "./ready.ts";
 
-/** Settings of one core. All times are in ticks. */
+/**
+ * Leases, by the host's clock in ms. Whoever follows promises to help nobody else for `promiseMs`; whoever leads relies on
+ * it for `durationMs`. Safe as long as no clock's rate is off by more than `(promise − duration) / (promise + duration)`.
+ */
+export interface LeaseConfig {
+  readonly promiseMs: number;
+  readonly durationMs: number;
+}
+
+/** Settings of one core. All times but those of leases are in ticks. */
 export interface RaftConfig {
   readonly id: NodeId;
   /** A leader's heartbeat interval. */
@@ -25,6 +34,11 @@ export interface RaftConfig {
   readonly persistBytesMax: number;
   /** Committed bytes handed out in one Ready. */
   readonly applyBytesMax: number;
+  /**
+   * Null: every linearizable read is confirmed by a round of heartbeats. Otherwise a leader answers reads without asking
+   * while its lease lasts, and the host steps `clock` before anything else of a turn.
+   */
+  readonly lease: LeaseConfig | null;
   /** Seeds the core's own generator (election timeouts). Different on every node. */
   readonly seed: number;
 }

@@ -103,6 +103,9 @@ const DESCRIBERS: Describers = {
     `${counted(count, "read")} at ${index} with round ${round}`,
   readRoundConfirmed: ({ round, index, count }) =>
     `${counted(count, "read")} at ${index} with round ${round}`,
+  readsOnLease: ({ index, count }) => `${counted(count, "read")} at ${index}`,
+  promised: ({ to, untilMs }) => `to ${to} until ${untilMs} ms`,
+  peerPromised: ({ peer, fromMs }) => `by ${peer} from ${fromMs} ms on`,
   readForwarded: ({ leader, context }) => `${read(context)} to ${leader}`,
   readAnswered: ({ context, index }) =>
     `${read(context)} ${index === null ? "refused" : `at ${index}`}`,

@@ -12,6 +12,8 @@ export function describeInput(input: RaftInput): string {
     case "tick":
     case "campaign":
       return input.kind;
+    case "clock":
+      return `clock ${input.nowMs} ms`;
     case "message":
       return describeMessage(input.message);
     case "propose":

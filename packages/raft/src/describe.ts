@@ -76,7 +76,9 @@ function describeBody(message: Message): string {
     case "commitNotice":
       return `commit=${message.commitIndex}`;
     case "heartbeatReply":
-      return `heartbeatReply round=${message.round}`;
+      return message.promiseMs === 0
+        ? `heartbeatReply round=${message.round}`
+        : `heartbeatReply round=${message.round} promise=${message.promiseMs}ms`;
     case "readIndexRequest":
       return `readIndex context=${message.context.nonce}:${message.context.counter}`;
     case "readIndexReply":

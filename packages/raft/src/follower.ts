@@ -1,6 +1,7 @@
 import { assert } from "./assert.ts";
 import { isTermDurable } from "./disk.ts";
 import { logIndex, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
+import { promiseLeader } from "./lease.ts";
 import type {
   AppendEntries,
   CommitNotice,
@@ -158,6 +159,7 @@ export function onHeartbeat(state: NodeState, heartbeat: Heartbeat): void {
     to: heartbeat.from,
     term: state.term,
     round: heartbeat.round,
+    promiseMs: promiseLeader(state, heartbeat.from),
   });
 }
 

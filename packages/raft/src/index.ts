@@ -1,5 +1,5 @@
 export { InvariantError } from "./assert.ts";
-export type { RaftConfig, RaftInitialState } from "./config.ts";
+export type { LeaseConfig, RaftConfig, RaftInitialState } from "./config.ts";
 export { describeTraceEvent, traceEventKinds } from "./describe-event.ts";
 export { describeInput } from "./describe-input.ts";
 export { describeEntry, describeMembership, describeMessage } from "./describe.ts";

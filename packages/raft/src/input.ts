@@ -12,6 +12,11 @@ export interface PersistTicket {
 export type RaftInput =
   /** One unit of logical time. */
   | { readonly kind: "tick" }
+  /**
+   * The host's monotonic clock, read after everything arrived that is stepped after it. Only leases go by it; without them
+   * it changes nothing. One that goes back is ignored.
+   */
+  | { readonly kind: "clock"; readonly nowMs: number }
   | { readonly kind: "message"; readonly message: Message }
   /** Append commands; leader only. All or nothing. */
   | { readonly kind: "propose"; readonly commands: readonly Uint8Array[] }

@@ -50,6 +50,15 @@ export class LeaderReads {
     return true;
   }
 
+  /** Takes out what has gathered and needs no round. */
+  takeGathered(): readonly ReadRequest[] {
+    const requests = this.#gathered;
+    this.#gathered = [];
+    this.#count -= requests.length;
+    assert(this.#count >= 0, "leader_reads_count");
+    return requests;
+  }
+
   /** What has gathered will be confirmed by `round`, at `index`. */
   beginRound(round: number, index: LogIndex): void {
     const last = this.#rounds[this.#rounds.length - 1];

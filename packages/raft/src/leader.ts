@@ -4,7 +4,9 @@ import { commandBytes, entryBytes } from "./entry-bytes.ts";
 import type { Entry } from "./entry.ts";
 import { indexAfter, logIndex, type LogIndex, type NodeId } from "./ids.ts";
 import type { StepResult } from "./input.ts";
-import { LeaderReads } from "./leader-reads.ts";
+import { LeaderReads, type ReadRequest } from "./leader-reads.ts";
+import { LeaderLease } from "./leader-lease.ts";
+import { hasLease, notePromise } from "./lease.ts";
 import {
   isJoint,
   isVoter,
@@ -70,6 +72,7 @@ export function becomeLeader(state: NodeState): void {
     movementTick: state.now,
     isReplicationDue: true,
     transfer: null,
+    lease: new LeaderLease(),
   };
   becomeLeaderRole(state, leading);
   syncPeers(state, leading);
@@ -239,6 +242,7 @@ function finishTransfer(state: NodeState, leading: Leading): void {
   }
   assert(peer.matchIndex === state.log.lastIndex, "successor_has_everything");
   transfer.isSent = true;
+  leading.lease.giveUp();
   sendTimeoutNow(state, transfer.to);
 }
 
@@ -327,21 +331,18 @@ function answerReads(state: NodeState, leading: Leading): void {
     const { round: number, index, requests } = round;
     const count = requests.length;
     state.trace?.({ kind: "readRoundConfirmed", round: number, index, count });
-    for (const { from, context } of requests) {
-      if (from === state.id) answerHost(state, context, index);
-      else answerRead(state, { from, context }, index);
-    }
+    for (const request of requests) answerRead(state, request, index);
   }
 }
 
-function answerRead(
-  state: NodeState,
-  request: { readonly from: NodeId; readonly context: ReadContext },
-  index: LogIndex | null,
-): void {
+function answerRead(state: NodeState, request: ReadRequest, index: LogIndex | null): void {
   const { id, term } = state;
   const { from: to, context } = request;
   assert(index === null || index <= state.commitIndex, "read_index_is_committed");
+  if (to === id) {
+    answerHost(state, context, index);
+    return;
+  }
   state.outbox.push({ kind: "readIndexReply", from: id, to, term, context, index });
   if (index === null) state.trace?.({ kind: "readRefused", from: to, context });
 }
@@ -353,6 +354,7 @@ export function onHeartbeatReply(state: NodeState, reply: HeartbeatReply): void 
   if (peer === undefined || reply.round > leading.round) return;
   assert(reply.term === state.term, "reply_of_this_term");
   noteContact(state, peer);
+  notePromise(state, leading, peer, reply);
   if (peer.heartbeatAnswered(state.log.lastIndex)) askAgain(state, peer);
   if (reply.round <= peer.confirmedRound) return;
   peer.confirmedRound = reply.round;
@@ -370,18 +372,23 @@ export function takeRead(state: NodeState, from: NodeId, context: ReadContext): 
     return;
   }
   reached("read_refused_too_many");
-  if (from === state.id) answerHost(state, context, null);
-  else answerRead(state, { from, context }, null);
+  answerRead(state, { from, context }, null);
 }
 
 /**
- * Starts a heartbeat round for the reads that have gathered. They wait until the term is open: before that, commitIndex
- * may lie behind what an earlier leader acknowledged (Raft thesis, section 6.4).
+ * Starts a heartbeat round for the reads that have gathered, or answers them at once while a lease lasts. They wait until
+ * the term is open: before that, commitIndex may lie behind what an earlier leader acknowledged (Raft thesis, section 6.4).
  */
 function flushReads(state: NodeState, leading: Leading): void {
   if (!leading.reads.hasGathered) return;
   if (!isTermOpen(state, leading)) {
     reached("reads_wait_for_commit_of_own_term");
+    return;
+  }
+  if (hasLease(state, leading)) {
+    const { commitIndex: index } = state;
+    state.trace?.({ kind: "readsOnLease", index, count: leading.reads.gatheredCount });
+    for (const request of leading.reads.takeGathered()) answerRead(state, request, index);
     return;
   }
   broadcastHeartbeat(state, leading);

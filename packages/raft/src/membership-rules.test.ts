@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { membershipOf } from "../../../tests/support/members.ts";
 import { nodeId } from "./ids.ts";
 import {
   findMember,
@@ -12,28 +13,6 @@ import {
   withoutOutgoing,
 } from "./membership-rules.ts";
 import type { Membership } from "./membership.ts";
-
-function membershipOf(
-  voters: readonly number[],
-  learners: readonly number[] = [],
-  outgoing: readonly number[] = [],
-): Membership {
-  const ids = [...new Set([...voters, ...learners, ...outgoing])].sort(
-    (left, right) => left - right,
-  );
-  return {
-    voters: voters.map(nodeId),
-    outgoingVoters: outgoing.map(nodeId),
-    learners: learners.map(nodeId),
-    members: ids.map((id) => ({
-      id: nodeId(id),
-      name: `n${id}`,
-      peerAddress: `p${id}`,
-      clientAddress: `c${id}`,
-      promotion: { kind: "none" as const },
-    })),
-  };
-}
 
 describe("who is what", () => {
   const membership = membershipOf([3, 1], [4], [1, 2]);

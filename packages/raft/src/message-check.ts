@@ -65,7 +65,7 @@ export function isPlausible(message: Message): boolean {
     case "commitNotice":
       return isCount(message.commitIndex);
     case "heartbeatReply":
-      return isCount(message.round);
+      return isCount(message.round) && isCount(message.promiseMs);
     case "readIndexRequest":
       return isContext(message.context);
     case "readIndexReply":

@@ -65,10 +65,11 @@ export interface CommitNotice extends Envelope {
   readonly commitIndex: LogIndex;
 }
 
-/** Answer to a {@link Heartbeat}. */
+/** Answer to a {@link Heartbeat}: for `promiseMs` its sender helps nobody else into office (0: it promises nothing). */
 export interface HeartbeatReply extends Envelope {
   readonly kind: "heartbeatReply";
   readonly round: number;
+  readonly promiseMs: number;
 }
 
 /** A follower asks the leader for a read index; `context` is never reused, also not across restarts. */

@@ -2,6 +2,7 @@ import { assert } from "./assert.ts";
 import type { RaftConfig, RaftInitialState } from "./config.ts";
 import { logIndex, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
 import type { RejectReason, StepResult } from "./input.ts";
+import { initialPromise, type LeaderLease, type LeasePromise } from "./leader-lease.ts";
 import type { LeaderReads } from "./leader-reads.ts";
 import { RaftLog } from "./log.ts";
 import { MembershipHistory } from "./membership-history.ts";
@@ -61,6 +62,7 @@ export interface Leading {
   /** Something may have to be sent to some peer. */
   isReplicationDue: boolean;
   transfer: Transfer | null;
+  readonly lease: LeaderLease;
 }
 
 /** A read that was forwarded to the leader. */
@@ -83,6 +85,9 @@ export interface NodeState {
   trace: TraceSink | null;
   /** Ticks since the start. */
   now: number;
+  /** The host's clock as last told, for leases. */
+  nowMs: number;
+  readonly promise: LeasePromise;
   role: Role;
   term: Term;
   votedFor: NodeId | null;
@@ -175,6 +180,8 @@ export function createNodeState(
     following: { matchedIndex: logIndex(0), ackedIndex: logIndex(0), isAckDue: false },
     trace,
     now: 0,
+    nowMs: 0,
+    promise: initialPromise(config.lease !== null),
     role: "follower",
     term: hardState.term,
     votedFor: hardState.votedFor,

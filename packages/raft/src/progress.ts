@@ -39,6 +39,8 @@ export class Progress {
   hasReplied = false;
   /** Highest heartbeat round it has answered. */
   confirmedRound = 0;
+  /** By the leader's clock: since when what it promised counts. */
+  promisedFromMs = 0;
 
   constructor(id: NodeId, start: { nextIndex: LogIndex; tick: number; inflights: Inflights }) {
     this.id = id;

@@ -3,6 +3,7 @@ import { onCandidatePersisted, startPreVote } from "./candidate.ts";
 import type { RaftConfig, RaftInitialState } from "./config.ts";
 import { completePersist, takePersistWork } from "./disk.ts";
 import type { Entry } from "./entry.ts";
+import { isPromised, tellClock } from "./lease.ts";
 import { expireForwardedReads, flushAck, forwardRead, suspectLeader } from "./follower.ts";
 import { indexAfter, type LogIndex, type NodeId } from "./ids.ts";
 import type { PersistTicket, RaftInput, StepResult } from "./input.ts";
@@ -73,6 +74,9 @@ export class RaftNode {
     switch (input.kind) {
       case "tick":
         this.#tick();
+        return accepted;
+      case "clock":
+        tellClock(state, input.nowMs);
         return accepted;
       case "message":
         receive(state, input.message);
@@ -175,6 +179,7 @@ export class RaftNode {
     const isSuspicionDue = state.isLeaderSuspected && state.now >= state.suspicionTick;
     const isTimeout = state.electionElapsed >= state.electionTimeout;
     if (!isTimeout && !isSuspicionDue) return;
+    if (isPromised(state, state.id)) return;
     if (mayCampaign(state)) {
       startPreVote(state, isTimeout ? "electionTimeout" : "leaderSuspected");
       return;
@@ -189,7 +194,7 @@ export class RaftNode {
     const state = this.#state;
     const { role, leader } = state;
     if (leader !== null || (role !== "follower" && role !== "preCandidate")) return;
-    if (mayCampaign(state)) startPreVote(state, "campaignOrdered");
+    if (mayCampaign(state) && !isPromised(state, state.id)) startPreVote(state, "campaignOrdered");
   }
 
   #read(context: ReadContext): void {

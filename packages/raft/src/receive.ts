@@ -29,7 +29,7 @@ function correctOldLeader(state: NodeState, message: Message): void {
   const { id: from, term } = state;
   const { from: to } = message;
   if (message.kind === "heartbeat") {
-    state.outbox.push({ kind: "heartbeatReply", from, to, term, round: 0 });
+    state.outbox.push({ kind: "heartbeatReply", from, to, term, round: 0, promiseMs: 0 });
     return;
   }
   state.outbox.push({

@@ -3,6 +3,7 @@ import type { Entry } from "./entry.ts";
 import { indexAfter, logIndex, type LogIndex } from "./ids.ts";
 import { Inflights } from "./inflights.ts";
 import type { RaftInput } from "./input.ts";
+import { noteLeaseRound } from "./lease.ts";
 import { isMember, memberIds } from "./membership-rules.ts";
 import { earlier, leadingOf, membershipOf, type Leading, type NodeState } from "./node-state.ts";
 import { reached } from "./points.ts";
@@ -38,6 +39,7 @@ export function broadcastHeartbeat(state: NodeState, leading: Leading): void {
   leading.round += 1;
   leading.heartbeatElapsed = 0;
   state.trace?.({ kind: "heartbeatsSent", round: leading.round });
+  noteLeaseRound(state, leading);
   for (const peer of leading.peers.values()) {
     if (peer.id === state.id) continue;
     state.outbox.push({

@@ -1,4 +1,5 @@
 import { assert } from "./assert.ts";
+import { hasLease } from "./lease.ts";
 import { isJoint } from "./membership-rules.ts";
 import { isDiskStuck, membershipOf, type NodeState } from "./node-state.ts";
 import type { Progress } from "./progress.ts";
@@ -46,6 +47,7 @@ export function statusOf(state: NodeState): RaftStatus {
     uncommittedBytes: leading?.uncommittedBytes ?? 0,
     memoryLogBytes: log.memoryBytes,
     transferringTo: leading?.transfer?.to ?? null,
+    hasLease: leading !== null && hasLease(state, leading),
     isDiskStuck: isDiskStuck(state),
     peers: peers.map((peer) => peerStatus(state, peer)),
   };

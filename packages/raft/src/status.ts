@@ -47,6 +47,8 @@ export interface RaftStatus {
   readonly memoryLogBytes: number;
   /** The peer that leadership is being handed to. */
   readonly transferringTo: NodeId | null;
+  /** Leases are on, and nobody else can lead yet: linearizable reads are answered without asking. */
+  readonly hasLease: boolean;
   /** A disk write has been outstanding for `electionTicks` or longer. */
   readonly isDiskStuck: boolean;
   /** A leader's peers, ascending by id; empty on every other node. */

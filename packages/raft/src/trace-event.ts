@@ -184,7 +184,7 @@ interface TraceEventFields {
   /** The transfer is over; `isComplete`: the peer has all of it. */
   snapshotEnded: { readonly peer: NodeId; readonly isComplete: boolean };
   transferBegun: { readonly to: NodeId };
-  /** The successor has everything and is told to stand for election. */
+  /** The successor has everything and is told to stand for election. No lease any more in this term. */
   transferOrdered: { readonly to: NodeId };
   /** The successor did not take over in time. */
   transferGivenUp: { readonly to: NodeId };
@@ -200,6 +200,12 @@ interface TraceEventFields {
   readRoundBegun: { readonly round: number; readonly index: LogIndex; readonly count: number };
   /** A quorum has confirmed it: they are answered. */
   readRoundConfirmed: { readonly round: number; readonly index: LogIndex; readonly count: number };
+  /** So many reads are answered with `index` at once: nobody else can lead yet. */
+  readsOnLease: { readonly index: LogIndex; readonly count: number };
+  /** A follower helps nobody but the leader into office until its clock says so. */
+  promised: { readonly to: NodeId; readonly untilMs: number };
+  /** A peer's promise counts from `fromMs` on, by the leader's clock. */
+  peerPromised: { readonly peer: NodeId; readonly fromMs: number };
   /** A follower asks the leader. */
   readForwarded: { readonly leader: NodeId; readonly context: ReadContext };
   /** The host gets its answer; null: refused, to be asked again. */

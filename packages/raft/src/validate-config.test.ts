@@ -16,6 +16,7 @@ const sound: RaftConfig = {
   entryBytesMax: 500,
   persistBytesMax: 1,
   applyBytesMax: 1,
+  lease: null,
   seed: 0,
 };
 
@@ -28,6 +29,8 @@ test.each<[string, Partial<RaftConfig>]>([
   ["config_election_ticks", { electionTicks: 1.5 }],
   ["config_persist_bytes_max", { persistBytesMax: 0 }],
   ["config_apply_bytes_max", { applyBytesMax: Number.NaN }],
+  ["config_lease_promise", { lease: { promiseMs: 0, durationMs: 1 } }],
+  ["config_lease_within_promise", { lease: { promiseMs: 80, durationMs: 80 } }],
   ["config_seed", { seed: 0.5 }],
   ["config_election_two_heartbeats", { heartbeatTicks: 4 }],
   ["config_entry_fits_append", { appendBytesMax: 499 }],

@@ -10,6 +10,7 @@ function isPositiveInteger(value: number): boolean {
  *
  * - Every number is a positive safe integer; `seed` may be any safe integer.
  * - At least two heartbeats fit into an election timeout, or one lost heartbeat would start an election.
+ * - A lease is shorter than the promises it rests on, or the slightest difference of two clocks would break it.
  * - One entry of the largest size fits into one append, one window and the uncommitted limit, or it could never travel.
  */
 export function validateConfig(config: RaftConfig): void {
@@ -27,6 +28,11 @@ export function validateConfig(config: RaftConfig): void {
   assert(isPositiveInteger(config.applyBytesMax), "config_apply_bytes_max");
   assert(Number.isSafeInteger(config.seed), "config_seed");
   assert(config.electionTicks >= 2 * config.heartbeatTicks, "config_election_two_heartbeats");
+  if (config.lease !== null) {
+    assert(isPositiveInteger(config.lease.promiseMs), "config_lease_promise");
+    assert(isPositiveInteger(config.lease.durationMs), "config_lease_duration");
+    assert(config.lease.durationMs < config.lease.promiseMs, "config_lease_within_promise");
+  }
   assert(config.entryBytesMax <= config.appendBytesMax, "config_entry_fits_append");
   assert(config.appendBytesMax <= config.inflightBytesMax, "config_append_fits_window");
   assert(config.appendEntriesMax <= config.inflightEntriesMax, "config_append_count_fits_window");

@@ -1,5 +1,6 @@
 import { assert } from "./assert.ts";
 import { isVoteDurable } from "./disk.ts";
+import { isPromised } from "./lease.ts";
 import type { RequestVote } from "./message.ts";
 import { becomeFollower, resetElectionTimer, type NodeState } from "./node-state.ts";
 import { reached } from "./points.ts";
@@ -13,9 +14,11 @@ function isVoteFree(state: NodeState, candidate: RequestVote["from"]): boolean {
 
 /**
  * Leader stickiness: who hears from a leader helps nobody else into office (Raft thesis, section 4.2.3). Lifted for a
- * hand-over, for the leader itself (it asks because it leads no more), and when the link to the leader broke.
+ * hand-over, for the leader itself (it asks because it leads no more), and when the link to the leader broke. What was
+ * promised to a leader with a lease is lifted by a hand-over only, which ends the lease first.
  */
 function isSticky(state: NodeState, request: RequestVote): boolean {
+  if (!request.transfer && isPromised(state, request.from)) return true;
   if (state.leader === null || request.transfer || request.from === state.leader) return false;
   if (state.role === "leader") {
     reached("vote_asked_of_the_leader");
@@ -101,6 +104,7 @@ function answerVote(state: NodeState, request: RequestVote): void {
   const isGranted =
     state.mayVote &&
     isVoteFree(state, request.from) &&
+    (request.transfer || !isPromised(state, request.from)) &&
     state.log.isUpToDate(request.lastIndex, request.lastTerm);
   if (!isGranted) {
     if (!state.log.isUpToDate(request.lastIndex, request.lastTerm)) {

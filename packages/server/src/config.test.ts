@@ -59,6 +59,8 @@ describe("defaults", () => {
       entrance: "member",
       repair: true,
       priority: 100,
+      leaseReads: false,
+      scrubIntervalMs: 86_400_000,
       stopWithStdin: false,
       insecure: false,
       logLevel: "info",

@@ -77,6 +77,10 @@ export interface ServerConfig {
   readonly entrance: Entrance;
   readonly repair: boolean;
   readonly priority: number;
+  /** Between two looks for damage in what is stored; 0: never. */
+  readonly scrubIntervalMs: number;
+  /** A leader answers linearizable reads on a lease. */
+  readonly leaseReads: boolean;
   /** The process stops when its standard input ends. */
   readonly stopWithStdin: boolean;
   readonly logLevel: LogLevel;
@@ -107,6 +111,8 @@ const DEFAULTS = {
   priority: 100,
   // Some minutes of a busy node, hours of an idle one.
   traceBytesMax: 268_435_456,
+  /** Once a day: damage that is found weeks later may stand on another node too by then. */
+  scrubIntervalMs: 86_400_000,
 } as const;
 
 /** An election timeout below this many heartbeats would be caused by a single lost one. */
@@ -197,6 +203,8 @@ function buildConfig(settings: ServerSettings, workingDirectory?: string): Serve
     entrance: entranceOf(settings),
     repair: settings.repair ?? true,
     priority: settings.priority ?? DEFAULTS.priority,
+    scrubIntervalMs: settings.scrubIntervalMs ?? DEFAULTS.scrubIntervalMs,
+    leaseReads: settings.leaseReads ?? false,
     stopWithStdin: settings.stopWithStdin ?? false,
     logLevel: settings.logLevel ?? "info",
     logFormat: settings.logFormat ?? "json",

@@ -1,22 +1,8 @@
-import {
-  logIndex,
-  nodeId,
-  term,
-  type Member,
-  type RaftInput,
-  type RaftStatus,
-} from "@quorate/raft";
+import { logIndex, nodeId, term, type RaftInput, type RaftStatus } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { member } from "../../../tests/support/members.ts";
 import { Leadership } from "./leadership.ts";
 import { ManualClock } from "./memory/manual-clock.ts";
-
-const member = (name: string, id: number): Member => ({
-  id: nodeId(id),
-  name,
-  peerAddress: `${name}:1`,
-  clientAddress: `${name}:2`,
-  promotion: { kind: "none" },
-});
 
 interface Peer {
   readonly id: number;
@@ -46,6 +32,7 @@ function statusOf(peers: readonly Peer[], changes: Partial<RaftStatus> = {}): Ra
     uncommittedBytes: 0,
     memoryLogBytes: 0,
     transferringTo: null,
+    hasLease: false,
     isDiskStuck: false,
     peers: peers.map(({ id, at = 50, isActive = true }) => ({
       id: nodeId(id),

@@ -80,7 +80,7 @@ class SlowLog implements LoopLog {
   }
 }
 
-function setUp() {
+function setUp(hasLeases = false) {
   const clock = new ManualClock();
   const raft = new ScriptedRaft();
   const log = new SlowLog();
@@ -106,7 +106,7 @@ function setUp() {
     onPersisted: () => void calls.push("persisted"),
     onFatal: (error) => void calls.push(`fatal ${String(error)}`),
   };
-  const options = { log, clock, intake, tickMs: TICK_MS, hooks };
+  const options = { log, clock, intake, tickMs: TICK_MS, hasLeases, hooks };
   const loop = new NodeLoop({ raft, ...options }, HARD_STATE);
   const turn = (...script: readonly Ready[]): readonly string[] => {
     raft.script.push(...script);
@@ -152,6 +152,14 @@ describe("a turn", () => {
     loop.push({ kind: "peerUnreachable", peer: nodeId(2) });
     turn();
     expect(raft.kinds()).toEqual(["tick", "peerUnreachable"]);
+  });
+
+  test("tells a core with leases the time before anything that came", () => {
+    const { loop, turn, raft, clock } = setUp(true);
+    clock.stall(5);
+    loop.push({ kind: "tick" });
+    turn();
+    expect(raft.steps).toEqual([{ kind: "clock", nowMs: clock.nowMs() }, { kind: "tick" }]);
   });
 
   test("lets the sockets have a turn when the work takes long", () => {

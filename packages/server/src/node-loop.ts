@@ -65,6 +65,8 @@ export interface LoopOptions {
   readonly clock: MonotonicClock;
   readonly intake: ProposalIntake;
   readonly tickMs: number;
+  /** The core goes by the clock too. */
+  readonly hasLeases: boolean;
   readonly hooks: LoopHooks;
 }
 
@@ -83,6 +85,7 @@ export class NodeLoop {
   readonly #clock: MonotonicClock;
   readonly #intake: ProposalIntake;
   readonly #tickMs: number;
+  readonly #hasLeases: boolean;
   readonly #hooks: LoopHooks;
   readonly #scratch = new Scratch();
   #inbox: RaftInput[] = [];
@@ -103,6 +106,7 @@ export class NodeLoop {
     this.#clock = options.clock;
     this.#intake = options.intake;
     this.#tickMs = options.tickMs;
+    this.#hasLeases = options.hasLeases;
     this.#hooks = options.hooks;
     this.#hardState = hardState;
   }
@@ -195,6 +199,8 @@ export class NodeLoop {
     const started = this.#clock.nowMs();
     const inputs = this.#inbox;
     this.#inbox = [];
+    // Read after everything in the inbox had come: a lease that lasts now lasted when any of it was asked.
+    if (this.#hasLeases) this.#raft.step({ kind: "clock", nowMs: started });
     for (const input of inputs) this.#raft.step(input);
     this.#hooks.gather();
     this.#propose();

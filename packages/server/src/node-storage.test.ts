@@ -9,6 +9,7 @@ import {
   type SnapshotMeta,
 } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { loneMembership } from "../../../tests/support/members.ts";
 import { ServerError } from "./errors.ts";
 import { Checkpointer } from "./image/checkpointer.ts";
 import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
@@ -35,18 +36,10 @@ class Clock extends ManualClock {
 }
 
 function metaAt(index: number): SnapshotMeta {
-  const id = nodeId(5);
-  const member = {
-    id,
-    name: "one",
-    peerAddress: "one:1",
-    clientAddress: "one:2",
-    promotion: { kind: "none" as const },
-  };
   return {
     index: logIndex(index),
     term: term(index === 0 ? 0 : 2),
-    membership: { voters: [id], outgoingVoters: [], learners: [], members: [member] },
+    membership: loneMembership(5),
   };
 }
 

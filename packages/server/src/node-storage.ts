@@ -27,6 +27,9 @@ import {
   loadIdentity,
   type IdentityFile,
 } from "./storage/identity.ts";
+import type { Pace } from "./scrub/pace.ts";
+import { scrubImage } from "./scrub/scrub-image.ts";
+import { Scrubber, type ScrubberOptions } from "./scrub/scrubber.ts";
 import { RoomWait } from "./storage/room-wait.ts";
 import { WriteAheadLog } from "./storage/write-ahead-log.ts";
 
@@ -107,6 +110,7 @@ export class NodeStorage implements LoopLog {
   #isStagedInForce = false;
   #cleaning: Promise<void> = Promise.resolve();
   #checkpoints: LogIndex[] = [];
+  #scrubber: Scrubber | null = null;
 
   private constructor(parts: {
     readonly ports: ServerPorts;
@@ -244,6 +248,37 @@ export class NodeStorage implements LoopLog {
     return this.#identity.recordVote(hardState, this.#log.sequence);
   }
 
+  /** Looks for damage every so often until it is closed. */
+  startScrubbing(
+    intervalMs: number,
+    teller: Pick<ScrubberOptions, "counters" | "logger" | "onDamage">,
+  ): void {
+    assert(this.#scrubber === null, "one_scrubber");
+    const { clock, random } = this.#ports;
+    const scrub = (pace: Pace): Promise<void> => this.scrub(pace);
+    this.#scrubber = new Scrubber({ ...teller, clock, random, intervalMs, scrub });
+    this.#scrubber.start();
+  }
+
+  /**
+   * Reads log and image once more, at that pace, while both are in use. Rejects with LOG_CORRUPT, IMAGE_CORRUPT or
+   * FORMAT_UNKNOWN where they are not what was written, STORAGE_FAILED where they cannot be read, STOPPED.
+   */
+  async scrub(pace: Pace): Promise<void> {
+    const damage = await this.#log.scrub((bytes) => pace.spend(bytes));
+    if (damage !== null) {
+      const { message, segment, position } = damage;
+      throw new ServerError("LOG_CORRUPT", `${message} (${segment} at ${position})`);
+    }
+    const image = this.#image;
+    try {
+      await scrubImage(image, pace);
+    } catch (error) {
+      // One that a snapshot replaced meanwhile is nobody's loss.
+      if (image === this.#image) throw error;
+    }
+  }
+
   /** A new, empty image beside all that may be in force. */
   async createImage(): Promise<{ readonly image: ImageStore; readonly directory: string }> {
     const name = nextImageName(this.#staged?.directory ?? this.#imageName);
@@ -315,6 +350,7 @@ export class NodeStorage implements LoopLog {
 
   /** Closes log and images, all of them whatever fails. The identity is its opener's. */
   async close(): Promise<void> {
+    await this.#scrubber?.stop();
     this.#room.end();
     const staged = this.#staged;
     const results = await Promise.allSettled([

@@ -1,7 +1,6 @@
-import type { TreeLimits } from "@quorate/kv-store";
 import type { Member, Membership, NodeId } from "@quorate/raft";
+import { Acquaintances } from "./membership/acquaintances.ts";
 import { Admission, type Belonging } from "./membership/admission.ts";
-import { assert } from "./assert.ts";
 import type { ServerConfig } from "./config.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { ServerError } from "./errors.ts";
@@ -21,7 +20,7 @@ import { RuntimeMonitor } from "./observe/runtime-monitor.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
 import { PeerNetwork, type PeerTarget } from "./peer/peer-network.ts";
 import type { Connection, Listener, ServerPorts } from "./ports.ts";
-import { differenceOfLimits, replicatedLimits } from "./replicated-limits.ts";
+import { refuseOtherLimits, replicatedLimits } from "./replicated-limits.ts";
 import { hasSetAside, isRepairable, setAside } from "./recovery/set-aside.ts";
 import { RunningNode } from "./running-node.ts";
 import { nodeStatus } from "./server-status.ts";
@@ -61,6 +60,7 @@ export class QuorateServer implements AsyncDisposable {
   readonly #self: Member;
   readonly #metrics: Metrics;
   readonly #monitor: RuntimeMonitor | null;
+  readonly #acquaintances = new Acquaintances();
   readonly #admission: Admission;
   readonly #network: PeerNetwork;
   readonly #startedMs: number;
@@ -227,9 +227,8 @@ export class QuorateServer implements AsyncDisposable {
 
   async #stop(handOver: boolean): Promise<void> {
     await this.#starting;
-    const isOrderly = handOver && this.#failure === null;
     const steps: readonly (() => Promise<void> | undefined)[] = [
-      () => (isOrderly ? this.#handOver() : undefined),
+      () => (handOver ? this.#handOver() : undefined),
       () => this.#node?.stop(),
       () => this.#listener?.close(),
       () => this.#network[Symbol.asyncDispose](),
@@ -265,11 +264,12 @@ export class QuorateServer implements AsyncDisposable {
     });
   }
 
-  #fail(error: unknown): void {
+  /** `handOver`: it could still lead, but may not. */
+  #fail(error: unknown, handOver = false): void {
     if (this.#failure !== null || this.#stopping !== null) return;
     this.#failure = asError(error);
     this.#options.logger.error({ error: this.#failure }, "the node cannot go on and stops");
-    void this.stop();
+    void this.stop({ handOver });
   }
 
   // The ensemble.
@@ -285,11 +285,12 @@ export class QuorateServer implements AsyncDisposable {
       limits: config.limits.tree,
       timing: config.timing,
       belonging: knownBelonging(this.#identity),
+      acquaintances: this.#acquaintances,
       ports: {
         members: () => this.#node?.members.known ?? this.#membership().members,
         appliedIndex: () => this.#appliedIndex(),
         onJoinRequest: (request) => this.#node?.members.onJoinRequest(request, true),
-        onNewer: (member, index) => this.#onNewer(member, index),
+        onAcquainted: () => this.#onAcquainted(),
         onFormed: (belonging) => this.#onFormed(belonging),
         onWarning: (text) => this.#options.logger.warn({}, text),
         onRefused: (error) => this.#fail(error),
@@ -305,9 +306,9 @@ export class QuorateServer implements AsyncDisposable {
   }
 
   /** While it has no node yet it is told with its start whom it has met. */
-  #onNewer(member: Member, appliedIndex: number): void {
+  #onAcquainted(): void {
     if (this.#node === null) this.#network.setMembers(this.#configuredTargets());
-    else this.#node.members.onNewer(member, appliedIndex);
+    else this.#node.members.onAcquainted();
   }
 
   #appliedIndex(): number | null {
@@ -331,7 +332,7 @@ export class QuorateServer implements AsyncDisposable {
 
   async #startNode(belonging: Belonging): Promise<void> {
     const { config, ports, logger } = this.#options;
-    refuseOtherLimits(this.#identity, config.limits.tree);
+    refuseOtherLimits(this.#identity.current.limits, config.limits.tree);
     const reserve = new DiskReserve(ports.files, config.dataDirectory, config.limits.disk);
     await reserve.open();
     const opened = await NodeStorage.open(ports, config.dataDirectory, this.#identity, {
@@ -359,7 +360,7 @@ export class QuorateServer implements AsyncDisposable {
       opened,
       reserve,
       recorder: this.#options.recorder ?? null,
-      acquaintances: this.#admission.acquaintances,
+      acquaintances: this.#acquaintances,
       priorityOf: (id) => this.#admission.priorityOf(id),
       peers: {
         send: (to, envelope) => this.#network.send(to, envelope),
@@ -367,6 +368,7 @@ export class QuorateServer implements AsyncDisposable {
         setTargets: (targets) => this.#network.setMembers(this.#reachable(targets)),
       },
       onFatal: (error) => this.#fail(error),
+      onDamage: (error) => this.#fail(error, true),
     });
     this.#node.start();
   }
@@ -408,7 +410,7 @@ export class QuorateServer implements AsyncDisposable {
     for (const { name, peerAddress } of this.#options.config.members) {
       targets.set(name, { id: null, name, peerAddress });
     }
-    for (const { member } of this.#admission.acquaintances) {
+    for (const member of this.#acquaintances.members) {
       if (!targets.has(member.name)) targets.set(member.name, member);
     }
     return [...targets.values()];
@@ -485,14 +487,6 @@ function knownBelonging(identity: IdentityFile): Belonging | null {
   const { clusterId, historyId, formation } = identity.current;
   if (formation === null || clusterId === "") return null;
   return { clusterId, historyId, formation: decodeImageMeta(formation).snapshot };
-}
-
-/** Applied under other limits, what stands in the log could come to something else than it was answered with. */
-function refuseOtherLimits(identity: IdentityFile, own: TreeLimits): void {
-  const { limits } = identity.current;
-  assert(limits !== null, "formed_under_limits");
-  const difference = differenceOfLimits(own, limits, "since the ensemble was formed");
-  if (difference !== null) throw new ServerError("LIMITS_MISMATCH", difference);
 }
 
 function asError(error: unknown): Error {

@@ -1,4 +1,6 @@
 import type { TreeLimits } from "@quorate/kv-store";
+import { assert } from "./assert.ts";
+import { ServerError } from "./errors.ts";
 
 /** The part of `TreeLimits` that decides what a command does: the same on all nodes, and as long as there is a log. */
 export type ReplicatedLimits = Pick<
@@ -30,4 +32,14 @@ export function differenceOfLimits(
 export function replicatedLimits(limits: TreeLimits): ReplicatedLimits {
   const { bytesMax, sessionsMax, sessionEphemeralsMax } = limits;
   return { bytesMax, sessionsMax, sessionEphemeralsMax };
+}
+
+/**
+ * Applied under other limits, what stands in the log could come to something else than it was answered with: throws
+ * LIMITS_MISMATCH unless they are those the ensemble was formed under.
+ */
+export function refuseOtherLimits(formed: ReplicatedLimits | null, own: TreeLimits): void {
+  assert(formed !== null, "formed_under_limits");
+  const difference = differenceOfLimits(own, formed, "since the ensemble was formed");
+  if (difference !== null) throw new ServerError("LIMITS_MISMATCH", difference);
 }

@@ -1,7 +1,9 @@
 import type { Member, NodeId } from "@quorate/raft";
-import type { Acquaintance, Belonging } from "./membership/admission.ts";
+import type { Acquaintances } from "./membership/acquaintances.ts";
+import type { Belonging } from "./membership/admission.ts";
 import type { ServerConfig } from "./config.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
+import type { ServerError } from "./errors.ts";
 import type { OpenedStorage } from "./node-storage.ts";
 import type { Logger } from "./observe/logger.ts";
 import type { Metrics } from "./observe/metrics.ts";
@@ -32,10 +34,11 @@ export interface RunningNodeOptions {
   /** Told everything that happens to the core; null: what the configuration says. */
   readonly recorder: CoreRecorder | null;
   readonly peers: NodePeers;
-  /** Members that were met before the start. */
-  readonly acquaintances: readonly Acquaintance[];
+  readonly acquaintances: Acquaintances;
   /** As a peer said it; 0 for whoever has not. */
   priorityOf(id: NodeId): number;
   /** The node cannot go on; called once. */
   readonly onFatal: (error: unknown) => void;
+  /** What it has stored is damaged. It works on until it is stopped. */
+  readonly onDamage: (error: ServerError) => void;
 }

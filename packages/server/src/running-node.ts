@@ -119,6 +119,7 @@ export class RunningNode implements LoopHooks {
         clock: ports.clock,
         intake: this.#intake,
         tickMs: config.timing.tickMs,
+        hasLeases: config.leaseReads,
         hooks: this,
       },
       opened.initial.hardState,
@@ -126,9 +127,12 @@ export class RunningNode implements LoopHooks {
   }
 
   start(): void {
+    const { config, logger, metrics, onDamage } = this.#options;
     this.#storage.room.begin();
     this.members.start();
     this.#loop.start();
+    const { counters } = metrics;
+    this.#storage.startScrubbing(config.scrubIntervalMs, { counters, logger, onDamage });
   }
 
   get status(): RaftStatus {

@@ -3,6 +3,7 @@ import { parseServerConfig, serverConfigHelp, type ServerConfig } from "./config
 import { ServerError, type ServerErrorCode } from "./errors.ts";
 import { createProcessLogger, type LogFields, type ProcessLogger } from "./observe/logger.ts";
 import { QuorateServer } from "./quorate-server.ts";
+import { isRepairable } from "./recovery/set-aside.ts";
 import { systemPorts } from "./system/system-ports.ts";
 import { SERVER_VERSION } from "./version.ts";
 
@@ -63,6 +64,9 @@ const EXIT_BY_CODE: Readonly<Record<ServerErrorCode, number>> = {
   STOPPED: SERVER_EXIT_CODES.failed,
   START_TIMEOUT: SERVER_EXIT_CODES.failed,
 };
+
+/** Damage that comes back sooner is none that a start makes good. */
+const REPAIR_AGAIN_MS = 60_000;
 
 /** The exit code that says why a node ended. */
 export function exitCodeOf(error: Error): number {
@@ -134,22 +138,33 @@ async function runNode(
       if (!isStopping) stop({ stdin: "ended" });
     });
   }
-  try {
-    server = await QuorateServer.start({
-      config,
-      ports,
-      logger,
-      ownsProcess: true,
-      logLinesDropped: () => logger.droppedCount,
-    });
-  } catch (error) {
-    const reason = error instanceof Error ? error : new Error(String(error));
-    logger.error({ error: reason }, "the node could not start");
-    return exitCodeOf(reason);
+  let repairedMs = -Infinity;
+  for (;;) {
+    try {
+      server = await QuorateServer.start({
+        config,
+        ports,
+        logger,
+        ownsProcess: true,
+        logLinesDropped: () => logger.droppedCount,
+      });
+    } catch (error) {
+      const reason = error instanceof Error ? error : new Error(String(error));
+      logger.error({ error: reason }, "the node could not start");
+      return exitCodeOf(reason);
+    }
+    const reason = await server.stopped;
+    server = null;
+    if (reason === null) {
+      logger.info({}, "stopped");
+      return SERVER_EXIT_CODES.ok;
+    }
+    const nowMs = ports.clock.nowMs();
+    const isEarly = nowMs - repairedMs < REPAIR_AGAIN_MS;
+    if (isStopping || isEarly || !isRepairable(reason, config)) return exitCodeOf(reason);
+    repairedMs = nowMs;
+    logger.warn({}, "the node starts anew, to make the damage good");
   }
-  const reason = await server.stopped;
-  if (reason === null) logger.info({}, "stopped");
-  return reason === null ? SERVER_EXIT_CODES.ok : exitCodeOf(reason);
 }
 
 /** Whoever held the other end closed it, or is gone. */

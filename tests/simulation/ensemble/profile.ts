@@ -75,6 +75,8 @@ export interface Profile {
   readonly faults: readonly Fault[];
   /** Faults pick the leader with this chance. */
   readonly leaderHunt: number;
+  /** Leaders answer reads on leases. */
+  readonly leaseReads: boolean;
 }
 
 /** Kinds of runs, each with what it is after. */
@@ -121,7 +123,11 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     faultEveryMs: 1_000,
     faults: ["slowDisk", "hungDisk", "failingDisk", "crash", "powerCut", "crashAll", "damage"],
   },
-  skew: { clockSkewMax: 0.02, faults: ["stop", "stopClient", "isolate", "crash", "wallJump"] },
+  skew: {
+    clockSkewMax: 0.02,
+    leaseReads: true,
+    faults: ["stop", "stopClient", "isolate", "crash", "wallJump"],
+  },
   members: {
     spares: 3,
     checkpointBytes: 2_000,
@@ -190,6 +196,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     faultEveryMs: pick(500, 1_500, 4_000),
     faults: faults.length === 0 ? ["crash"] : faults,
     leaderHunt: pick(0.2, 0.5, 0.9),
+    leaseReads: pick(false, false, true),
     ...TRAITS[drawn],
   };
 }

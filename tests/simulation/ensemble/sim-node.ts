@@ -368,6 +368,7 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
     tickMs: 20,
     heartbeatMs: profile.heartbeatMs,
     electionTimeoutMs: profile.electionTimeoutMs,
+    leaseReads: profile.leaseReads,
     diskFreeBytesMin: 262_144,
     diskReserveBytes: 65_536,
     logSegmentBytes: 65_536,

@@ -1,8 +1,9 @@
 import { DataTree, TREE_LIMITS, type TreeLimits } from "@quorate/kv-store";
 import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
-import { logIndex, nodeId, term } from "@quorate/raft";
+import { logIndex, term } from "@quorate/raft";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { loneMembership } from "../../../../tests/support/members.ts";
 import { encodeImageMeta, IMAGE_META_KEY } from "../image/image-meta.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
 import type { ImageView } from "../ports.ts";
@@ -39,20 +40,7 @@ function imageRecords(): readonly BackupRecord[] {
     snapshot: {
       index: logIndex(59),
       term: term(1),
-      membership: {
-        voters: [nodeId(1)],
-        outgoingVoters: [],
-        learners: [],
-        members: [
-          {
-            id: nodeId(1),
-            name: "1",
-            peerAddress: "p",
-            clientAddress: "c",
-            promotion: { kind: "none" as const },
-          },
-        ],
-      },
+      membership: loneMembership(1),
     },
   };
   const records: BackupRecord[] = [[IMAGE_META_KEY, encodeImageMeta(meta)]];

@@ -23,6 +23,8 @@ export interface ServerSettings {
   readonly rejoin?: boolean;
   readonly repair?: boolean;
   readonly priority?: number;
+  readonly leaseReads?: boolean;
+  readonly scrubIntervalMs?: number;
   readonly insecure?: boolean;
   readonly stopWithStdin?: boolean;
   readonly allowedOrigins?: readonly string[];
@@ -128,6 +130,12 @@ export const OPTIONS: readonly Option[] = [
     "Damaged data are set aside, and the node comes back as a new member; with false it ends. Default: true",
   ),
   option(
+    "leaseReads",
+    "boolean",
+    "",
+    "Leaders answer linearizable reads without asking while a quorum has promised to elect nobody else; the same on all nodes",
+  ),
+  option(
     "stopWithStdin",
     "boolean",
     "",
@@ -203,6 +211,12 @@ export const OPTIONS: readonly Option[] = [
     "bytes",
     "BYTES",
     "Size of a file that is given up when the disk is as good as full. Default: 16MiB",
+  ),
+  option(
+    "scrubIntervalMs",
+    "integer",
+    "MS",
+    "Pause between two looks for damage in what is stored; 0: never. Default: 86400000, a day",
   ),
   option("logSegmentBytes", "bytes", "BYTES", "Size of one file of the log. Default: 16MiB"),
   option(

@@ -66,6 +66,8 @@ const SCHEMAS: Readonly<Record<keyof ServerSettings, v.GenericSchema>> = {
   rejoin: v.boolean("must be true or false"),
   repair: v.boolean("must be true or false"),
   priority: wholeNumber(0, 1000),
+  scrubIntervalMs: wholeNumber(0, 604_800_000),
+  leaseReads: v.boolean("must be true or false"),
   stopWithStdin: v.boolean("must be true or false"),
   insecure: v.boolean("must be true or false"),
   allowedOrigins: v.pipe(v.array(text, "must be a list of origins"), v.maxLength(256)),

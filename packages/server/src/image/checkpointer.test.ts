@@ -1,7 +1,8 @@
 import { DataTree, TREE_LIMITS, type Command } from "@quorate/kv-store";
 import { sessionId, writeSeq, zxid, type WriteOp } from "@quorate/kv-store/protocol";
-import { logIndex, nodeId, term, type SnapshotMeta } from "@quorate/raft";
+import { logIndex, term, type SnapshotMeta } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { loneMembership } from "../../../../tests/support/members.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";
 import { MemoryImageStores } from "../memory/memory-image-stores.ts";
@@ -50,18 +51,10 @@ class World {
   }
 
   meta(): SnapshotMeta {
-    const id = nodeId(5);
-    const member = {
-      id,
-      name: "one",
-      peerAddress: "one:1",
-      clientAddress: "one:2",
-      promotion: { kind: "none" as const },
-    };
     return {
       index: logIndex(this.tree.lastZxid),
       term: term(1),
-      membership: { voters: [id], outgoingVoters: [], learners: [], members: [member] },
+      membership: loneMembership(5),
     };
   }
 

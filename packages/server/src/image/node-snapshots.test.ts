@@ -2,6 +2,7 @@ import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
 import { zxid } from "@quorate/kv-store/protocol";
 import { logIndex, nodeId, term, type RaftInput, type SnapshotMeta } from "@quorate/raft";
 import { describe, expect, test, vi } from "vitest";
+import { loneMembership } from "../../../../tests/support/members.ts";
 import type { Applier } from "../applier.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";
@@ -18,18 +19,7 @@ const INDEX = logIndex(50);
 const META: SnapshotMeta = {
   index: INDEX,
   term: term(1),
-  membership: {
-    ...{ voters: [LEADER], outgoingVoters: [], learners: [] },
-    members: [
-      {
-        id: LEADER,
-        name: "one",
-        peerAddress: "one:1",
-        clientAddress: "one:2",
-        promotion: { kind: "none" },
-      },
-    ],
-  },
+  membership: loneMembership(LEADER),
 };
 
 async function setUp() {

@@ -2,6 +2,7 @@ import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
 import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
 import { logIndex, nodeId, term, type Message, type SnapshotMeta } from "@quorate/raft";
 import { describe, expect, test, vi } from "vitest";
+import { loneMembership } from "../../../../tests/support/members.ts";
 import { ServerError } from "../errors.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";
@@ -46,18 +47,10 @@ function builtTree(): DataTree {
 }
 
 function metaAt(index: number): SnapshotMeta {
-  const id = LEADER;
-  const member = {
-    id,
-    name: "one",
-    peerAddress: "one:1",
-    clientAddress: "one:2",
-    promotion: { kind: "none" as const },
-  };
   return {
     index: logIndex(index),
     term: term(1),
-    membership: { voters: [id], outgoingVoters: [], learners: [], members: [member] },
+    membership: loneMembership(LEADER),
   };
 }
 

@@ -1,5 +1,7 @@
 import { nodeId, type Member, type Membership } from "@quorate/raft";
 import { describe, expect, test, vi } from "vitest";
+import { member } from "../../../../tests/support/members.ts";
+import { Acquaintances } from "./acquaintances.ts";
 import { Admission, type Belonging } from "./admission.ts";
 import { clusterIdOf, Formation } from "./formation.ts";
 import {
@@ -10,14 +12,6 @@ import {
 } from "../peer/envelope.ts";
 
 const NAMES = ["a", "b", "c"];
-
-const member = (name: string, id: number): Member => ({
-  id: nodeId(id),
-  name,
-  peerAddress: `${name}:1`,
-  clientAddress: `${name}:2`,
-  promotion: { kind: "none" },
-});
 
 const [A, B, C] = [member("a", 30), member("b", 10), member("c", 20)];
 
@@ -46,21 +40,22 @@ function admission(self: Member, setting: Setting = {}) {
   const { appliedIndex = 7 } = setting;
   const ports = {
     onJoinRequest: vi.fn(),
-    onNewer: vi.fn(),
+    onAcquainted: vi.fn(),
     onFormed: vi.fn(),
     onWarning: vi.fn(),
     onRefused: vi.fn(),
   };
   const membership = setting.membership ?? formed().formation.membership;
+  const acquaintances = new Acquaintances();
   const made = new Admission({
-    ...{ self, entrance, priority, belonging },
+    ...{ self, entrance, priority, belonging, acquaintances },
     formation: new Formation(names, self),
     limits: { bytesMax: setting.bytesMax ?? 1_000, sessionsMax: 10, sessionEphemeralsMax: 10 },
     timing: setting.timing ?? { heartbeatMs: 100, electionTimeoutMs: 600 },
     ports: { ...ports, members: () => membership.members, appliedIndex: () => appliedIndex },
   });
   const hello = (): PeerHello => ({ ...made.hello(), linkNonce: 1 });
-  return { admission: made, hello, ...ports };
+  return { admission: made, hello, acquaintances, ...ports };
 }
 
 type Node = ReturnType<typeof admission>;
@@ -234,15 +229,16 @@ describe("a formed ensemble", () => {
     const behind = node();
     const ahead = admission(member("d", 99), { belonging: formed(), appliedIndex: 8 });
     expect(dial(ahead, behind, "a")).toBe(true);
-    expect(behind.onNewer).toHaveBeenCalledWith(member("d", 99), 8);
+    expect(behind.onAcquainted).toHaveBeenCalledOnce();
+    expect(behind.acquaintances.members).toEqual([member("d", 99)]);
   });
 
   test("is known to a node that waits for it by whoever dials, wherever its configuration leads", () => {
     const waiting = admission(member("d", 99), { names: ["d", "gone"], entrance: "rejoin" });
     dial(admission(C, { belonging: formed(), appliedIndex: 8 }), waiting, "d");
     dial(admission(member("e", 98), { entrance: "join" }), waiting, "d");
-    expect(waiting.admission.acquaintances).toEqual([{ member: C, appliedIndex: 8 }]);
-    expect(waiting.onNewer).toHaveBeenCalledOnce();
+    expect(waiting.acquaintances.members).toEqual([C]);
+    expect(waiting.onAcquainted).toHaveBeenCalledOnce();
   });
 
   test("tells a node that was removed, which ends", () => {

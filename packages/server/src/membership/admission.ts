@@ -11,6 +11,7 @@ import {
 } from "../peer/envelope.ts";
 import { reached } from "../points.ts";
 import { differenceOfLimits, type ReplicatedLimits } from "../replicated-limits.ts";
+import type { Acquaintances } from "./acquaintances.ts";
 import { clusterIdOf, memberNamed, type Formation } from "./formation.ts";
 import type { JoinRequest } from "./join-request.ts";
 
@@ -21,13 +22,6 @@ export interface Belonging {
   readonly formation: SnapshotMeta;
 }
 
-/** A member of an ensemble that this node is not, or not yet, part of. */
-export interface Acquaintance {
-  readonly member: Member;
-  /** Up to where it had applied the log when it introduced itself. */
-  readonly appliedIndex: number;
-}
-
 export interface AdmissionPorts {
   /** Who is a member, whether that is committed or not; of two with one name the later one first. */
   members(): readonly Member[];
@@ -35,11 +29,8 @@ export interface AdmissionPorts {
   appliedIndex(): number | null;
   /** A node that is no member wants to be one. */
   onJoinRequest(request: JoinRequest): void;
-  /**
-   * A node that is no member here was one at `appliedIndex`, later than what this node has applied; it is among the
-   * `acquaintances` now.
-   */
-  onNewer(member: Member, appliedIndex: number): void;
+  /** A node is among the acquaintances now: it was a member later than what this node has applied. */
+  onAcquainted(): void;
   /** The ensemble is formed: decided here or learned from a peer. */
   onFormed(belonging: Belonging): void;
   /** Something to be put right that does no harm yet; not told twice in a row. */
@@ -56,6 +47,8 @@ export interface AdmissionOptions {
   readonly limits: ReplicatedLimits;
   readonly timing: HeartbeatTiming;
   readonly belonging: Belonging | null;
+  /** Whom this node meets that it does not know as a member. */
+  readonly acquaintances: Acquaintances;
   readonly ports: AdmissionPorts;
 }
 
@@ -67,8 +60,6 @@ const WAITING: Readonly<Record<Entrance, string>> = {
 };
 /** Concerns that a warning is remembered for. */
 const WARNED_MAX = 64;
-/** Members met that this node does not know as such; there are never more than this. */
-const ACQUAINTANCES_MAX = 16;
 /** Nodes whose priority is remembered; there are never more members than this. */
 const PRIORITIES_MAX = 64;
 
@@ -80,7 +71,6 @@ export class Admission {
   readonly #options: AdmissionOptions;
   /** What was last warned of, by what it concerns. */
   readonly #warned = new Map<string, string>();
-  readonly #acquaintances = new Map<string, Acquaintance>();
   readonly #priorities = new Map<NodeId, number>();
   #belonging: Belonging | null;
 
@@ -96,11 +86,6 @@ export class Admission {
   /** In words, for the log; null for who waits for nothing. */
   get waitingFor(): string | null {
     return this.#belonging === null ? WAITING[this.#options.entrance] : null;
-  }
-
-  /** Who was met so: perhaps nobody else leads to the members that there are now. */
-  get acquaintances(): readonly Acquaintance[] {
-    return [...this.#acquaintances.values()];
   }
 
   /** As the node said it when it last dialled; 0 for whoever has not. */
@@ -202,12 +187,10 @@ export class Admission {
   }
 
   #acquaint(hello: PeerHello, appliedIndex: number): void {
-    const { name } = hello;
-    if (this.#acquaintances.size >= ACQUAINTANCES_MAX && !this.#acquaintances.has(name)) return;
-    const member = memberOf(hello);
+    const { acquaintances, ports } = this.#options;
+    if (!acquaintances.meet(memberOf(hello), appliedIndex)) return;
     reached("member_unknown_here_met");
-    this.#acquaintances.set(name, { member, appliedIndex });
-    this.#options.ports.onNewer(member, appliedIndex);
+    ports.onAcquainted();
   }
 
   #meetFormed(hello: PeerHello, belonging: Belonging): PeerWelcome {

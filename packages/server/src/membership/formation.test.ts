@@ -1,16 +1,9 @@
-import { nodeId, type Member } from "@quorate/raft";
+import { nodeId } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { member } from "../../../../tests/support/members.ts";
 import { clusterIdOf, Formation, memberById, memberNamed } from "./formation.ts";
 
 const NAMES = ["a", "b", "c"];
-
-const member = (name: string, id: number): Member => ({
-  id: nodeId(id),
-  name,
-  peerAddress: `${name}:1`,
-  clientAddress: `${name}:2`,
-  promotion: { kind: "none" },
-});
 
 const [A, B, C] = [member("a", 30), member("b", 10), member("c", 20)];
 

@@ -1,25 +1,11 @@
-import {
-  logIndex,
-  nodeId,
-  term,
-  validateMembership,
-  type Member,
-  type Membership,
-} from "@quorate/raft";
+import { logIndex, nodeId, term, validateMembership, type Membership } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { member } from "../../../../tests/support/members.ts";
 import { ServerError } from "../errors.ts";
 import { Invitations } from "./invitations.ts";
 import { readMemberCommand, readNodeName, type MemberCommand } from "./member-command.ts";
 import { planCommand } from "./member-plan.ts";
 import type { MembershipView } from "./membership-keeper.ts";
-
-const member = (name: string, id: number): Member => ({
-  id: nodeId(id),
-  name,
-  peerAddress: `${name}:1`,
-  clientAddress: `${name}:2`,
-  promotion: { kind: "none" },
-});
 
 const three: Membership = {
   voters: [1, 2, 3].map(nodeId),

@@ -8,16 +8,9 @@ import {
   type Promotion,
 } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { member } from "../../../../tests/support/members.ts";
 import { INVITED_MS } from "./invitations.ts";
 import { MembershipKeeper, type MembershipView } from "./membership-keeper.ts";
-
-const member = (name: string, id: number): Member => ({
-  id: nodeId(id),
-  name,
-  peerAddress: `${name}:1`,
-  clientAddress: `${name}:2`,
-  promotion: { kind: "none" },
-});
 
 const members = [member("a", 1), member("b", 2), member("c", 3)];
 const C2 = member("c", 9);

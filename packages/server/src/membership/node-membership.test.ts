@@ -10,19 +10,13 @@ import {
   type StepResult,
 } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { member } from "../../../../tests/support/members.ts";
 import type { ServerError } from "../errors.ts";
 import { SILENT_LOGGER } from "../observe/logger.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { PeerTarget } from "../peer/peer-network.ts";
+import { Acquaintances } from "./acquaintances.ts";
 import { NodeMembership } from "./node-membership.ts";
-
-const member = (name: string, id: number): Member => ({
-  id: nodeId(id),
-  name,
-  peerAddress: `${name}:1`,
-  clientAddress: `${name}:2`,
-  promotion: { kind: "none" },
-});
 
 function membershipOf(...ids: readonly number[]): Membership {
   const members = ids.map((id) => member("abcdefgh".charAt(id - 1), id));
@@ -70,6 +64,7 @@ function lab(setting: Setting = {}) {
     uncommittedBytes: 0,
     memoryLogBytes: 0,
     transferringTo: state.transferringTo,
+    hasLease: false,
     isDiskStuck: false,
     peers: state.membership.members
       .filter(({ id }) => id !== self.id)
@@ -84,6 +79,7 @@ function lab(setting: Setting = {}) {
         recentlyActive: true,
       })),
   });
+  const acquaintances = new Acquaintances();
   const successor = setting.successor === undefined ? 2 : setting.successor;
   const members = new NodeMembership({
     self,
@@ -93,7 +89,7 @@ function lab(setting: Setting = {}) {
       peerAddress: `${name}:now`,
       clientAddress: `${name}:clients`,
     })),
-    acquaintances: [],
+    acquaintances,
     logger: SILENT_LOGGER,
     ports: {
       nowMs: () => 0,
@@ -119,7 +115,10 @@ function lab(setting: Setting = {}) {
     state.membership = membership;
     members.onApplied(membership, logIndex(index));
   };
-  return { members, steps, sent, state, names, apply };
+  const meet = (stranger: Member, appliedIndex: number): void => {
+    if (acquaintances.meet(stranger, appliedIndex)) members.onAcquainted();
+  };
+  return { members, steps, sent, state, names, apply, meet };
 }
 
 describe("whom a node dials", () => {
@@ -154,12 +153,12 @@ describe("whom a node dials", () => {
   });
 
   test("strangers who have applied more, until it has as well", () => {
-    const { members, names, state, apply } = lab();
-    members.onNewer(member("e", 5), 100);
+    const { meet, names, state, apply } = lab();
+    meet(member("e", 5), 100);
     expect(names()).toEqual(["a", "b", "c", "e"]);
     apply(membershipOf(1, 2, 4), 99);
     expect(names()).toEqual(["a", "b", "d", "e"]);
-    members.onNewer(member("b", 6), 200);
+    meet(member("b", 6), 200);
     expect(state.targets.find(({ name }) => name === "b")?.id).toBe(6);
     apply(membershipOf(1, 2, 4), 200);
     expect(names()).toEqual(["a", "b", "d"]);
@@ -167,8 +166,8 @@ describe("whom a node dials", () => {
   });
 
   test("no more than a bounded number of strangers", () => {
-    const { members, names } = lab();
-    for (let at = 0; at < 50; at += 1) members.onNewer(member(`x${at}`, 100 + at), 50);
+    const { meet, names } = lab();
+    for (let at = 0; at < 50; at += 1) meet(member(`x${at}`, 100 + at), 50);
     expect(names()).toHaveLength(3 + 16);
   });
 });

@@ -15,14 +15,11 @@ import type { Logger } from "../observe/logger.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { PeerTarget } from "../peer/peer-network.ts";
 import { reached } from "../points.ts";
-import type { Acquaintance } from "./admission.ts";
+import type { Acquaintances } from "./acquaintances.ts";
 import type { JoinRequest } from "./join-request.ts";
 import type { MemberCommand } from "./member-command.ts";
 import { planCommand, type MemberPlan, type PlanStep } from "./member-plan.ts";
 import { MembershipKeeper, type MembershipView } from "./membership-keeper.ts";
-
-/** Strangers dialled; there are never more members than this. */
-const NEWER_MAX = 16;
 
 /** What {@link NodeMembership} works with. */
 export interface NodeMembershipPorts {
@@ -45,8 +42,8 @@ export interface NodeMembershipOptions {
   readonly initial: Membership;
   /** Whom the configuration names; dialled while this node is no member, because the membership it has may be of the past. */
   readonly configured: readonly ConfiguredMember[];
-  /** Members that were met before the start. */
-  readonly acquaintances: readonly Acquaintance[];
+  /** Dialled too. */
+  readonly acquaintances: Acquaintances;
   readonly logger: Logger;
   readonly ports: NodeMembershipPorts;
 }
@@ -58,8 +55,6 @@ export interface NodeMembershipOptions {
 export class NodeMembership {
   readonly #options: NodeMembershipOptions;
   readonly #keeper = new MembershipKeeper();
-  /** Strangers where more was applied than here, by name. */
-  readonly #newer = new Map<string, Acquaintance>();
   #current: Membership;
   /** The last one in the log, committed or not: the core counts its votes by it, so its members must be in touch. */
   #inForce: Membership;
@@ -71,7 +66,6 @@ export class NodeMembership {
     this.#current = options.initial;
     this.#inForce = options.initial;
     this.#belongs = isMember(options.initial, options.self.id);
-    for (const each of options.acquaintances) this.#newer.set(each.member.name, each);
   }
 
   get current(): Membership {
@@ -133,9 +127,7 @@ export class NodeMembership {
     this.#inForce = ports.status().membership;
     this.#belongs ||= isMember(membership, self.id);
     this.#keeper.onApplied(membership);
-    for (const [name, { appliedIndex }] of this.#newer) {
-      if (appliedIndex <= index) this.#newer.delete(name);
-    }
+    this.#options.acquaintances.catchUp(index);
     this.#retarget();
     logger.info({ voters: membership.voters.length }, "the membership changed");
     if (belonged && !isMember(membership, self.id)) {
@@ -145,9 +137,7 @@ export class NodeMembership {
   }
 
   /** Somebody who is no member here is one where more was applied: whoever leads there has to be answered. */
-  onNewer(member: Member, appliedIndex: number): void {
-    if (this.#newer.size >= NEWER_MAX && !this.#newer.has(member.name)) return;
-    this.#newer.set(member.name, { member, appliedIndex });
+  onAcquainted(): void {
     this.#retarget();
   }
 
@@ -177,15 +167,15 @@ export class NodeMembership {
   }
 
   /**
-   * Begins what an operator wants, or with `isTrial` only says what it would do. Throws NOT_LEADER, CHANGE_PENDING, and
+   * Begins what an operator wants, or with `dryRun` only says what it would do. Throws NOT_LEADER, CHANGE_PENDING, and
    * what {@link planCommand} does.
    */
-  command(command: MemberCommand, isTrial: boolean): MemberPlan {
+  command(command: MemberCommand, dryRun: boolean): MemberPlan {
     const { ports } = this.#options;
     if (!ports.isLeading()) throw notLeader();
     const view = this.#view();
     const plan = planCommand(command, view, this.#keeper.invitations);
-    if (!isTrial) this.#begin(plan.step, view.nowMs);
+    if (!dryRun) this.#begin(plan.step, view.nowMs);
     return plan;
   }
 
@@ -244,14 +234,14 @@ export class NodeMembership {
   }
 
   #retarget(): void {
-    const { configured, ports } = this.#options;
+    const { acquaintances, configured, ports } = this.#options;
     const targets = new Map<string, PeerTarget>();
     if (!this.#belongs) {
       for (const { name, peerAddress } of configured)
         targets.set(name, { id: null, name, peerAddress });
     }
     for (const member of [...this.known].reverse()) targets.set(member.name, member);
-    for (const { member } of this.#newer.values()) targets.set(member.name, member);
+    for (const member of acquaintances.members) targets.set(member.name, member);
     ports.setTargets([...targets.values()]);
   }
 }

@@ -71,7 +71,7 @@ export interface AdminSource {
    */
   backup(isLocal: boolean): Promise<AsyncIterable<Uint8Array>>;
   /** Throws what `NodeMembership.command` does, NOT_READY and REQUEST_INVALID. */
-  changeMembers(command: unknown, isTrial: boolean): MemberPlan;
+  changeMembers(command: unknown, dryRun: boolean): MemberPlan;
   /** Rejects with what `Leadership.transfer` does, NOT_READY and REQUEST_INVALID. */
   transferLeadership(to: unknown): Promise<string>;
   /** `host:port` of the leader's client listener; null while none is known. */

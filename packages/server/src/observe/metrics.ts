@@ -35,6 +35,9 @@ export interface Counters {
   snapshotsSent: number;
   snapshotsReceived: number;
   checkpoints: number;
+  /** Looks through log and image that found nothing. */
+  scrubs: number;
+  scrubbedBytes: number;
   digestMismatches: number;
   /** Stalls of the loop that were noticed. */
   stalls: number;
@@ -114,6 +117,8 @@ const COUNTER_HELP: Readonly<Record<keyof Counters, string>> = {
   snapshotsSent: "Snapshots sent to peers",
   snapshotsReceived: "Snapshots installed from peers",
   checkpoints: "Checkpoints of the image",
+  scrubs: "Looks through log and image that found them whole",
+  scrubbedBytes: "Bytes of log and image that were read to look for damage",
   digestMismatches: "Comparisons of digests between replicas that failed",
   stalls: "Stalls of the process that were noticed",
 };
@@ -187,6 +192,8 @@ export function zeroCounters(): Counters {
     snapshotsSent: 0,
     snapshotsReceived: 0,
     checkpoints: 0,
+    scrubs: 0,
+    scrubbedBytes: 0,
     digestMismatches: 0,
     stalls: 0,
   };

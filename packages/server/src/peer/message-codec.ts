@@ -73,6 +73,7 @@ export function writeMessage(writer: ByteWriter, message: Message, blockFor: Blo
       return;
     case "heartbeatReply":
       writer.u53(message.round);
+      writer.u53(message.promiseMs);
       return;
     case "readIndexRequest":
       writer.u53(message.context.nonce);
@@ -127,7 +128,12 @@ export function readMessage(reader: ByteReader): Message {
     case KINDS.commitNotice:
       return { kind: "commitNotice", ...base, commitIndex: readIndex(reader) };
     case KINDS.heartbeatReply:
-      return { kind: "heartbeatReply", ...base, round: reader.u53() };
+      return {
+        kind: "heartbeatReply",
+        ...base,
+        round: reader.u53(),
+        promiseMs: reader.u53(),
+      };
     case KINDS.readIndexRequest:
       return { kind: "readIndexRequest", ...base, context: readContext(reader) };
     case KINDS.readIndexReply:

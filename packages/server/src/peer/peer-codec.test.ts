@@ -128,7 +128,9 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc
     .tuple(base, index)
     .map(([b, commitIndex]): Message => ({ kind: "commitNotice", ...b, commitIndex })),
-  fc.tuple(base, number).map(([b, round]): Message => ({ kind: "heartbeatReply", ...b, round })),
+  fc
+    .tuple(base, number, number)
+    .map(([b, round, promiseMs]): Message => ({ kind: "heartbeatReply", ...b, round, promiseMs })),
   fc
     .tuple(base, fc.record({ nonce: number, counter: number }))
     .map(([b, context]): Message => ({ kind: "readIndexRequest", ...b, context })),
@@ -383,7 +385,12 @@ describe("hostile frames", () => {
   test("numbers near the end of the safe integers are refused: counting on would leave them", () => {
     const far = (round: number): Uint8Array =>
       encodePeerFrame(
-        [{ kind: "raft", message: { kind: "heartbeatReply", from, to, term: term(1), round } }],
+        [
+          {
+            kind: "raft",
+            message: { kind: "heartbeatReply", from, to, term: term(1), round, promiseMs: 0 },
+          },
+        ],
         encodeEntries,
       );
     expect(attempt(decodePeerFrame, far(WIRE_NUMBER_MAX))).toBe(true);

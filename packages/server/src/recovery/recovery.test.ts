@@ -6,8 +6,9 @@ import {
   type Command,
 } from "@quorate/kv-store";
 import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
-import { logIndex, nodeId, term, type Entry, type Member, type SnapshotMeta } from "@quorate/raft";
+import { logIndex, nodeId, term, type Entry, type SnapshotMeta } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { member } from "../../../../tests/support/members.ts";
 import { writeBackup } from "../backup/backup-writer.ts";
 import type { ConfiguredMember } from "../config.ts";
 import { ServerError } from "../errors.ts";
@@ -47,14 +48,6 @@ function newPorts(): ServerPorts & { readonly files: MemoryFiles } {
     transport: null as unknown as Transport,
   };
 }
-
-const member = (name: string, id: number): Member => ({
-  id: nodeId(id),
-  name,
-  peerAddress: `${name}:1`,
-  clientAddress: `${name}:2`,
-  promotion: { kind: "none" },
-});
 
 const FORMATION: SnapshotMeta = {
   index: logIndex(0),

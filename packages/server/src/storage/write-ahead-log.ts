@@ -31,6 +31,7 @@ import {
   recordBytesMax,
 } from "./log-record.ts";
 import { LogReplay, segmentNames, type LogDamage, type LogSegment } from "./log-replay.ts";
+import { scrubSegment, type Spend } from "./log-scrub.ts";
 import { SegmentMaker, removePreparations } from "./log-segments.ts";
 import type { RoomWait } from "./room-wait.ts";
 
@@ -240,6 +241,27 @@ export class WriteAheadLog {
     const compaction = this.#compaction.then(() => this.#compact(upTo));
     this.#compaction = compaction.catch(() => {});
     return compaction;
+  }
+
+  /**
+   * Reads everything that is stored now and verifies it again, while the log goes on; null: it is what was written.
+   * Fails with STORAGE_FAILED, and with what `spend` fails with.
+   */
+  async scrub(spend: Spend): Promise<LogDamage | null> {
+    for (const segment of [...this.#segments]) {
+      this.#refuse(true);
+      const isSealed = segment !== this.#segments.at(-1);
+      const path = `${this.#directory}/${segment.name}`;
+      const part = { ...segment };
+      try {
+        const damage = await scrubSegment(this.#files, path, part, { isSealed, spend });
+        if (damage !== null && this.#segments.includes(segment)) return damage;
+      } catch (error) {
+        // It may have been compacted meanwhile.
+        if (this.#segments.includes(segment)) throw error;
+      }
+    }
+    return null;
   }
 
   /**

@@ -3,6 +3,7 @@ import {
   nodeId,
   term,
   type Entry,
+  type LeaseConfig,
   type LogIndex,
   type Member,
   type Membership,
@@ -97,7 +98,7 @@ const message: Shape<Message> = union<Message>({
     hintTerm: termShape,
   },
   heartbeat: { ...envelope, commitIndex: index, round: anyNumber },
-  heartbeatReply: { ...envelope, round: anyNumber },
+  heartbeatReply: { ...envelope, round: anyNumber, promiseMs: anyNumber },
   commitNotice: { ...envelope, commitIndex: index },
   readIndexRequest: { ...envelope, context },
   readIndexReply: { ...envelope, context, index: nullable(index) },
@@ -108,6 +109,7 @@ const message: Shape<Message> = union<Message>({
 /** Everything that can happen to a core. */
 export const inputShape: Shape<RaftInput> = union<RaftInput>({
   tick: {},
+  clock: { nowMs: anyNumber },
   message: { message },
   propose: { commands: list(bytes) },
   proposeMembership: { membership },
@@ -136,6 +138,7 @@ export const configShape: Shape<RaftConfig> = record<RaftConfig>({
   entryBytesMax: anyNumber,
   persistBytesMax: anyNumber,
   applyBytesMax: anyNumber,
+  lease: nullable(record<LeaseConfig>({ promiseMs: anyNumber, durationMs: anyNumber })),
   seed: anyNumber,
 });
 

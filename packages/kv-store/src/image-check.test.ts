@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import {
+  acquire,
+  bytes,
+  create,
+  MemoryImage,
+  TreeDriver,
+} from "../../../tests/support/kv-store/tree-driver.ts";
+import { ImageCheck } from "./image-check.ts";
+import { packValue } from "./protocol/codec-bytes.ts";
+
+function imaged() {
+  const driver = new TreeDriver();
+  const session = driver.open();
+  driver.do(session, create("/a", "persistent", bytes("x")), create("/a/b"), acquire("/l"));
+  const image = new MemoryImage();
+  image.checkpoint(driver.tree);
+  return { driver, image };
+}
+
+function check({ records }: MemoryImage): number {
+  const images = new ImageCheck();
+  for (const key of [...records.keys()].sort()) {
+    images.add(key, records.get(key) ?? new Uint8Array(0));
+  }
+  return images.finish();
+}
+
+const code = (expected: string) => expect.objectContaining({ name: "ImageError", code: expected });
+
+describe("a look through an image", () => {
+  it("finds it whole, at its revision, after every checkpoint", () => {
+    const { driver, image } = imaged();
+    expect(check(image)).toBe(driver.zxid);
+    driver.close(driver.open());
+    image.checkpoint(driver.tree);
+    expect(check(image)).toBe(driver.zxid);
+  });
+
+  it("misses any record that is gone", () => {
+    for (const key of imaged().image.records.keys()) {
+      const { image } = imaged();
+      image.records.delete(key);
+      expect(() => check(image), key).toThrow(code("INCOMPLETE"));
+    }
+  });
+
+  it("notices any bit of a record that changed, but for changes that read as others", () => {
+    const { image } = imaged();
+    for (const [key, value] of image.records) {
+      if (key.startsWith("c")) continue;
+      for (let bit = 0; bit < value.length * 8; bit += 1) {
+        const flipped = value.slice();
+        flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        const damaged = new MemoryImage();
+        for (const [each, bytesOf] of image.records) damaged.records.set(each, bytesOf);
+        damaged.records.set(key, flipped);
+        expect(() => check(damaged), `${key} bit ${bit}`).toThrow(
+          expect.objectContaining({ name: "ImageError" }),
+        );
+      }
+    }
+  });
+
+  it("knows no keys and no formats but its own", () => {
+    const { image } = imaged();
+    image.records.set("x", bytes("y"));
+    expect(() => check(image)).toThrow(code("BAD_RECORD"));
+    image.records.delete("x");
+    image.records.set("m", packValue([2]));
+    expect(() => check(image)).toThrow(code("UNKNOWN_FORMAT"));
+  });
+});

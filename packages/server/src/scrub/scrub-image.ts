@@ -1,0 +1,47 @@
+import { ImageCheck, ImageError } from "@quorate/kv-store";
+import { ServerError } from "../errors.ts";
+import { IMAGE_META_KEY, decodeImageMeta, type ImageMeta } from "../image/image-meta.ts";
+import type { ImageStore } from "../ports.ts";
+import type { Pace } from "./pace.ts";
+
+const PAGE_COUNT = 500;
+const PAGE_BYTES = 262_144;
+
+/**
+ * Reads a consistent view of an image that is in use, record by record. Rejects with IMAGE_CORRUPT or FORMAT_UNKNOWN when it
+ * is not what was written, and with whatever reading it fails with.
+ */
+export async function scrubImage(image: ImageStore, pace: Pace): Promise<void> {
+  const view = image.view();
+  const check = new ImageCheck();
+  let meta: ImageMeta | null = null;
+  let count = 0;
+  try {
+    for (;;) {
+      const page = await view.next(PAGE_COUNT, PAGE_BYTES);
+      if (page.length === 0) break;
+      let bytes = 0;
+      for (const [key, value] of page) {
+        if (key === IMAGE_META_KEY) meta = decodeImageMeta(value);
+        else check.add(key, value);
+        bytes += key.length + value.length;
+      }
+      count += page.length;
+      await pace.spend(bytes);
+    }
+    // Before the first checkpoint there is nothing in it.
+    if (count === 0) return;
+    const revision = check.finish();
+    if (meta === null) throw new ServerError("IMAGE_CORRUPT", "the image has no meta record");
+    if (meta.snapshot.index !== revision) {
+      const text = `the image says that it stands at ${meta.snapshot.index}, its records say ${revision}`;
+      throw new ServerError("IMAGE_CORRUPT", text);
+    }
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    const code = error.code === "UNKNOWN_FORMAT" ? "FORMAT_UNKNOWN" : "IMAGE_CORRUPT";
+    throw new ServerError(code, error.message, error);
+  } finally {
+    await view.close();
+  }
+}

@@ -1,0 +1,85 @@
+import { ServerError } from "../errors.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { Counters } from "../observe/metrics.ts";
+import type { MonotonicClock, Random, Timer } from "../ports.ts";
+import { Pace } from "./pace.ts";
+
+/** Slow enough that nobody notices: a disk and a core have a hundred times that. */
+const BYTES_PER_SECOND = 8_388_608;
+
+export interface ScrubberOptions {
+  readonly clock: MonotonicClock;
+  readonly random: Random;
+  /** Between the end of one look and the next; 0: never. */
+  readonly intervalMs: number;
+  /** Reads everything at that pace; rejects with what is wrong. */
+  scrub(pace: Pace): Promise<void>;
+  /** What is stored is not what was written. */
+  onDamage(error: ServerError): void;
+  readonly counters: Pick<Counters, "scrubs" | "scrubbedBytes">;
+  readonly logger: Logger;
+}
+
+/**
+ * Reads what a node has stored every now and then, so that a disk's silent damage is found while its peers still have what
+ * it lost. What a start reads needs no second look, so the first comes after a while.
+ */
+export class Scrubber {
+  readonly #options: ScrubberOptions;
+  #timer: Timer | null = null;
+  #pace: Pace | null = null;
+  #scrubbing: Promise<void> = Promise.resolve();
+  #isStopped = false;
+
+  constructor(options: ScrubberOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { clock, random, intervalMs } = this.#options;
+    if (intervalMs === 0 || this.#isStopped) return;
+    // Nodes that were started together do not look all at once.
+    const share = 0.5 + (random.bytes(1)[0] ?? 0) / 512;
+    this.#timer = clock.after(intervalMs * share, () => {
+      this.#scrubbing = this.#look();
+    });
+  }
+
+  /** Resolves when nothing is being read any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#pace?.stop();
+    await this.#scrubbing;
+  }
+
+  async #look(): Promise<void> {
+    const { clock, counters, logger } = this.#options;
+    const pace = new Pace(clock, BYTES_PER_SECOND);
+    this.#pace = pace;
+    try {
+      await this.#options.scrub(pace);
+      counters.scrubs += 1;
+    } catch (error) {
+      if (this.#isStopped) return;
+      if (isDamage(error)) {
+        this.#options.onDamage(error);
+        return;
+      }
+      logger.warn({ error: asError(error) }, "log and image could not be read to the end");
+    } finally {
+      counters.scrubbedBytes += pace.totalBytes;
+    }
+    this.start();
+  }
+}
+
+/** What is stored is not what was written, by a log or an image that could be read. */
+function isDamage(error: unknown): error is ServerError {
+  if (!(error instanceof ServerError)) return false;
+  return error.code === "LOG_CORRUPT" || error.code === "IMAGE_CORRUPT";
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,56 @@
+import type { Files } from "../ports.ts";
+import { SECTOR_BYTES, decodeSeal, encodeSegmentHeader } from "./log-format.ts";
+import type { LogDamage, LogSegment } from "./log-replay.ts";
+import { LogScanner } from "./log-scanner.ts";
+
+/** Told of bytes that were read; resolves when more may be. */
+export type Spend = (bytes: number) => Promise<void>;
+
+/**
+ * Reads one segment of a log that is in use, up to where its records end now: every record, and how they hang together.
+ * Null: it is what was written. `isSealed`: a newer segment follows it.
+ */
+export async function scrubSegment(
+  files: Files,
+  path: string,
+  { name, header, end }: Readonly<LogSegment>,
+  { isSealed, spend }: { readonly isSealed: boolean; readonly spend: Spend },
+): Promise<LogDamage | null> {
+  const file = await files.open(path, { create: false, durable: false });
+  try {
+    const first = await file.read(0, SECTOR_BYTES);
+    const written = encodeSegmentHeader(header);
+    if (first.length !== written.length || written.some((byte, at) => byte !== first[at])) {
+      return damage("segment_header", name, 0, "a segment's header changed");
+    }
+    const scanner = new LogScanner(file, header);
+    while (scanner.position < end) {
+      const { position } = scanner;
+      const step = await scanner.next();
+      if (step.kind !== "record") {
+        const message = step.kind === "corrupt" ? step.message : "a record vanished";
+        return damage("record", name, position, message);
+      }
+      await spend(scanner.position - position);
+    }
+    if (scanner.position !== end) {
+      return damage("chain", name, scanner.position, "its records end elsewhere than they did");
+    }
+    if (!isSealed) return null;
+    const sealPosition = header.segmentBytes - SECTOR_BYTES;
+    const seal = decodeSeal(await file.read(sealPosition, SECTOR_BYTES), header.salt);
+    if (seal.kind === "sealed") return null;
+    return damage("segment_header", name, sealPosition, "the seal of a segment changed");
+  } finally {
+    await file.close();
+  }
+}
+
+function damage(
+  kind: LogDamage["kind"],
+  segment: string,
+  position: number,
+  message: string,
+): LogDamage {
+  return { kind, segment, position, message };
+}
