@@ -7,13 +7,13 @@ import { connect, type QuorateClient } from "@quorate/client";
 import { randomValues, runClosedLoop, type Operation } from "./closed-loop.ts";
 import { measureFailover } from "./failover.ts";
 
-const USAGE = `Usage: npm run figures -- [--only ID,ID…] [--quick] [--failovers N] [--data DIR]
+const USAGE = `Usage: npm run figures -- [--only ID,ID…] [--quick] [--bytes N] [--failovers N] [--data DIR]
+                                [--flag FLAG …]
 
 First figures of a 3-node ensemble of real processes on this machine, default durability, data on DIR's disk.
 IDs: set-1x1 set-64x4 set-64x16 get-lin-64x4 get-local-64x4 failover-kill
 `;
 const PATHS = 10_000;
-const VALUE_BYTES = 128;
 const TMPFS = 0x01021994;
 
 interface Workload {
@@ -27,6 +27,7 @@ const { values } = parseArgs({
   options: {
     only: { type: "string" },
     quick: { type: "boolean", default: false },
+    bytes: { type: "string", default: "128" },
     failovers: { type: "string", default: "10" },
     data: { type: "string", default: "." },
     help: { type: "boolean", default: false },
@@ -39,7 +40,8 @@ if (values.help) {
   process.exit(0);
 }
 
-const value = randomValues(VALUE_BYTES);
+const valueBytes = Number(values.bytes);
+const value = randomValues(valueBytes);
 const set: Operation<QuorateClient> = (client, path) => client.set(path, value());
 const getLinearizable: Operation<QuorateClient> = (client, path) => client.get(path);
 const LOCAL = { consistency: "local" } as const;
@@ -62,7 +64,7 @@ if (statfsSync(base).type === TMPFS) {
 }
 
 console.log(`# ${cpus().length} × ${cpus()[0]?.model ?? "?"}, Node ${process.version}`);
-console.log(`# 3 nodes, ${VALUE_BYTES}-byte values over ${PATHS} paths, one client process,`);
+console.log(`# 3 nodes, ${valueBytes}-byte values over ${PATHS} paths, one client process,`);
 console.log(`# ${warmUpMs / 1000} s warm-up, ${measureMs / 1000} s measured`);
 for (const workload of WORKLOADS) {
   if (wanted !== null && !wanted.has(workload.id)) continue;
