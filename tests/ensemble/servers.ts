@@ -117,9 +117,9 @@ export class Servers implements AsyncDisposable {
 }
 
 /** Polls, because what is waited for happens in other parts of this process; gives up after 20 s. */
-export async function until(holds: () => boolean): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 20_000;
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > deadline) throw new Error("waited 20 s in vain");
     await new Promise((resolve) => {
       setTimeout(resolve, 5);

@@ -465,6 +465,7 @@ export class QuorateServer implements AsyncDisposable {
       term: status.term,
       role: status.role === "forming" ? "follower" : status.role,
       hasLeader: status.leaderId !== null,
+      hasLease: node?.status.hasLease ?? false,
       commitIndex: status.commitIndex,
       appliedIndex: status.appliedIndex,
       zxid: status.zxid,

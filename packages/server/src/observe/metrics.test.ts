@@ -7,6 +7,7 @@ const GAUGES: Gauges = {
   term: 3,
   role: "leader",
   hasLeader: true,
+  hasLease: false,
   commitIndex: 10,
   appliedIndex: 9,
   zxid: 9,

@@ -49,6 +49,8 @@ export interface Gauges {
   readonly role: Role;
   /** 1 while a leader is known. */
   readonly hasLeader: boolean;
+  /** 1 while this node answers linearizable reads on a lease. */
+  readonly hasLease: boolean;
   readonly commitIndex: number;
   readonly appliedIndex: number;
   readonly zxid: number;
@@ -126,6 +128,7 @@ const COUNTER_HELP: Readonly<Record<keyof Counters, string>> = {
 const GAUGE_HELP: Readonly<Record<Exclude<keyof Gauges, "role">, string>> = {
   term: "Raft term",
   hasLeader: "1 while a leader is known",
+  hasLease: "1 while this node leads and answers linearizable reads on a lease",
   commitIndex: "Highest log index known to be committed",
   appliedIndex: "Highest log index applied",
   zxid: "Revision of the tree",
