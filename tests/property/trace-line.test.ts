@@ -105,7 +105,7 @@ const message = anyOf<Message>({
     hintTerm: terms,
   }),
   heartbeat: fc.record({ ...envelope, commitIndex: index, round: anyNumber }),
-  heartbeatReply: fc.record({ ...envelope, round: anyNumber }),
+  heartbeatReply: fc.record({ ...envelope, round: anyNumber, promiseMs: anyNumber }),
   commitNotice: fc.record({ ...envelope, commitIndex: index }),
   readIndexRequest: fc.record({ ...envelope, context }),
   readIndexReply: fc.record({ ...envelope, context, index: fc.option(index) }),
@@ -115,6 +115,7 @@ const message = anyOf<Message>({
 
 const input = anyOf<RaftInput>({
   tick: nothing,
+  clock: fc.record({ nowMs: anyNumber }),
   message: fc.record({ message }),
   propose: fc.record({ commands: fc.array(data, { maxLength: 4 }) }),
   proposeMembership: fc.record({ membership }),
@@ -148,7 +149,7 @@ test("every input survives a trace", () => {
     });
   });
   fc.assert(property, { numRuns: 4_000 });
-  expect(seen.size).toBe(12 + 11);
+  expect(seen.size).toBe(13 + 11);
 });
 
 test("what a core starts from survives a trace", () => {
@@ -164,6 +165,7 @@ test("what a core starts from survives a trace", () => {
     entryBytesMax: anyNumber,
     persistBytesMax: anyNumber,
     applyBytesMax: anyNumber,
+    lease: fc.option(fc.record({ promiseMs: anyNumber, durationMs: anyNumber })),
     seed: anyNumber,
   });
   const stand = fc.record({

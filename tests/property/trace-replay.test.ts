@@ -5,7 +5,8 @@ import { ServerError } from "../../packages/server/src/errors.ts";
 import { RecordedCore } from "../../packages/server/src/trace/recorded-core.ts";
 import { replayTrace, type TraceSummary } from "../../packages/server/src/trace/replay-trace.ts";
 import { TraceRecording } from "../../packages/server/src/trace/trace-recording.ts";
-import { loneConfig, logOf, membershipOf } from "../interaction/lone-core.ts";
+import { loneConfig, logOf } from "../interaction/lone-core.ts";
+import { membershipOf } from "../support/members.ts";
 
 /** A core of three voters with something in its log, and the lines of its trace. */
 function record(): { readonly core: RecordedCore; readonly lines: string[] } {
