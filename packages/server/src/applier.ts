@@ -24,6 +24,7 @@ export class Applier {
   #appliedTerm: Term;
   #appliedCount = 0;
   #bytesSinceCheckpoint = 0;
+  #entriesSinceCheckpoint = 0;
 
   constructor(
     tree: DataTree,
@@ -53,13 +54,20 @@ export class Applier {
     return this.#appliedCount;
   }
 
-  /** Bytes of commands applied since `resetBytes`. */
+  /** Bytes of commands applied since `noteCheckpoint`. */
   get bytesSinceCheckpoint(): number {
     return this.#bytesSinceCheckpoint;
   }
 
-  resetBytes(): void {
+  /** Commands applied since `noteCheckpoint`. */
+  get entriesSinceCheckpoint(): number {
+    return this.#entriesSinceCheckpoint;
+  }
+
+  /** What was applied so far is about to be in the image. */
+  noteCheckpoint(): void {
     this.#bytesSinceCheckpoint = 0;
+    this.#entriesSinceCheckpoint = 0;
   }
 
   /** A snapshot took the place of everything up to its index. */
@@ -68,7 +76,7 @@ export class Applier {
     this.#tree = tree;
     this.#appliedIndex = index;
     this.#appliedTerm = term;
-    this.#bytesSinceCheckpoint = 0;
+    this.noteCheckpoint();
     this.#options.duties.onSnapshotInstalled();
     this.#options.gateway.onSnapshotInstalled();
   }
@@ -84,6 +92,7 @@ export class Applier {
       const { stamp, command } = decodeCommand(entry.data);
       const outcome = this.#tree.apply(zxid(index), term, stamp, command);
       this.#bytesSinceCheckpoint += entry.data.length;
+      this.#entriesSinceCheckpoint += 1;
       this.#options.gateway.onApplied(outcome);
       this.#options.duties.onResult(outcome.result);
       this.#noteExpiry(command, outcome.result.kind === "closed" ? outcome.result.sessions : []);

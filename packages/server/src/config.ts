@@ -356,6 +356,7 @@ function limitsOf(settings: ServerSettings): ServerLimits {
     storage: {
       segmentBytes: settings.logSegmentBytes ?? storage.segmentBytes,
       checkpointBytes: settings.checkpointBytes ?? storage.checkpointBytes,
+      checkpointEntries: storage.checkpointEntries,
     },
   };
 }

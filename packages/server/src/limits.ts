@@ -67,8 +67,12 @@ export interface DiskLimits {
 export interface StorageLimits {
   /** Of one file of the log. */
   readonly segmentBytes: number;
-  /** Bytes of applied commands after which the image is brought up to date. */
+  /**
+   * Bytes of applied commands, or their number, after which the image is brought up to date. A start replays entries, and a
+   * checkpoint writes bytes, each several times over: so it is the number that counts where values are small.
+   */
   readonly checkpointBytes: number;
+  readonly checkpointEntries: number;
 }
 
 /** Every bound of one server. */
@@ -140,7 +144,7 @@ export const SERVER_LIMITS: ServerLimits = {
     greetingMax: 64,
   },
   disk: { freeBytesMin: 256 * MIB, reserveBytes: 16 * MIB },
-  storage: { segmentBytes: 16 * MIB, checkpointBytes: 32 * MIB },
+  storage: { segmentBytes: 16 * MIB, checkpointBytes: 256 * MIB, checkpointEntries: 200_000 },
 };
 
 /**

@@ -39,7 +39,7 @@ export type RecoveredLog = Awaited<ReturnType<typeof WriteAheadLog.open>>["recov
 /** Log kept behind the newest checkpoint: so many older ones could still be started from. */
 const CHECKPOINTS_KEPT = 3;
 /** A log beyond this is trimmed although a peer will need more of it: that one gets another snapshot. */
-const PINNED_BYTES_MAX_DEFAULT = 268_435_456;
+const PINNED_BYTES_MAX_DEFAULT = 1_073_741_824;
 const READ_SLICE_BYTES = 4_194_304;
 
 /** The identity of a data directory, new or found. Fails with `ServerError` IDENTITY_LOST, IDENTITY_DAMAGED, … */
@@ -141,7 +141,7 @@ export class NodeStorage implements LoopLog {
       readonly formation: SnapshotMeta;
       readonly limits: TreeLimits;
       readonly segmentBytes: number;
-      /** Default 256 MiB. */
+      /** Default 1 GiB. */
       readonly pinnedBytesMax?: number;
     },
   ): Promise<OpenedStorage> {
@@ -251,7 +251,7 @@ export class NodeStorage implements LoopLog {
   /** Looks for damage every so often until it is closed. */
   startScrubbing(
     intervalMs: number,
-    teller: Pick<ScrubberOptions, "counters" | "logger" | "onDamage">,
+    teller: Pick<ScrubberOptions, "metrics" | "logger" | "onDamage">,
   ): void {
     assert(this.#scrubber === null, "one_scrubber");
     const { clock, random } = this.#ports;

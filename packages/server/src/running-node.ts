@@ -131,8 +131,7 @@ export class RunningNode implements LoopHooks {
     this.#storage.room.begin();
     this.members.start();
     this.#loop.start();
-    const { counters } = metrics;
-    this.#storage.startScrubbing(config.scrubIntervalMs, { counters, logger, onDamage });
+    this.#storage.startScrubbing(config.scrubIntervalMs, { metrics, logger, onDamage });
   }
 
   get status(): RaftStatus {
@@ -482,10 +481,9 @@ export class RunningNode implements LoopHooks {
       limits: config.limits.tree,
       storage: this.#storage,
       metrics,
-      clusterId: belonging.clusterId,
-      historyId: belonging.historyId,
+      ...{ clusterId: belonging.clusterId, historyId: belonging.historyId },
       firstTransfer: drawNonce(ports.random),
-      checkpointBytes: config.limits.storage.checkpointBytes,
+      storageLimits: config.limits.storage,
       checkpointIndex: opened.initial.snapshot.index,
       applier: () => this.#applier,
       membership: () => this.members.current,

@@ -223,7 +223,7 @@ export const OPTIONS: readonly Option[] = [
     "checkpointBytes",
     "bytes",
     "BYTES",
-    "The image is brought up to date after this much was applied. Default: 32MiB",
+    "The image is brought up to date after this much was applied, or 200,000 entries. Default: 256MiB",
   ),
   option(
     "trace",

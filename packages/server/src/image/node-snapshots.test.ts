@@ -46,7 +46,8 @@ async function setUp() {
     appliedIndex: logIndex(9),
     appliedTerm: term(1),
     bytesSinceCheckpoint: 0,
-    resetBytes: vi.fn(),
+    entriesSinceCheckpoint: 0,
+    noteCheckpoint: vi.fn(),
     install: vi.fn(),
   };
   const counters = { checkpoints: 0, snapshotsReceived: 0, snapshotsSent: 0 };
@@ -56,7 +57,8 @@ async function setUp() {
   const fatal = vi.fn();
   const snapshots = new NodeSnapshots({
     ...{ clock, limits: TREE_LIMITS, clusterId: "c", historyId: "h" },
-    ...{ firstTransfer: 1, checkpointBytes: 1000, checkpointIndex: 0 },
+    ...{ firstTransfer: 1, checkpointIndex: 0 },
+    storageLimits: { checkpointBytes: 1000, checkpointEntries: 50 },
     storage: storage as unknown as NodeStorage,
     metrics: { counters } as unknown as Metrics,
     applier: () => applier as unknown as Applier,
@@ -178,7 +180,7 @@ describe("the checkpoints of a node", () => {
       },
     ]);
     expect(storage.trim).toHaveBeenCalledWith(9, null);
-    expect(applier.resetBytes).toHaveBeenCalledOnce();
+    expect(applier.noteCheckpoint).toHaveBeenCalledOnce();
     expect(snapshots.checkpointIndex).toBe(9);
   });
 
@@ -193,6 +195,33 @@ describe("the checkpoints of a node", () => {
     snapshots.onApplied();
     await settled();
     expect(storage.trim).toHaveBeenCalledOnce();
+  });
+
+  test("come earlier where there is little room, while they fit", async () => {
+    const { snapshots, applier, storage, state } = await setUp();
+    state.freeBytes = 1000;
+    applier.bytesSinceCheckpoint = 125;
+    snapshots.onApplied();
+    applier.bytesSinceCheckpoint = 166;
+    snapshots.onApplied();
+    await settled();
+    expect(storage.trim).not.toHaveBeenCalled();
+    applier.bytesSinceCheckpoint = 167;
+    snapshots.onApplied();
+    await settled();
+    expect(storage.trim).toHaveBeenCalledOnce();
+  });
+
+  test("follow the number of entries too, however small they are", async () => {
+    const { snapshots, applier } = await setUp();
+    applier.entriesSinceCheckpoint = 50;
+    snapshots.onApplied();
+    await settled();
+    expect(applier.noteCheckpoint).not.toHaveBeenCalled();
+    applier.entriesSinceCheckpoint = 51;
+    snapshots.onApplied();
+    await settled();
+    expect(applier.noteCheckpoint).toHaveBeenCalledOnce();
   });
 
   test("leave the log that a peer will need once it has its snapshot", async () => {

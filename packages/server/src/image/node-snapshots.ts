@@ -11,6 +11,7 @@ import type {
 import type { Applier } from "../applier.ts";
 import { ServerError } from "../errors.ts";
 import type { NodeStorage } from "../node-storage.ts";
+import type { StorageLimits } from "../limits.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import { reached } from "../points.ts";
@@ -28,8 +29,7 @@ export interface NodeSnapshotsOptions {
   readonly historyId: string;
   /** A number that no earlier process of this node has used. */
   readonly firstTransfer: number;
-  /** Bytes of applied commands after which the image is brought up to date. */
-  readonly checkpointBytes: number;
+  readonly storageLimits: Pick<StorageLimits, "checkpointBytes" | "checkpointEntries">;
   /** Revision at which the image stands at the start. */
   readonly checkpointIndex: number;
   applier(): Applier;
@@ -49,6 +49,8 @@ export interface NodeSnapshotsOptions {
  * while, and its first failed write ends the node.
  */
 const CHECKPOINT_ROOM = 3;
+/** Where the disk is nearly full a checkpoint is made after this part of what is usual. */
+const EARLY_CHECKPOINTS = 8;
 /** One checkpoint may be under way, and a snapshot may be installed meanwhile. */
 const VIEW_ATTEMPTS = 4;
 /** A received snapshot that the core has not taken by then is of no use to it. */
@@ -120,10 +122,20 @@ export class NodeSnapshots {
 
   /** Entries were applied: brings the image up to date when it is worth it and the disk has room for it. */
   onApplied(): void {
+    if (!this.#isCheckpointWorthIt()) return;
     const { bytesSinceCheckpoint } = this.#options.applier();
-    if (bytesSinceCheckpoint <= this.#options.checkpointBytes) return;
     if (this.#options.hasRoomFor(CHECKPOINT_ROOM * bytesSinceCheckpoint)) this.#checkpoint();
     else reached("checkpoint_put_off_disk_full");
+  }
+
+  #isCheckpointWorthIt(): boolean {
+    const { bytesSinceCheckpoint: bytes, entriesSinceCheckpoint: entries } =
+      this.#options.applier();
+    const { checkpointBytes, checkpointEntries } = this.#options.storageLimits;
+    if (bytes > checkpointBytes || entries > checkpointEntries) return true;
+    // The more it waits the more room it takes: where there is little, one is made while it fits.
+    const isSmall = bytes <= checkpointBytes / EARLY_CHECKPOINTS;
+    return !isSmall && !this.#options.hasRoomFor(2 * CHECKPOINT_ROOM * bytes);
   }
 
   /** The core puts the snapshot in force that was received. */
@@ -204,7 +216,7 @@ export class NodeSnapshots {
   #checkpoint(): void {
     if (this.#checkpointer.isRunning || this.#stopping) return;
     const applier = this.#options.applier();
-    applier.resetBytes();
+    applier.noteCheckpoint();
     const { image } = this.#options.storage;
     const snapshot: SnapshotMeta = {
       index: applier.appliedIndex,

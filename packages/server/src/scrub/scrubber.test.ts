@@ -18,7 +18,7 @@ function setUp(scrub: (pace: Pace) => Promise<void>, intervalMs = INTERVAL_MS) {
     random: new SeededRandom(1),
     intervalMs,
     scrub,
-    counters,
+    metrics: { counters },
     logger,
     onDamage: (error) => damages.push(error),
   });

@@ -16,7 +16,7 @@ export interface ScrubberOptions {
   scrub(pace: Pace): Promise<void>;
   /** What is stored is not what was written. */
   onDamage(error: ServerError): void;
-  readonly counters: Pick<Counters, "scrubs" | "scrubbedBytes">;
+  readonly metrics: { readonly counters: Pick<Counters, "scrubs" | "scrubbedBytes"> };
   readonly logger: Logger;
 }
 
@@ -54,7 +54,8 @@ export class Scrubber {
   }
 
   async #look(): Promise<void> {
-    const { clock, counters, logger } = this.#options;
+    const { clock, logger } = this.#options;
+    const { counters } = this.#options.metrics;
     const pace = new Pace(clock, BYTES_PER_SECOND);
     this.#pace = pace;
     try {

@@ -7,10 +7,33 @@ import { LogScanner } from "./log-scanner.ts";
 export type Spend = (bytes: number) => Promise<void>;
 
 /**
+ * Reads the segments of a log that is in use, as they are when it begins. What was compacted meanwhile (`current` does not
+ * have it any more) is left out. Null: everything is what was written.
+ */
+export async function scrubSegments(
+  files: Files,
+  directory: string,
+  current: () => readonly LogSegment[],
+  spend: Spend,
+): Promise<LogDamage | null> {
+  for (const segment of [...current()]) {
+    const isSealed = segment !== current().at(-1);
+    const path = `${directory}/${segment.name}`;
+    try {
+      const damage = await scrubSegment(files, path, { ...segment }, { isSealed, spend });
+      if (damage !== null && current().includes(segment)) return damage;
+    } catch (error) {
+      if (current().includes(segment)) throw error;
+    }
+  }
+  return null;
+}
+
+/**
  * Reads one segment of a log that is in use, up to where its records end now: every record, and how they hang together.
  * Null: it is what was written. `isSealed`: a newer segment follows it.
  */
-export async function scrubSegment(
+async function scrubSegment(
   files: Files,
   path: string,
   { name, header, end }: Readonly<LogSegment>,

@@ -31,7 +31,7 @@ import {
   recordBytesMax,
 } from "./log-record.ts";
 import { LogReplay, segmentNames, type LogDamage, type LogSegment } from "./log-replay.ts";
-import { scrubSegment, type Spend } from "./log-scrub.ts";
+import { scrubSegments, type Spend } from "./log-scrub.ts";
 import { SegmentMaker, removePreparations } from "./log-segments.ts";
 import type { RoomWait } from "./room-wait.ts";
 
@@ -248,20 +248,8 @@ export class WriteAheadLog {
    * Fails with STORAGE_FAILED, and with what `spend` fails with.
    */
   async scrub(spend: Spend): Promise<LogDamage | null> {
-    for (const segment of [...this.#segments]) {
-      this.#refuse(true);
-      const isSealed = segment !== this.#segments.at(-1);
-      const path = `${this.#directory}/${segment.name}`;
-      const part = { ...segment };
-      try {
-        const damage = await scrubSegment(this.#files, path, part, { isSealed, spend });
-        if (damage !== null && this.#segments.includes(segment)) return damage;
-      } catch (error) {
-        // It may have been compacted meanwhile.
-        if (this.#segments.includes(segment)) throw error;
-      }
-    }
-    return null;
+    this.#refuse(true);
+    return scrubSegments(this.#files, this.#directory, () => this.#segments, spend);
   }
 
   /**
