@@ -60,6 +60,7 @@ export const RAFT_POINTS = [
   "snapshot_arrived_at_peer",
   "rejection_of_earlier_probe",
   // raft-node.ts
+  "campaign_waits_for_promise",
   "timeout_of_who_may_not_campaign",
   "write_durable_that_was_not_awaited",
   "snapshot_ended_nobody_waits_for",
@@ -83,6 +84,7 @@ export const RAFT_POINTS = [
   "fetched_entries_were_compacted",
   "fetched_entries_found_no_room",
   // voting.ts
+  "vote_refused_for_promise",
   "vote_asked_of_the_leader",
   "equal_pre_candidate_stood_firm",
   "pre_candidate_gave_way",

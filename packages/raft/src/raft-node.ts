@@ -179,7 +179,10 @@ export class RaftNode {
     const isSuspicionDue = state.isLeaderSuspected && state.now >= state.suspicionTick;
     const isTimeout = state.electionElapsed >= state.electionTimeout;
     if (!isTimeout && !isSuspicionDue) return;
-    if (isPromised(state, state.id)) return;
+    if (isPromised(state, state.id)) {
+      reached("campaign_waits_for_promise");
+      return;
+    }
     if (mayCampaign(state)) {
       startPreVote(state, isTimeout ? "electionTimeout" : "leaderSuspected");
       return;

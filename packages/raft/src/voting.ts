@@ -18,7 +18,10 @@ function isVoteFree(state: NodeState, candidate: RequestVote["from"]): boolean {
  * promised to a leader with a lease is lifted by a hand-over only, which ends the lease first.
  */
 function isSticky(state: NodeState, request: RequestVote): boolean {
-  if (!request.transfer && isPromised(state, request.from)) return true;
+  if (!request.transfer && isPromised(state, request.from)) {
+    reached("vote_refused_for_promise");
+    return true;
+  }
   if (state.leader === null || request.transfer || request.from === state.leader) return false;
   if (state.role === "leader") {
     reached("vote_asked_of_the_leader");
