@@ -43,8 +43,12 @@ export interface PendingRead extends CallRecord {
   readonly consistency: "linearizable" | "local";
   /** 0 until it is sent. */
   cxid: number;
-  /** Its answer counts only once every write up to here has been answered. */
+  /** Its place among the reads; 0 until it is first sent. */
+  order: number;
+  /** The last write that was sent before it. */
   afterSeq: number;
+  /** It is under way, and a write that was sent before it was refused since: its answer does not show that write. */
+  isOvertaking: boolean;
   succeed(zxid: Zxid, reply: QueryReply): void;
 }
 
@@ -111,7 +115,9 @@ export class ReadCall<T> implements PendingRead {
   readonly bytes: number;
   readonly promise: Promise<T>;
   cxid = 0;
+  order = 0;
   afterSeq = 0;
+  isOvertaking = false;
   isSettled = false;
   ticket: CancellationTicket | null = null;
   readonly #result: ReadResult<T>;

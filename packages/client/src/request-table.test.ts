@@ -411,6 +411,32 @@ describe("refusals", () => {
     expect(await read).toBeNull();
   });
 
+  test("reads sent after a refused write are asked again in their order, also if it gets through before their answers", async () => {
+    const { net, client, connection } = await openClient();
+    void client.delete("/a");
+    const answers = [outcomeOf(client.exists("/a")), outcomeOf(client.exists("/b"))];
+    await net.clock.settle();
+    const first = connection.takeKind("read");
+    connection.send(refused(1));
+    await net.clock.advance(80);
+    connection.reply(1, 105, { kind: "delete" });
+    await net.clock.settle();
+    const later = outcomeOf(client.exists("/c"));
+    await net.clock.settle();
+    expect(connection.takeKind("read")).toEqual([]);
+    const value = { kind: "exists", stat: null } as const;
+    const answer = (cxid: number, at: number): void =>
+      connection.send({ kind: "readReply", cxid, zxid: zxid(at), reply: { ok: true, value } });
+    for (const { cxid } of first.toReversed()) answer(cxid, 100);
+    await net.clock.settle();
+    expect(answers.map(({ state }) => state)).toEqual(["pending", "pending"]);
+    const again = connection.takeKind("read");
+    expect(again.map(({ query }) => "path" in query && query.path)).toEqual(["/a", "/b", "/c"]);
+    for (const { cxid } of again) answer(cxid, 105);
+    await net.clock.settle();
+    expect([...answers, later].map(({ state }) => state)).toEqual(["done", "done", "done"]);
+  });
+
   test("a new connection does not wait for the end of the pause", async () => {
     const { net, client, connection } = await openClient();
     void client.delete("/a");

@@ -68,6 +68,8 @@ export class RequestTable {
   #readBytes = 0;
   /** Reads that were sent and have to be sent again. */
   #readsAgain: PendingRead[] = [];
+  /** Reads under way whose answers will not count. Nothing behind them is sent before the last of these answers is there. */
+  #overtaking = 0;
   #cxid = 0;
   readonly #refusedBackoff: Backoff;
   /** Runs while writes are held back after a refusal. */
@@ -132,11 +134,13 @@ export class RequestTable {
     this.#refusal = null;
     this.#writes.rewindAll();
     for (const call of this.#reads.values()) {
+      call.isOvertaking = false;
       if (call.isSettled) continue;
       reached("read_sent_again_after_reconnect");
       this.#readsAgain.push(call);
     }
     this.#reads.clear();
+    this.#overtaking = 0;
     this.#readBytes = 0;
   }
 
@@ -148,7 +152,7 @@ export class RequestTable {
       return;
     }
     this.#flushWrites(send);
-    if (this.#writes.hasUnsent || this.#refusal !== null) return;
+    if (this.#writes.hasUnsent || this.#refusal !== null || this.#overtaking > 0) return;
     this.#flushReadsAgain(send);
     if (this.#readsAgain.length > 0) return;
     this.#flushQueue(send);
@@ -188,11 +192,13 @@ export class RequestTable {
     }
     this.#reads.delete(cxid);
     this.#readBytes -= call.bytes;
+    const isOvertaking = call.isOvertaking;
+    if (isOvertaking) this.#overtaking -= 1;
+    call.isOvertaking = false;
     this.#wakeIfWaiting();
     if (call.isSettled) return;
-    if (call.afterSeq > this.#writes.ackedSeq) {
+    if (isOvertaking) {
       reached("read_overtook_refused_write");
-      // A write sent before it was refused meanwhile: this answer does not show that write.
       this.#readsAgain.push(call);
       this.#ports.wake();
       return;
@@ -210,6 +216,7 @@ export class RequestTable {
     const { fromSeq, code, retryAfterMs } = message;
     const call = this.#writes.rewind(fromSeq);
     if (call === null) return;
+    this.#noteOvertaking(fromSeq);
     if (!isPassing(code) && call.giveUp === null) {
       reached("write_can_never_be_taken");
       call.giveUp = writeFailure(code, call.ops, -1);
@@ -227,12 +234,25 @@ export class RequestTable {
     });
   }
 
+  /**
+   * Whatever a read sent after a refused write is answered, it does not show that write, also where the answer comes only
+   * once the write was sent again and got through.
+   */
+  #noteOvertaking(fromSeq: number): void {
+    for (const call of this.#reads.values()) {
+      if (call.afterSeq < fromSeq || call.isOvertaking) continue;
+      call.isOvertaking = true;
+      this.#overtaking += 1;
+    }
+  }
+
   /** The session is over: every call fails with its end. */
   failAll(end: QuorateError): void {
     this.#endHold();
     for (const call of this.#writes.unanswered()) this.#fail(call, endOf(end, true));
     const reads = [...this.#reads.values(), ...this.#readsAgain, ...this.#urgent.drain()];
     this.#reads.clear();
+    this.#overtaking = 0;
     this.#readsAgain = [];
     for (const call of [...reads, ...this.#queue.drain()]) this.#fail(call, endOf(end, false));
   }
@@ -288,17 +308,17 @@ export class RequestTable {
 
   #flushReadsAgain(send: Send): void {
     if (this.#readsAgain.length === 0) return;
-    const waiting = this.#readsAgain;
-    this.#readsAgain = [];
+    // In the order of the calls: answered the other way round, the earlier one would show the later state.
+    const waiting = this.#readsAgain.filter((call) => !call.isSettled);
+    waiting.sort((a, b) => a.order - b.order);
+    let sent = 0;
     for (const call of waiting) {
-      if (call.isSettled) continue;
-      if (this.#hasRoom(call.bytes)) {
-        const isUrgent = call.afterSeq === 0;
-        this.#sendRead(call, isUrgent ? 0 : this.#writes.sentSeq, send);
-      } else {
-        this.#readsAgain.push(call);
-      }
+      if (!this.#hasRoom(call.bytes)) break;
+      const isUrgent = call.afterSeq === 0;
+      this.#sendRead(call, isUrgent ? 0 : this.#writes.sentSeq, send);
+      sent += 1;
     }
+    this.#readsAgain = waiting.slice(sent);
   }
 
   #flushQueue(send: Send): void {
@@ -332,6 +352,7 @@ export class RequestTable {
 
   #sendRead(call: PendingRead, afterSeq: number, send: Send): void {
     call.cxid = this.nextCxid();
+    if (call.order === 0) call.order = call.cxid;
     call.afterSeq = afterSeq;
     this.#reads.set(call.cxid, call);
     this.#readBytes += call.bytes;

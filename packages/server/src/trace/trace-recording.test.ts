@@ -17,6 +17,7 @@ const CONFIG: RaftConfig = {
   entryBytesMax: 200_000,
   persistBytesMax: 65_536,
   applyBytesMax: 65_536,
+  lease: null,
   seed: 7,
 };
 const ALONE = {
