@@ -43,6 +43,7 @@ export const CLIENT_POINTS = [
   "write_can_never_be_taken",
   "writes_refused_for_now",
   "write_given_up_with_unknown_outcome",
+  "abandoned_write_refused",
   "refused_write_given_up",
   "unsent_call_given_up",
   "call_waits_for_room_in_the_window",

@@ -341,6 +341,26 @@ describe("refusals", () => {
     expect(next.state).toBe("done");
   });
 
+  test("a write given up while it was under way is skipped once it is refused: what follows does not wait for it", async () => {
+    const { net, client, connection } = await openClient();
+    const write = outcomeOf(client.set("/a", "1", { timeoutMs: 1_000 }));
+    await net.clock.settle();
+    connection.take();
+    await net.clock.advance(1_000);
+    expect(write.state).toBe("failed");
+    connection.send(refused(1, "DISK_FULL"));
+    await net.clock.settle();
+    expect(connection.takeKind("skip")).toMatchObject([{ writeSeq: 1 }]);
+    const read = outcomeOf(client.exists("/a"));
+    connection.reply(1, 101);
+    await net.clock.settle();
+    const { cxid } = only(connection.takeKind("read"));
+    const value = { kind: "exists", stat: null } as const;
+    connection.send({ kind: "readReply", cxid, zxid: zxid(101), reply: { ok: true, value } });
+    await net.clock.settle();
+    expect(read.state).toBe("done");
+  });
+
   test("a write that may have got through on an earlier connection is not skipped", async () => {
     const { net, client, connection } = await openClient();
     const failure = errorOf(client.set("/a", "x", { timeoutMs: 500 }));

@@ -210,7 +210,7 @@ export class RequestTable {
 
   /**
    * Writes from `fromSeq` on did not reach the log. If that passes they are sent again after a pause; a write that can
-   * never be taken is given up and its number skipped, so that those behind it may pass.
+   * never be taken, or that nobody waits for any more, is given up and its number skipped, so that those behind it may pass.
    */
   onRefused(message: RefusedMessage): void {
     const { fromSeq, code, retryAfterMs } = message;
@@ -219,6 +219,12 @@ export class RequestTable {
     this.#noteOvertaking(fromSeq);
     if (!isPassing(code) && call.giveUp === null) {
       reached("write_can_never_be_taken");
+      call.giveUp = writeFailure(code, call.ops, -1);
+      this.#ports.wake();
+      return;
+    }
+    if (call.isSettled && !call.isExposed && call.giveUp === null) {
+      reached("abandoned_write_refused");
       call.giveUp = writeFailure(code, call.ops, -1);
       this.#ports.wake();
       return;
