@@ -60,3 +60,20 @@ export class ServerError extends Error {
     return this.message.slice(this.code.length + 2);
   }
 }
+
+/** Whatever was thrown, as an error. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** There was no room on the disk. */
+export function isStorageFull(error: unknown): boolean {
+  return error instanceof ServerError && error.code === "STORAGE_FULL";
+}
+
+/** What is stored is not what was written; that it could not be read is no damage. */
+export function isDamage(error: unknown): error is ServerError {
+  if (!(error instanceof ServerError)) return false;
+  const { code } = error;
+  return code === "LOG_CORRUPT" || code === "IMAGE_CORRUPT" || code === "IDENTITY_DAMAGED";
+}

@@ -3,7 +3,7 @@ import { Acquaintances } from "./membership/acquaintances.ts";
 import { Admission, type Belonging } from "./membership/admission.ts";
 import type { ServerConfig } from "./config.ts";
 import { DiskReserve } from "./disk-reserve.ts";
-import { ServerError } from "./errors.ts";
+import { ServerError, asError } from "./errors.ts";
 import { Formation } from "./membership/formation.ts";
 import { decodeImageMeta, encodeImageMeta } from "./image/image-meta.ts";
 import { NodeStorage, openIdentity } from "./node-storage.ts";
@@ -488,8 +488,4 @@ function knownBelonging(identity: IdentityFile): Belonging | null {
   const { clusterId, historyId, formation } = identity.current;
   if (formation === null || clusterId === "") return null;
   return { clusterId, historyId, formation: decodeImageMeta(formation).snapshot };
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new ServerError("STOPPED", String(error));
 }

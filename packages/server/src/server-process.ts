@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parseServerConfig, serverConfigHelp, type ServerConfig } from "./config.ts";
-import { ServerError, type ServerErrorCode } from "./errors.ts";
+import { ServerError, asError, type ServerErrorCode } from "./errors.ts";
 import { createProcessLogger, type LogFields, type ProcessLogger } from "./observe/logger.ts";
 import { QuorateServer } from "./quorate-server.ts";
 import { isRepairable } from "./recovery/set-aside.ts";
@@ -149,7 +149,7 @@ async function runNode(
         logLinesDropped: () => logger.droppedCount,
       });
     } catch (error) {
-      const reason = error instanceof Error ? error : new Error(String(error));
+      const reason = asError(error);
       logger.error({ error: reason }, "the node could not start");
       return exitCodeOf(reason);
     }

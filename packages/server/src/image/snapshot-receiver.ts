@@ -1,11 +1,10 @@
 import { ImageError, TreeLoader, type DataTree, type TreeLimits } from "@quorate/kv-store";
 import type { InstallSnapshot, NodeId, SnapshotMeta } from "@quorate/raft";
-import { ServerError } from "../errors.ts";
+import { ServerError, isStorageFull } from "../errors.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import { reached } from "../points.ts";
 import type { ImageStore } from "../ports.ts";
 import { IMAGE_META_KEY, decodeImageMeta, isSameSnapshot, type ImageMeta } from "./image-meta.ts";
-import { isFull } from "../storage/room-wait.ts";
 import { recordsChecksum } from "./records-checksum.ts";
 
 type SnapshotChunk = Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>;
@@ -182,7 +181,7 @@ export class SnapshotReceiver {
     }
     this.#ports.ack(from, chunk.transfer, chunk.sequence, false);
     // What there was no room for is gone again, and nothing stands on it: the leader tries later.
-    if (!(error instanceof ImageError) && !isFull(error)) this.#ports.fatal(error);
+    if (!(error instanceof ImageError) && !isStorageFull(error)) this.#ports.fatal(error);
   }
 
   /** The image would be started from by what this record says, so all of it is what was announced. */

@@ -1,5 +1,5 @@
 import type { ServerConfig } from "../config.ts";
-import { ServerError } from "../errors.ts";
+import { isDamage } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { Files } from "../ports.ts";
 import {
@@ -14,9 +14,7 @@ const KEPT_MAX = 2;
 
 /** Damage that a node can make good from its peers: its own promises are then those of a node that is gone. */
 export function isRepairable(error: unknown, { repair, members }: ServerConfig): boolean {
-  if (!repair || members.length < 2 || !(error instanceof ServerError)) return false;
-  const { code } = error;
-  return code === "LOG_CORRUPT" || code === "IMAGE_CORRUPT" || code === "IDENTITY_DAMAGED";
+  return repair && members.length > 1 && isDamage(error);
 }
 
 /**

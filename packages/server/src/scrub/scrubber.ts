@@ -1,4 +1,4 @@
-import { ServerError } from "../errors.ts";
+import { asError, isDamage, type ServerError } from "../errors.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counters } from "../observe/metrics.ts";
 import type { MonotonicClock, Random, Timer } from "../ports.ts";
@@ -73,14 +73,4 @@ export class Scrubber {
     }
     this.start();
   }
-}
-
-/** What is stored is not what was written, by a log or an image that could be read. */
-function isDamage(error: unknown): error is ServerError {
-  if (!(error instanceof ServerError)) return false;
-  return error.code === "LOG_CORRUPT" || error.code === "IMAGE_CORRUPT";
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,7 +1,8 @@
+import { isStorageFull } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { encodeSegmentHeader, segmentName, type SegmentHeader } from "./log-format.ts";
-import { isFull, type RoomWait } from "./room-wait.ts";
+import type { RoomWait } from "./room-wait.ts";
 
 /**
  * Zeros are written in pieces, so that a record's write in between does not wait for a whole segment; in few, because each
@@ -74,7 +75,7 @@ export class SegmentMaker {
     const spare = await this.#spare;
     this.#spare = null;
     if (spare?.ok === true) return spare.prepared;
-    if (spare?.ok === false && !isFull(spare.error)) throw spare.error;
+    if (spare?.ok === false && !isStorageFull(spare.error)) throw spare.error;
     if (spare?.ok === false) reached("spare_segment_found_no_room");
     // Nothing was prepared, or there was no room then; what was begun is gone, and there may be room by now.
     return this.#fill(SPARE_NAME, bytes);
@@ -100,7 +101,7 @@ export class SegmentMaker {
       return { file, name };
     } catch (error) {
       await file.close();
-      if (isFull(error)) await this.#files.remove(path);
+      if (isStorageFull(error)) await this.#files.remove(path);
       throw error;
     }
   }

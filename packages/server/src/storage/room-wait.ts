@@ -1,4 +1,4 @@
-import { ServerError } from "../errors.ts";
+import { isStorageFull } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { MonotonicClock, Timer } from "../ports.ts";
 
@@ -42,7 +42,7 @@ export class RoomWait {
         try {
           return await attempt();
         } catch (error) {
-          if (!this.#isOpen || !isFull(error)) throw error;
+          if (!this.#isOpen || !isStorageFull(error)) throw error;
           this.#isWaiting = true;
           reached("log_waits_for_room");
         }
@@ -62,9 +62,4 @@ export class RoomWait {
       this.#pause = { timer: this.#clock.after(PAUSE_MS, end), end };
     });
   }
-}
-
-/** There was no room on the disk. */
-export function isFull(error: unknown): boolean {
-  return error instanceof ServerError && error.code === "STORAGE_FULL";
 }

@@ -7,6 +7,7 @@ import {
   type StepResult,
   type TraceEvent,
 } from "@quorate/raft";
+import { asError } from "../errors.ts";
 import type { LoopCore } from "../node-loop.ts";
 
 /** Told everything that goes into one core, and what came of it. Called in the middle of a turn: it must be quick and not throw. */
@@ -56,7 +57,7 @@ export class RecordedCore implements LoopCore {
     try {
       result = run();
     } catch (error) {
-      tell(error instanceof Error ? error : new Error(String(error)), this.#takeEvents());
+      tell(asError(error), this.#takeEvents());
       throw error;
     }
     tell(result, this.#takeEvents());

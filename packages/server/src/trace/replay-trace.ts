@@ -8,7 +8,7 @@ import {
   type TraceEvent,
 } from "@quorate/raft";
 import { isDeepStrictEqual } from "node:util";
-import { ServerError } from "../errors.ts";
+import { ServerError, asError } from "../errors.ts";
 import { SERVER_VERSION } from "../version.ts";
 import {
   outcomeOf,
@@ -194,7 +194,7 @@ class Replay {
       return run();
     } catch (error) {
       this.#end = "threw";
-      return error instanceof Error ? error : new Error(String(error));
+      return asError(error);
     }
   }
 

@@ -1,6 +1,6 @@
 import { basename, dirname } from "node:path";
 import { assert } from "../assert.ts";
-import { ServerError } from "../errors.ts";
+import { ServerError, asError } from "../errors.ts";
 import type { Files, MonotonicClock, OpenFile, Timer } from "../ports.ts";
 import { encodeEnd, TRACE_MAGIC, type TraceEnd } from "./trace-line.ts";
 import type { TraceOutput } from "./trace-recording.ts";
@@ -202,7 +202,7 @@ export class TraceFile implements TraceOutput {
     this.#isOver = true;
     this.#first = null;
     this.#drop();
-    this.#tell(error instanceof Error ? error : new Error(String(error)));
+    this.#tell(asError(error));
     try {
       await this.#closeFile();
     } catch {
