@@ -4,7 +4,7 @@ import { assert } from "./assert.ts";
 import type { AttachInfo, Command } from "./command.ts";
 import { reached } from "./points.ts";
 import { PROTOCOL_LIMITS, type SessionId, sessionId, type Zxid } from "./protocol/index.ts";
-import { hashAttach, makeSession, sessionBytes, sumSession, type Session } from "./session.ts";
+import { hashSession, makeSession, sessionBytes, type Session } from "./session.ts";
 import type { EntryHead, Transaction } from "./transaction.ts";
 import type { TreeState } from "./tree-state.ts";
 
@@ -52,8 +52,7 @@ export function applyOpenSession(
     ackedSeq: 0,
   });
   state.sessions.add(session);
-  hashAttach(state.hasher, session);
-  sumSession(state.hasher, session);
+  hashSession(state.hasher, session);
   state.digest.add(session.sumA, session.sumB);
   state.bytes += bytes;
   assert(state.sessions.size <= sessionsMax, "sessions_bounded");
@@ -139,8 +138,7 @@ function attachTo(
   session.attach = copyAttach(command.attach);
   session.attachZxid = zxid;
   session.lastActZxid = zxid;
-  hashAttach(state.hasher, session);
-  sumSession(state.hasher, session);
+  hashSession(state.hasher, session);
   state.digest.add(session.sumA, session.sumB);
   assert(session.epoch > 1, "attach_raises_epoch");
   return unchanged(zxid, attached(session, false));

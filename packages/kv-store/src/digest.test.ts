@@ -10,8 +10,8 @@ import {
   zxid,
 } from "./protocol/index.ts";
 import { rememberedReply } from "./reply-window.ts";
-import { hashAttach, makeSession, type SessionRecord, sumSession } from "./session.ts";
-import { hashData, hashPath, makeZnode, sumZnode, type ZnodeImage } from "./znode.ts";
+import { hashSession, makeSession, type SessionRecord } from "./session.ts";
+import { hashZnode, makeZnode, type ZnodeImage } from "./znode.ts";
 
 const STAT: Stat = {
   czxid: zxid(1),
@@ -46,17 +46,14 @@ const SESSION: SessionRecord = {
 function znodeSum(path: string, image: ZnodeImage): string {
   const hasher = new Hasher();
   const node = makeZnode(path, null, image);
-  hashPath(hasher, node);
-  hashData(hasher, node);
-  sumZnode(hasher, node);
+  hashZnode(hasher, node);
   return `${node.sumA} ${node.sumB}`;
 }
 
 function sessionSum(id: number, record: SessionRecord): string {
   const hasher = new Hasher();
   const session = makeSession(sessionId(id), record);
-  hashAttach(hasher, session);
-  sumSession(hasher, session);
+  hashSession(hasher, session);
   return `${session.sumA} ${session.sumB}`;
 }
 

@@ -6,16 +6,16 @@ import {
   decodeReply,
   decodeSession,
   decodeZnode,
+  readImageRecord,
   type ImageMeta,
 } from "./image-codec.ts";
-import { checkImageCount, failImage } from "./image-error.ts";
-import { parseImageKey, type ImageKey } from "./image-keys.ts";
-import { ProtocolError } from "./protocol/protocol-error.ts";
+import { checkImageCount, checkImageDigest, failImage } from "./image-error.ts";
+import type { ImageKey } from "./image-keys.ts";
 import type { Zxid } from "./protocol/index.ts";
 import { rememberedReply } from "./reply-window.ts";
-import { hashAttach, makeSession, sumSession } from "./session.ts";
+import { hashSession, makeSession } from "./session.ts";
 import { renderDigest } from "./tree-state.ts";
-import { hashData, hashPath, makeZnode, sumZnode } from "./znode.ts";
+import { hashZnode, makeZnode } from "./znode.ts";
 
 /**
  * Looks through an image's records without building the tree: that each is whole, that none is missing, and that together
@@ -31,14 +31,7 @@ export class ImageCheck {
 
   /** One record, in the order of the keys. */
   add(key: string, value: Uint8Array): void {
-    const parsed = parseImageKey(key);
-    if (parsed === null) failImage("BAD_RECORD", `unknown key ${key}`);
-    try {
-      this.#take(parsed, value);
-    } catch (error) {
-      if (error instanceof ProtocolError) failImage("BAD_RECORD", `${key}: ${error.message}`);
-      throw error;
-    }
+    readImageRecord(key, (parsed) => this.#take(parsed, value));
   }
 
   /** After the last record. Returns the revision that the image stands at. */
@@ -51,8 +44,7 @@ export class ImageCheck {
     checkImageCount("replies", replies, meta.replyCount);
     checkImageCount("changes", changes, meta.changeCount);
     const base = { hasher: this.#hasher, clockMs: meta.clockMs, limits: meta };
-    const digest = renderDigest(base, this.#sum);
-    if (digest !== meta.digest) failImage("DIGEST_MISMATCH", `${digest} instead of ${meta.digest}`);
+    checkImageDigest(renderDigest(base, this.#sum), meta.digest);
     if (this.#newestChange > meta.zxid) failImage("INCOMPLETE", "changes after the state");
     return meta.zxid;
   }
@@ -62,22 +54,18 @@ export class ImageCheck {
     switch (key.kind) {
       case "meta":
         this.#meta = decodeMeta(value);
-        if (this.#meta === null) failImage("UNKNOWN_FORMAT", "another image version");
         return;
       case "znode": {
         const node = makeZnode(key.path, null, decodeZnode(value));
         assert(node.data.length === node.stat.dataBytes, "data_bytes_counted");
-        hashPath(hasher, node);
-        hashData(hasher, node);
-        sumZnode(hasher, node);
+        hashZnode(hasher, node);
         this.#sum.add(node.sumA, node.sumB);
         this.#counts.znodes += 1;
         return;
       }
       case "session": {
         const session = makeSession(key.session, decodeSession(value));
-        hashAttach(hasher, session);
-        sumSession(hasher, session);
+        hashSession(hasher, session);
         this.#sum.add(session.sumA, session.sumB);
         this.#counts.sessions += 1;
         return;

@@ -1,5 +1,7 @@
 import { assert } from "./assert.ts";
 import { DIGEST_DIGITS, DigestSum, Hasher, ITEM } from "./digest.ts";
+import { failImage } from "./image-error.ts";
+import { parseImageKey, type ImageKey } from "./image-keys.ts";
 import { readOutcome, readStat, readText, writeOutcome, writeStat } from "./protocol/codec-op.ts";
 import { packValue, unpackValue } from "./protocol/codec-bytes.ts";
 import { readAckedSeq } from "./protocol/codec-client.ts";
@@ -12,6 +14,7 @@ import {
   readZxid,
 } from "./protocol/codec-value.ts";
 import { PROTOCOL_LIMITS, type WriteOutcome, type Zxid } from "./protocol/index.ts";
+import { ProtocolError } from "./protocol/protocol-error.ts";
 import { ValueReader } from "./protocol/value-reader.ts";
 import type { ValueWriter } from "./protocol/value-writer.ts";
 import type { SessionRecord } from "./session.ts";
@@ -46,11 +49,26 @@ export function encodeMeta(meta: ImageMeta): Uint8Array {
   return packValue([IMAGE_VERSION, ...metaFields(meta), sealOf(meta)]);
 }
 
-/** Null: of another format version. */
-export function decodeMeta(bytes: Uint8Array): ImageMeta | null {
+/**
+ * Has `read` take one record of an image, whose key says what it holds. Fails with BAD_RECORD where key or value are not of this
+ * format.
+ */
+export function readImageRecord(key: string, read: (key: ImageKey) => void): void {
+  const parsed = parseImageKey(key);
+  if (parsed === null) failImage("BAD_RECORD", `unknown key ${key}`);
+  try {
+    read(parsed);
+  } catch (error) {
+    if (error instanceof ProtocolError) failImage("BAD_RECORD", `${key}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Fails with UNKNOWN_FORMAT for another format version. */
+export function decodeMeta(bytes: Uint8Array): ImageMeta {
   const value = unpackValue(bytes, 0);
   if (!Array.isArray(value)) malformed("meta is no list");
-  if (value[0] !== IMAGE_VERSION) return null;
+  if (value[0] !== IMAGE_VERSION) failImage("UNKNOWN_FORMAT", "another image version");
   const fields = readTuple(value, 14);
   const meta = {
     zxid: readZxid(fields[1]),

@@ -30,6 +30,11 @@ export function failImage(code: ImageErrorCode, message: string): never {
   throw new ImageError(code, message);
 }
 
+/** Fails with DIGEST_MISMATCH unless the records are together what was written. */
+export function checkImageDigest(found: string, expected: string): void {
+  if (found !== expected) failImage("DIGEST_MISMATCH", `${found} instead of ${expected}`);
+}
+
 /** Fails with INCOMPLETE unless as many were found as the image says. */
 export function checkImageCount(what: string, found: number, expected: number): void {
   if (found !== expected) failImage("INCOMPLETE", `${found} ${what} instead of ${expected}`);

@@ -56,6 +56,8 @@ export const KV_STORE_POINTS = [
   "checkpoint_took_item_out_of_image",
   "checkpoint_abandoned",
   "abandoned_item_had_changed_again",
+  // image-error.ts
+  "image_refused",
   // ops/acquire.ts
   "acquire_refused_tree_full",
   "lock_acquired_twice_in_one_write",
@@ -100,7 +102,6 @@ export const KV_STORE_POINTS = [
   "znode_loaded_before_its_parent",
   "ephemeral_loaded_from_image",
   "replies_loaded_from_image",
-  "image_refused",
   // watch-table.ts
   "watch_registered_twice",
 ] as const;

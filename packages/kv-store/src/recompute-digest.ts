@@ -1,9 +1,9 @@
 import { assert } from "./assert.ts";
 import { DigestSum, Hasher } from "./digest.ts";
 import { rememberedReply } from "./reply-window.ts";
-import { hashAttach, makeSession, sessionImage, sumSession } from "./session.ts";
+import { hashSession, makeSession, sessionImage } from "./session.ts";
 import type { TreeState } from "./tree-state.ts";
-import { hashData, hashPath, makeZnode, sumZnode, znodeImage } from "./znode.ts";
+import { hashZnode, makeZnode, znodeImage } from "./znode.ts";
 
 /** Sum over all znodes, sessions and replies, with nothing taken from what the state remembers of hashes. */
 export function recomputedSum(state: TreeState): DigestSum {
@@ -12,9 +12,7 @@ export function recomputedSum(state: TreeState): DigestSum {
   let nodeCount = 0;
   for (const node of state.nodes.values()) {
     const twin = makeZnode(node.path, null, znodeImage(node));
-    hashPath(hasher, twin);
-    hashData(hasher, twin);
-    sumZnode(hasher, twin);
+    hashZnode(hasher, twin);
     sum.add(twin.sumA, twin.sumB);
     nodeCount += 1;
   }
@@ -22,8 +20,7 @@ export function recomputedSum(state: TreeState): DigestSum {
   for (const session of state.sessions.values()) {
     const image = sessionImage(session);
     const twin = makeSession(session.id, image);
-    hashAttach(hasher, twin);
-    sumSession(hasher, twin);
+    hashSession(hasher, twin);
     sum.add(twin.sumA, twin.sumB);
     for (const { writeSeq, outcome } of image.replies) {
       const reply = rememberedReply(hasher, session.id, writeSeq, outcome);

@@ -150,3 +150,9 @@ export function sumSession(hasher: Hasher, session: Session): void {
   session.sumA = hasher.a;
   session.sumB = hasher.b;
 }
+
+/** Everything of it: for a session of which nothing is hashed yet, or that is attached anew. */
+export function hashSession(hasher: Hasher, session: Session): void {
+  hashAttach(hasher, session);
+  sumSession(hasher, session);
+}

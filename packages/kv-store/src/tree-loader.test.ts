@@ -81,12 +81,8 @@ describe("TreeLoader", () => {
 
   it("names what is wrong", () => {
     const { image } = imaged();
-    const damaged = (key: string, value: Uint8Array | null) => () => {
-      const copy = new MemoryImage();
-      copy.write([...image.records].map(([at, bytesOf]) => ({ key: at, value: bytesOf })));
-      copy.write([{ key, value }]);
-      return copy.load();
-    };
+    const damaged = (key: string, value: Uint8Array | null) => () =>
+      image.changed(key, value).load();
     const one = packValue([1]).slice();
     expect(damaged("m", null)).toThrow(code("INCOMPLETE"));
     expect(damaged("m", one)).toThrow(code("BAD_RECORD"));

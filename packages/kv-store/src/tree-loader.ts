@@ -8,16 +8,17 @@ import {
   decodeReply,
   decodeSession,
   decodeZnode,
+  readImageRecord,
   type ImageMeta,
 } from "./image-codec.ts";
-import { checkImageCount, failImage } from "./image-error.ts";
-import { type ImageKey, parseImageKey } from "./image-keys.ts";
+import { checkImageCount, checkImageDigest, failImage } from "./image-error.ts";
+import type { ImageKey } from "./image-keys.ts";
 import { TREE_LIMITS, type TreeLimits } from "./limits.ts";
 import { reached } from "./points.ts";
 import { ProtocolError } from "./protocol/protocol-error.ts";
 import { checkPath, parentOf, type SessionId, type WriteSeq, type Zxid } from "./protocol/index.ts";
 import { rememberedReply, type RememberedReply } from "./reply-window.ts";
-import { hashAttach, makeSession, sessionBytes, sumSession } from "./session.ts";
+import { hashSession, makeSession, sessionBytes } from "./session.ts";
 import { SortedNames } from "./sorted-names.ts";
 import {
   blankState,
@@ -81,14 +82,7 @@ export class TreeLoader {
 
   /** Records in any order, each key once. `value` is copied where it is kept. */
   add(key: string, value: Uint8Array): void {
-    const parsed = parseImageKey(key);
-    if (parsed === null) failImage("BAD_RECORD", `unknown key ${key}`);
-    try {
-      this.#take(parsed, value);
-    } catch (error) {
-      if (error instanceof ProtocolError) failImage("BAD_RECORD", `${key}: ${error.message}`);
-      throw error;
-    }
+    readImageRecord(key, (parsed) => this.#take(parsed, value));
   }
 
   /** After the last record: verifies that they are complete and that they are the state that was written. */
@@ -109,8 +103,7 @@ export class TreeLoader {
     checkImageCount("znodes without all children", this.#incomplete, 0);
     const limits = this.#adoptsLimits ? limitsIn(meta) : state.limits;
     const restored: TreeState = { ...state, limits, changeLog: this.#restoreChangeLog(meta) };
-    const digest = renderDigest(restored, state.digest);
-    if (digest !== meta.digest) failImage("DIGEST_MISMATCH", `${digest} instead of ${meta.digest}`);
+    checkImageDigest(renderDigest(restored, state.digest), meta.digest);
     assert(restored.changeLog.newestZxid <= meta.zxid, "no_change_after_the_state");
     return new DataTree(limits, restored);
   }
@@ -137,7 +130,6 @@ export class TreeLoader {
   #addMeta(value: Uint8Array): void {
     if (this.#meta !== null) failImage("BAD_RECORD", "two meta records");
     const meta = decodeMeta(value);
-    if (meta === null) failImage("UNKNOWN_FORMAT", "another image version");
     const { bytesMax, sessionsMax, sessionEphemeralsMax } = this.#state.limits;
     const isSame =
       meta.bytesMax === bytesMax &&
@@ -194,8 +186,7 @@ export class TreeLoader {
     session.imagedAcked = session.ackedSeq;
     session.imagedLast = session.lastWriteSeq;
     sessions.add(session);
-    hashAttach(hasher, session);
-    sumSession(hasher, session);
+    hashSession(hasher, session);
     digest.add(session.sumA, session.sumB);
     this.#state.bytes += sessionBytes(session.attach);
   }

@@ -9,10 +9,8 @@ import { checkPath, type ErrorCode, type Stat, type Zxid, zxid } from "./protoco
 import { sessionImage, type Session, type SessionImage } from "./session.ts";
 import { SessionTable } from "./session-table.ts";
 import {
-  hashData,
-  hashPath,
+  hashZnode,
   makeZnode,
-  sumZnode,
   znodeBytes,
   type Znode,
   znodeImage,
@@ -105,9 +103,7 @@ export function enterZnode(state: TreeState, node: Znode): boolean {
   assert(node.mark === null, "entered_znodes_are_clean");
   assert(node.data.length === node.stat.dataBytes, "data_bytes_counted");
   if (!state.nodes.add(node.path, node)) return false;
-  hashPath(state.hasher, node);
-  hashData(state.hasher, node);
-  sumZnode(state.hasher, node);
+  hashZnode(state.hasher, node);
   state.digest.add(node.sumA, node.sumB);
   state.bytes += znodeBytes(node.path, node.data.length);
   return true;

@@ -108,6 +108,13 @@ export function sumZnode(hasher: Hasher, node: Znode): void {
   node.sumB = hasher.b;
 }
 
+/** Everything of it: for a node of which nothing is hashed yet. */
+export function hashZnode(hasher: Hasher, node: Znode): void {
+  hashPath(hasher, node);
+  hashData(hasher, node);
+  sumZnode(hasher, node);
+}
+
 /** Child count and data bytes follow from other items. */
 export function hashStat(hasher: Hasher, stat: Stat): void {
   hasher.number(stat.czxid);

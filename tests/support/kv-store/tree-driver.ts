@@ -197,6 +197,14 @@ export class MemoryImage {
     checkpoint.complete();
   }
 
+  /** The same records but one, which is another one; null: it is gone. */
+  changed(key: string, value: Uint8Array | null): MemoryImage {
+    const other = new MemoryImage();
+    for (const [each, bytesOf] of this.records) other.records.set(each, bytesOf);
+    other.write([{ key, value }]);
+    return other;
+  }
+
   /** A tree out of the records, `keys` in that order. */
   load(
     limits: TreeLimits = TREE_LIMITS,
