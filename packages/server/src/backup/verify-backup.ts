@@ -1,5 +1,6 @@
-import { ImageError, TreeLoader, type DataTree } from "@quorate/kv-store";
+import { TreeLoader, type DataTree } from "@quorate/kv-store";
 import { ServerError } from "../errors.ts";
+import { damageOf } from "../image/image-damage.ts";
 import { IMAGE_META_KEY, decodeImageMeta, type ImageMeta } from "../image/image-meta.ts";
 import type { BackupRecord } from "./backup-format.ts";
 import { BackupReader } from "./backup-reader.ts";
@@ -80,12 +81,8 @@ function summaryOf(tree: DataTree, meta: ImageMeta, bytes: number): BackupSummar
 }
 
 function asDamage(error: unknown): unknown {
-  if (error instanceof ImageError) {
-    const code = error.code === "UNKNOWN_FORMAT" ? "FORMAT_UNKNOWN" : "BACKUP_DAMAGED";
-    return new ServerError(code, error.message, error);
-  }
   if (error instanceof ServerError && error.code === "IMAGE_CORRUPT") {
     return new ServerError("BACKUP_DAMAGED", error.message, error);
   }
-  return error;
+  return damageOf(error, "BACKUP_DAMAGED");
 }

@@ -1,6 +1,6 @@
-import { DataTree, ImageError, TREE_LIMITS, TreeLoader, type TreeLimits } from "@quorate/kv-store";
-import { ServerError } from "../errors.ts";
+import { DataTree, TREE_LIMITS, TreeLoader, type TreeLimits } from "@quorate/kv-store";
 import type { ImageStore, ImageView, MonotonicClock } from "../ports.ts";
+import { damageOf, metaAt } from "./image-damage.ts";
 import { IMAGE_META_KEY, decodeImageMeta, type ImageMeta } from "./image-meta.ts";
 
 const PAGE_COUNT = 1_000;
@@ -15,8 +15,9 @@ export interface LoadedImage {
 }
 
 /**
- * Reads the whole image, written under `limits` (null: under any), and builds the tree it stands for, digest verified. Rejects with a `ServerError`
- * (IMAGE_CORRUPT, FORMAT_UNKNOWN) when anything is damaged or missing: a node never starts from half a state.
+ * Reads the whole image, written under `limits` (null: under any), and builds the tree it stands for, digest verified. Rejects
+ * with a `ServerError` (IMAGE_CORRUPT, FORMAT_UNKNOWN) when anything is damaged or missing: a node never starts from half a
+ * state.
  */
 export async function loadImage(
   image: ImageStore,
@@ -39,18 +40,10 @@ export async function loadImage(
       });
     }
     if (count === 0) return { tree: new DataTree(limits ?? TREE_LIMITS), meta: null };
-    if (meta === null) throw new ServerError("IMAGE_CORRUPT", "the image has no meta record");
     const tree = loader.finish();
-    const { index } = meta.snapshot;
-    if (tree.lastZxid !== (index as number)) {
-      const text = `the image says that it stands at ${index}, its records say ${tree.lastZxid}`;
-      throw new ServerError("IMAGE_CORRUPT", text);
-    }
-    return { tree, meta };
+    return { tree, meta: metaAt(tree.lastZxid, meta) };
   } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    const code = error.code === "UNKNOWN_FORMAT" ? "FORMAT_UNKNOWN" : "IMAGE_CORRUPT";
-    throw new ServerError(code, error.message, error);
+    throw damageOf(error, "IMAGE_CORRUPT");
   } finally {
     await view.close();
   }

@@ -1,5 +1,5 @@
-import { ImageCheck, ImageError } from "@quorate/kv-store";
-import { ServerError } from "../errors.ts";
+import { ImageCheck } from "@quorate/kv-store";
+import { damageOf, metaAt } from "../image/image-damage.ts";
 import { IMAGE_META_KEY, decodeImageMeta, type ImageMeta } from "../image/image-meta.ts";
 import type { ImageStore } from "../ports.ts";
 import type { Pace } from "./pace.ts";
@@ -31,16 +31,9 @@ export async function scrubImage(image: ImageStore, pace: Pace): Promise<void> {
     }
     // Before the first checkpoint there is nothing in it.
     if (count === 0) return;
-    const revision = check.finish();
-    if (meta === null) throw new ServerError("IMAGE_CORRUPT", "the image has no meta record");
-    if (meta.snapshot.index !== revision) {
-      const text = `the image says that it stands at ${meta.snapshot.index}, its records say ${revision}`;
-      throw new ServerError("IMAGE_CORRUPT", text);
-    }
+    metaAt(check.finish(), meta);
   } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    const code = error.code === "UNKNOWN_FORMAT" ? "FORMAT_UNKNOWN" : "IMAGE_CORRUPT";
-    throw new ServerError(code, error.message, error);
+    throw damageOf(error, "IMAGE_CORRUPT");
   } finally {
     await view.close();
   }
