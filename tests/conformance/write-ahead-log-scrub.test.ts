@@ -32,14 +32,14 @@ describe("a log that is in use", () => {
   test("is found whole, and everything in it was read", async () => {
     const { log } = await severalSegments();
     let bytes = 0;
-    const spend = (count: number): Promise<void> => {
+    const consume = (count: number): Promise<void> => {
       bytes += count;
       return Promise.resolve();
     };
-    expect(await log.scrub(spend)).toBeNull();
+    expect(await log.scrub(consume)).toBeNull();
     expect(bytes).toBeGreaterThan(60 * 900);
     await append(log, [command(61, 1)]);
-    expect(await log.scrub(spend)).toBeNull();
+    expect(await log.scrub(consume)).toBeNull();
     await log.close();
   });
 
@@ -94,7 +94,7 @@ describe("a log that is in use", () => {
     await log.close();
   });
 
-  test("fails with what the pace fails with", async () => {
+  test("fails with what its throttle fails with", async () => {
     const { log } = await severalSegments();
     await expect(log.scrub(() => Promise.reject(new Error("enough")))).rejects.toThrow("enough");
     await log.close();

@@ -1,8 +1,7 @@
 import type { Membership, NodeId } from "@quorate/raft";
-import { DiskWatch } from "./disk-watch.ts";
+import type { DiskWatch } from "./disk-watch.ts";
 import type { Logger } from "./observe/logger.ts";
 import { reached } from "./points.ts";
-import type { RunningNodeOptions } from "./running-node-options.ts";
 
 export interface DiskHealthOptions {
   readonly self: NodeId;
@@ -124,19 +123,4 @@ export class DiskHealth {
     if (this.#options.tell(peer, this.#wasFull)) this.#untold.delete(peer);
     else this.#untold.add(peer);
   }
-}
-
-/** Of a node with these parts. */
-export function diskHealthOf(
-  { ports, config, reserve, self, logger, peers, opened }: RunningNodeOptions,
-  hooks: Pick<DiskHealthOptions, "membership" | "onWaiting">,
-): DiskHealth {
-  return new DiskHealth({
-    self: self.id,
-    watch: new DiskWatch(ports.files, config.dataDirectory, config.limits.disk, reserve),
-    logger,
-    ...hooks,
-    isWaiting: () => opened.storage.room.isWaiting,
-    tell: (peer, isFull) => peers.send(peer, { kind: "disk", isFull }),
-  });
 }

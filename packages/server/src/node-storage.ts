@@ -16,6 +16,7 @@ import { assert } from "./assert.ts";
 import { ServerError } from "./errors.ts";
 import { loadImage } from "./image/image-loader.ts";
 import type { ImageMeta } from "./image/image-meta.ts";
+import { scrubImage } from "./image/image-scrub.ts";
 import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
 import type { FetchedEntries, LoopLog } from "./node-loop.ts";
 import { reached } from "./points.ts";
@@ -27,9 +28,7 @@ import {
   loadIdentity,
   type IdentityFile,
 } from "./storage/identity.ts";
-import type { Pace } from "./scrub/pace.ts";
-import { scrubImage } from "./scrub/scrub-image.ts";
-import { Scrubber, type ScrubberOptions } from "./scrub/scrubber.ts";
+import type { Consume } from "./scrub/throttle.ts";
 import { RoomWait } from "./storage/room-wait.ts";
 import { WriteAheadLog } from "./storage/write-ahead-log.ts";
 
@@ -110,7 +109,6 @@ export class NodeStorage implements LoopLog {
   #isStagedInForce = false;
   #cleaning: Promise<void> = Promise.resolve();
   #checkpoints: LogIndex[] = [];
-  #scrubber: Scrubber | null = null;
 
   private constructor(parts: {
     readonly ports: ServerPorts;
@@ -248,31 +246,20 @@ export class NodeStorage implements LoopLog {
     return this.#identity.recordVote(hardState, this.#log.sequence);
   }
 
-  /** Looks for damage every so often until it is closed. */
-  startScrubbing(
-    intervalMs: number,
-    teller: Pick<ScrubberOptions, "metrics" | "logger" | "onDamage">,
-  ): void {
-    assert(this.#scrubber === null, "one_scrubber");
-    const { clock, random } = this.#ports;
-    const scrub = (pace: Pace): Promise<void> => this.scrub(pace);
-    this.#scrubber = new Scrubber({ ...teller, clock, random, intervalMs, scrub });
-    this.#scrubber.start();
-  }
-
   /**
-   * Reads log and image once more, at that pace, while both are in use. Rejects with LOG_CORRUPT, IMAGE_CORRUPT or
-   * FORMAT_UNKNOWN where they are not what was written, STORAGE_FAILED where they cannot be read, STOPPED.
+   * Reads log and image once more, while both are in use. Rejects with LOG_CORRUPT, IMAGE_CORRUPT or FORMAT_UNKNOWN where they
+   * are not what was written, with STORAGE_FAILED where they cannot be read, and with what `consume` rejects with. To be
+   * over before it is closed.
    */
-  async scrub(pace: Pace): Promise<void> {
-    const damage = await this.#log.scrub((bytes) => pace.spend(bytes));
+  async scrub(consume: Consume): Promise<void> {
+    const damage = await this.#log.scrub(consume);
     if (damage !== null) {
       const { message, segment, position } = damage;
       throw new ServerError("LOG_CORRUPT", `${message} (${segment} at ${position})`);
     }
     const image = this.#image;
     try {
-      await scrubImage(image, pace);
+      await scrubImage(image, consume);
     } catch (error) {
       // One that a snapshot replaced meanwhile is nobody's loss.
       if (image === this.#image) throw error;
@@ -350,7 +337,6 @@ export class NodeStorage implements LoopLog {
 
   /** Closes log and images, all of them whatever fails. The identity is its opener's. */
   async close(): Promise<void> {
-    await this.#scrubber?.stop();
     this.#room.end();
     const staged = this.#staged;
     const results = await Promise.allSettled([

@@ -62,7 +62,10 @@ async function setUp() {
     storage: storage as unknown as NodeStorage,
     metrics: { counters } as unknown as Metrics,
     applier: () => applier as unknown as Applier,
-    isInstalling: (index) => state.isInstalling && index === INDEX,
+    status: () => ({
+      firstIndex: logIndex(state.isInstalling ? INDEX + 1 : 1),
+      appliedIndex: logIndex(9),
+    }),
     hasRoomFor: (bytes) => bytes <= state.freeBytes,
     membership: () => META.membership,
     send: (_to, envelope) => {

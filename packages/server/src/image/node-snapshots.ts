@@ -33,8 +33,7 @@ export interface NodeSnapshotsOptions {
   /** Revision at which the image stands at the start. */
   readonly checkpointIndex: number;
   applier(): Applier;
-  /** The core has put its log behind the snapshot at `index`, and will have it installed. */
-  isInstalling(index: LogIndex): boolean;
+  status(): Pick<RaftStatus, "firstIndex" | "appliedIndex">;
   /** Whether the disk can take so many bytes more. */
   hasRoomFor(bytes: number): boolean;
   /** As of the last applied entry. */
@@ -194,7 +193,7 @@ export class NodeSnapshots {
     return new Promise((resolve) => {
       // Once the core has taken it, only its disk decides how long the rest takes.
       const look = (): void => {
-        if (this.#options.isInstalling(snapshot.meta.index)) {
+        if (isInstalling(this.#options.status(), snapshot.meta.index)) {
           reached("snapshot_waits_for_the_disk");
           timer = arm();
         } else {
@@ -250,6 +249,9 @@ export class NodeSnapshots {
 }
 
 /** The core has put its log behind the snapshot at `index`, and the state machine has yet to follow. */
-export function isInstalling(status: RaftStatus, index: number): boolean {
-  return status.firstIndex === index + 1 && status.appliedIndex < index;
+function isInstalling(
+  { firstIndex, appliedIndex }: Pick<RaftStatus, "firstIndex" | "appliedIndex">,
+  index: LogIndex,
+): boolean {
+  return firstIndex === index + 1 && appliedIndex < index;
 }

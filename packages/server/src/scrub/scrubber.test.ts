@@ -3,12 +3,12 @@ import { ServerError } from "../errors.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
 import { SeededRandom } from "../memory/seeded-random.ts";
 import { createMemoryLogger } from "../observe/logger.ts";
-import type { Pace } from "./pace.ts";
 import { Scrubber } from "./scrubber.ts";
+import type { Consume } from "./throttle.ts";
 
 const INTERVAL_MS = 1_000_000;
 
-function setUp(scrub: (pace: Pace) => Promise<void>, intervalMs = INTERVAL_MS) {
+function setUp(scrub: (consume: Consume) => Promise<void>, intervalMs = INTERVAL_MS) {
   const clock = new ManualClock();
   const logger = createMemoryLogger();
   const counters = { scrubs: 0, scrubbedBytes: 0 };
@@ -32,7 +32,7 @@ function setUp(scrub: (pace: Pace) => Promise<void>, intervalMs = INTERVAL_MS) {
 
 describe("looking for damage", () => {
   test("begins after half an interval at the earliest, and comes again and again", async () => {
-    const { pass, counters, scrubber } = setUp((pace) => pace.spend(10));
+    const { pass, counters, scrubber } = setUp((consume) => consume(10));
     await pass(INTERVAL_MS / 2 - 1);
     expect(counters.scrubs).toBe(0);
     await pass(INTERVAL_MS / 2 + 1);
@@ -51,8 +51,8 @@ describe("looking for damage", () => {
 
   test("takes its time: 8 MiB a second", async () => {
     const MIB = 1_048_576;
-    const { pass, counters, scrubber, clock } = setUp(async (pace) => {
-      for (let at = 0; at < 16; at += 1) await pace.spend(MIB);
+    const { pass, counters, scrubber, clock } = setUp(async (consume) => {
+      for (let at = 0; at < 16; at += 1) await consume(MIB);
     });
     clock.advance(clock.nextDueMs() ?? 0);
     for (let tick = 0; tick < 199; tick += 1) await pass(10);
@@ -64,7 +64,7 @@ describe("looking for damage", () => {
   });
 
   test("ends with the node, also in a pause", async () => {
-    const { pass, clock, scrubber, logger, damages } = setUp((pace) => pace.spend(1_000_000_000));
+    const { pass, clock, scrubber, logger, damages } = setUp((consume) => consume(1_000_000_000));
     await pass(INTERVAL_MS);
     await scrubber.stop();
     expect(clock.nextDueMs()).toBeNull();

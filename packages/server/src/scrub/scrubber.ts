@@ -2,7 +2,7 @@ import { asError, isDamage, type ServerError } from "../errors.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counters } from "../observe/metrics.ts";
 import type { MonotonicClock, Random, Timer } from "../ports.ts";
-import { Pace } from "./pace.ts";
+import { Throttle, type Consume } from "./throttle.ts";
 
 /** Slow enough that nobody notices: a disk and a core have a hundred times that. */
 const BYTES_PER_SECOND = 8_388_608;
@@ -12,8 +12,8 @@ export interface ScrubberOptions {
   readonly random: Random;
   /** Between the end of one look and the next; 0: never. */
   readonly intervalMs: number;
-  /** Reads everything at that pace; rejects with what is wrong. */
-  scrub(pace: Pace): Promise<void>;
+  /** Reads everything, waiting for `consume` again and again; rejects with what is wrong, and with what that rejects with. */
+  scrub(consume: Consume): Promise<void>;
   /** What is stored is not what was written. */
   onDamage(error: ServerError): void;
   readonly metrics: { readonly counters: Pick<Counters, "scrubs" | "scrubbedBytes"> };
@@ -27,7 +27,7 @@ export interface ScrubberOptions {
 export class Scrubber {
   readonly #options: ScrubberOptions;
   #timer: Timer | null = null;
-  #pace: Pace | null = null;
+  #throttle: Throttle | null = null;
   #scrubbing: Promise<void> = Promise.resolve();
   #isStopped = false;
 
@@ -49,17 +49,17 @@ export class Scrubber {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
-    this.#pace?.stop();
+    this.#throttle?.stop();
     await this.#scrubbing;
   }
 
   async #look(): Promise<void> {
     const { clock, logger } = this.#options;
     const { counters } = this.#options.metrics;
-    const pace = new Pace(clock, BYTES_PER_SECOND);
-    this.#pace = pace;
+    const throttle = new Throttle(clock, BYTES_PER_SECOND);
+    this.#throttle = throttle;
     try {
-      await this.#options.scrub(pace);
+      await this.#options.scrub((bytes) => throttle.consume(bytes));
       counters.scrubs += 1;
     } catch (error) {
       if (this.#isStopped) return;
@@ -69,7 +69,7 @@ export class Scrubber {
       }
       logger.warn({ error: asError(error) }, "log and image could not be read to the end");
     } finally {
-      counters.scrubbedBytes += pace.totalBytes;
+      counters.scrubbedBytes += throttle.totalBytes;
     }
     this.start();
   }

@@ -1,10 +1,8 @@
 import type { Files } from "../ports.ts";
+import type { Consume } from "../scrub/throttle.ts";
 import { SECTOR_BYTES, decodeSeal, encodeSegmentHeader } from "./log-format.ts";
 import type { LogDamage, LogSegment } from "./log-replay.ts";
 import { LogScanner } from "./log-scanner.ts";
-
-/** Told of bytes that were read; resolves when more may be. */
-export type Spend = (bytes: number) => Promise<void>;
 
 /**
  * Reads the segments of a log that is in use, as they are when it begins. What was compacted meanwhile (`current` does not
@@ -14,13 +12,13 @@ export async function scrubSegments(
   files: Files,
   directory: string,
   current: () => readonly LogSegment[],
-  spend: Spend,
+  consume: Consume,
 ): Promise<LogDamage | null> {
   for (const segment of [...current()]) {
     const isSealed = segment !== current().at(-1);
     const path = `${directory}/${segment.name}`;
     try {
-      const damage = await scrubSegment(files, path, { ...segment }, { isSealed, spend });
+      const damage = await scrubSegment(files, path, { ...segment }, { isSealed, consume });
       if (damage !== null && current().includes(segment)) return damage;
     } catch (error) {
       if (current().includes(segment)) throw error;
@@ -37,7 +35,7 @@ async function scrubSegment(
   files: Files,
   path: string,
   { name, header, end }: Readonly<LogSegment>,
-  { isSealed, spend }: { readonly isSealed: boolean; readonly spend: Spend },
+  { isSealed, consume }: { readonly isSealed: boolean; readonly consume: Consume },
 ): Promise<LogDamage | null> {
   const file = await files.open(path, { create: false, durable: false });
   try {
@@ -54,7 +52,7 @@ async function scrubSegment(
         const message = step.kind === "corrupt" ? step.message : "a record vanished";
         return damage("record", name, position, message);
       }
-      await spend(scanner.position - position);
+      await consume(scanner.position - position);
     }
     if (scanner.position !== end) {
       return damage("chain", name, scanner.position, "its records end elsewhere than they did");

@@ -12,6 +12,7 @@ import { assert } from "../assert.ts";
 import { ServerError } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { Files, OpenFile, Random } from "../ports.ts";
+import type { Consume } from "../scrub/throttle.ts";
 import { blockBounds } from "./entry-codec.ts";
 import {
   SECTOR_BYTES,
@@ -31,7 +32,7 @@ import {
   recordBytesMax,
 } from "./log-record.ts";
 import { LogReplay, segmentNames, type LogDamage, type LogSegment } from "./log-replay.ts";
-import { scrubSegments, type Spend } from "./log-scrub.ts";
+import { scrubSegments } from "./log-scrub.ts";
 import { SegmentMaker, removePreparations } from "./log-segments.ts";
 import type { RoomWait } from "./room-wait.ts";
 
@@ -245,11 +246,11 @@ export class WriteAheadLog {
 
   /**
    * Reads everything that is stored now and verifies it again, while the log goes on; null: it is what was written.
-   * Fails with STORAGE_FAILED, and with what `spend` fails with.
+   * Fails with STORAGE_FAILED, and with what `consume` fails with.
    */
-  async scrub(spend: Spend): Promise<LogDamage | null> {
+  async scrub(consume: Consume): Promise<LogDamage | null> {
     this.#refuse(true);
-    return scrubSegments(this.#files, this.#directory, () => this.#segments, spend);
+    return scrubSegments(this.#files, this.#directory, () => this.#segments, consume);
   }
 
   /**

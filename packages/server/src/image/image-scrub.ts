@@ -1,17 +1,17 @@
 import { ImageCheck } from "@quorate/kv-store";
-import { damageOf, metaAt } from "../image/image-damage.ts";
-import { IMAGE_META_KEY, decodeImageMeta, type ImageMeta } from "../image/image-meta.ts";
 import type { ImageStore } from "../ports.ts";
-import type { Pace } from "./pace.ts";
+import type { Consume } from "../scrub/throttle.ts";
+import { damageOf, metaAt } from "./image-damage.ts";
+import { IMAGE_META_KEY, decodeImageMeta, type ImageMeta } from "./image-meta.ts";
 
 const PAGE_COUNT = 500;
 const PAGE_BYTES = 262_144;
 
 /**
  * Reads a consistent view of an image that is in use, record by record. Rejects with IMAGE_CORRUPT or FORMAT_UNKNOWN when it
- * is not what was written, and with whatever reading it fails with.
+ * is not what was written, and with whatever reading it or `consume` fails with.
  */
-export async function scrubImage(image: ImageStore, pace: Pace): Promise<void> {
+export async function scrubImage(image: ImageStore, consume: Consume): Promise<void> {
   const view = image.view();
   const check = new ImageCheck();
   let meta: ImageMeta | null = null;
@@ -27,7 +27,7 @@ export async function scrubImage(image: ImageStore, pace: Pace): Promise<void> {
         bytes += key.length + value.length;
       }
       count += page.length;
-      await pace.spend(bytes);
+      await consume(bytes);
     }
     // Before the first checkpoint there is nothing in it.
     if (count === 0) return;

@@ -4,8 +4,11 @@ import type { MonotonicClock, Timer } from "../ports.ts";
 /** Work in one go before a pause: enough to be worth a request to the disk, little beside what a turn may take. */
 const PIECE_BYTES = 262_144;
 
+/** Told of bytes that were read: resolves when more may be. */
+export type Consume = (bytes: number) => Promise<void>;
+
 /** Lets reading in the background go on at a bounded rate, so that nobody waits for it. */
-export class Pace {
+export class Throttle {
   readonly #clock: MonotonicClock;
   readonly #bytesPerSecond: number;
   #bytes = 0;
@@ -18,13 +21,13 @@ export class Pace {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
-  /** Everything that was spent so far. */
+  /** Everything that was read so far. */
   get totalBytes(): number {
     return this.#totalBytes;
   }
 
   /** So many bytes were read: resolves when it may go on. Rejects with STOPPED. */
-  async spend(bytes: number): Promise<void> {
+  async consume(bytes: number): Promise<void> {
     this.#bytes += bytes;
     this.#totalBytes += bytes;
     if (this.#bytes >= PIECE_BYTES && !this.#isStopped) {
@@ -38,7 +41,7 @@ export class Pace {
     if (this.#isStopped) throw new ServerError("STOPPED", "the node stops");
   }
 
-  /** Ends the pause; whoever spends after this is told. */
+  /** Ends the pause; whoever reads on is told. */
   stop(): void {
     this.#isStopped = true;
     this.#pause?.timer.cancel();
