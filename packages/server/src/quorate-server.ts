@@ -1,6 +1,7 @@
 import type { Member, Membership, NodeId } from "@quorate/raft";
 import { Acquaintances } from "./membership/acquaintances.ts";
 import { Admission, type Belonging } from "./membership/admission.ts";
+import { closeInOrder } from "./close-in-order.ts";
 import type { ServerConfig } from "./config.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { ServerError, asError } from "./errors.ts";
@@ -23,6 +24,7 @@ import type { Connection, Listener, ServerPorts } from "./ports.ts";
 import { refuseOtherLimits, replicatedLimits } from "./replicated-limits.ts";
 import { hasSetAside, isRepairable, setAside } from "./recovery/set-aside.ts";
 import { RunningNode } from "./running-node.ts";
+import { nodeGauges } from "./server-gauges.ts";
 import { nodeStatus } from "./server-status.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 import type { IdentityFile } from "./storage/identity.ts";
@@ -91,7 +93,7 @@ export class QuorateServer implements AsyncDisposable {
     this.#metrics = new Metrics({
       node: config.name,
       version: SERVER_VERSION,
-      gauges: () => this.#gauges(),
+      gauges: () => nodeGauges(this.status(), this.#node, options.logLinesDropped?.() ?? 0),
       runtime: monitor === null ? null : () => monitor.sample(),
     });
     this.#admission = this.#createAdmission();
@@ -227,41 +229,20 @@ export class QuorateServer implements AsyncDisposable {
 
   async #stop(handOver: boolean): Promise<void> {
     await this.#starting;
-    const steps: readonly (() => Promise<void> | undefined)[] = [
+    const failure = await closeInOrder(this.#options.ports.clock, STOP_MS_MAX, [
       () => (handOver ? this.#handOver() : undefined),
       () => this.#node?.stop(),
       () => this.#listener?.close(),
       () => this.#network[Symbol.asyncDispose](),
       () => this.#identity.close(),
-    ];
-    const deadlineMs = this.#options.ports.clock.nowMs() + STOP_MS_MAX;
-    // What fails to close, or hangs, keeps nothing else open.
-    for (const step of steps) {
-      try {
-        await this.#before(deadlineMs, step());
-      } catch (error) {
-        this.#failure ??= asError(error);
-      }
-    }
+    ]);
+    this.#failure ??= failure;
     this.#monitor?.[Symbol.dispose]();
     this.#settle(this.#failure);
   }
 
   async #handOver(): Promise<void> {
     await this.#node?.leadership.handOver(HAND_OVER_MS);
-  }
-
-  /** Waits for `work`, but no longer than that. Rejects with STORAGE_FAILED: nothing else here can hang. */
-  #before(deadlineMs: number, work: Promise<void> | undefined): Promise<void> {
-    if (work === undefined) return Promise.resolve();
-    const { clock } = this.#options.ports;
-    return new Promise((resolve, reject) => {
-      const timer = clock.after(Math.max(1, deadlineMs - clock.nowMs()), () => {
-        const text = "the disk did not answer while the node stopped";
-        reject(new ServerError("STORAGE_FAILED", text));
-      });
-      work.finally(() => timer.cancel()).then(resolve, reject);
-    });
   }
 
   /** `handOver`: it could still lead, but may not. */
@@ -456,31 +437,6 @@ export class QuorateServer implements AsyncDisposable {
     const node = this.#stopping === null ? this.#node : null;
     if (node === null) throw new ServerError("NOT_READY", this.notReady().join("; "));
     return node;
-  }
-
-  #gauges(): ReturnType<ConstructorParameters<typeof Metrics>[0]["gauges"]> {
-    const status = this.status();
-    const node = this.#node;
-    return {
-      term: status.term,
-      role: status.role === "forming" ? "follower" : status.role,
-      hasLeader: status.leaderId !== null,
-      hasLease: node?.status.hasLease ?? false,
-      commitIndex: status.commitIndex,
-      appliedIndex: status.appliedIndex,
-      zxid: status.zxid,
-      sessions: status.sessions,
-      znodes: status.znodes,
-      treeBytes: status.treeBytes,
-      watches: status.watches,
-      connections: status.connections,
-      proposalsPending: node?.proposals.pendingCount ?? 0,
-      proposalBytesPending: node?.proposals.pendingBytes ?? 0,
-      walBytes: node?.storage.logBytes ?? 0,
-      diskFreeBytes: status.diskFreeBytes,
-      peersConnected: status.connectedPeers.length,
-      logLinesDropped: this.#options.logLinesDropped?.() ?? 0,
-    };
   }
 }
 
