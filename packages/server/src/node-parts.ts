@@ -170,6 +170,8 @@ export class NodeParts {
         successor: (mayLead) => this.leadership.successor(mayLead),
         send: (to, envelope) => void peers.send(to, envelope),
         setTargets: (targets) => peers.setTargets(targets),
+        onMember: (index) =>
+          void opened.storage.noteMember(index).catch((e) => this.#hooks.onFatal(e)),
         onRemoved: (error) => this.#hooks.onFatal(error),
       },
     });

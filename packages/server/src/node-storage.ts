@@ -71,6 +71,7 @@ export async function openIdentity(
     logStarted: false,
     logTag: ports.random.bytes(16),
     logSequence: 0,
+    memberSince: null,
   });
 }
 
@@ -263,6 +264,13 @@ export class NodeStorage implements LoopLog {
     } catch (error) {
       // One that a snapshot replaced meanwhile is nobody's loss.
       if (image === this.#image) throw error;
+    }
+  }
+
+  /** This node is in the membership at `index`, which is applied. Durable when it resolves; the first one counts. */
+  async noteMember(index: LogIndex): Promise<void> {
+    if (this.#identity.current.memberSince === null) {
+      await this.#identity.update({ memberSince: index });
     }
   }
 

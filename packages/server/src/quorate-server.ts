@@ -294,7 +294,8 @@ export class QuorateServer implements AsyncDisposable {
 
   #appliedIndex(): number | null {
     const node = this.#node;
-    return node !== null && node.members.belongs ? node.applier.appliedIndex : null;
+    const isKnown = node !== null && node.members.belongs;
+    return isKnown ? node.applier.appliedIndex : this.#identity.current.memberSince;
   }
 
   #onFormed(belonging: Belonging): void {

@@ -25,7 +25,10 @@ export interface Belonging {
 export interface AdmissionPorts {
   /** Who is a member, whether that is committed or not; of two with one name the later one first. */
   members(): readonly Member[];
-  /** Up to where this node has applied the log; null while it was never seen among the members. */
+  /**
+   * Up to where this node has applied the log; since when it is a member, while it has not applied that far again; null while
+   * it was never seen among the members.
+   */
   appliedIndex(): number | null;
   /** A node that is no member wants to be one. */
   onJoinRequest(request: JoinRequest): void;
@@ -240,7 +243,7 @@ export class Admission {
     return refused("IDENTITY_REFUSED", text);
   }
 
-  /** It was a member of the log up to `appliedIndex`, and is none as this node knows it: one of both is behind. */
+  /** It was a member in the log at `appliedIndex`, and is none as this node knows it: one of both is behind. */
   #meetFormer(hello: PeerHello, appliedIndex: number): PeerWelcome {
     const { ports } = this.#options;
     if (appliedIndex > (ports.appliedIndex() ?? -1)) {

@@ -44,6 +44,7 @@ function lab(setting: Setting = {}) {
   const state = {
     isLeading: setting.isLeading ?? true,
     removed: null as ServerError | null,
+    memberSince: [] as number[],
     targets: [] as readonly PeerTarget[],
     transferringTo: null as NodeId | null,
     membership: setting.logged ?? initial,
@@ -104,6 +105,7 @@ function lab(setting: Setting = {}) {
       setTargets: (targets) => {
         state.targets = targets;
       },
+      onMember: (index) => void state.memberSince.push(index),
       onRemoved: (error) => {
         state.removed = error;
       },
@@ -179,6 +181,17 @@ test("a node that was taken out ends, one that never was in does not", () => {
   const waiting = lab({ self: member("d", 4) });
   waiting.apply(membershipOf(1, 2), 5);
   expect(waiting.state.removed).toBeNull();
+});
+
+test("a node notes when it became a member, and no more than that", () => {
+  const founder = lab();
+  founder.apply(membershipOf(1, 2, 4), 7);
+  expect(founder.state.memberSince).toEqual([9]);
+  const waiting = lab({ self: member("d", 4) });
+  expect(waiting.state.memberSince).toEqual([]);
+  waiting.apply(membershipOf(1, 2, 4), 5);
+  waiting.apply(membershipOf(1, 3, 4), 6);
+  expect(waiting.state.memberSince).toEqual([5]);
 });
 
 test("clients are told the configured addresses where there are any", () => {

@@ -32,6 +32,8 @@ export interface NodeMembershipPorts {
   successor(mayLead: (id: NodeId) => boolean): NodeId | null;
   send(to: NodeId, envelope: PeerEnvelope): void;
   setTargets(targets: readonly PeerTarget[]): void;
+  /** This node is a member, for the first time in this process, by what is applied up to `index`. */
+  onMember(index: LogIndex): void;
   /** This node is no member any more. */
   onRemoved(error: ServerError): void;
 }
@@ -72,7 +74,7 @@ export class NodeMembership {
     return this.#current;
   }
 
-  /** False for a node that waits to be taken in. */
+  /** False for a node that waits to be taken in, and until it has applied that it was. */
   get belongs(): boolean {
     return this.#belongs;
   }
@@ -115,7 +117,10 @@ export class NodeMembership {
   }
 
   start(): void {
-    this.#inForce = this.#options.ports.status().membership;
+    const { ports } = this.#options;
+    const { membership, appliedIndex } = ports.status();
+    this.#inForce = membership;
+    if (this.#belongs) ports.onMember(appliedIndex);
     this.#retarget();
   }
 
@@ -126,6 +131,7 @@ export class NodeMembership {
     this.#current = membership;
     this.#inForce = ports.status().membership;
     this.#belongs ||= isMember(membership, self.id);
+    if (this.#belongs && !belonged) ports.onMember(index);
     this.#keeper.onApplied(membership);
     this.#options.acquaintances.catchUp(index);
     this.#retarget();

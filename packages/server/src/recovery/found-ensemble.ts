@@ -151,6 +151,7 @@ async function establish(
     logStarted: false,
     logTag: ports.random.bytes(16),
     logSequence: 0,
+    memberSince: null,
   });
   await identity.close();
 }

@@ -24,6 +24,7 @@ const IDENTITY: Identity = {
   logStarted: false,
   logTag: new Uint8Array(16).fill(3),
   logSequence: 0,
+  memberSince: null,
 };
 
 async function created(seed = 1) {
@@ -44,7 +45,7 @@ describe("identity file", () => {
     expect((await loaded(files)).current).toEqual(IDENTITY);
     const limits = { bytesMax: 2 ** 40, sessionsMax: 7, sessionEphemeralsMax: 0 };
     const formation = Uint8Array.of(1, 2);
-    await identity.update({ clusterId: "c", formation, limits, image: "image-4" });
+    await identity.update({ clusterId: "c", formation, limits, image: "image-4", memberSince: 5 });
     await identity.recordVote({ term: term(2 ** 50), votedFor: nodeId(9) }, 12);
     const after = await loaded(files.crash());
     expect(after.current).toEqual({
@@ -56,6 +57,7 @@ describe("identity file", () => {
       hardState: { term: 2 ** 50, votedFor: 9 },
       hasVoted: true,
       logSequence: 12,
+      memberSince: 5,
     });
   });
 

@@ -50,6 +50,8 @@ export interface Identity {
   readonly logTag: Uint8Array;
   /** Log records up to this one are durable. */
   readonly logSequence: number;
+  /** Revision of the first membership that it was in and has applied; null before. Who was a member does not come back as a new one. */
+  readonly memberSince: number | null;
 }
 
 interface Slot {
@@ -223,6 +225,7 @@ function encodeSlot(number: number, identity: Identity): Uint8Array {
     identity.logTag,
     identity.logSequence,
     limits === null ? null : [limits.bytesMax, limits.sessionsMax, limits.sessionEphemeralsMax],
+    identity.memberSince,
   ]);
   const end = SLOT_HEADER_BYTES + content.length;
   assert(end <= SLOT_BYTES, "identity_fits_its_slot", () => `${end} bytes`);
@@ -257,7 +260,7 @@ function decodeIdentity(content: Uint8Array): Identity | null {
   const fields: unknown = packr.unpack(content);
   if (!Array.isArray(fields)) return null;
   const [clusterId, historyId, node, name, formation, termNumber, vote, hasVoted, mayVote] = fields;
-  const [image, logStarted, logTag, logSequence, limitValues] = fields.slice(9);
+  const [image, logStarted, logTag, logSequence, limitValues, memberSince] = fields.slice(9);
   const limits = limitValues === null ? null : limitsOf(limitValues);
   const votedFor = vote === null ? null : positive(vote);
   const id = positive(node);
@@ -275,6 +278,7 @@ function decodeIdentity(content: Uint8Array): Identity | null {
   if (!valid || id === null || !isCount(termNumber) || !isCount(logSequence)) return null;
   if (vote !== null && votedFor === null) return null;
   if (limitValues !== null && limits === null) return null;
+  if (memberSince !== null && !isCount(memberSince)) return null;
   return {
     clusterId,
     historyId,
@@ -289,6 +293,7 @@ function decodeIdentity(content: Uint8Array): Identity | null {
     logStarted,
     logTag: Uint8Array.from(logTag),
     logSequence,
+    memberSince,
   };
 }
 
