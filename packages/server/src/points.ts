@@ -125,6 +125,7 @@ export const SERVER_POINTS = [
   "promotion_would_lose_the_quorum",
   // membership/node-membership.ts
   "node_learned_of_its_removal",
+  "removal_before_it_was_taken_in_again",
   "join_request_passed_on",
   "membership_change_refused_by_core",
   "removal_waits_for_transfer_of_lead",

@@ -183,6 +183,14 @@ test("a node that was taken out ends, one that never was in does not", () => {
   expect(waiting.state.removed).toBeNull();
 });
 
+test("a node that hears from a leader that it was removed was taken in again since", () => {
+  const { apply, state } = lab({ isLeading: false });
+  apply(membershipOf(2, 3), 5);
+  expect(state.removed).toBeNull();
+  apply(membershipOf(1, 2, 3), 6);
+  expect(state.removed).toBeNull();
+});
+
 test("a node notes when it became a member, and no more than that", () => {
   const founder = lab();
   founder.apply(membershipOf(1, 2, 4), 7);

@@ -136,10 +136,15 @@ export class NodeMembership {
     this.#options.acquaintances.catchUp(index);
     this.#retarget();
     logger.info({ voters: membership.voters.length }, "the membership changed");
-    if (belonged && !isMember(membership, self.id)) {
-      reached("node_learned_of_its_removal");
-      ports.onRemoved(new ServerError("REMOVED", "this node was removed from the ensemble"));
+    if (!belonged || isMember(membership, self.id)) return;
+    const { leader } = ports.status();
+    if (leader !== null && leader !== self.id) {
+      // A leader sends nothing to who is no member: who hears of its own removal from one was taken in again since.
+      reached("removal_before_it_was_taken_in_again");
+      return;
     }
+    reached("node_learned_of_its_removal");
+    ports.onRemoved(new ServerError("REMOVED", "this node was removed from the ensemble"));
   }
 
   /** Somebody who is no member here is one where more was applied: whoever leads there has to be answered. */
