@@ -1,13 +1,22 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import type { Report } from "../report/report.ts";
+import { writeFileSync } from "node:fs";
 import { drawChart } from "./chart.ts";
+import { readReport } from "./read-report.ts";
 
+const USAGE = "Usage: npm run bench:plot -- RESULT.json OUT.svg\n";
 const WRONG_USAGE = 2;
-const [input, output, ...others] = process.argv.slice(2);
+const args = process.argv.slice(2);
+const [input, output, ...others] = args;
 
-if (input === undefined || output === undefined || others.length > 0) {
-  console.error("Usage: npm run bench:plot -- RESULT.json OUT.svg");
+if (args.includes("--help")) {
+  process.stdout.write(USAGE);
+} else if (input === undefined || output === undefined || others.length > 0) {
+  process.stderr.write(USAGE);
   process.exitCode = WRONG_USAGE;
 } else {
-  writeFileSync(output, drawChart(JSON.parse(readFileSync(input, "utf8")) as Report));
+  try {
+    writeFileSync(output, drawChart(readReport(input)));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = WRONG_USAGE;
+  }
 }

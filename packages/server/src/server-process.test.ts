@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { constants } from "node:os";
 import { expect, test } from "vitest";
 import { SERVER_EXIT_CODES } from "./server-process.ts";
 
@@ -23,6 +24,21 @@ test("a node that is over keeps no process alive whose standard input stays open
   try {
     const [code]: readonly unknown[] = await once(child, "exit");
     expect(code).toBe(SERVER_EXIT_CODES.storage);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}, 30_000);
+
+test("help whose reader has gone ends without a word, as programs do that die of SIGPIPE", async () => {
+  const program = ["--input-type=module", "-e", PROGRAM, "--", "--help"];
+  const child = spawn(process.execPath, program, { stdio: ["ignore", "pipe", "pipe"] });
+  try {
+    child.stdout.destroy();
+    const errors: Buffer[] = [];
+    child.stderr.on("data", (bytes: Buffer) => errors.push(bytes));
+    const [code]: readonly unknown[] = await once(child, "close");
+    expect(Buffer.concat(errors).toString()).toBe("");
+    expect(code).toBe(128 + constants.signals.SIGPIPE);
   } finally {
     child.kill("SIGKILL");
   }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { parseServerConfig, serverConfigHelp, type ServerConfig } from "./config.ts";
 import { ServerError, asError, type ServerErrorCode } from "./errors.ts";
 import { createProcessLogger, type LogFields, type ProcessLogger } from "./observe/logger.ts";
@@ -84,12 +85,10 @@ export async function runServerProcess(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
   if (argv.includes("--help") || argv.includes("-h")) {
-    process.stdout.write(serverConfigHelp());
-    return SERVER_EXIT_CODES.ok;
+    return print(serverConfigHelp());
   }
   if (argv.includes("--version")) {
-    process.stdout.write(`${SERVER_VERSION}\n`);
-    return SERVER_EXIT_CODES.ok;
+    return print(`${SERVER_VERSION}\n`);
   }
   let config: ServerConfig;
   try {
@@ -110,6 +109,18 @@ export async function runServerProcess(
   if (config.stopWithStdin) process.stdin.destroy();
   await logger.flush();
   return code;
+}
+
+/** Resolves with the exit code; where the reader has gone, as in `| head`, that of a program that dies of SIGPIPE. */
+function print(text: string): Promise<number> {
+  return new Promise((resolve) => {
+    process.stdout.once("error", ({ code }: NodeJS.ErrnoException) =>
+      resolve(code === "EPIPE" ? 128 + constants.signals.SIGPIPE : SERVER_EXIT_CODES.failed),
+    );
+    process.stdout.write(text, (error) => {
+      if (error === null || error === undefined) resolve(SERVER_EXIT_CODES.ok);
+    });
+  });
 }
 
 async function runNode(

@@ -56,6 +56,9 @@ export function namedPath(folder: string, name: string): string {
 
 function addHoldOptions(command: Command): Command {
   return addClientOptions(command)
+    .showHelpAfterError(
+      `(options of COMMAND are its own after "--", as in: quorate ${command.name()} NAME -- ls -l; --help explains it)`,
+    )
     .option("-w, --wait <seconds>", "give up after waiting this long (exit code 124)", parseSeconds)
     .option("-d, --data <text>", "shown to others that look at the lock")
     .option(

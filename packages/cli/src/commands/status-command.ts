@@ -75,6 +75,6 @@ function problemOf(
   return {
     code: "SERVER_SILENT",
     message: `${silent.join(", ")} did not answer; the ensemble serves without`,
-    hint: "start it again soon: fewer failures are survived until then",
+    hint: "start it again soon: fewer failures are survived until then; a node of `quorate dev` starts with the next `quorate dev`",
   };
 }
