@@ -77,6 +77,12 @@ export interface Profile {
   readonly leaderHunt: number;
   /** Leaders answer reads on leases. */
   readonly leaseReads: boolean;
+  /** Log that a node keeps in memory, bytes: what a peer lacks beyond that comes from the disk. */
+  readonly memoryLogBytes: number;
+  /** Writes of one node's clients that may wait for the log at once; more are refused. */
+  readonly pendingMax: number;
+  /** What one client may leave unread, bytes; one that leaves more is let go. */
+  readonly unreadBytes: number;
 }
 
 /** Kinds of runs, each with what it is after. */
@@ -197,6 +203,9 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     faults: faults.length === 0 ? ["crash"] : faults,
     leaderHunt: pick(0.2, 0.5, 0.9),
     leaseReads: pick(false, false, true),
+    memoryLogBytes: pick(2_000, 50_000, 67_108_864),
+    pendingMax: pick(4, 65_536, 65_536),
+    unreadBytes: pick(20_000, 16_777_216, 16_777_216),
     ...TRAITS[drawn],
   };
 }

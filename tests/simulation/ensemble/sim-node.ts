@@ -380,8 +380,15 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
     changeLogCountMax: profile.changeLogCount,
     changeLogImagedMax: Math.ceil(profile.changeLogCount / 4),
   };
-  if (!profile.isTiny) return { ...config, limits: { ...limits, tree } };
-  const raft = { ...limits.raft, appendEntriesMax: 1, inflightEntriesMax: 2 };
-  const intake = { ...limits.intake, batchCountMax: 1 };
-  return { ...config, limits: { ...limits, tree, raft, intake } };
+  const { pendingMax, isTiny } = profile;
+  const one = isTiny ? { appendEntriesMax: 1, inflightEntriesMax: 2 } : {};
+  const raft = { ...limits.raft, ...one, memoryLogBytesMax: profile.memoryLogBytes };
+  const intake = {
+    ...limits.intake,
+    countMax: pendingMax,
+    ...(isTiny ? { batchCountMax: 1 } : {}),
+  };
+  const proposals = { ...limits.proposals, pendingCountMax: pendingMax };
+  const outbox = { ...limits.outbox, bufferedBytesMax: profile.unreadBytes };
+  return { ...config, limits: { ...limits, tree, raft, intake, proposals, outbox } };
 }
