@@ -38,7 +38,8 @@ export type Fault = (typeof FAULTS)[number];
 
 /** What clients do, by name. */
 export const WORKS = ["registers", "counter", "watch", "ephemeral", "sequence"] as const;
-export type WorkName = (typeof WORKS)[number];
+/** The last one is asked for by kinds alone: beside the others it would take their time. */
+export type WorkName = (typeof WORKS)[number] | "refusals";
 
 /** One simulated run: what is in the world, and what happens to it. Everything follows from the seed. */
 export interface Profile {
@@ -132,6 +133,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
   skew: {
     clockSkewMax: 0.02,
     leaseReads: true,
+    works: [...WORKS, "refusals"],
     faults: ["stop", "stopClient", "isolate", "crash", "wallJump"],
   },
   members: {
@@ -143,6 +145,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
   },
   clients: {
     clients: 8,
+    works: [...WORKS, "refusals"],
     sessionTimeoutMs: 1_000,
     faults: ["cutClients", "blockClient", "stopClient", "crashClient", "restart", "isolate"],
   },

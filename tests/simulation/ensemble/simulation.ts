@@ -11,6 +11,7 @@ import { Nemesis, type ClientSite } from "./nemesis.ts";
 import type { Fault, Profile, WorkName } from "./profile.ts";
 import { RegisterWork } from "./register-work.ts";
 import { describeNode } from "./describe-node.ts";
+import { RefusalWork } from "./refusal-work.ts";
 import { SequenceWork } from "./sequence-work.ts";
 import { SimClient } from "./sim-client.ts";
 import { Violation } from "./violation.ts";
@@ -112,7 +113,15 @@ class Simulation {
     this.#counter = new CounterWork(world);
     this.#ephemerals = new EphemeralWork(world);
     const sequences = new SequenceWork(world);
-    const all = [this.#registers, this.#counter, this.#watches, this.#ephemerals, sequences];
+    const refusals = new RefusalWork(world);
+    const all = [
+      this.#registers,
+      this.#counter,
+      this.#watches,
+      this.#ephemerals,
+      sequences,
+      refusals,
+    ];
     const works = all.filter(({ name }) => world.profile.works.includes(name));
     const nextNumber = (): number => {
       this.#sessions += 1;
