@@ -36,6 +36,8 @@ class Wire implements Connection {
   bufferedBytes = 0;
   state: "open" | "closed" | "destroyed" = "open";
   #handlers: ConnectionHandlers | null = null;
+  /** Frames that came while the connection was paused; null: it is not. */
+  #waiting: Uint8Array[] | null = null;
 
   setHandlers(handlers: ConnectionHandlers): void {
     this.#handlers = handlers;
@@ -43,8 +45,15 @@ class Wire implements Connection {
   send(frame: Uint8Array): void {
     this.said.push(...decodeServerFrame(frame));
   }
-  pause(): void {}
-  resume(): void {}
+  pause(): void {
+    this.#waiting ??= [];
+  }
+  /** Hands over within the call what came meanwhile, as a transport may. */
+  resume(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const frame of waiting) this.hearsBytes(frame);
+  }
   close(): void {
     this.state = "closed";
   }
@@ -52,10 +61,11 @@ class Wire implements Connection {
     this.state = "destroyed";
   }
   hears(...messages: readonly ClientMessage[]): void {
-    this.#handlers?.onFrame(encodeClientFrame(messages));
+    this.hearsBytes(encodeClientFrame(messages));
   }
   hearsBytes(bytes: Uint8Array): void {
-    this.#handlers?.onFrame(bytes);
+    if (this.#waiting === null) this.#handlers?.onFrame(bytes);
+    else this.#waiting.push(bytes);
   }
   drops(): void {
     this.#handlers?.onClose("gone");
@@ -134,6 +144,16 @@ function opened(lastWriteSeq = 0) {
   made.owner.calls.length = 0;
   return made;
 }
+
+const RESUMED: ClientMessage = {
+  kind: "addWatch",
+  cxid: 1,
+  watchId: 1,
+  path: "/a",
+  mode: "persistent",
+  sinceZxid: zxid(1),
+  withData: false,
+};
 
 const write = (seq: number): ClientMessage => ({
   kind: "write",
@@ -368,6 +388,22 @@ describe("reads", () => {
     expect(goodbye()).toBeNull();
     wire.hears(read(1));
     expect(goodbye()).toMatchObject({ code: "PROTOCOL_ERROR" });
+  });
+});
+
+describe("a client that is held", () => {
+  test("is heard in order: what it said before, then what came meanwhile", () => {
+    const { owner, wire, client, goodbye } = opened();
+    // As a watch that resumes does, in the middle of a frame.
+    owner.addWatch = () => client.hold();
+    wire.hears(write(1), RESUMED, write(2), write(3));
+    wire.hears(write(4), RESUMED, write(5));
+    expect(owner.calls).toEqual(["write 1"]);
+    client.release();
+    expect(owner.calls).toEqual(["write 1", "write 2", "write 3", "write 4"]);
+    client.release();
+    expect(owner.calls.at(-1)).toBe("write 5");
+    expect(goodbye()).toBe(null);
   });
 });
 

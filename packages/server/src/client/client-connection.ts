@@ -255,8 +255,9 @@ export class ClientConnection {
     const held = this.#held;
     if (held === null) return;
     this.#held = null;
-    this.connection.resume();
     this.#take(held);
+    // Last: a transport may hand over within this call what came after what was held.
+    if (this.#held === null) this.connection.resume();
   }
 
   #onMessage(message: ClientMessage): void {
