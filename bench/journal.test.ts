@@ -134,5 +134,18 @@ test("a benchmark that was broken off goes on after its last finished run", asyn
 
 test("runs of another plan are not gone on from", async () => {
   const options = roundsIn(directory(), { finished: [run("first")] });
-  await expect(runRounds(options)).rejects.toThrow("not the first ones of this plan");
+  await expect(runRounds(options)).rejects.toThrow("none of this plan");
+});
+
+test("a run that was taken out is made again, and none may be there twice", async () => {
+  const path = directory();
+  const all = await runRounds(roundsIn(path, {}));
+  const kept = all.filter((_, at) => at !== 1);
+  const told: string[] = [];
+  const onProgress = (line: string): number => told.push(line);
+  const again = await runRounds(roundsIn(path, { finished: kept, onProgress }));
+  expect(told.map((line) => line.split(":")[0])).toEqual(["4/4 round 1 reads peer"]);
+  expect(again).toHaveLength(4);
+  const twice = roundsIn(path, { finished: [...kept, ...kept.slice(0, 1)] });
+  await expect(runRounds(twice)).rejects.toThrow("twice: reads quorate 1");
 });

@@ -11,7 +11,7 @@ durability, rounds in turn, at least 3 (--quick: 1, and shorter). See bench/READ
   --quick       One round; 2 s warm-up and 5 s instead of 5 s and 20 s; a failover three times instead of ten
   --rounds      Default: 3; 1 with --quick
   --out         Write everything as JSON into this file; until then every finished run stands in FILE.journal
-  --resume      Go on after the last finished run of FILE.journal; the same flags as before
+  --resume      Make the runs that FILE.journal does not hold yet; the same flags as before
   --data        Folder whose disk holds the data. Default: the current one; a file system in memory is refused
   --any-commit  With --resume: also where the commit is another one; the JSON has that of every run
 

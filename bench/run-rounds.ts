@@ -65,7 +65,8 @@ export async function runRounds(options: RoundsOptions): Promise<readonly Finish
     processes.set(`${workload} ${system}`, outcome.driverProcesses);
   };
   for (const run of finished) note(run);
-  for (const { workload, round, system } of plan.slice(finished.length)) {
+  const toDo = plan.filter((planned) => !finished.some((run) => isOf(planned, run)));
+  for (const [place, { workload, round, system }] of toDo.entries()) {
     const started = performance.now();
     const at = new Date().toISOString();
     const checkedOut = commit();
@@ -77,7 +78,7 @@ export async function runRounds(options: RoundsOptions): Promise<readonly Finish
     note(run);
     runs.push(run);
     onFinished?.(run);
-    const rest = plan.slice(runs.length);
+    const rest = toDo.slice(place + 1);
     const left =
       rest.length === 0 ? [] : [`${rest.length} left, about ${formatDuration(times.expect(rest))}`];
     onProgress([`${runs.length}/${plan.length} ${tell(run)}`, ...left].join("; "));
@@ -85,14 +86,17 @@ export async function runRounds(options: RoundsOptions): Promise<readonly Finish
   return runs;
 }
 
+/** Runs may be missing among the finished ones, as when one that was disturbed is to be made again; none is there twice. */
 function checkFinished(plan: readonly PlannedRun[], finished: readonly FinishedRun[]): void {
-  const isPlan = finished.every(({ workload, round, system }, at) => {
-    const planned = plan[at];
-    return (
-      planned?.workload.id === workload && planned.round === round && planned.system.name === system
-    );
-  });
-  if (!isPlan) throw new Error("the finished runs are not the first ones of this plan");
+  const isPlanned = finished.every((run) => plan.some((planned) => isOf(planned, run)));
+  if (!isPlanned) throw new Error("some of the finished runs are none of this plan");
+  const names = finished.map(({ workload, system, round }) => `${workload} ${system} ${round}`);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new Error(`the finished runs hold this one twice: ${twice}`);
+}
+
+function isOf({ workload, round, system }: PlannedRun, run: FinishedRun): boolean {
+  return workload.id === run.workload && round === run.round && system.name === run.system;
 }
 
 function tell({ workload, system, round, outcome }: FinishedRun): string {
