@@ -50,6 +50,15 @@ export class Liveness {
     this.#ports = ports;
   }
 
+  /** Pings that are not answered. */
+  get waitingCount(): number {
+    let count = 0;
+    for (const { pings } of [...this.#sent, { pings: this.#gathering }]) {
+      for (const { isAnswered } of pings.values()) if (!isAnswered) count += 1;
+    }
+    return count;
+  }
+
   ping(session: SessionId, pong: () => void, refused: () => void): void {
     this.#gathering.set(session, { pong, refused, isAnswered: false });
   }

@@ -95,6 +95,11 @@ export class Proposals {
     return this.#pendingBytes;
   }
 
+  /** Sessions whose writes are kept here. */
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
   /** True: a write of this size has to be refused for now. */
   isFull(bytes: number): boolean {
     return (

@@ -14,6 +14,8 @@ import type { CoreRecorder } from "./trace/recorded-core.ts";
 
 /** The way to the peers, as a node uses it. */
 export interface NodePeers {
+  /** What waits to leave. */
+  bufferedBytes(): number;
   /** False: the link is down or full, and nothing was taken. */
   send(to: NodeId, envelope: PeerEnvelope): boolean;
   /** Lets what was sent in this turn leave. */

@@ -12,12 +12,14 @@ import type {
 } from "@quorate/raft";
 import type { Applier } from "./applier.ts";
 import type { ClientGateway } from "./client/client-gateway.ts";
+import { countUnderWay } from "./count-under-way.ts";
 import type { DiskHealth } from "./disk-health.ts";
 import type { LeaderDuties } from "./leader-duties.ts";
 import type { Leadership } from "./leadership.ts";
 import type { NodeMembership } from "./membership/node-membership.ts";
 import { NodeParts, type NodeHooks } from "./node-parts.ts";
 import type { NodeStorage } from "./node-storage.ts";
+import type { UnderWay } from "./observe/under-way.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
 import type { Proposals } from "./proposals.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
@@ -99,6 +101,10 @@ export class RunningNode implements NodeHooks {
 
   get checkpointIndex(): number {
     return this.#parts.snapshots.checkpointIndex;
+  }
+
+  underWay(): UnderWay {
+    return countUnderWay(this.#parts, this.#options.peers.bufferedBytes());
   }
 
   /** Reasons why linearizable requests would not be served now. */

@@ -1,6 +1,7 @@
 import type { Member } from "@quorate/raft";
 import type { Belonging } from "./membership/admission.ts";
 import type { NodeStatus } from "./observe/admin-http.ts";
+import { NOTHING_UNDER_WAY } from "./observe/under-way.ts";
 import type { RunningNode } from "./running-node.ts";
 import { SERVER_VERSION } from "./version.ts";
 
@@ -29,6 +30,7 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     ...consensus(parts.node),
     ...contents(parts.node),
     ...others(parts.node),
+    underWay: parts.node?.underWay() ?? NOTHING_UNDER_WAY,
     priority: parts.priority,
     connectedPeers,
     notReady,

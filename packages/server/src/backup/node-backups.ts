@@ -31,6 +31,11 @@ export class NodeBackups {
     this.#ports = ports;
   }
 
+  /** Backups that are being read, or wait for their view. */
+  get count(): number {
+    return this.#count;
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all([...this.#running].map((backup) => backup.return()));

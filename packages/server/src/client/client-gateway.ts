@@ -17,6 +17,7 @@ import {
   type Zxid,
 } from "@quorate/kv-store/protocol";
 import { zeroCounters } from "../observe/metrics.ts";
+import type { UnderWay } from "../observe/under-way.ts";
 import { reached } from "../points.ts";
 import type { Connection } from "../ports.ts";
 import type { SessionWrites } from "../proposals.ts";
@@ -28,14 +29,13 @@ import { PROTOCOL_SESSIONS, type GatewayCounters, type GatewayOptions } from "./
 import { addressBytes, outcomeBytes, replyBytes, textBytes } from "./message-bytes.ts";
 import type { OutboxLimits } from "./outbox.ts";
 import { Outflow } from "./outflow.ts";
+import { ReadTurns } from "./read-turns.ts";
 import { verifierOf } from "./verifier.ts";
 
 type WriteMessage = Extract<ClientMessage, { readonly kind: "write" }>;
 type AddWatchMessage = Extract<ClientMessage, { readonly kind: "addWatch" }>;
 
 const closeKey = (session: SessionId): string => `close:${session}`;
-/** Reads of one turn take at most this long, ms; the others wait for the next. */
-const READS_MS = 5;
 /** After a refusal because a session keeps more replies than it may, ms: its client acknowledges them meanwhile. */
 const WINDOW_FULL_RETRY_MS = 10;
 
@@ -55,8 +55,7 @@ export class ClientGateway implements ConnectionOwner {
   readonly #closing = new Map<SessionId, number>();
   /** Sessions whose writes met a gap in the log; sent again on the next tick, so that one loss is not sent many times. */
   readonly #gapped = new Set<SessionId>();
-  /** In the order in which they get their turn. */
-  readonly #reading = new Set<ClientConnection>();
+  readonly #reading: ReadTurns;
   #nextId = 1;
   #stopping = false;
 
@@ -67,6 +66,7 @@ export class ClientGateway implements ConnectionOwner {
     this.#outflow = new Outflow(options.clock, options.unreadBytesMax ?? Number.MAX_SAFE_INTEGER);
     this.#attachments = new Attachments(options.clock, options.proposals);
     this.#watches = new ClientWatches(() => options.tree());
+    this.#reading = new ReadTurns(options.clock);
   }
 
   get connectionCount(): number {
@@ -75,6 +75,14 @@ export class ClientGateway implements ConnectionOwner {
 
   get watchCount(): number {
     return this.#watches.count;
+  }
+
+  underWay(): Pick<UnderWay, "attachesWaiting" | "closesWaiting" | "clientsReading"> {
+    return {
+      attachesWaiting: this.#attachments.count,
+      closesWaiting: this.#closing.size,
+      clientsReading: this.#reading.count,
+    };
   }
 
   accept(connection: Connection): void {
@@ -214,7 +222,7 @@ export class ClientGateway implements ConnectionOwner {
 
   onClosed(connection: ClientConnection): void {
     this.#connections.delete(connection);
-    this.#reading.delete(connection);
+    this.#reading.forget(connection);
     this.#outflow.forget(connection);
     this.#watches.drop(connection);
     this.#attachments.forget(connection);
@@ -447,26 +455,9 @@ export class ClientGateway implements ConnectionOwner {
       this.#watches.advance();
       if (this.#watches.isResuming) this.#options.wake();
     }
-    if (this.#reading.size > 0) this.#drainReads();
-    if (!this.#outflow.flush()) this.#options.wake();
-  }
-
-  #drainReads(): void {
-    const appliedIndex = this.#options.appliedIndex();
-    const tree = this.#options.tree();
-    const { clock } = this.#options;
-    const endMs = clock.nowMs() + READS_MS;
-    const isTimeUp = (): boolean => clock.nowMs() >= endMs;
-    for (const connection of [...this.#reading]) {
-      const { session } = connection;
-      const lastWriteSeq = session === null ? 0 : (tree.session(session)?.lastWriteSeq ?? 0);
-      const isDone = connection.drainReads({ appliedIndex, lastWriteSeq }, isTimeUp);
-      this.#reading.delete(connection);
-      if (!isDone) this.#reading.add(connection);
-      if (!isTimeUp()) continue;
-      this.#options.wake();
-      return;
-    }
+    const options = this.#options;
+    if (!this.#reading.drain(options.tree(), options.appliedIndex())) options.wake();
+    if (!this.#outflow.flush()) options.wake();
   }
 
   /** Time passed: lets go who kept silent too long, repeats what met a gap. */

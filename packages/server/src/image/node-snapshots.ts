@@ -98,6 +98,11 @@ export class NodeSnapshots {
     return this.#checkpointIndex;
   }
 
+  /** Snapshots on their way to peers. */
+  get transferCount(): number {
+    return this.#sender.count;
+  }
+
   /** The leader's core found a peer whose log ends before ours begins. */
   transfer(message: InstallSnapshot): void {
     this.#sender.start(message);

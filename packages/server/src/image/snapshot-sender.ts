@@ -60,8 +60,9 @@ export class SnapshotSender {
     this.#ports = ports;
   }
 
-  get activeCount(): number {
-    return this.#transfers.size;
+  /** Transfers that go on, or wait for their peer to be reached again. */
+  get count(): number {
+    return this.#transfers.size + this.#suspended.size;
   }
 
   /**

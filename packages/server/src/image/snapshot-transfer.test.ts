@@ -144,7 +144,7 @@ describe("a snapshot", () => {
     expect(loaded.meta?.snapshot).toEqual(meta);
     expect(sent.length).toBeGreaterThan(10);
     expect(inFlight.most).toBeLessThanOrEqual(8);
-    expect(sender.activeCount).toBe(0);
+    expect(sender.count).toBe(0);
   });
 
   test("for which there is no room ends nothing but its transfer", async () => {
@@ -385,7 +385,7 @@ describe("a sender", () => {
     sender.onLinkDown(PEER);
     expect(ended).toEqual([false]);
     expect(sent).toEqual([]);
-    expect(sender.activeCount).toBe(0);
+    expect(sender.count).toBe(0);
   });
 
   test("of an image that cannot be read gives up", async () => {

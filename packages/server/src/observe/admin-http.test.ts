@@ -3,6 +3,7 @@ import { ServerError } from "../errors.ts";
 import type { MemberPlan } from "../membership/member-plan.ts";
 import type { HttpRequest, HttpResponse } from "../ports.ts";
 import { createAdminHandler, type AdminSource, type NodeStatus } from "./admin-http.ts";
+import { NOTHING_UNDER_WAY } from "./under-way.ts";
 
 const STATUS: NodeStatus = {
   name: "a",
@@ -26,6 +27,7 @@ const STATUS: NodeStatus = {
   znodes: 1,
   treeBytes: 10,
   diskFreeBytes: 10,
+  underWay: NOTHING_UNDER_WAY,
   membership: null,
   peers: [],
   joining: [],

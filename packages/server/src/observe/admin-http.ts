@@ -3,6 +3,7 @@ import { ServerError } from "../errors.ts";
 import type { MemberPlan } from "../membership/member-plan.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../ports.ts";
 import { answerCommand, isCommandPath } from "./command-http.ts";
+import type { UnderWay } from "./under-way.ts";
 
 /** What one node says of itself under `/status`. */
 export interface NodeStatus {
@@ -30,6 +31,7 @@ export interface NodeStatus {
   readonly znodes: number;
   readonly treeBytes: number;
   readonly diskFreeBytes: number;
+  readonly underWay: UnderWay;
   /** Null while the ensemble is being formed. */
   readonly membership: Membership | null;
   /** How far the others have come; on the leader only. */

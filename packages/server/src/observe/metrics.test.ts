@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Histogram } from "./histogram.ts";
 import { Metrics, type Gauges } from "./metrics.ts";
 import { RuntimeMonitor } from "./runtime-monitor.ts";
+import { NOTHING_UNDER_WAY } from "./under-way.ts";
 
 const GAUGES: Gauges = {
   term: 3,
@@ -16,8 +17,7 @@ const GAUGES: Gauges = {
   treeBytes: 500,
   watches: 1,
   connections: 2,
-  proposalsPending: 0,
-  proposalBytesPending: 0,
+  ...NOTHING_UNDER_WAY,
   walBytes: 4096,
   diskFreeBytes: 1e9,
   peersConnected: 2,

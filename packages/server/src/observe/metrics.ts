@@ -1,6 +1,7 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Role } from "@quorate/raft";
 import { COUNT_BOUNDS, Histogram, LATENCY_BOUNDS_MS } from "./histogram.ts";
+import { UNDER_WAY_HELP, type UnderWay } from "./under-way.ts";
 
 /** Running totals; the loop adds to them as to any number. */
 export interface Counters {
@@ -44,7 +45,7 @@ export interface Counters {
 }
 
 /** Everything that is read at the moment somebody asks. */
-export interface Gauges {
+export interface Gauges extends UnderWay {
   readonly term: number;
   readonly role: Role;
   /** 1 while a leader is known. */
@@ -59,8 +60,6 @@ export interface Gauges {
   readonly treeBytes: number;
   readonly watches: number;
   readonly connections: number;
-  readonly proposalsPending: number;
-  readonly proposalBytesPending: number;
   readonly walBytes: number;
   readonly diskFreeBytes: number;
   readonly peersConnected: number;
@@ -137,8 +136,7 @@ const GAUGE_HELP: Readonly<Record<Exclude<keyof Gauges, "role">, string>> = {
   treeBytes: "Size of the tree as its limit counts it",
   watches: "Watches served by this node",
   connections: "Client connections of this node",
-  proposalsPending: "Commands of this node not applied yet",
-  proposalBytesPending: "Bytes of commands of this node not applied yet",
+  ...UNDER_WAY_HELP,
   walBytes: "Size of the log on disk",
   diskFreeBytes: "Free bytes of the data directory's file system",
   peersConnected: "Peers this node has a link to",

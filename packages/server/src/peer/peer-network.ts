@@ -125,6 +125,13 @@ export class PeerNetwork implements AsyncDisposable {
     return names.sort();
   }
 
+  /** Bytes on their way to all peers that the network has not taken yet. */
+  get bufferedBytesTotal(): number {
+    let bytes = 0;
+    for (const link of this.#outgoing.values()) bytes += link.bufferedBytes;
+    return bytes;
+  }
+
   /**
    * Keeps a link to each of these, and to nobody else; this node itself is left out. Links of identities that were members
    * and are not any more end, in both directions.
