@@ -35,7 +35,7 @@ function setUp(membership = membershipOf([1, 2, 3])) {
   const disk = new Disk();
   const lines: string[] = [];
   const told: string[] = [];
-  const state = { isWaiting: false, unreachable: [] as readonly NodeId[] };
+  const state = { isWaiting: false, isStuck: false, unreachable: [] as readonly NodeId[] };
   const line =
     (level: string) =>
     (_fields: object, text: string): void =>
@@ -53,7 +53,8 @@ function setUp(membership = membershipOf([1, 2, 3])) {
     logger,
     membership: () => membership,
     isWaiting: () => state.isWaiting,
-    onWaiting: () => void told.push("clients"),
+    isStuck: () => state.isStuck,
+    onStanding: (why) => void told.push(`clients: ${why}`),
     tell: (peer, isFull) => {
       if (state.unreachable.includes(peer)) return false;
       told.push(`${peer} ${isFull ? "full" : "free"}`);
@@ -105,12 +106,29 @@ describe("a node's disk", () => {
     state.isWaiting = true;
     await look(5_000);
     await look(5_000);
-    expect(told).toEqual(["clients"]);
+    expect(told).toEqual(["clients: the disk of this server is full"]);
     expect(health.notReady()).toEqual(["the log waits for room on the disk"]);
     state.isWaiting = false;
     await look(5_000);
     expect(lines).toEqual([
       "error: the disk is full: the log waits for room",
+      "info: the log goes on",
+    ]);
+  });
+
+  test("that does not answer is said, and its clients are sent away", async () => {
+    const { health, lines, told, state, look } = setUp();
+    expect(health.isStanding).toBe(false);
+    state.isStuck = true;
+    await look(5_000);
+    await look(5_000);
+    expect(health.isStanding).toBe(true);
+    expect(told).toEqual(["clients: the disk of this server does not answer"]);
+    expect(health.notReady()).toEqual(["the disk does not answer"]);
+    state.isStuck = false;
+    await look(5_000);
+    expect(lines).toEqual([
+      "error: the disk does not answer: clients are sent elsewhere",
       "info: the log goes on",
     ]);
   });

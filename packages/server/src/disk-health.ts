@@ -10,8 +10,10 @@ export interface DiskHealthOptions {
   membership(): Membership;
   /** The log waits for room. */
   isWaiting(): boolean;
-  /** The log began to wait. */
-  onWaiting(): void;
+  /** A write of the log has been outstanding for an election timeout, and the others have gone on without it. */
+  isStuck(): boolean;
+  /** Nothing is applied any more: whoever waits for this node had better go to another one. */
+  onStanding(why: string): void;
   /** Tells a peer of this node's disk. False: it was not sent. */
   tell(peer: NodeId, isFull: boolean): boolean;
 }
@@ -20,6 +22,22 @@ export interface DiskHealthOptions {
 const PEERS_MAX = 64;
 /** Time between two attempts to tell those who could not be told, ms. */
 const TELL_MS = 100;
+
+/** Why the log of a node does not go on. */
+type Standstill = "full" | "stuck";
+
+const STANDSTILLS = {
+  full: {
+    notReady: "the log waits for room on the disk",
+    line: "the disk is full: the log waits for room",
+    farewell: "the disk of this server is full",
+  },
+  stuck: {
+    notReady: "the disk does not answer",
+    line: "the disk does not answer: clients are sent elsewhere",
+    farewell: "the disk of this server does not answer",
+  },
+} as const;
 
 /**
  * Which nodes have room on their disks, as far as this one knows: its own, and what the peers say of theirs. Whoever leads
@@ -31,7 +49,7 @@ export class DiskHealth {
   readonly #untold = new Set<NodeId>();
   #sinceToldMs = 0;
   #wasFull = false;
-  #wasWaiting = false;
+  #standstill: Standstill | null = null;
 
   constructor(options: DiskHealthOptions) {
     this.#options = options;
@@ -42,9 +60,9 @@ export class DiskHealth {
     return this.#options.watch.freeBytes;
   }
 
-  /** Nothing more is applied here until it goes on, so nobody would get an answer. */
-  get isLogWaiting(): boolean {
-    return this.#options.isWaiting();
+  /** Nothing more is applied here until the log goes on, so nobody would get an answer. */
+  get isStanding(): boolean {
+    return this.#reason() !== null;
   }
 
   /** Of a peer that has said nothing it is taken for granted. */
@@ -72,10 +90,10 @@ export class DiskHealth {
 
   /** Reasons why this node is not what it should be. */
   notReady(): readonly string[] {
-    const isWaiting = this.#options.isWaiting();
+    const standstill = this.#reason();
     return [
       ...(this.#options.watch.isFull ? ["the disk is full"] : []),
-      ...(isWaiting ? ["the log waits for room on the disk"] : []),
+      ...(standstill === null ? [] : [STANDSTILLS[standstill].notReady]),
     ];
   }
 
@@ -100,14 +118,23 @@ export class DiskHealth {
     this.#tell(peer);
   }
 
+  #reason(): Standstill | null {
+    if (this.#options.isWaiting()) return "full";
+    return this.#options.isStuck() ? "stuck" : null;
+  }
+
   #sayWhatChanged(): void {
     const { watch, logger, self } = this.#options;
-    const isWaiting = this.#options.isWaiting();
-    if (isWaiting !== this.#wasWaiting) {
-      this.#wasWaiting = isWaiting;
-      if (this.#wasWaiting) this.#options.onWaiting();
-      if (this.#wasWaiting) logger.error({}, "the disk is full: the log waits for room");
-      else logger.info({}, "the log goes on");
+    const standstill = this.#reason();
+    if (standstill !== this.#standstill) {
+      this.#standstill = standstill;
+      if (standstill === null) {
+        logger.info({}, "the log goes on");
+      } else {
+        if (standstill === "stuck") reached("disk_stuck_while_others_went_on");
+        this.#options.onStanding(STANDSTILLS[standstill].farewell);
+        logger.error({}, STANDSTILLS[standstill].line);
+      }
     }
     if (watch.isFull === this.#wasFull) return;
     if (!watch.isFull) reached("disk_has_room_again");

@@ -1,4 +1,4 @@
-import type { LogIndex, Membership, NodeId, SoftState } from "@quorate/raft";
+import type { LogIndex, Membership, NodeId, RaftStatus, SoftState } from "@quorate/raft";
 import { Applier } from "./applier.ts";
 import { NodeBackups } from "./backup/node-backups.ts";
 import { ClientGateway } from "./client/client-gateway.ts";
@@ -137,7 +137,8 @@ export class NodeParts {
       logger,
       membership: () => this.members.current,
       isWaiting: () => opened.storage.room.isWaiting,
-      onWaiting: () => this.gateway.sendAway("NOT_READY", "the disk of this server is full"),
+      isStuck: () => this.loop.isPersisting && isLeftBehind(this.core.raft.status()),
+      onStanding: (why) => this.gateway.sendAway("NOT_READY", why),
       tell: (peer, isFull) => peers.send(peer, { kind: "disk", isFull }),
     });
   }
@@ -285,4 +286,9 @@ export class NodeParts {
       logger,
     });
   }
+}
+
+/** Its disk keeps it from what the others have committed. */
+function isLeftBehind({ isDiskStuck, commitIndex, persistedIndex }: RaftStatus): boolean {
+  return isDiskStuck && commitIndex > persistedIndex;
 }

@@ -62,6 +62,7 @@ export const SERVER_POINTS = [
   // disk-health.ts
   "peer_says_its_disk_is_full",
   "disk_has_room_again",
+  "disk_stuck_while_others_went_on",
   // disk-reserve.ts
   "disk_reserve_given_up",
   // image/checkpointer.ts

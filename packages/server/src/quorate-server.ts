@@ -347,6 +347,7 @@ export class QuorateServer implements AsyncDisposable {
       peers: {
         send: (to, envelope) => this.#network.send(to, envelope),
         flush: () => this.#network.flush(),
+        bufferedBytes: () => this.#network.bufferedBytesTotal,
         setTargets: (targets) => this.#network.setMembers(this.#reachable(targets)),
       },
       onFatal: (error) => this.#fail(error),
@@ -410,7 +411,7 @@ export class QuorateServer implements AsyncDisposable {
 
   #accept(connection: Connection): void {
     const node = this.#stopping === null ? this.#node : null;
-    if (node?.disk.isLogWaiting === false) node.gateway.accept(connection);
+    if (node?.disk.isStanding === false) node.gateway.accept(connection);
     else connection.destroy();
   }
 

@@ -40,6 +40,20 @@ export class MemoryImageStores implements ImageStores {
     return new MemoryImageStores(files, this.#images);
   }
 
+  /**
+   * One bit of a record of the image that is in use, counted from 0 to 1 through all of them and through its bytes, is
+   * another one. False: there is none.
+   */
+  flipBit(record: number, offset: number, bit: number): boolean {
+    const content = this.#images.contents.findLast(({ isOpen }) => isOpen);
+    const values = [...(content?.values.values() ?? [])].filter(({ length }) => length > 0);
+    const value = values[Math.min(values.length - 1, Math.floor(record * values.length))];
+    if (value === undefined) return false;
+    const at = Math.min(value.length - 1, Math.floor(offset * value.length));
+    value[at] = (value[at] ?? 0) ^ (1 << bit);
+    return true;
+  }
+
   async open(directory: string, options: { readonly create: boolean }): Promise<ImageStore> {
     const path = `${directory}/${MARKER_FILE}`;
     const exists = (await this.#files.readWhole(path)) !== null;

@@ -60,6 +60,13 @@ export class MemoryNetwork {
     };
   }
 
+  /** Connections of a party, those on their way to come about or to end included. */
+  connectionsOf(party: string): number {
+    let count = 0;
+    for (const { local } of this.#connections) if (local === party) count += 1;
+    return count;
+  }
+
   /** Breaks every connection between two parties; both see a close. */
   cut(a: string, b: string): void {
     for (const connection of [...this.#connections]) {
