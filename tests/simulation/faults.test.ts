@@ -91,6 +91,28 @@ describe("faults of disks", () => {
   });
 });
 
+describe("what rots while a node runs", () => {
+  test("is found, and made good by its peers", async () => {
+    const drawn = drawProfile(1, "corruption");
+    const works = ["sequence"] as const;
+    const profile = { ...drawn, nodes: 3, spares: 0, clients: 3, works, durationMs: 20_000 };
+    const quick = { ...profile, thinkMs: 100, scrubMs: 1_000, checkpointBytes: 2_000 };
+    const rot = { fault: "rot", place: { record: 0.5, offset: 0.1, bit: 3 } } as const;
+    const lines: string[] = [];
+    const { faults } = await simulate(quick, (line) => lines.push(line), [
+      { ...rot, atMs: 5_000, node: "n1", isImage: false },
+      { ...rot, atMs: 15_000, node: "n2", isImage: true },
+    ]);
+    expect(faults.get("rot")).toBe(2);
+    expect(lines.filter((line) => / n1 +ends: ServerError: LOG_CORRUPT/.test(line))).toHaveLength(
+      1,
+    );
+    expect(lines.filter((line) => / n2 +ends: ServerError: IMAGE_CORRUPT/.test(line))).toHaveLength(
+      1,
+    );
+  });
+});
+
 describe("what many runs did", () => {
   test("counts hours under load only, and tells what happened too seldom", () => {
     const totals = new Totals();

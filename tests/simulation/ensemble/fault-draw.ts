@@ -51,6 +51,13 @@ export class FaultDraw {
       case "damage":
       case "bitFlip":
         return { fault, ...this.#downtime(node), place: this.#place() };
+      case "rot":
+        return {
+          fault,
+          node: node.name,
+          isImage: this.#random.nextFraction() < 0.5,
+          place: this.#place(),
+        };
       case "misdirectedWrite":
         return { fault, ...this.#downtime(node), place: this.#place(), to: this.#place() };
       case "crashAll":

@@ -71,6 +71,13 @@ export type FaultAction =
       readonly spareBytes: number;
       readonly forMs: number;
     }
+  /** A bit of the log or of the image of a node that runs is another one. */
+  | {
+      readonly fault: "rot";
+      readonly node: string;
+      readonly isImage: boolean;
+      readonly place: DiskPlace;
+    }
   | ({ readonly fault: "wipe" } & Downtime)
   | ({ readonly fault: "damage" | "bitFlip"; readonly place: DiskPlace } & Downtime)
   /** What was to be written in one place stands in another one. */

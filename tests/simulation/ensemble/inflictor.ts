@@ -67,6 +67,10 @@ export class Inflictor {
         return this.#lose(node, action.downMs, () => node.damage(action.place));
       case "bitFlip":
         return this.#lose(node, action.downMs, () => this.#spoil(node, action.place, null));
+      case "rot":
+        if (!this.#mayLose(node)) return false;
+        node.rot(action.place, action.isImage).catch((error: unknown) => this.#world.fail(error));
+        return true;
       case "misdirectedWrite":
         return this.#lose(node, action.downMs, () => this.#spoil(node, action.place, action.to));
       default:
@@ -109,17 +113,20 @@ export class Inflictor {
     node.spoil(place, to).catch((error: unknown) => this.#world.fail(error));
   }
 
-  /** At most one disk at a time, and only while the others could do without it for ever. */
   #lose(node: SimNode, downMs: number, loss: () => void): boolean {
-    const members = this.#world.members();
-    const isWell = members?.every(({ server }) => server?.notReady().length === 0) ?? false;
-    const voters = this.#world.leader()?.server?.status().membership?.voters.length ?? 0;
-    if (members === null || !isWell || voters < 3 || !members.includes(node)) return false;
-    if (!this.#isWhole) return false;
+    if (!this.#mayLose(node)) return false;
     node.crash(true);
     loss();
     node.restartAfter(downMs);
     return true;
+  }
+
+  /** At most one disk at a time, and only while the others could do without it for ever. */
+  #mayLose(node: SimNode): boolean {
+    const members = this.#world.members();
+    const isWell = members?.every(({ server }) => server?.notReady().length === 0) ?? false;
+    const voters = this.#world.leader()?.server?.status().membership?.voters.length ?? 0;
+    return members !== null && isWell && voters >= 3 && members.includes(node) && this.#isWhole;
   }
 
   /** Nobody has lost its disk and has yet to come back. */

@@ -26,6 +26,7 @@ export class ProcessClock implements MonotonicClock {
   #backlog: (() => void)[] = [];
   /** What the turn that is under way ends with. */
   #turn: (() => void)[] = [];
+  #timers = 0;
 
   constructor(time: VirtualTime, skew: ClockSkew) {
     this.#time = time;
@@ -41,20 +42,31 @@ export class ProcessClock implements MonotonicClock {
     return this.#isStopped;
   }
 
+  /** Timers that are set. */
+  get timers(): number {
+    return this.#timers;
+  }
+
   nowMs(): number {
     return this.#skew.startMs + (this.#time.nowMs - this.#bornMs) * this.#skew.rate;
   }
 
   after(delayMs: number, callback: () => void): Timer {
+    const end = (): boolean => {
+      if (isOver) return false;
+      isOver = true;
+      this.#timers -= 1;
+      return true;
+    };
     const fire = (): void => {
-      if (!isCancelled) callback();
+      if (end()) callback();
     };
     const due = this.#due(delayMs, () => this.#run(fire));
-    let isCancelled = false;
+    let isOver = false;
+    this.#timers += 1;
     return {
       cancel: () => {
-        isCancelled = true;
-        due.run = null;
+        if (end()) due.run = null;
       },
     };
   }
@@ -72,8 +84,10 @@ export class ProcessClock implements MonotonicClock {
     };
     const run = (): void => this.#run(fire);
     let due = this.#due(periodMs, run);
+    this.#timers += 1;
     return {
       cancel: () => {
+        if (!isCancelled) this.#timers -= 1;
         isCancelled = true;
         due.run = null;
       },

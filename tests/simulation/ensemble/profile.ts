@@ -33,6 +33,7 @@ export const FAULTS = [
   "misdirectedWrite",
   "readError",
   "fullDisk",
+  "rot",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -84,6 +85,8 @@ export interface Profile {
   readonly pendingMax: number;
   /** What one client may leave unread, bytes; one that leaves more is let go. */
   readonly unreadBytes: number;
+  /** How often nodes look through what they have stored; 0: never, and then nothing rots. */
+  readonly scrubMs: number;
 }
 
 /** Kinds of runs, each with what it is after. */
@@ -159,8 +162,9 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
   corruption: {
     faultEveryMs: 1_500,
     checkpointBytes: 20_000,
+    scrubMs: 2_000,
     faults: [
-      ...(["damage", "bitFlip", "misdirectedWrite", "readError", "fullDisk"] as const),
+      ...(["damage", "bitFlip", "misdirectedWrite", "readError", "fullDisk", "rot"] as const),
       ...(["failingDisk", "powerCut", "hungDisk", "isolate"] as const),
     ],
   },
@@ -179,10 +183,10 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
   const random = new SeededRandom(seed);
   const pick = <T>(...choices: readonly [T, ...T[]]): T =>
     choices[random.nextBelow(choices.length)] ?? choices[0];
-  const faults = FAULTS.filter(() => random.nextFraction() < 0.4);
+  const faults = FAULTS.filter((fault) => fault !== "rot" && random.nextFraction() < 0.4);
   const drawn = kind ?? WEIGHTS[random.nextBelow(WEIGHTS.length)] ?? "general";
   const clients = TRAITS[drawn].clients ?? pick(3, 5, 5, 7);
-  return {
+  const profile: Profile = {
     seed,
     kind: drawn,
     nodes: pick(3, 3, 3, 5),
@@ -209,6 +213,9 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     memoryLogBytes: pick(2_000, 50_000, 67_108_864),
     pendingMax: pick(4, 65_536, 65_536),
     unreadBytes: pick(20_000, 16_777_216, 16_777_216),
+    scrubMs: pick(0, 0, 2_000),
     ...TRAITS[drawn],
   };
+  const rots = drawn === "general" && profile.scrubMs > 0;
+  return rots ? { ...profile, faults: [...profile.faults, "rot"] } : profile;
 }

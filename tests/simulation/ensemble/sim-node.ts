@@ -27,6 +27,8 @@ const EPOCH_MS = 1_700_000_000_000;
 const RESTART_MEAN_MS = 800;
 /** Errors that say that this node's state went wrong, not its surroundings. */
 const WRONG = new Set(["DIGEST_MISMATCH", "LOG_CORRUPT", "IMAGE_CORRUPT", "IDENTITY_MISMATCH"]);
+/** Errors that say that it cannot read what it wrote. */
+const DAMAGE = new Set(["LOG_CORRUPT", "IMAGE_CORRUPT"]);
 const SLOW_OPERATIONS: ReadonlySet<FileOperation> = new Set(["write", "sync", "syncDirectory"]);
 
 /** What the disk of a node does to its writes. */
@@ -54,6 +56,8 @@ export class SimNode {
   #isDark = false;
   #life = 0;
   #entrance: Entrance | "repair";
+  /** Something of what it has stored turned while it ran, and it has not started anew since. */
+  #isRotten = false;
   #isEnlisted: boolean;
 
   constructor(world: World, number: number) {
@@ -82,6 +86,7 @@ export class SimNode {
 
   /** False from the loss of its data until it serves again. */
   get isWhole(): boolean {
+    if (this.#isRotten) return false;
     return this.#entrance === "member" || this.#entrance === "join";
   }
 
@@ -95,6 +100,7 @@ export class SimNode {
   wipe(entrance: "join" | "rejoin"): void {
     this.#world.trace.note(this.name, "loses its data");
     this.#entrance = entrance;
+    this.#isRotten = false;
     this.#files = this.#emptyDisk();
     this.#images = new MemoryImageStores(this.#files);
   }
@@ -143,6 +149,19 @@ export class SimNode {
     files.overwrite(path, sector, new Uint8Array(SECTOR_BYTES));
   }
 
+  /**
+   * While it runs a bit of its log or image turns. Whoever reads that finds it; and once the process starts anew it makes
+   * it good.
+   */
+  async rot(place: DiskPlace, isImage: boolean): Promise<void> {
+    this.#isRotten = true;
+    if (isImage && this.#images.flipBit(place.record, place.offset, place.bit)) {
+      this.#world.trace.note(this.name, "a bit of its image is another one");
+    } else {
+      await this.spoil(place);
+    }
+  }
+
   /** So much room is left on its disk. */
   fillDisk(spareBytes: number): void {
     const files = this.#files;
@@ -187,6 +206,8 @@ export class SimNode {
     const { network, trace, time, cores } = this.#world;
     network.drop(this.name);
     if (this.#isDark) this.#lightUp();
+    if (this.#isRotten) this.#entrance = "repair";
+    this.#isRotten = false;
     this.#life += 1;
     const clock = this.#newClock();
     this.#clock = clock;
@@ -301,7 +322,8 @@ export class SimNode {
     if (clock.isDead || clock !== this.#clock) return;
     this.#world.trace.note(this.name, `ends: ${String(reason)}`);
     const code = reason instanceof ServerError ? reason.code : null;
-    if (reason !== null && (code === null || WRONG.has(code))) {
+    const isFound = this.#isRotten && code !== null && DAMAGE.has(code);
+    if (reason !== null && !isFound && (code === null || WRONG.has(code))) {
       const text = reason.stack ?? reason.message;
       this.#world.fail(new Violation("node", `${this.name} ended: ${text}`));
       return;
@@ -373,6 +395,7 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
     diskReserveBytes: 65_536,
     logSegmentBytes: 65_536,
     checkpointBytes: profile.checkpointBytes,
+    scrubIntervalMs: profile.scrubMs,
   });
   const { limits } = config;
   const tree = {

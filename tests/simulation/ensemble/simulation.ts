@@ -11,6 +11,7 @@ import { Nemesis, type ClientSite } from "./nemesis.ts";
 import type { Fault, Profile, WorkName } from "./profile.ts";
 import { RegisterWork } from "./register-work.ts";
 import { describeNode } from "./describe-node.ts";
+import { findLeftOver } from "./left-over.ts";
 import { RefusalWork } from "./refusal-work.ts";
 import { SequenceWork } from "./sequence-work.ts";
 import { SimClient } from "./sim-client.ts";
@@ -196,10 +197,29 @@ class Simulation {
     );
     await this.#wait("sessions to close", DRAIN_MS, () => isClosed);
     await this.#wait("all nodes to rest in one state", DRAIN_MS, () => this.#isAtRest());
+    await this.#readEphemerals();
+    await this.#drain();
+  }
+
+  async #readEphemerals(): Promise<void> {
     if (!this.#does("ephemeral")) return;
     await this.#readOnce("the ephemerals", async (client) => {
       this.#ephemerals.check((await client.children("/e")).names);
     });
+  }
+
+  /** Queues run empty, and nothing that was taken is kept. */
+  async #drain(): Promise<void> {
+    const { time } = this.#world;
+    const hosts = this.#sites.map(({ host }) => host);
+    const endMs = time.nowMs + DRAIN_MS;
+    for (;;) {
+      const found = findLeftOver(this.#world, hosts);
+      if (found.length === 0) return;
+      if (time.nowMs >= endMs) throw new Violation("V3 drained", found.join(", "));
+      await time.runUntil(time.nowMs + POLL_MS, () => this.#world.hasFailed);
+      this.#rethrow();
+    }
   }
 
   #does(name: WorkName): boolean {
