@@ -1,16 +1,6 @@
 import type { Entry, LogIndex, Membership, NodeId, PersistWork, Term } from "@quorate/raft";
 import type { SimDisk } from "./raft-core-disk.ts";
-
-/** A broken promise, by the short name of the invariant. */
-export class Violation extends Error {
-  override readonly name = "Violation";
-  readonly invariant: string;
-
-  constructor(invariant: string, details: string) {
-    super(`${invariant}: ${details}`);
-    this.invariant = invariant;
-  }
-}
+import { Violation } from "./violation.ts";
 
 function check(condition: boolean, invariant: string, details: () => string): void {
   if (!condition) throw new Violation(invariant, details());

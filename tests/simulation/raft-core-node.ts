@@ -17,10 +17,11 @@ import {
   type TraceEvent,
 } from "@quorate/raft";
 import { TracedStatus } from "../specification/traced-status.ts";
-import { Violation, type Checker } from "./raft-core-checker.ts";
+import type { Checker } from "./raft-core-checker.ts";
 import type { Image, SimDisk } from "./raft-core-disk.ts";
 import type { SimRandom } from "./raft-core-random.ts";
 import type { Schedule } from "./raft-core-schedule.ts";
+import { Violation } from "./violation.ts";
 
 /** What a simulated host needs of the world. */
 export interface NodeWorld {

@@ -13,13 +13,14 @@ import {
 } from "@quorate/raft";
 import { AbstractRaft } from "../specification/abstract-raft.ts";
 import { membershipOf } from "../support/members.ts";
-import { Checker, Violation } from "./raft-core-checker.ts";
+import { Checker } from "./raft-core-checker.ts";
 import { SimDisk, type Image } from "./raft-core-disk.ts";
 import { SimNetwork } from "./raft-core-network.ts";
 import { SimNode, type NodeWorld } from "./raft-core-node.ts";
 import { coreConfig, tickUs, type RunProfile } from "./raft-core-profile.ts";
 import { SimRandom } from "./raft-core-random.ts";
 import { Schedule } from "./raft-core-schedule.ts";
+import { Violation } from "./violation.ts";
 
 /** More events than this in one run, and something feeds on itself. */
 const eventsMax = 2_000_000;

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PointCounts } from "./point-counts.ts";
-import { Checker, Violation } from "./raft-core-checker.ts";
+import { Checker } from "./raft-core-checker.ts";
+import { Violation } from "./violation.ts";
 import { drawProfile } from "./raft-core-profile.ts";
 import { RunFailure, Simulator, type RunResult } from "./raft-core-simulator.ts";
 

@@ -3,7 +3,7 @@ import type { SeededRandom } from "../../../packages/server/src/memory/seeded-ra
 import type { ProcessClock } from "./process-clock.ts";
 import type { WorkName } from "./profile.ts";
 import type { SimClient } from "./sim-client.ts";
-import { Violation } from "./violation.ts";
+import { Violation } from "../violation.ts";
 import type { World } from "./world.ts";
 
 /** What an application does with one session, until it is over or the run ends. */

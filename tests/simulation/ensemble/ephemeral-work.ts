@@ -2,7 +2,7 @@ import { QuorateError, type SessionState } from "@quorate/client";
 import type { Timer } from "../../../packages/server/src/ports.ts";
 import type { AppSession, Work } from "./application.ts";
 import type { ProcessClock } from "./process-clock.ts";
-import { Violation } from "./violation.ts";
+import { Violation } from "../violation.ts";
 import type { World } from "./world.ts";
 
 const DIRECTORY = "/e";

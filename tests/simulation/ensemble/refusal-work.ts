@@ -1,6 +1,6 @@
 import { QuorateError, type ErrorCode, type MultiOp, type QuorateClient } from "@quorate/client";
 import type { AppSession, Work } from "./application.ts";
-import { Violation } from "./violation.ts";
+import { Violation } from "../violation.ts";
 import type { World } from "./world.ts";
 
 const ROOT = "/refusals";

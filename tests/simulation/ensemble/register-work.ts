@@ -7,7 +7,7 @@ import type {
   Outcome,
 } from "../../linearizability/history.ts";
 import type { AppSession, Work } from "./application.ts";
-import { Violation } from "./violation.ts";
+import { Violation } from "../violation.ts";
 import type { WatchWork } from "./watch-work.ts";
 import type { World } from "./world.ts";
 

@@ -15,7 +15,7 @@ import { drawClock, type ProcessClock } from "./process-clock.ts";
 import type { DiskPlace } from "./fault-event.ts";
 import { processTransport } from "./process-transport.ts";
 import type { Profile } from "./profile.ts";
-import { Violation } from "./violation.ts";
+import { Violation } from "../violation.ts";
 import type { World } from "./world.ts";
 
 const PEER_PORT = 7101;

@@ -15,7 +15,7 @@ import { findLeftOver } from "./left-over.ts";
 import { RefusalWork } from "./refusal-work.ts";
 import { SequenceWork } from "./sequence-work.ts";
 import { SimClient } from "./sim-client.ts";
-import { Violation } from "./violation.ts";
+import { Violation } from "../violation.ts";
 import { checkWatches } from "./watch-check.ts";
 import { WatchWork } from "./watch-work.ts";
 import { World, type CoreOptions } from "./world.ts";

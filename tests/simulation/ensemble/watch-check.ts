@@ -1,5 +1,5 @@
 import { isWrite, type HistoryRecord } from "../../linearizability/history.ts";
-import { Violation } from "./violation.ts";
+import { Violation } from "../violation.ts";
 import type { Watched } from "./watch-work.ts";
 
 /**
