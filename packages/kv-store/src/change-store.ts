@@ -172,7 +172,7 @@ function changeIn(chunk: Chunk, offset: number): Change {
     data,
     stat,
     before,
-    author: ownerOf(numbers[row + AUTHOR]),
+    author: ownerOf(numberIn(numbers, row + AUTHOR)),
   };
 }
 
@@ -224,28 +224,34 @@ function putStat(numbers: Float64Array, at: number, stat: Stat): void {
 
 function statIn(numbers: Float64Array, at: number): Stat {
   return {
-    czxid: asZxid(numbers[at]),
-    mzxid: asZxid(numbers[at + 1]),
-    pzxid: asZxid(numbers[at + 2]),
-    ctimeMs: numbers[at + 3] ?? 0,
-    mtimeMs: numbers[at + 4] ?? 0,
-    version: numbers[at + 5] ?? 0,
-    cversion: numbers[at + 6] ?? 0,
-    aversion: numbers[at + 7] ?? 0,
-    ephemeralOwner: ownerOf(numbers[at + 8]),
-    dataBytes: numbers[at + 9] ?? 0,
-    childCount: numbers[at + 10] ?? 0,
+    czxid: zxid(numberIn(numbers, at)),
+    mzxid: zxid(numberIn(numbers, at + 1)),
+    pzxid: zxid(numberIn(numbers, at + 2)),
+    ctimeMs: numberIn(numbers, at + 3),
+    mtimeMs: numberIn(numbers, at + 4),
+    version: numberIn(numbers, at + 5),
+    cversion: numberIn(numbers, at + 6),
+    aversion: numberIn(numbers, at + 7),
+    ephemeralOwner: ownerOf(numberIn(numbers, at + 8)),
+    dataBytes: numberIn(numbers, at + 9),
+    childCount: numberIn(numbers, at + 10),
   };
 }
 
 function zxidIn(chunk: Chunk, offset: number): Zxid {
-  return asZxid(chunk.zxids[offset]);
+  return zxid(numberIn(chunk.zxids, offset));
 }
 
-function asZxid(value: number | undefined): Zxid {
-  return zxid(value ?? 0);
+/**
+ * A number in the engine's own form for small whole ones. As it comes out of such an array it is a double, and the first
+ * object with a double in a field makes all objects of its shape change theirs, and all code that was optimized for them go.
+ */
+function numberIn(numbers: Float64Array, at: number): number {
+  const value = numbers[at] ?? 0;
+  const small = value | 0;
+  return small === value ? small : value;
 }
 
-function ownerOf(value: number | undefined): SessionId | 0 {
-  return value === undefined || value === 0 ? 0 : sessionId(value);
+function ownerOf(value: number): SessionId | 0 {
+  return value === 0 ? 0 : sessionId(value);
 }
