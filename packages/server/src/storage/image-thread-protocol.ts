@@ -41,10 +41,13 @@ export type ImageReply =
       readonly text: string;
     };
 
+/** Memory that both threads reach. Between an order and its return it belongs to the image's thread alone. */
+export type SharedBytes = Uint8Array<SharedArrayBuffer>;
+
 /** No answer: the buffer of records that were put, to be filled again. */
 export interface ImageReturn {
   readonly id: null;
-  readonly room: Uint8Array<ArrayBuffer>;
+  readonly room: SharedBytes;
 }
 
 /** True for what is done also where something has failed: whatever is open is closed all the same. */

@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import { parentPort } from "node:worker_threads";
 import { assert } from "../assert.ts";
 import type { ImageBatch, ImageStore, ImageView } from "../ports.ts";
@@ -93,8 +94,8 @@ class ImageThread {
       else batch.put(key, value);
     }
     // LevelDB holds copies. Deletions alone took no memory that could be used again.
-    const room = new Uint8Array(records.bytes.buffer);
-    if (room.length > 0) this.#send({ id: null, room });
+    const { buffer } = records.bytes;
+    if (buffer instanceof SharedArrayBuffer) this.#send({ id: null, room: new Uint8Array(buffer) });
   }
 
   #takeBatch(number: number): ImageBatch | undefined {
@@ -119,12 +120,26 @@ function packed(
   return packer.take();
 }
 
-/** What changes hands with the message. */
-function bytesIn(message: ImageReply | ImageReturn): ArrayBuffer | null {
-  if (message.id === null) return message.room.buffer;
-  return message.ok ? (message.records?.bytes.buffer ?? null) : null;
+/**
+ * The node comes first: where there are not enough cores for both, an image can wait. On Linux threads have priorities of
+ * their own; elsewhere the whole process would get this one.
+ */
+function yieldToNode(): void {
+  if (process.platform !== "linux") return;
+  try {
+    setPriority(constants.priority.PRIORITY_LOW);
+  } catch {
+    // A sandbox may forbid it.
+  }
 }
 
+/** What changes hands with the message. */
+function bytesIn(message: ImageReply | ImageReturn): ArrayBuffer | null {
+  const records = message.id !== null && message.ok ? message.records : null;
+  return records?.bytes.buffer instanceof ArrayBuffer ? records.bytes.buffer : null;
+}
+
+yieldToNode();
 const port = parentPort;
 assert(port !== null, "image_thread_is_a_worker");
 const thread = new ImageThread((message) => {

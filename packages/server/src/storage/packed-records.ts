@@ -1,9 +1,9 @@
 import { freshBytes } from "./fresh-bytes.ts";
 
-/** Records on their way between threads: one buffer, which changes hands instead of being copied. */
+/** Records on their way between threads: one buffer, which both can reach or which changes hands, instead of being copied. */
 export interface PackedRecords {
   readonly keys: readonly string[];
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
   /** Where the bytes of each end; -1 for a record that is deleted, or that is not there. */
   readonly ends: readonly number[];
 }
@@ -11,8 +11,8 @@ export interface PackedRecords {
 /** Room beyond the expected bytes, for the record that goes past them. */
 const SPARE_BYTES = 65_536;
 
-/** Memory to pack into: a whole buffer that nobody uses any more; null for none. */
-export type Room = () => Uint8Array<ArrayBuffer> | null;
+/** Memory to pack into: a whole buffer of at least so many bytes that nobody else uses. */
+export type Room = (bytes: number) => Uint8Array;
 
 /** Gathers records into one buffer. */
 export class RecordPacker {
@@ -20,11 +20,11 @@ export class RecordPacker {
   readonly #room: Room;
   #keys: string[] = [];
   #ends: number[] = [];
-  #bytes = new Uint8Array(0);
+  #bytes: Uint8Array = new Uint8Array(0);
   #used = 0;
 
   /** `expectedBytes`: of all values together; more only costs a copy. */
-  constructor(expectedBytes: number, room: Room = () => null) {
+  constructor(expectedBytes: number, room: Room = freshBytes) {
     this.#expectedBytes = expectedBytes;
     this.#room = room;
   }
@@ -65,8 +65,7 @@ export class RecordPacker {
     const needed = this.#used + length;
     if (needed <= this.#bytes.length) return;
     const least = Math.max(needed, 2 * this.#bytes.length, this.#expectedBytes + SPARE_BYTES);
-    const room = this.#room();
-    const larger = room !== null && room.length >= least ? room : freshBytes(least);
+    const larger = this.#room(least);
     larger.set(this.#bytes.subarray(0, this.#used));
     this.#bytes = larger;
   }

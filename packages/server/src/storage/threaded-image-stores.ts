@@ -7,6 +7,7 @@ import {
   type ImageQuestion,
   type ImageReply,
   type ImageReturn,
+  type SharedBytes,
 } from "./image-thread-protocol.ts";
 import { RecordPacker, unpacked, type PackedRecords } from "./packed-records.ts";
 
@@ -59,7 +60,7 @@ class ThreadedImageStore implements ImageStore {
     this.#thread.refuse();
     this.#batches += 1;
     const batch = this.#batches;
-    const packer = new RecordPacker(PIECE_BYTES, () => this.#thread.takeRoom());
+    const packer = new RecordPacker(PIECE_BYTES, (bytes) => this.#thread.takeRoom(bytes));
     const flush = (): void => {
       if (packer.count > 0) this.#thread.hand({ kind: "put", batch, records: packer.take() });
     };
@@ -122,8 +123,12 @@ class ThreadedImageStore implements ImageStore {
 class Thread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
-  /** Memory that has been used before: fresh one costs more than what is copied into it. */
-  #rooms: Uint8Array<ArrayBuffer>[] = [];
+  /**
+   * Memory that both threads reach, and that the other one is done with: fresh one costs more than what is copied into it.
+   * It is shared, not handed over: a buffer that is handed over is detached here, and with the first that ever is the engine
+   * throws away all optimized code that relies on there being none. A busy node stood still for more than a second then.
+   */
+  #rooms: SharedBytes[] = [];
   #id = 0;
   #failure: ServerError | null = null;
   #isGone = false;
@@ -146,8 +151,9 @@ class Thread {
     });
   }
 
-  takeRoom(): Uint8Array<ArrayBuffer> | null {
-    return this.#rooms.pop() ?? null;
+  takeRoom(bytes: number): SharedBytes {
+    const room = this.#rooms.pop();
+    return room !== undefined && room.length >= bytes ? room : sharedBytes(bytes);
   }
 
   /** Throws once the thread has ended. */
@@ -157,8 +163,7 @@ class Thread {
 
   hand(order: ImageOrder): void {
     this.refuse();
-    const transfer = order.kind === "put" ? [order.records.bytes.buffer] : [];
-    this.#worker.postMessage(order, transfer);
+    this.#worker.postMessage(order, []);
   }
 
   /**
@@ -203,6 +208,10 @@ class Thread {
     for (const { reject } of this.#waiting.values()) reject(this.#failure);
     this.#waiting.clear();
   }
+}
+
+function sharedBytes(bytes: number): SharedBytes {
+  return new Uint8Array(new SharedArrayBuffer(bytes));
 }
 
 /** A thread runs what the compiler made, also where this very file is run as it was written. */
