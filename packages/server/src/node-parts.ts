@@ -241,8 +241,9 @@ export class NodeParts {
   }
 
   #createSnapshots(): NodeSnapshots {
-    const { config, ports, belonging, metrics, opened, peers } = this.#options;
+    const { config, ports, self, belonging, metrics, opened, peers } = this.#options;
     return new NodeSnapshots({
+      self: self.id,
       clock: ports.clock,
       limits: config.limits.tree,
       storage: opened.storage,

@@ -2,7 +2,7 @@ import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
 import { zxid } from "@quorate/kv-store/protocol";
 import { logIndex, nodeId, term, type RaftInput, type SnapshotMeta } from "@quorate/raft";
 import { describe, expect, test, vi } from "vitest";
-import { loneMembership } from "../../../../tests/support/members.ts";
+import { loneMembership, membershipOf } from "../../../../tests/support/members.ts";
 import type { Applier } from "../applier.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";
@@ -22,7 +22,7 @@ const META: SnapshotMeta = {
   membership: loneMembership(LEADER),
 };
 
-async function setUp() {
+async function setUp(self = LEADER, membership = META.membership) {
   const files = new MemoryFiles();
   await files.makeDirectory("/data");
   const stores = new MemoryImageStores(files);
@@ -57,7 +57,7 @@ async function setUp() {
   const fatal = vi.fn();
   const snapshots = new NodeSnapshots({
     ...{ clock, limits: TREE_LIMITS, clusterId: "c", historyId: "h" },
-    ...{ firstTransfer: 1, checkpointIndex: 0 },
+    ...{ self, firstTransfer: 1, checkpointIndex: 0 },
     storageLimits: { checkpointBytes: 1000, checkpointEntries: 50 },
     storage: storage as unknown as NodeStorage,
     metrics: { counters } as unknown as Metrics,
@@ -67,7 +67,7 @@ async function setUp() {
       appliedIndex: logIndex(9),
     }),
     hasRoomFor: (bytes) => bytes <= state.freeBytes,
-    membership: () => META.membership,
+    membership: () => membership,
     send: (_to, envelope) => {
       if (envelope.kind === "snapshotAck") acks.push(envelope.ok);
     },
@@ -225,6 +225,27 @@ describe("the checkpoints of a node", () => {
     snapshots.onApplied();
     await settled();
     expect(applier.noteCheckpoint).toHaveBeenCalledOnce();
+  });
+
+  test("begin one member after the other", async () => {
+    const three = membershipOf([3, 5, 9]);
+    for (const [id, share] of [
+      [3, 1 / 3],
+      [5, 2 / 3],
+      [9, 1],
+    ] as const) {
+      const { snapshots, applier } = await setUp(nodeId(id), three);
+      const upTo = async (entries: number): Promise<number> => {
+        applier.entriesSinceCheckpoint = entries;
+        snapshots.onApplied();
+        await settled();
+        return applier.noteCheckpoint.mock.calls.length;
+      };
+      expect(await upTo(Math.floor(50 * share))).toBe(0);
+      expect(await upTo(Math.floor(50 * share) + 1)).toBe(1);
+      expect(await upTo(50)).toBe(1);
+      expect(await upTo(51)).toBe(2);
+    }
   });
 
   test("leave the log that a peer will need once it has its snapshot", async () => {

@@ -22,6 +22,7 @@ import { SnapshotSender } from "./snapshot-sender.ts";
 
 export interface NodeSnapshotsOptions {
   readonly clock: MonotonicClock;
+  readonly self: NodeId;
   readonly limits: TreeLimits;
   readonly storage: NodeStorage;
   readonly metrics: Metrics;
@@ -64,6 +65,8 @@ export class NodeSnapshots {
   #received: { readonly snapshot: ReceivedSnapshot; readonly settle: () => void } | null = null;
   #checkpointing: Promise<void> = Promise.resolve();
   #checkpointIndex: number;
+  /** By this process; one that failed ends it. */
+  #hasCheckpointed = false;
   #stopping = false;
 
   constructor(options: NodeSnapshotsOptions) {
@@ -136,7 +139,10 @@ export class NodeSnapshots {
     const { bytesSinceCheckpoint: bytes, entriesSinceCheckpoint: entries } =
       this.#options.applier();
     const { checkpointBytes, checkpointEntries } = this.#options.storageLimits;
-    if (bytes > checkpointBytes || entries > checkpointEntries) return true;
+    const share = this.#hasCheckpointed
+      ? 1
+      : shareOf(this.#options.self, this.#options.membership());
+    if (bytes > share * checkpointBytes || entries > share * checkpointEntries) return true;
     // The more it waits the more room it takes: where there is little, one is made while it fits.
     const isSmall = bytes <= checkpointBytes / EARLY_CHECKPOINTS;
     return !isSmall && !this.#options.hasRoomFor(2 * CHECKPOINT_ROOM * bytes);
@@ -221,6 +227,7 @@ export class NodeSnapshots {
     if (this.#checkpointer.isRunning || this.#stopping) return;
     const applier = this.#options.applier();
     applier.noteCheckpoint();
+    this.#hasCheckpointed = true;
     const { image } = this.#options.storage;
     const snapshot: SnapshotMeta = {
       index: applier.appliedIndex,
@@ -251,6 +258,15 @@ export class NodeSnapshots {
       this.#options.fatal(error);
     }
   }
+}
+
+/**
+ * The part of a full interval after which a member makes its first checkpoint. All apply the same entries: started together
+ * they would all be busy with checkpoints at once, again and again, and nobody would be left to go on in full.
+ */
+function shareOf(self: NodeId, { members }: Membership): number {
+  const before = members.filter(({ id }) => id < self).length;
+  return members.length === 0 ? 1 : Math.min(1, (before + 1) / members.length);
 }
 
 /** The core has put its log behind the snapshot at `index`, and the state machine has yet to follow. */
