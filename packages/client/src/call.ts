@@ -28,8 +28,6 @@ export interface PendingWrite extends CallRecord {
   /** 0 until the number is taken. */
   writeSeq: WriteSeq | 0;
   isAnswered: boolean;
-  /** It was sent on a connection that ended before anybody said what became of it. */
-  isExposed: boolean;
   /** How often it was sent: on other connections, and on one after a refusal. */
   sendCount: number;
   /** Set: its number is given up, the reply settles with this unless the write got into the log after all. */
@@ -73,7 +71,6 @@ export class WriteCall<T> implements PendingWrite {
   writeSeq: WriteSeq | 0 = 0;
   isSettled = false;
   isAnswered = false;
-  isExposed = false;
   sendCount = 0;
   giveUp: QuorateError | null = null;
   ticket: CancellationTicket | null = null;

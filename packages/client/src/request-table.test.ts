@@ -361,21 +361,36 @@ describe("refusals", () => {
     expect(read.state).toBe("done");
   });
 
-  test("a write that may have got through on an earlier connection is not skipped", async () => {
-    const { net, client, connection } = await openClient();
-    const failure = errorOf(client.set("/a", "x", { timeoutMs: 500 }));
-    await net.clock.settle();
-    connection.cut();
-    await net.clock.settle();
-    net.last.welcome();
-    await net.clock.settle();
-    net.last.take();
-    net.last.send({ ...refused(1), retryAfterMs: 600 });
-    await net.clock.advance(500);
-    expect(await failure).toMatchObject({ code: "TIMEOUT", outcomeUnknown: true });
-    await net.clock.advance(200);
-    expect(net.last.takeKind("write")).toMatchObject([{ writeSeq: 1, ops: [{ path: "/a" }] }]);
-  });
+  test.each(["before", "after"])(
+    "a write that may have got through on an earlier connection, given up %s it is refused, is skipped: what follows does not wait",
+    async (when) => {
+      const { net, client, connection } = await openClient();
+      const failure = errorOf(client.set("/a", "x", { timeoutMs: 500 }));
+      await net.clock.settle();
+      connection.cut();
+      await net.clock.settle();
+      net.last.welcome();
+      await net.clock.settle();
+      net.last.take();
+      if (when === "after") net.last.send({ ...refused(1), retryAfterMs: 600 });
+      await net.clock.advance(500);
+      expect(await failure).toMatchObject({ code: "TIMEOUT", outcomeUnknown: true });
+      if (when === "before") net.last.send({ ...refused(1), retryAfterMs: 600 });
+      const read = outcomeOf(client.exists("/a"));
+      await net.clock.advance(700);
+      const sent = net.last.take();
+      expect(sent[0]).toMatchObject({ kind: "skip", writeSeq: 1 });
+      // It had got through after all, and nobody waits to hear of it.
+      net.last.reply(1, 101);
+      await net.clock.settle();
+      const all = [...sent, ...net.last.take()];
+      const { cxid } = only(all.flatMap((message) => (message.kind === "read" ? [message] : [])));
+      const value = { kind: "exists", stat: null } as const;
+      net.last.send({ kind: "readReply", cxid, zxid: zxid(101), reply: { ok: true, value } });
+      await net.clock.settle();
+      expect(read.state).toBe("done");
+    },
+  );
 
   test("a write that can never be taken fails, its number is skipped", async () => {
     const { net, client, connection } = await openClient();

@@ -223,7 +223,7 @@ export class RequestTable {
       this.#ports.wake();
       return;
     }
-    if (call.isSettled && !call.isExposed && call.giveUp === null) {
+    if (call.isSettled && call.giveUp === null) {
       reached("abandoned_write_refused");
       call.giveUp = writeFailure(code, call.ops, -1);
       this.#ports.wake();
@@ -264,9 +264,9 @@ export class RequestTable {
   }
 
   /**
-   * A call that was not sent is forgotten. A write that stands refused has its number skipped, any other stays until it is
-   * answered. Either way the outcome of a write with a number is unknown: a refusal may be overtaken by a copy that an
-   * earlier leader had taken into its log, and only the answer to the skip would tell.
+   * A call that was not sent is forgotten. A write that has to be sent again, because it was refused or its connection ended,
+   * has its number skipped, any other stays until it is answered. Either way the outcome of a write with a number is
+   * unknown: a copy that was sent before may be in some leader's log, and only the answer to the skip would tell.
    */
   #abandon(call: PendingWrite | PendingRead, code: AbandonCode, cause: unknown): void {
     if (call.isSettled) return;
@@ -274,7 +274,7 @@ export class RequestTable {
     const isWrite = call.kind === "write";
     const outcomeUnknown = isWrite && call.writeSeq !== 0;
     if (outcomeUnknown) reached("write_given_up_with_unknown_outcome");
-    const isHeld = outcomeUnknown && !call.isExposed && this.#writes.isUnsent(call.writeSeq);
+    const isHeld = outcomeUnknown && this.#writes.isUnsent(call.writeSeq);
     const path = isWrite ? call.ops[0]?.path : "path" in call.query ? call.query.path : undefined;
     const reason = cause ?? this.#refusalError() ?? this.#ports.trouble();
     const error = abandonment(code, { outcomeUnknown, cause: reason, path });

@@ -82,10 +82,7 @@ export class WriteWindow {
   /** The connection is gone: whatever was sent on it may or may not have arrived, and has to be sent again. */
   rewindAll(): void {
     for (let seq = this.#acked + 1; seq < this.#cursor; seq += 1) {
-      const call = this.#slots[seq & MASK];
-      if (call === undefined) continue;
-      reached("write_sent_again_after_reconnect");
-      call.isExposed = true;
+      if (this.#slots[seq & MASK] !== undefined) reached("write_sent_again_after_reconnect");
     }
     this.#cursor = this.#acked + 1;
   }
