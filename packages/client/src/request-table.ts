@@ -209,7 +209,7 @@ export class RequestTable {
   }
 
   /**
-   * Writes from `fromSeq` on did not reach the log. If that passes they are sent again after a pause; a write that can
+   * Writes from `fromSeq` on were not taken. If that passes they are sent again after a pause; a write that can
    * never be taken, or that nobody waits for any more, is given up and its number skipped, so that those behind it may pass.
    */
   onRefused(message: RefusedMessage): void {

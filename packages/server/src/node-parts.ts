@@ -188,6 +188,8 @@ export class NodeParts {
       commandBytesMax: config.limits.raft.entryBytesMax,
       isLeader: () => this.#hooks.soft.role === "leader",
       isDiskFull: () => this.disk.refusesGrowth(),
+      isApplied: (session, writeSeq) =>
+        (this.applier.tree.session(session)?.lastWriteSeq ?? 0) >= writeSeq,
       send: (to, envelope) => peers.send(to, envelope),
       refuseWaiting: (refuse, code, retryAfterMs) =>
         this.gateway.refuseWaiting(refuse, code, retryAfterMs),

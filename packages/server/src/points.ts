@@ -167,6 +167,7 @@ export const SERVER_POINTS = [
   "command_of_peer_not_acceptable",
   "intake_full",
   "growing_write_refused_disks_full",
+  "repeat_taken_although_disks_are_full",
   // proposal-intake.ts
   "batch_bounded_by_its_bytes",
   "queued_commands_dropped_with_the_lead",

@@ -28,7 +28,7 @@ const remove = (seq: number) => write(seq, { kind: "delete", path: "/a", version
 
 function setUp(intakeCount = 100) {
   const clock = new ManualClock();
-  const state = { isLeader: true, isDiskFull: false, linkUp: true };
+  const state = { isLeader: true, isDiskFull: false, linkUp: true, applied: 0 };
   const sent: PeerEnvelope[] = [];
   const refuseWaiting = vi.fn();
   const intake = new ProposalIntake({
@@ -54,6 +54,7 @@ function setUp(intakeCount = 100) {
     commandBytesMax: 1000,
     isLeader: () => state.isLeader,
     isDiskFull: () => state.isDiskFull,
+    isApplied: (_session, seq) => seq <= state.applied,
     send: (_to, envelope) => {
       if (state.linkUp) sent.push(envelope);
       return state.linkUp;
@@ -125,6 +126,17 @@ describe("the exchange of proposals", () => {
     expect(sent).toEqual([]);
     exchange.take(PEER, 2, [create(2), remove(3)]);
     expect(intake.count).toBe(2);
+    expect(sent).toMatchObject([{ batch: 2, reason: "diskFull" }]);
+  });
+
+  test("takes what was applied before while the disk is full: whoever sends it again waits for the answer", () => {
+    const { exchange, intake, sent, state } = setUp();
+    state.isDiskFull = true;
+    state.applied = 1;
+    exchange.take(PEER, 1, [create(1)]);
+    expect([intake.count, sent]).toEqual([1, []]);
+    exchange.take(PEER, 2, [create(2)]);
+    expect(intake.count).toBe(1);
     expect(sent).toMatchObject([{ batch: 2, reason: "diskFull" }]);
   });
 

@@ -1,5 +1,5 @@
 import { CommandError, decodeCommand, isKnownCommand } from "@quorate/kv-store";
-import type { ErrorCode } from "@quorate/kv-store/protocol";
+import type { ErrorCode, SessionId, WriteSeq } from "@quorate/kv-store/protocol";
 import type { NodeId } from "@quorate/raft";
 import type { PeerEnvelope } from "./peer/envelope.ts";
 import { reached } from "./points.ts";
@@ -19,6 +19,8 @@ export interface ProposalExchangeOptions {
   readonly commandBytesMax: number;
   isLeader(): boolean;
   isDiskFull(): boolean;
+  /** A write with this number, or a later one, of this session was applied here. */
+  isApplied(session: SessionId, writeSeq: WriteSeq): boolean;
   /** False: it did not leave. */
   send(to: NodeId, envelope: PeerEnvelope): boolean;
   /** Takes back what waits for space. */
@@ -89,7 +91,10 @@ export class ProposalExchange {
   onRefusal(refusal: Refusal): void {
     const { reason, retryAfterMs, batch } = refusal;
     this.#options.proposals.noteRefused(batch);
-    if (reason === "diskFull") this.#options.refuseWaiting(growing, "DISK_FULL", retryAfterMs);
+    if (reason === "diskFull") {
+      const isGrowing = (command: Uint8Array): boolean => this.#isGrowing(command);
+      this.#options.refuseWaiting(isGrowing, "DISK_FULL", retryAfterMs);
+    }
     // With a new leader everything goes out again anyway; with the same one after a pause.
     this.#resendLater();
   }
@@ -117,11 +122,21 @@ export class ProposalExchange {
       reached("intake_full");
       return "overloaded";
     }
-    const harmless = commands.filter((command) => !growing(command));
+    const harmless = commands.filter((command) => !this.#isGrowing(command));
     if (!intake.add(harmless)) return "overloaded";
     if (harmless.length === commands.length) return null;
     reached("growing_write_refused_disks_full");
     return "diskFull";
+  }
+
+  /** Not what was applied before: it only has to be answered once more. */
+  #isGrowing(bytes: Uint8Array): boolean {
+    const { command } = decodeCommand(bytes);
+    if (!growsTree(command)) return false;
+    if (command.kind !== "write") return true;
+    const isRepeat = this.#options.isApplied(command.session, command.writeSeq);
+    if (isRepeat) reached("repeat_taken_although_disks_are_full");
+    return !isRepeat;
   }
 
   #isAcceptable(from: NodeId, command: Uint8Array): boolean {
@@ -150,8 +165,4 @@ function isSound(command: Uint8Array): boolean {
     if (error instanceof CommandError) return false;
     throw error;
   }
-}
-
-function growing(command: Uint8Array): boolean {
-  return growsTree(decodeCommand(command).command);
 }

@@ -225,12 +225,13 @@ describe("a write may be taken back", () => {
     expect(writes.isWithdrawable(0)).toBe(true);
   });
 
-  test("but never when it left in another batch too: that one may be in the log", () => {
+  test("when the last batch it left in was refused, whatever became of those before", () => {
     const { proposals, writes, batch, flush, batches } = sent();
     proposals.resendAll();
     flush();
     proposals.noteRefused(batch);
-    proposals.noteRefused(batches[0]?.batch ?? 0);
     expect(writes.isWithdrawable(0)).toBe(false);
+    proposals.noteRefused(batches[0]?.batch ?? 0);
+    expect(writes.isWithdrawable(0)).toBe(true);
   });
 });

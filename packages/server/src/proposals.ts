@@ -26,9 +26,7 @@ interface SentBatch {
 /** Batches under way whose duration is measured; there are seldom more than a few. */
 const MEASURED_MAX = 1_024;
 
-/** In place of a batch: the write left in an earlier one too, of which nobody said that it was refused. */
-const EXPOSED = -1;
-/** In place of a batch: every batch that the write left in was refused. */
+/** In place of a batch: the one that the write left in last was refused. */
 const REFUSED = 0;
 
 /** The unanswered writes of one session that is attached to this node; consecutive numbers from `headSeq`. */
@@ -36,7 +34,10 @@ export class SessionWrites {
   readonly session: SessionId;
   headSeq = 0;
   readonly commands: Uint8Array[] = [];
-  /** For each command the batch it left in last, or {@link EXPOSED} or {@link REFUSED}. */
+  /**
+   * For each command the batch it left in last, or {@link REFUSED}; negative where it left in an earlier one too, of which
+   * nobody said that it was refused.
+   */
   readonly batches: number[] = [];
   /** Consumed prefix of `commands` and `batches`. */
   head = 0;
@@ -51,7 +52,10 @@ export class SessionWrites {
     return this.commands.length - this.head;
   }
 
-  /** True if the waiting write at `offset` from the head certainly is in no log, nor on the way to one. */
+  /**
+   * True if whoever leads did not take the waiting write at `offset` from the head when it was asked last. A copy from before
+   * may be in a log all the same: once that is applied the write is a repeat, which is taken and answered whatever is refused.
+   */
   isWithdrawable(offset: number): boolean {
     return this.batches[this.head + offset] === REFUSED;
   }
@@ -176,7 +180,7 @@ export class Proposals {
     if (sent !== undefined) this.#routes.onCommitted(this.#routes.nowMs() - sent.sentMs);
   }
 
-  /** Drops every waiting write from `fromSeq` on: it never reached the log. */
+  /** Drops every waiting write from `fromSeq` on: its client sends it again. */
   withdraw(writes: SessionWrites, fromSeq: number): void {
     while (writes.count > 0 && writes.headSeq + writes.count - 1 >= fromSeq) {
       const command = writes.commands.pop();
@@ -192,7 +196,7 @@ export class Proposals {
   noteRefused(batch: number): void {
     for (const writes of this.#sessions.values()) {
       for (let at = writes.head; at < writes.batches.length; at += 1) {
-        if (writes.batches[at] === batch) {
+        if (Math.abs(writes.batches[at] ?? REFUSED) === batch) {
           reached("write_refused_by_leader");
           writes.batches[at] = REFUSED;
         }
@@ -236,7 +240,8 @@ export class Proposals {
       const copy = command.slice();
       writes.commands[at] = copy;
       reached("write_sent_again_to_leader");
-      writes.batches[at] = writes.batches[at] === REFUSED ? this.#batch + 1 : EXPOSED;
+      const batch = this.#batch + 1;
+      writes.batches[at] = writes.batches[at] === REFUSED ? batch : -batch;
       this.#outgoing.push(copy);
     }
   }

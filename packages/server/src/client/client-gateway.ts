@@ -295,7 +295,7 @@ export class ClientGateway implements ConnectionOwner {
     }
   }
 
-  /** Takes waiting writes from `fromSeq` on back and tells the client; the first of them must not be in the log. */
+  /** Takes waiting writes from `fromSeq` on back and tells the client, which sends them again or gives them up. */
   #refuse(
     connection: ClientConnection,
     writes: SessionWrites,
@@ -427,7 +427,7 @@ export class ClientGateway implements ConnectionOwner {
   }
 
   /**
-   * Takes back waiting writes that `refuse` names and that certainly are in no log, and everything after them on their
+   * Takes back waiting writes that `refuse` names and that whoever leads did not take, and everything after them on their
    * sessions. Sends away who asks for a new session.
    */
   refuseWaiting(refuse: (command: Uint8Array) => boolean, code: ErrorCode, retryMs: number): void {
