@@ -69,6 +69,20 @@ describe("a log that is in use", () => {
     await log.close();
   });
 
+  test("is whole where a segment has no seal yet, or got none before a crash: the next one says where it ends", async () => {
+    const { files, log, names } = await severalSegments();
+    for (const name of names.slice(0, -1)) {
+      const file = await files.open(`${DIRECTORY}/${name}`, { create: false, durable: true });
+      await file.write((await file.size()) - SECTOR, new Uint8Array(SECTOR));
+      await file.close();
+    }
+    expect(await found(log)).toBeNull();
+    await log.close();
+    const { log: again, recovered } = await openLog(files);
+    expect([recovered.damage, await found(again)]).toEqual([null, null]);
+    await again.close();
+  });
+
   test("is found damaged where the record that was written last changed: nothing here is torn", async () => {
     const files = new MemoryFiles();
     const { log } = await openLog(files, { create: true });

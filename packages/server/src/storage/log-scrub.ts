@@ -60,7 +60,8 @@ async function scrubSegment(
     if (!isSealed) return null;
     const sealPosition = header.segmentBytes - SECTOR_BYTES;
     const seal = decodeSeal(await file.read(sealPosition, SECTOR_BYTES), header.salt);
-    if (seal.kind === "sealed") return null;
+    // It is written after the next segment has begun, and a crash in between leaves it out for good.
+    if (seal.kind !== "damaged") return null;
     return damage("segment_header", name, sealPosition, "the seal of a segment changed");
   } finally {
     await file.close();
