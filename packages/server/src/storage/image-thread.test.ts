@@ -77,8 +77,8 @@ test("the thread leaves the processor to the node", async () => {
   await opened;
   const tasks = readdirSync("/proc/self/task");
   const nice = tasks.map((task) => niceOf(readFileSync(`/proc/self/task/${task}/stat`, "utf8")));
-  expect(nice).toContain(constants.priority.PRIORITY_LOW);
-  expect(getPriority()).toBeLessThan(constants.priority.PRIORITY_LOW);
+  expect(nice).toContain(constants.priority.PRIORITY_BELOW_NORMAL);
+  expect(getPriority()).toBeLessThan(constants.priority.PRIORITY_BELOW_NORMAL);
 });
 
 /** Of a thread, out of what `/proc` says of it (proc(5), field 19). */

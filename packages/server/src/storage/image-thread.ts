@@ -121,13 +121,14 @@ function packed(
 }
 
 /**
- * The node comes first: where there are not enough cores for both, an image can wait. On Linux threads have priorities of
- * their own; elsewhere the whole process would get this one.
+ * The node comes first: where there are not enough cores for both, an image can wait, but not for ever, because the log is
+ * kept until it is done: it gets a tenth of a busy core. On Linux threads have priorities of their own; elsewhere the whole
+ * process would get this one.
  */
 function yieldToNode(): void {
   if (process.platform !== "linux") return;
   try {
-    setPriority(constants.priority.PRIORITY_LOW);
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
     // A sandbox may forbid it.
   }
