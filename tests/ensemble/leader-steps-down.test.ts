@@ -2,8 +2,8 @@ import { connect, type QuorateClient } from "@quorate/client";
 import type { ServerPorts } from "@quorate/server";
 import { describe, expect, it } from "vitest";
 import type { Connection } from "../../packages/server/src/ports.ts";
+import { HangingDisk } from "./hanging-disk.ts";
 import { Servers, until } from "./servers.ts";
-import { withWrites } from "./with-writes.ts";
 
 /** Begins a fault on whoever leads; the others elect somebody, write, and the former leader comes back. */
 async function losesTheLead(
@@ -48,22 +48,11 @@ async function leaderOf(servers: Servers): Promise<number> {
 
 describe("a leader steps down, and follows whoever leads next", () => {
   it("when its disk does not answer", async () => {
-    let hung = -1;
-    let release = (): void => {};
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    await using servers = await Servers.start({}, (ports, at) =>
-      withWrites(ports, async () => {
-        if (hung === at) await released;
-      }),
-    );
+    const disk = new HangingDisk();
+    await using servers = await Servers.start({}, disk.adapt);
     await losesTheLead(servers, {
-      begin: (leader) => void (hung = leader),
-      end: () => {
-        hung = -1;
-        release();
-      },
+      begin: (leader) => disk.hang(leader),
+      end: () => disk.goOn(),
     });
   });
 

@@ -217,14 +217,10 @@ export class RequestTable {
     const call = this.#writes.rewind(fromSeq);
     if (call === null) return;
     this.#noteOvertaking(fromSeq);
-    if (!isPassing(code) && call.giveUp === null) {
-      reached("write_can_never_be_taken");
-      call.giveUp = writeFailure(code, call.ops, -1);
-      this.#ports.wake();
-      return;
-    }
-    if (call.isSettled && call.giveUp === null) {
-      reached("abandoned_write_refused");
+    const canPass = isPassing(code);
+    if (call.giveUp === null && (!canPass || call.isSettled)) {
+      if (canPass) reached("abandoned_write_refused");
+      else reached("write_can_never_be_taken");
       call.giveUp = writeFailure(code, call.ops, -1);
       this.#ports.wake();
       return;

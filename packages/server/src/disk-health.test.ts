@@ -101,37 +101,36 @@ describe("a node's disk", () => {
     expect(told.slice(2)).toEqual(["2 full"]);
   });
 
-  test("that the log waits for is said, and its clients are sent away", async () => {
-    const { health, lines, told, state, look } = setUp();
-    state.isWaiting = true;
-    await look(5_000);
-    await look(5_000);
-    expect(told).toEqual(["clients: the disk of this server is full"]);
-    expect(health.notReady()).toEqual(["the log waits for room on the disk"]);
-    state.isWaiting = false;
-    await look(5_000);
-    expect(lines).toEqual([
-      "error: the disk is full: the log waits for room",
-      "info: the log goes on",
-    ]);
-  });
-
-  test("that does not answer is said, and its clients are sent away", async () => {
-    const { health, lines, told, state, look } = setUp();
-    expect(health.isStanding).toBe(false);
-    state.isStuck = true;
-    await look(5_000);
-    await look(5_000);
-    expect(health.isStanding).toBe(true);
-    expect(told).toEqual(["clients: the disk of this server does not answer"]);
-    expect(health.notReady()).toEqual(["the disk does not answer"]);
-    state.isStuck = false;
-    await look(5_000);
-    expect(lines).toEqual([
-      "error: the disk does not answer: clients are sent elsewhere",
-      "info: the log goes on",
-    ]);
-  });
+  test.each([
+    {
+      what: "isWaiting",
+      reason: "the log waits for room on the disk",
+      farewell: "the disk of this server is full",
+      line: "the disk is full: the log waits for room",
+    },
+    {
+      what: "isStuck",
+      reason: "the disk does not answer",
+      farewell: "the disk of this server does not answer",
+      line: "the disk does not answer: clients are sent elsewhere",
+    },
+  ] as const)(
+    "that keeps the log from going on ($what) is said once, and its clients are sent away",
+    async ({ what, reason, farewell, line }) => {
+      const { health, lines, told, state, look } = setUp();
+      expect(health.isStanding).toBe(false);
+      state[what] = true;
+      await look(5_000);
+      await look(5_000);
+      expect(health.isStanding).toBe(true);
+      expect(told).toEqual([`clients: ${farewell}`]);
+      expect(health.notReady()).toEqual([reason]);
+      state[what] = false;
+      await look(5_000);
+      expect(health.isStanding).toBe(false);
+      expect(lines).toEqual([`error: ${line}`, "info: the log goes on"]);
+    },
+  );
 
   test("takes what fits while it is full, and anything before", async () => {
     const { health, look } = setUp();

@@ -41,7 +41,8 @@ const STANDSTILLS = {
 
 /**
  * Which nodes have room on their disks, as far as this one knows: its own, and what the peers say of theirs. Whoever leads
- * leaves that to a node with room, and takes in what grows the tree as long as a majority has some.
+ * leaves that to a node with room, and takes in what grows the tree as long as a majority has some. A node whose log stands
+ * still, for want of room or because its disk does not answer, sends its clients elsewhere.
  */
 export class DiskHealth {
   readonly #options: DiskHealthOptions;

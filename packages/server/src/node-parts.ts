@@ -172,7 +172,7 @@ export class NodeParts {
         send: (to, envelope) => void peers.send(to, envelope),
         setTargets: (targets) => peers.setTargets(targets),
         onMember: (index) =>
-          void opened.storage.noteMember(index).catch((e) => this.#hooks.onFatal(e)),
+          void opened.storage.noteMember(index).catch((error) => this.#hooks.onFatal(error)),
         onRemoved: (error) => this.#hooks.onFatal(error),
       },
     });

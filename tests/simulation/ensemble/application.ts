@@ -1,9 +1,9 @@
 import { QuorateError, type QuorateClient } from "@quorate/client";
 import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
+import { Violation } from "../violation.ts";
 import type { ProcessClock } from "./process-clock.ts";
 import type { WorkName } from "./profile.ts";
 import type { SimClient } from "./sim-client.ts";
-import { Violation } from "../violation.ts";
 import type { World } from "./world.ts";
 
 /** What an application does with one session, until it is over or the run ends. */

@@ -17,8 +17,8 @@ import {
   type TraceOutput,
 } from "../../../packages/server/src/trace/trace-recording.ts";
 import { AbstractRaft, SpecificationError } from "../../specification/abstract-raft.ts";
-import type { ProcessClock } from "./process-clock.ts";
 import { Violation } from "../violation.ts";
+import type { ProcessClock } from "./process-clock.ts";
 
 /** What is to be heard of the cores of a run. */
 export interface CoreWatchOptions {

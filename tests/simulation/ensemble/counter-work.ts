@@ -1,6 +1,7 @@
 import { QuorateError, type Lock } from "@quorate/client";
-import type { AppSession, Work } from "./application.ts";
 import { Violation } from "../violation.ts";
+import type { AppSession, Work } from "./application.ts";
+import { createOnce } from "./create-once.ts";
 import type { World } from "./world.ts";
 
 const COUNTER = "/counter";
@@ -32,11 +33,7 @@ export class CounterWork implements Work {
   }
 
   async run(session: AppSession): Promise<void> {
-    try {
-      await session.client.create(COUNTER, "0");
-    } catch (error) {
-      if (!(error instanceof QuorateError) || error.code !== "NODE_EXISTS") throw error;
-    }
+    await createOnce(session.client, COUNTER, "0");
     while (session.isLive) {
       await this.#increment(session);
       await session.think();

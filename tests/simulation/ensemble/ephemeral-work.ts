@@ -1,8 +1,9 @@
-import { QuorateError, type SessionState } from "@quorate/client";
+import type { SessionState } from "@quorate/client";
 import type { Timer } from "../../../packages/server/src/ports.ts";
-import type { AppSession, Work } from "./application.ts";
-import type { ProcessClock } from "./process-clock.ts";
 import { Violation } from "../violation.ts";
+import type { AppSession, Work } from "./application.ts";
+import { createOnce } from "./create-once.ts";
+import type { ProcessClock } from "./process-clock.ts";
 import type { World } from "./world.ts";
 
 const DIRECTORY = "/e";
@@ -21,11 +22,7 @@ export class EphemeralWork implements Work {
 
   async run(session: AppSession): Promise<void> {
     const { client, number } = session;
-    try {
-      await client.create(DIRECTORY);
-    } catch (error) {
-      if (!(error instanceof QuorateError) || error.code !== "NODE_EXISTS") throw error;
-    }
+    await createOnce(client, DIRECTORY);
     const pulse = new Pulse(session.clock, STOPPED_PART * client.sessionTimeoutMs);
     // To the end of the session, which outlives this work.
     this.#watchEnd(session, pulse).catch((error: unknown) => this.#world.fail(error));

@@ -1,6 +1,7 @@
 import { QuorateError, type ErrorCode, type MultiOp, type QuorateClient } from "@quorate/client";
-import type { AppSession, Work } from "./application.ts";
 import { Violation } from "../violation.ts";
+import type { AppSession, Work } from "./application.ts";
+import { createOnce } from "./create-once.ts";
 import type { World } from "./world.ts";
 
 const ROOT = "/refusals";
@@ -23,11 +24,7 @@ export class RefusalWork implements Work {
   async run(session: AppSession): Promise<void> {
     const { client, number, random } = session;
     const directory = `${ROOT}/s${number}`;
-    try {
-      await client.create(ROOT);
-    } catch (error) {
-      if (!(error instanceof QuorateError) || error.code !== "NODE_EXISTS") throw error;
-    }
+    await createOnce(client, ROOT);
     await client.create(directory, "as it was");
     while (session.isLive) {
       await ATTEMPTS[random.nextBelow(ATTEMPTS.length)]?.(this, client, directory);

@@ -6,8 +6,9 @@ import type {
   OperationRecord,
   Outcome,
 } from "../../linearizability/history.ts";
-import type { AppSession, Work } from "./application.ts";
 import { Violation } from "../violation.ts";
+import type { AppSession, Work } from "./application.ts";
+import { createOnce } from "./create-once.ts";
 import type { WatchWork } from "./watch-work.ts";
 import type { World } from "./world.ts";
 
@@ -57,11 +58,7 @@ export class RegisterWork implements Work {
 
   async #createAll({ client }: AppSession): Promise<void> {
     for (const path of this.#paths) {
-      try {
-        await client.create(path, "0");
-      } catch (error) {
-        if (!(error instanceof QuorateError) || error.code !== "NODE_EXISTS") throw error;
-      }
+      await createOnce(client, path, "0");
     }
   }
 

@@ -1,6 +1,6 @@
-import { QuorateError } from "@quorate/client";
-import type { AppSession, Work } from "./application.ts";
 import { Violation } from "../violation.ts";
+import type { AppSession, Work } from "./application.ts";
+import { createOnce } from "./create-once.ts";
 import type { World } from "./world.ts";
 
 const DIRECTORY = "/seq";
@@ -22,11 +22,7 @@ export class SequenceWork implements Work {
 
   async run(session: AppSession): Promise<void> {
     const { client } = session;
-    try {
-      await client.create(DIRECTORY);
-    } catch (error) {
-      if (!(error instanceof QuorateError) || error.code !== "NODE_EXISTS") throw error;
-    }
+    await createOnce(client, DIRECTORY);
     while (session.isLive) {
       const before = this.#highest;
       const path = await client.create(PREFIX, "", { mode: "persistentSequential" });

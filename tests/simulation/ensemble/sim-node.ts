@@ -1,5 +1,5 @@
 import { createServerConfig, type ServerConfig } from "../../../packages/server/src/config.ts";
-import { ServerError } from "../../../packages/server/src/errors.ts";
+import { ServerError, isDamage } from "../../../packages/server/src/errors.ts";
 import {
   MemoryFiles,
   type FileOperation,
@@ -11,11 +11,11 @@ import type { WallClock } from "../../../packages/server/src/ports.ts";
 import type { Entrance } from "../../../packages/server/src/peer/envelope.ts";
 import { QuorateServer } from "../../../packages/server/src/quorate-server.ts";
 import { scanLog, type LogScanItem } from "../../../packages/server/src/storage/log-scan.ts";
+import { Violation } from "../violation.ts";
 import { drawClock, type ProcessClock } from "./process-clock.ts";
 import type { DiskPlace } from "./fault-event.ts";
 import { processTransport } from "./process-transport.ts";
 import type { Profile } from "./profile.ts";
-import { Violation } from "../violation.ts";
 import type { World } from "./world.ts";
 
 const PEER_PORT = 7101;
@@ -27,8 +27,6 @@ const EPOCH_MS = 1_700_000_000_000;
 const RESTART_MEAN_MS = 800;
 /** Errors that say that this node's state went wrong, not its surroundings. */
 const WRONG = new Set(["DIGEST_MISMATCH", "LOG_CORRUPT", "IMAGE_CORRUPT", "IDENTITY_MISMATCH"]);
-/** Errors that say that it cannot read what it wrote. */
-const DAMAGE = new Set(["LOG_CORRUPT", "IMAGE_CORRUPT"]);
 const SLOW_OPERATIONS: ReadonlySet<FileOperation> = new Set(["write", "sync", "syncDirectory"]);
 
 /** What the disk of a node does to its writes. */
@@ -322,7 +320,7 @@ export class SimNode {
     if (clock.isDead || clock !== this.#clock) return;
     this.#world.trace.note(this.name, `ends: ${String(reason)}`);
     const code = reason instanceof ServerError ? reason.code : null;
-    const isFound = this.#isRotten && code !== null && DAMAGE.has(code);
+    const isFound = this.#isRotten && isDamage(reason);
     if (reason !== null && !isFound && (code === null || WRONG.has(code))) {
       const text = reason.stack ?? reason.message;
       this.#world.fail(new Violation("node", `${this.name} ended: ${text}`));

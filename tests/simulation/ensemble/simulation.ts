@@ -3,6 +3,7 @@ import { checkHistory } from "../../linearizability/checker.ts";
 import { present } from "../../linearizability/register-model.ts";
 import { findSessionDisorder } from "../../linearizability/session-order.ts";
 import { checkWitness } from "../../linearizability/witness.ts";
+import { Violation } from "../violation.ts";
 import { Application } from "./application.ts";
 import { CounterWork } from "./counter-work.ts";
 import { EphemeralWork } from "./ephemeral-work.ts";
@@ -15,7 +16,6 @@ import { findLeftOver } from "./left-over.ts";
 import { RefusalWork } from "./refusal-work.ts";
 import { SequenceWork } from "./sequence-work.ts";
 import { SimClient } from "./sim-client.ts";
-import { Violation } from "../violation.ts";
 import { checkWatches } from "./watch-check.ts";
 import { WatchWork } from "./watch-work.ts";
 import { World, type CoreOptions } from "./world.ts";
@@ -210,16 +210,10 @@ class Simulation {
 
   /** Queues run empty, and nothing that was taken is kept. */
   async #drain(): Promise<void> {
-    const { time } = this.#world;
     const hosts = this.#sites.map(({ host }) => host);
-    const endMs = time.nowMs + DRAIN_MS;
-    for (;;) {
-      const found = findLeftOver(this.#world, hosts);
-      if (found.length === 0) return;
-      if (time.nowMs >= endMs) throw new Violation("V3 drained", found.join(", "));
-      await time.runUntil(time.nowMs + POLL_MS, () => this.#world.hasFailed);
-      this.#rethrow();
-    }
+    const found = (): readonly string[] => findLeftOver(this.#world, hosts);
+    const isDone = (): boolean => found().length === 0;
+    await this.#until(DRAIN_MS, isDone, () => new Violation("V3 drained", found().join(", ")));
   }
 
   #does(name: WorkName): boolean {
@@ -286,14 +280,17 @@ class Simulation {
     checkWatches(this.#watches.watched, history);
   }
 
-  async #wait(what: string, limitMs: number, isDone: () => boolean): Promise<void> {
+  #wait(what: string, limitMs: number, isDone: () => boolean): Promise<void> {
+    const text = `waited ${limitMs} ms in vain for ${what}`;
+    return this.#until(limitMs, isDone, () => new Violation("V liveness", text));
+  }
+
+  async #until(limitMs: number, isDone: () => boolean, violation: () => Violation): Promise<void> {
     const { time } = this.#world;
     const endMs = time.nowMs + limitMs;
     while (!isDone()) {
       this.#rethrow();
-      if (time.nowMs >= endMs) {
-        throw new Violation("V liveness", `waited ${limitMs} ms in vain for ${what}`);
-      }
+      if (time.nowMs >= endMs) throw violation();
       await time.runUntil(time.nowMs + POLL_MS, () => this.#world.hasFailed);
     }
     this.#rethrow();

@@ -1,5 +1,5 @@
-import type { AppSession, Work } from "./application.ts";
 import { Violation } from "../violation.ts";
+import type { AppSession, Work } from "./application.ts";
 import type { World } from "./world.ts";
 
 /** What one watch of one session said. */

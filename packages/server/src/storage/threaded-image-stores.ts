@@ -30,7 +30,7 @@ const ROOMS_MAX = 8;
 /**
  * Images in LevelDB, each in a thread of its own. LevelDB takes a record into a batch within the call, and a batch of 32
  * MiB grows by copying all of it: on the node's own thread that stood still for up to a second of a busy machine, at every
- * checkpoint of large values. Here the node only hands buffers over.
+ * checkpoint of large values. Here the node only fills buffers that the thread reaches too.
  */
 export class ThreadedImageStores implements ImageStores {
   /** Fails as `LevelImageStores.open` does. */

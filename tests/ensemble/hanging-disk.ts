@@ -1,7 +1,32 @@
 import type { ServerPorts } from "@quorate/server";
 
-/** The same ports, but a write of a file waits for what the test says first. */
-export function withWrites(ports: ServerPorts, before: () => Promise<void>): ServerPorts {
+/** The disks of several nodes, one of which can be made to hang: what is written to it waits until it goes on. */
+export class HangingDisk {
+  #hung = -1;
+  #until: Promise<void> = Promise.resolve();
+  #goOn = (): void => {};
+
+  /** The ports of the node at that place. */
+  readonly adapt = (ports: ServerPorts, at: number): ServerPorts =>
+    withWrites(ports, async () => {
+      if (at === this.#hung) await this.#until;
+    });
+
+  hang(at: number): void {
+    this.#hung = at;
+    this.#until = new Promise((resolve) => {
+      this.#goOn = resolve;
+    });
+  }
+
+  goOn(): void {
+    this.#hung = -1;
+    this.#goOn();
+  }
+}
+
+/** The same ports, but a write of a file waits for `before`. */
+function withWrites(ports: ServerPorts, before: () => Promise<void>): ServerPorts {
   const { files } = ports;
   return {
     ...ports,
