@@ -60,6 +60,19 @@ export function goodHistory(lengthMax: number): fc.Arbitrary<readonly OperationR
   return fc.array(draft(), { maxLength: lengthMax }).map((drafts) => execute(drafts));
 }
 
+/** Good ones in which no two writes write the same. */
+export function distinctHistory(lengthMax: number): fc.Arbitrary<readonly OperationRecord[]> {
+  return fc.array(draft(), { maxLength: lengthMax }).map((drafts) =>
+    execute(
+      drafts.map((one, index) => {
+        const { operation: asked } = one;
+        if (!("value" in asked)) return one;
+        return { ...one, operation: { ...asked, value: `${asked.value}${index}` } };
+      }),
+    ),
+  );
+}
+
 /** Good ones whose answers were then tampered with, so that most are impossible and some are not. */
 export function tamperedHistory(lengthMax: number): fc.Arbitrary<readonly OperationRecord[]> {
   const change = fc.record({ at: fc.nat(lengthMax), outcome: arbitraryOutcome() });
