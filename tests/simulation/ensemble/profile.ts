@@ -123,13 +123,17 @@ const WEIGHTS: readonly Kind[] = [
 /** Sets apart what a kind is after; the rest stays as drawn. */
 const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
   general: {},
+  // More clients, that ask more: for much of the time nobody serves them.
   hunter: {
     leaderHunt: 0.95,
-    faultEveryMs: 500,
+    clients: 8,
+    thinkMs: 150,
+    faultEveryMs: 700,
     faults: ["crash", "powerCut", "isolate", "oneWay", "stop", "restart"],
   },
   slowDisk: {
     diskMeanMs: 10,
+    thinkMs: 300,
     faultEveryMs: 1_000,
     faults: ["slowDisk", "hungDisk", "failingDisk", "crash", "powerCut", "crashAll", "damage"],
   },
