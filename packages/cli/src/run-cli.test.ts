@@ -258,7 +258,18 @@ describe("status", () => {
 
     world.statuses.delete("a:1");
     expect(await runCli(["status", "-s", "a:1,b:2"], world.context)).toBe(EXIT_CODES.unavailable);
+    expect(world.err.text).toContain("a:1 did not answer; the others follow node 1");
+
+    world.statuses.set("b:2", statusOf({ name: "2", role: "preCandidate", leader: null }));
+    expect(await runCli(["status", "-s", "b:2"], world.context)).toBe(EXIT_CODES.unavailable);
     expect(world.err.text).toContain("no leader");
+  });
+
+  test("of a follower alone is well while it knows a leader", async () => {
+    const world = new FakeWorld();
+    world.statuses.set("b:2", statusOf({ name: "2", role: "follower", leader: "1" }));
+    expect(await runCli(["status", "-s", "b:2"], world.context)).toBe(EXIT_CODES.ok);
+    expect(world.err.text).toBe("");
   });
 });
 
@@ -366,7 +377,7 @@ class FakeWorld {
   }
 }
 
-function statusOf(fields: { name: string; role: string; leader: string }): string {
+function statusOf(fields: { name: string; role: string; leader: string | null }): string {
   return JSON.stringify({
     ...fields,
     nodeId: 1,

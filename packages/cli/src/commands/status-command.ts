@@ -3,7 +3,7 @@ import { CliError, type CliErrorCode } from "../cli-error.ts";
 import { addClientOptions, type ClientFlags } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
 import { askStatus, type StatusAnswer } from "../ensemble/ask-status.ts";
-import { findLeader } from "../ensemble/node-status.ts";
+import { findLeader, knownLeaderName } from "../ensemble/node-status.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatTable } from "../format/table.ts";
@@ -63,15 +63,24 @@ function problemOf(
       hint: "is it running? `quorate dev` starts an ensemble; --servers or QUORATE_SERVERS say where one is",
     };
   }
-  if (findLeader(statuses) === null) {
+  const silent = answers.filter(({ status }) => status === null).map(({ server }) => server);
+  const isLeaderAmongThem = findLeader(statuses) !== null;
+  const leaderName = knownLeaderName(statuses);
+  if (!isLeaderAmongThem && leaderName === null) {
     return {
       code: "NO_LEADER",
       message: "no leader: clients wait until there is one",
       hint: "more than half of the nodes must run and reach one another; start those that do not answer",
     };
   }
-  const silent = answers.filter(({ status }) => status === null).map(({ server }) => server);
   if (silent.length === 0) return null;
+  if (!isLeaderAmongThem) {
+    return {
+      code: "NO_LEADER",
+      message: `${silent.join(", ")} did not answer; the others follow node ${leaderName}, which is not among them`,
+      hint: "look again in a moment: if it has ended they elect another one; give the addresses of all nodes with --servers",
+    };
+  }
   return {
     code: "SERVER_SILENT",
     message: `${silent.join(", ")} did not answer; the ensemble serves without`,

@@ -67,3 +67,10 @@ export function findLeader(statuses: readonly NodeStatus[]): NodeStatus | null {
   const supersededBy = statuses.some((status) => status.term > newest.term);
   return supersededBy ? null : newest;
 }
+
+/** Name of the leader that the newest term has, whether or not it is among those asked; null while nobody knows one. */
+export function knownLeaderName(statuses: readonly NodeStatus[]): string | null {
+  const term = Math.max(...statuses.map((status) => status.term));
+  const knowing = statuses.find((status) => status.term === term && status.leader !== null);
+  return knowing?.leader ?? null;
+}
