@@ -1,4 +1,5 @@
 import { QuorateError, type QuorateErrorCode } from "@quorate/client";
+import { PROTOCOL_LIMITS } from "@quorate/kv-store/protocol";
 import { CliError } from "./cli-error.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-code.ts";
 
@@ -40,6 +41,8 @@ const UNADVISED: Advice = { exitCode: EXIT_CODES.failed, hint: "" };
 const advice = (exitCode: ExitCode, hint: string): Advice => ({ exitCode, hint });
 const { conflict, failed, interrupted, lost, notFound, timedOut, unavailable, usage } = EXIT_CODES;
 
+const { nameBytesMax, pathBytesMax, pathDepthMax } = PROTOCOL_LIMITS;
+
 const AGAIN = "try again in a moment";
 const OTHER_VERSION_OF_SOFTWARE =
   "this command and the server are of different releases: run the one that came with the server";
@@ -59,7 +62,11 @@ const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
     "delete its children first, or all of it with `quorate delete --recursive`",
   ),
   NO_CHILDREN_FOR_EPHEMERALS: advice(conflict, "an ephemeral znode cannot be a parent"),
-  BAD_PATH: advice(usage, "paths look like /a/b: absolute, no empty component, no `.` or `..`"),
+  BAD_PATH: advice(
+    usage,
+    "paths look like /a/b: absolute, no empty component, no `.` or `..`, no control characters; " +
+      `at most ${pathBytesMax} bytes, ${nameBytesMax} a component, and ${pathDepthMax} components`,
+  ),
   BAD_ARGUMENTS: advice(usage, ""),
   RESERVED_PATH: advice(conflict, "this part of the tree belongs to the service"),
   FENCED: advice(conflict, "the lock has passed on: acquire it again before you write"),

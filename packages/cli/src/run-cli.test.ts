@@ -88,6 +88,16 @@ describe("errors", () => {
     expect(world.err.text).toContain("`quorate create --parents` makes it");
   });
 
+  test("what is no path is told with all that a path must not be", async () => {
+    for (const path of ["relative", "/with\ttab", `/${"x".repeat(256)}`]) {
+      const world = new FakeWorld();
+      expect(await runCli(["get", path], world.context)).toBe(EXIT_CODES.usage);
+      expect(world.err.text).toMatch(
+        /absolute.*no control characters.*1024 bytes, 255 a component/,
+      );
+    }
+  });
+
   test("say what to do next", async () => {
     const world = new FakeWorld();
     world.failWith(new QuorateError("CONNECTION_FAILED", "nobody there"));
