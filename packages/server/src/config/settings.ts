@@ -48,7 +48,11 @@ export function isNodeName(value: unknown): value is string {
   return v.is(NODE_NAME, value);
 }
 
-const MEMBER = v.strictObject({ name: NODE_NAME, peer: text, client: text });
+/** Unknown keys have an error of their own in a file, where the nearest one can be named. */
+const MEMBER = v.strictObject({ name: NODE_NAME, peer: text, client: text }, (issue) => {
+  if (issue.path === undefined) return "must be a table with name, peer and client";
+  return issue.expected === "never" ? "is unknown" : "is missing";
+});
 
 const SCHEMAS: Readonly<Record<keyof ServerSettings, v.GenericSchema>> = {
   name: NODE_NAME,
