@@ -28,6 +28,21 @@ imageStoresSuite("in memory", async () => {
   return { images: new MemoryImageStores(files), root: "/data", release: async () => {} };
 });
 
+test("a LevelDB image that is open elsewhere says so in words, not in the system's", async () => {
+  const directory = await tempDirectory();
+  const path = join(directory.path, "image");
+  const store = await new ThreadedImageStores().open(path, { create: true });
+  try {
+    await expect(new ThreadedImageStores().open(path, { create: false })).rejects.toMatchObject({
+      code: "STORAGE_LOCKED",
+      message: expect.stringContaining("another process has it open"),
+    });
+  } finally {
+    await store.close();
+    await directory.remove();
+  }
+});
+
 describe("LevelDB images, damaged", () => {
   async function damaged(change: (path: string) => Promise<void>) {
     const directory = await tempDirectory();

@@ -180,7 +180,10 @@ function levelError(operation: string, error: unknown): ServerError {
   const text = reason instanceof Error ? reason.message : String(reason);
   const code = codeOf(reason);
   const message = `${operation}: ${text}`;
-  if (code === "LEVEL_LOCKED") return new ServerError("STORAGE_LOCKED", message, error);
+  if (code === "LEVEL_LOCKED") {
+    const held = `${operation}: another process has it open, perhaps a node that still runs`;
+    return new ServerError("STORAGE_LOCKED", held, error);
+  }
   if (code === "LEVEL_CORRUPTION" || text.includes("does not exist (create_if_missing")) {
     return new ServerError("IMAGE_CORRUPT", message, error);
   }
