@@ -28,6 +28,7 @@ export async function connectDrivers(
   drivers: readonly DriverProcess[],
   servers: readonly string[],
   sessions: number,
+  sessionTimeoutMs: number = SESSION_TIMEOUT_MS,
 ): Promise<void> {
   const all = Array.from({ length: sessions }, (_, at) => servers[at % servers.length] ?? "");
   const perDriver = Math.ceil(sessions / drivers.length);
@@ -36,7 +37,7 @@ export async function connectDrivers(
       driver.ask({
         command: "connect",
         servers: all.slice(at * perDriver, (at + 1) * perDriver),
-        sessionTimeoutMs: SESSION_TIMEOUT_MS,
+        sessionTimeoutMs,
       }),
     ),
   );

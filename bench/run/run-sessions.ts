@@ -3,7 +3,7 @@ import type { DriverProcess } from "../driver-process.ts";
 import type { SessionsWorkload } from "../workloads.ts";
 import { connectDrivers, mebibytes } from "./load-drivers.ts";
 import { NOTHING, type Outcome } from "./outcome.ts";
-import { SESSION_TIMEOUT_MS, withStage, type RunContext } from "./run-context.ts";
+import { withStage, type RunContext } from "./run-context.ts";
 
 const DIRECTORY = "/ephemerals";
 const SETTLE_MS = 3_000;
@@ -23,7 +23,8 @@ export async function runSessions(
     await connectDrivers([observer], [(await ensemble.leader()).clientAddress], 1);
     const drivers = Array.from({ length: workload.drivers }, () => startDriver());
     const started = performance.now();
-    await connectDrivers(drivers, await ensemble.serversLeaderLast(), workload.sessions);
+    const servers = await ensemble.serversLeaderLast();
+    await connectDrivers(drivers, servers, workload.sessions, workload.timeoutMs);
     const perDriver = Math.ceil(workload.sessions / drivers.length);
     await Promise.all(
       drivers.map((driver, at) =>
@@ -43,7 +44,7 @@ export async function runSessions(
     const killed = performance.now();
     await Promise.all(drivers.map((driver) => driver.kill()));
     await waitUntilGone(observer);
-    const goneMs = performance.now() - killed - SESSION_TIMEOUT_MS;
+    const goneMs = performance.now() - killed - workload.timeoutMs;
     return {
       ...NOTHING,
       metrics: {

@@ -69,6 +69,7 @@ const GO_FILES = [
   "histogram.go",
   "load.go",
   "main.go",
+  "patience.go",
   "session.go",
   "writers.go",
 ];

@@ -141,13 +141,15 @@ func (d *driver) connect(order *order) (interface{}, error) {
 func (d *driver) createEphemerals(order *order) error {
 	return forEach(len(d.sessions), func(at int) error {
 		session := d.sessions[at]
-		lease, err := session.leaseID()
-		if err != nil {
+		return patiently(func() error {
+			lease, err := session.leaseID()
+			if err != nil {
+				return err
+			}
+			key := keyOf(order.Directory, order.From+at)
+			_, err = session.client.Put(context.Background(), key, "", clientv3.WithLease(lease))
 			return err
-		}
-		key := keyOf(order.Directory, order.From+at)
-		_, err = session.client.Put(context.Background(), key, "", clientv3.WithLease(lease))
-		return err
+		})
 	})
 }
 

@@ -28,7 +28,10 @@ func dial(servers []string, timeout time.Duration) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = client.Get(context.Background(), "/")
+	err = patiently(func() error {
+		_, err := client.Get(context.Background(), "/")
+		return err
+	})
 	return &session{client: client, timeout: timeout}, err
 }
 
