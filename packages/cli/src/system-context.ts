@@ -6,6 +6,7 @@ import { createInterface } from "node:readline/promises";
 import type { WriteStream } from "node:tty";
 import { END_SIGNALS, type CliContext, type EndSignal, type TextSink } from "./context.ts";
 import { EXIT_CODES, exitCodeOfSignal } from "./exit-code.ts";
+import { httpRequest, textOf, type HttpAnswer } from "./http-request.ts";
 
 /** The real one. */
 export function systemContext(): CliContext {
@@ -69,8 +70,9 @@ async function fetchText(
   url: string,
   timeoutMs: number,
 ): Promise<{ readonly status: number; readonly body: string }> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
-  return { status: response.status, body: await response.text() };
+  const signal = AbortSignal.timeout(timeoutMs);
+  const answer = await httpRequest(url, { method: "GET", signal });
+  return { status: answer.status, body: await textOf(answer) };
 }
 
 async function postJson(
@@ -78,24 +80,15 @@ async function postJson(
   value: unknown,
   timeoutMs: number,
 ): Promise<{ readonly status: number; readonly body: string }> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(value),
-    signal: AbortSignal.timeout(timeoutMs),
-  });
-  return { status: response.status, body: await response.text() };
+  const signal = AbortSignal.timeout(timeoutMs);
+  const json = JSON.stringify(value);
+  const answer = await httpRequest(url, { method: "POST", json, signal });
+  return { status: answer.status, body: await textOf(answer) };
 }
 
-async function postStream(
-  url: string,
-  signal: AbortSignal,
-): Promise<{ readonly status: number; readonly body: AsyncIterable<Uint8Array> }> {
-  const response = await fetch(url, { method: "POST", signal });
-  return { status: response.status, body: response.body ?? emptyBody() };
+function postStream(url: string, signal: AbortSignal): Promise<HttpAnswer> {
+  return httpRequest(url, { method: "POST", signal });
 }
-
-async function* emptyBody(): AsyncGenerator<Uint8Array> {}
 
 function onSignal(callback: (signal: EndSignal) => void): Disposable {
   const listeners = END_SIGNALS.map((signal) => [signal, () => callback(signal)] as const);

@@ -188,5 +188,5 @@ async function syncDirectory(path: string): Promise<void> {
 
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  return error.message;
 }

@@ -33,8 +33,6 @@ async function ask(context: CliContext, server: string, timeoutMs: number): Prom
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === "TimeoutError") return "no answer in time";
-  const cause = error.cause;
-  if (!(cause instanceof Error)) return error.message;
-  const isRefused = "code" in cause && cause.code === "ECONNREFUSED";
-  return isRefused ? "nobody listens" : cause.message;
+  const isRefused = "code" in error && error.code === "ECONNREFUSED";
+  return isRefused ? "nobody listens" : error.message;
 }

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { clientAddresses, serverFlags, type EnsemblePlan, type NodePlan } from "./ensemble-plan.ts";
 import { NodeProcess, describeExit, type NodeExit } from "./node-process.ts";
+import { httpRequest, textOf } from "../http-request.ts";
 import { findLeader, parseNodeStatus, type NodeStatus } from "./node-status.ts";
 
 /** What an ensemble of processes is started with. */
@@ -149,10 +150,9 @@ export class LocalEnsemble implements AsyncDisposable {
 /** One node's own account; null when it does not answer in time. */
 export async function fetchNodeStatus(clientAddress: string): Promise<NodeStatus | null> {
   try {
-    const response = await fetch(`http://${clientAddress}/status`, {
-      signal: AbortSignal.timeout(STATUS_TIMEOUT_MS),
-    });
-    return parseNodeStatus(await response.text());
+    const signal = AbortSignal.timeout(STATUS_TIMEOUT_MS);
+    const url = `http://${clientAddress}/status`;
+    return parseNodeStatus(await textOf(await httpRequest(url, { method: "GET", signal })));
   } catch {
     return null;
   }

@@ -97,5 +97,5 @@ function noLeader(reasons: readonly string[]): CliError {
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === "TimeoutError") return "no answer in time";
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  return error.message;
 }
