@@ -120,6 +120,8 @@ describe("errors", () => {
     ["NO_BACKUP", ["snapshot", "save", "no-such-file", "--json"]],
     ["USAGE", ["snapshot", "save", ".", "--json"]],
     ["USAGE", ["get", "/a", "--servers", "nonsense", "--json"]],
+    ["USAGE", ["get", "/a", "--servers", "", "--json"]],
+    ["USAGE", ["get", "/a", "--servers", ",", "--json"]],
     ["USAGE", ["get", "--json"]],
     ["USAGE", ["get", "/a", "--json", "--no-such-option"]],
     ["USAGE", ["no-such-command", "--json"]],
