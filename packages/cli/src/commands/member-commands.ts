@@ -162,9 +162,9 @@ async function runList(context: CliContext, flags: ClientFlags): Promise<void> {
   const servers = resolveServers(flags.servers, context.env);
   const list = await askMembers(context, servers, flags.timeout * 1000);
   if (list === null) {
-    throw new CliError("NO_LEADER", "none of the servers that answer leads", {
+    throw new CliError("NO_LEADER", "none of the servers answers as the leader", {
       exitCode: EXIT_CODES.unavailable,
-      hint: "`quorate status` shows what each says; name the leader with --servers",
+      hint: "`quorate status` shows what each says; --servers or QUORATE_SERVERS name them, the leader among them",
     });
   }
   const { members, joining, invited } = list;
