@@ -189,7 +189,7 @@ export class ClientConnection {
   drainReads(progress: ReadProgress, isTimeUp: () => boolean): boolean {
     let done = 0;
     for (const read of this.#reads) {
-      if (this.outbox.spareBytes <= 0) {
+      if (this.outbox.spareBytes === 0) {
         reached("reads_wait_for_a_client_to_read");
         break;
       }

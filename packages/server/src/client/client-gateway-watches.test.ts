@@ -100,6 +100,32 @@ describe("watches", () => {
     expect(client.state).toBe("open");
   });
 
+  test("of a client that has left more than half of what it may unread lose what they missed, and stand", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    client.says(write(1, create("/a")));
+    client.says(write(2, create("/b")));
+    node.turn();
+    client.take();
+    client.bufferedBytes = 9 * MIB;
+    client.says(
+      watch("/", { watchId: 1, sinceZxid: zxid(1) }),
+      watch("/c", { watchId: 2, sinceZxid: zxid(1) }),
+    );
+    node.gateway.flush();
+    expect(client.take()).toMatchObject([
+      { kind: "watchLost", watchId: 1, oldestZxid: 3, zxid: 3 },
+      { kind: "watchAdded", watchId: 2, zxid: 3 },
+    ]);
+    client.says(write(3, create("/c")));
+    node.turn();
+    expect(client.take()).toMatchObject([
+      { kind: "events", events: [{ watchIds: [2, 1] }] },
+      { kind: "writeReply" },
+    ]);
+    expect(client.state).toBe("open");
+  });
+
   test("resume in steps, all that came together at once, and nothing is worked on before", () => {
     const node = new Node();
     const { client: writer } = node.attached(1);

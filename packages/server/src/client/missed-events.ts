@@ -74,7 +74,7 @@ export class MissedEvents {
     }
   }
 
-  /** Takes in what a later revision has, within `bytesMax` in all. */
+  /** Takes in what a later revision has, within `bytesMax` in all; 0: whoever has missed anything loses it. */
   note(zxid: Zxid, hits: readonly WatchHit[], bytesMax: number): void {
     const wanted: WatchHit[] = [];
     for (const { watchIds, event } of hits) {

@@ -54,9 +54,10 @@ export class Outbox {
     return this.#overflowed;
   }
 
-  /** Bytes that may still come before the client has half of what it may leave unread; not positive: none. */
+  /** Bytes that may still come before the client has half of what it may leave unread; 0 once it has. */
   get spareBytes(): number {
-    return this.#limits.bufferedBytesMax / 2 - this.#connection.bufferedBytes - this.#bytes;
+    const unread = this.#connection.bufferedBytes + this.#bytes;
+    return Math.max(0, this.#limits.bufferedBytesMax / 2 - unread);
   }
 
   /** `dataBytes`: bytes of data and names that the message carries at most. */
