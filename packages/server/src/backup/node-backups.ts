@@ -10,7 +10,7 @@ export interface NodeBackupsPorts {
   /** Asks for a read index; `run` is called with it. */
   confirm(read: WaitingRead): void;
   appliedIndex(): LogIndex;
-  /** A view of everything applied so far. */
+  /** A view of everything applied so far; rejects with OVERLOADED, STORAGE_FULL, STOPPED. */
   openView(): Promise<ImageView>;
 }
 
@@ -43,7 +43,7 @@ export class NodeBackups {
 
   /**
    * A backup of everything that was acknowledged before the call; with `isLocal` of what this node has. Rejects with a
-   * `ServerError`: NOT_READY (no quorum in 10 s), OVERLOADED, STOPPED.
+   * `ServerError`: NOT_READY (no quorum in 10 s), OVERLOADED, STORAGE_FULL, STOPPED.
    */
   async begin(isLocal: boolean): Promise<AsyncIterable<Uint8Array>> {
     if (this.#count >= BACKUPS_MAX) {

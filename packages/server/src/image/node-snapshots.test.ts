@@ -200,6 +200,33 @@ describe("the checkpoints of a node", () => {
     expect(storage.trim).toHaveBeenCalledOnce();
   });
 
+  test("that a view needs are refused to it while the disk has no room for them", async () => {
+    const { snapshots, applier, storage, state, fatal } = await setUp();
+    const MIB = 1_048_576;
+    for (const [bytesSinceCheckpoint, needed] of [
+      [100, 64 * MIB],
+      [30 * MIB, 90 * MIB],
+    ] as const) {
+      applier.bytesSinceCheckpoint = bytesSinceCheckpoint;
+      state.freeBytes = needed - 1;
+      await expect(snapshots.openView()).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    }
+    expect(applier.noteCheckpoint).not.toHaveBeenCalled();
+    state.freeBytes = 90 * MIB;
+    await (await snapshots.openView()).close();
+    expect(storage.trim).toHaveBeenCalledOnce();
+    expect(fatal).not.toHaveBeenCalled();
+  });
+
+  test("are not needed by a view of an image that is up to date, nor by one that waits for one under way", async () => {
+    const { snapshots, applier, state } = await setUp();
+    applier.bytesSinceCheckpoint = 1001;
+    snapshots.onApplied();
+    state.freeBytes = 0;
+    for (let view = 0; view < 2; view += 1) await (await snapshots.openView()).close();
+    expect(applier.noteCheckpoint).toHaveBeenCalledOnce();
+  });
+
   test("come earlier where there is little room, while they fit", async () => {
     const { snapshots, applier, storage, state } = await setUp();
     state.freeBytes = 1000;

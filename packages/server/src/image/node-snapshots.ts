@@ -49,6 +49,8 @@ export interface NodeSnapshotsOptions {
  * while, and its first failed write ends the node.
  */
 const CHECKPOINT_ROOM = 3;
+/** Room that one for a view needs at least, bytes: however small, it may have LevelDB write out its buffer of 32 MiB. */
+const VIEW_ROOM_BYTES = 67_108_864;
 /** Where the disk is nearly full a checkpoint is made after this part of what is usual. */
 const EARLY_CHECKPOINTS = 8;
 /** One checkpoint may be under way, and a snapshot may be installed meanwhile. */
@@ -164,18 +166,28 @@ export class NodeSnapshots {
   }
 
   /**
-   * A view of the image that holds everything applied so far; the caller closes it. Rejects with STOPPED, and with
-   * OVERLOADED when the state was replaced faster than it could be written.
+   * A view of the image that holds everything applied so far; the caller closes it. Rejects with STOPPED, with
+   * STORAGE_FULL when the image would have to be brought up to date and the disk has no room for that, and with OVERLOADED
+   * when the state was replaced faster than it could be written.
    */
   async openView(): Promise<ImageView> {
     const target = this.#options.applier().appliedIndex;
     for (let attempt = 0; attempt < VIEW_ATTEMPTS; attempt += 1) {
       if (this.#stopping) throw new ServerError("STOPPED", "the node stops");
       if (this.#checkpointIndex >= target) return this.#options.storage.image.view();
+      if (!this.#checkpointer.isRunning) this.#demandRoomForView();
       this.#checkpoint();
       await this.#checkpointing;
     }
     throw new ServerError("OVERLOADED", "the image could not be brought up to date: try again");
+  }
+
+  #demandRoomForView(): void {
+    const { bytesSinceCheckpoint } = this.#options.applier();
+    const bytes = Math.max(VIEW_ROOM_BYTES, CHECKPOINT_ROOM * bytesSinceCheckpoint);
+    if (this.#options.hasRoomFor(bytes)) return;
+    const text = `the disk has no room to bring the image up to date, ${bytes} bytes: free some, or ask another node`;
+    throw new ServerError("STORAGE_FULL", text);
   }
 
   async stop(): Promise<void> {

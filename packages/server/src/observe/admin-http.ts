@@ -69,7 +69,7 @@ export interface AdminSource {
   metrics(): Promise<string>;
   /**
    * The tree as it is now, as a backup file. `isLocal`: as this node has it, which works without a quorum. Rejects with a
-   * `ServerError`: NOT_READY, OVERLOADED, STOPPED.
+   * `ServerError`: NOT_READY, OVERLOADED, STORAGE_FULL, STOPPED.
    */
   backup(isLocal: boolean): Promise<AsyncIterable<Uint8Array>>;
   /** Throws what `NodeMembership.command` does, NOT_READY and REQUEST_INVALID. */
