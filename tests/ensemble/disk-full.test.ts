@@ -1,5 +1,5 @@
 import { connect } from "@quorate/client";
-import type { ServerPorts } from "@quorate/server";
+import { ServerError, type ServerPorts } from "@quorate/server";
 import { describe, expect, it } from "vitest";
 import { Servers, until } from "./servers.ts";
 
@@ -47,24 +47,89 @@ describe("a full disk", () => {
     await client.delete("/a", { timeoutMs: 5_000 });
     expect(await client.exists("/a")).toBeNull();
   });
+
+  it("that is found to be full only while the log waits gets the reserve's room back", async () => {
+    const disks = [new FullDisk(), new FullDisk(), new FullDisk()];
+    await using servers = await Servers.start({}, (ports, at) => disks[at]!.under(ports));
+    await using client = await connect({ servers: servers.clients });
+    await until(async () =>
+      (await Promise.all(disks.map((disk) => disk.hasReserve()))).every(Boolean),
+    );
+    const at = (servers.leader + 1) % 3;
+    const [disk, node] = [disks[at]!, servers.node(at)];
+    const isWaiting = (): boolean => node.notReady().join().includes("waits for room");
+    disk.isFull = true;
+    const data = new Uint8Array(20_000);
+    await client.create("/a", data, { timeoutMs: 20_000 });
+    await until(async () => {
+      await client.set("/a", data, { timeoutMs: 20_000 });
+      return isWaiting();
+    });
+    // Long enough for nobody to age any more.
+    const refusals = disk.refusals + 3;
+    await until(() => disk.refusals >= refusals);
+    disk.freeBytes = 1_000;
+    await until(async () => !(await disk.hasReserve()));
+    await until(() => !isWaiting());
+    disk.freeBytes = 1_000_000_000;
+    disk.isFull = false;
+    await servers.ready();
+    await servers.agree();
+  });
 });
+
+/** A disk whose last room is what the reserve takes up. */
+class FullDisk {
+  freeBytes = 1_000_000_000;
+  isFull = false;
+  /** New files of the log that found no room. */
+  refusals = 0;
+  #files: ServerPorts["files"] | null = null;
+
+  async hasReserve(): Promise<boolean> {
+    return (await this.#files?.list("/data"))?.includes("reserve") ?? false;
+  }
+
+  under(ports: ServerPorts): ServerPorts {
+    const { files } = ports;
+    this.#files = files;
+    return withFiles(ports, {
+      open: async (path, options) => {
+        if (options.create && path.startsWith("/data/log/") && this.isFull) {
+          if (await this.hasReserve()) {
+            this.refusals += 1;
+            throw new ServerError("STORAGE_FULL", path);
+          }
+        }
+        return files.open(path, options);
+      },
+      space: async () => ({ freeBytes: this.freeBytes, totalBytes: 1_000_000_000 }),
+    });
+  }
+}
 
 /** The same ports, but the disk has as much room as the test says. */
 function withSpace(freeBytes: () => number): (ports: ServerPorts) => ServerPorts {
-  return (ports) => {
-    const { files } = ports;
-    return {
-      ...ports,
-      files: {
-        makeDirectory: (path) => files.makeDirectory(path),
-        list: (path) => files.list(path),
-        readWhole: (path) => files.readWhole(path),
-        open: (path, options) => files.open(path, options),
-        rename: (from, to) => files.rename(from, to),
-        remove: (path) => files.remove(path),
-        syncDirectory: (path) => files.syncDirectory(path),
-        space: async () => ({ freeBytes: freeBytes(), totalBytes: 1_000_000_000 }),
-      },
-    };
+  return (ports) =>
+    withFiles(ports, {
+      space: async () => ({ freeBytes: freeBytes(), totalBytes: 1_000_000_000 }),
+    });
+}
+
+function withFiles(ports: ServerPorts, changes: Partial<ServerPorts["files"]>): ServerPorts {
+  const { files } = ports;
+  return {
+    ...ports,
+    files: {
+      makeDirectory: (path) => files.makeDirectory(path),
+      list: (path) => files.list(path),
+      readWhole: (path) => files.readWhole(path),
+      open: (path, options) => files.open(path, options),
+      rename: (from, to) => files.rename(from, to),
+      remove: (path) => files.remove(path),
+      syncDirectory: (path) => files.syncDirectory(path),
+      space: (path) => files.space(path),
+      ...changes,
+    },
   };
 }

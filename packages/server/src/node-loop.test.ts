@@ -102,7 +102,8 @@ function setUp(hasLeases = false) {
     onReadState: () => void calls.push("read"),
     stamp: () => ({ timeMs: 1, clockMs: 1 }),
     flush: () => void calls.push("flush"),
-    onTick: (elapsedMs, stalledMs) => void calls.push(`tick ${elapsedMs} ${stalledMs}`),
+    onTick: ({ elapsedMs, stalledMs, admittedMs }) =>
+      void calls.push(`tick ${elapsedMs} ${stalledMs} ${admittedMs}`),
     onPersisted: () => void calls.push("persisted"),
     onFatal: (error) => void calls.push(`fatal ${String(error)}`),
   };
@@ -290,27 +291,27 @@ describe("time", () => {
   }
 
   test("passes in ticks, and makes up for short delays", () => {
-    expect(ticksAfter(TICK_MS)).toEqual({ inTurn: 1, told: "tick 10 0" });
-    expect(ticksAfter(2 * TICK_MS)).toEqual({ inTurn: 2, told: "tick 20 0" });
-    expect(ticksAfter(9 * TICK_MS)).toEqual({ inTurn: 3, told: "tick 90 0" });
+    expect(ticksAfter(TICK_MS)).toEqual({ inTurn: 1, told: "tick 10 0 10" });
+    expect(ticksAfter(2 * TICK_MS)).toEqual({ inTurn: 2, told: "tick 20 0 20" });
+    expect(ticksAfter(9 * TICK_MS)).toEqual({ inTurn: 3, told: "tick 90 0 90" });
   });
 
   test("does not pass while the process stands still: what waits in the sockets comes first", () => {
-    expect(ticksAfter(2000)).toEqual({ inTurn: 1, told: "tick 100 1900" });
+    expect(ticksAfter(2000)).toEqual({ inTurn: 1, told: "tick 2000 1900 100" });
   });
 
-  test("lets nobody age while the disk does not answer", async () => {
+  test("lets nobody age while the disk does not answer, but passes", async () => {
     const { loop, clock, raft, log, calls } = setUp();
     loop.start();
     raft.script.push(ready({ persist: work(1) }));
     clock.advance(100);
-    expect(ticks(calls)).toEqual(Array.from({ length: 10 }, () => "tick 10 0"));
+    expect(ticks(calls)).toEqual(Array.from({ length: 10 }, () => "tick 10 0 10"));
     clock.advance(50);
-    expect(ticks(calls)).toEqual(Array.from({ length: 5 }, () => "tick 0 0"));
+    expect(ticks(calls)).toEqual(Array.from({ length: 5 }, () => "tick 10 0 0"));
     log.writes[0]!.done();
     await settled();
     clock.advance(TICK_MS);
-    expect(ticks(calls)).toEqual(["tick 10 0"]);
+    expect(ticks(calls)).toEqual(["tick 10 0 10"]);
   });
 });
 

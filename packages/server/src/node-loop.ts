@@ -37,6 +37,16 @@ export interface FetchedEntries {
   readonly entries: readonly Entry[];
 }
 
+/** What passed between two ticks, ms. */
+export interface TickSpan {
+  /** All of it. */
+  readonly elapsedMs: number;
+  /** Of it, what the process slept through. */
+  readonly stalledMs: number;
+  /** How much this node lets others age: what it was awake for, nothing while its disk does not answer. */
+  readonly admittedMs: number;
+}
+
 /** Where the loop's effects go. All are called inside a turn, in the order of the spine. */
 export interface LoopHooks {
   /** What happens in every turn before work is taken: things gathered since the last one are stepped or queued. */
@@ -51,9 +61,8 @@ export interface LoopHooks {
   stamp(): CommandStamp;
   /** End of a turn: replies, events and messages leave. */
   flush(): void;
-  /** One unit of logical time passed; `elapsedMs` is how much this node admits, none while its disk does not answer,
-   * `stalledMs` what it slept through. */
-  onTick(elapsedMs: number, stalledMs: number): void;
+  /** One unit of logical time passed. */
+  onTick(span: TickSpan): void;
   onPersisted(durationMs: number): void;
   /** The node cannot go on. */
   onFatal(error: unknown): void;
@@ -169,19 +178,20 @@ export class NodeLoop {
 
   #onTick(): void {
     const now = this.#clock.nowMs();
-    const elapsed = now - this.#lastTickMs;
+    const elapsedMs = now - this.#lastTickMs;
     this.#lastTickMs = now;
-    const stalled = elapsed > STALL_TICKS * this.#tickMs;
-    if (stalled) reached("process_stood_still");
-    // After standing still there may be heartbeats waiting in the sockets: they are read before time goes on.
-    const ticks = stalled ? 1 : Math.min(3, Math.max(1, Math.round(elapsed / this.#tickMs)));
-    for (let count = 0; count < ticks; count += 1) this.push({ kind: "tick" });
     const limit = STALL_TICKS * this.#tickMs;
-    const admitted = Math.min(elapsed, limit);
+    const isStalled = elapsedMs > limit;
+    if (isStalled) reached("process_stood_still");
+    // After standing still there may be heartbeats waiting in the sockets: they are read before time goes on.
+    const ticks = isStalled ? 1 : Math.min(3, Math.max(1, Math.round(elapsedMs / this.#tickMs)));
+    for (let count = 0; count < ticks; count += 1) this.push({ kind: "tick" });
+    const awakeMs = Math.min(elapsedMs, limit);
     // While the disk stands still nobody can attach, so nobody may age.
     const isDiskStalled = this.#persisting && now - this.#persistStartMs > limit;
     if (isDiskStalled) reached("disk_stood_still");
-    this.#hooks.onTick(isDiskStalled ? 0 : admitted, elapsed - admitted);
+    const admittedMs = isDiskStalled ? 0 : awakeMs;
+    this.#hooks.onTick({ elapsedMs, stalledMs: elapsedMs - awakeMs, admittedMs });
   }
 
   #guarded(): void {

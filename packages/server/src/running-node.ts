@@ -17,6 +17,7 @@ import type { DiskHealth } from "./disk-health.ts";
 import type { LeaderDuties } from "./leader-duties.ts";
 import type { Leadership } from "./leadership.ts";
 import type { NodeMembership } from "./membership/node-membership.ts";
+import type { TickSpan } from "./node-loop.ts";
 import { NodeParts, type NodeHooks } from "./node-parts.ts";
 import type { NodeStorage } from "./node-storage.ts";
 import type { UnderWay } from "./observe/under-way.ts";
@@ -258,7 +259,7 @@ export class RunningNode implements NodeHooks {
     this.#options.peers.flush();
   }
 
-  onTick(elapsedMs: number, stalledMs: number): void {
+  onTick({ elapsedMs, stalledMs, admittedMs }: TickSpan): void {
     const { logger, metrics } = this.#options;
     if (stalledMs > 0) {
       metrics.counters.stalls += 1;
@@ -267,9 +268,10 @@ export class RunningNode implements NodeHooks {
     const { reads, duties, gateway, snapshots, disk, members, leadership } = this.#parts;
     this.#ticks += 1;
     reads.retry();
-    duties.onTick(stalledMs > 0 ? 0 : elapsedMs);
+    duties.onTick(stalledMs > 0 ? 0 : admittedMs);
     gateway.onTick();
     snapshots.onTick();
+    // A log that waits for room gets it only if the disk is looked at meanwhile.
     disk.onTick(elapsedMs);
     if (this.#ticks % MEMBERSHIP_TICKS === 0) {
       members.keep();
