@@ -207,7 +207,7 @@ function buildConfig(settings: ServerSettings, workingDirectory?: string): Serve
     leaseReads: settings.leaseReads ?? false,
     stopWithStdin: settings.stopWithStdin ?? false,
     logLevel: settings.logLevel ?? "info",
-    logFormat: settings.logFormat ?? "json",
+    logFormat: settings.logFormat ?? "auto",
     trace: traceOf(settings, base),
     warnings: warningsOf(peer, client, insecure),
   });

@@ -29,6 +29,25 @@ test("a node that is over keeps no process alive whose standard input stays open
   }
 }, 30_000);
 
+test("on a terminal a node that cannot start says why in words", async () => {
+  const flags = ["--data-directory", "/dev/null/none"];
+  const program = [process.execPath, "--input-type=module", "-e", PROGRAM, "--", ...flags];
+  const command = program.map((word) => `'${word}'`).join(" ");
+  const child = spawn("script", ["-qec", command, "/dev/null"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  try {
+    const output: Buffer[] = [];
+    child.stdout.on("data", (bytes: Buffer) => output.push(bytes));
+    const [code]: readonly unknown[] = await once(child, "close");
+    const lines = Buffer.concat(output).toString().trim().split("\r\n");
+    expect(lines.at(-1)).toMatch(/ ERROR the node could not start error="STORAGE_FAILED: /);
+    expect(code).toBe(SERVER_EXIT_CODES.storage);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}, 30_000);
+
 test("help whose reader has gone ends without a word, as programs do that die of SIGPIPE", async () => {
   const program = ["--input-type=module", "-e", PROGRAM, "--", "--help"];
   const child = spawn(process.execPath, program, { stdio: ["ignore", "pipe", "pipe"] });

@@ -52,7 +52,7 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 /** One of {@link LOG_LEVELS}. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 /** How a log line looks: for machines or for people. */
-export const LOG_FORMATS = ["json", "text"] as const;
+export const LOG_FORMATS = ["auto", "json", "text"] as const;
 /** One of {@link LOG_FORMATS}. */
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
@@ -154,7 +154,12 @@ export const OPTIONS: readonly Option[] = [
     "Browser origins that may connect, comma separated. Default: none",
   ),
   option("logLevel", "text", "LEVEL", `One of ${LOG_LEVELS.join(", ")}. Default: info`),
-  option("logFormat", "text", "FORMAT", `One of ${LOG_FORMATS.join(", ")}. Default: json`),
+  option(
+    "logFormat",
+    "text",
+    "FORMAT",
+    `One of ${LOG_FORMATS.join(", ")}. Default: auto, which is text on a terminal and json elsewhere`,
+  ),
   option("tickMs", "integer", "MS", "Granularity of the timing below. Default: 20"),
   option("heartbeatMs", "integer", "MS", "A leader's heartbeat interval. Default: 100"),
   option(

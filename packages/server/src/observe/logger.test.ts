@@ -55,7 +55,7 @@ function loggerInto(
 describe("createProcessLogger", () => {
   test("writes one JSON object a line, with the injected time and bound fields", async () => {
     const path = join(folder, "log");
-    const logger = loggerInto(open(path, "a"));
+    const logger = loggerInto(open(path, "a"), { format: "auto" });
     logger.debug({}, "not shown");
     logger
       .child({ peer: "2" })

@@ -1,3 +1,4 @@
+import { isatty } from "node:tty";
 import { pino } from "pino";
 import type { LogFormat, LogLevel } from "../config/option.ts";
 import type { WallClock } from "../ports.ts";
@@ -45,17 +46,16 @@ const FLUSH_TIMEOUT_MS = 1_000;
  */
 export function createProcessLogger(options: ProcessLoggerOptions): ProcessLogger {
   let told = 0;
-  const stream = openLogStream(
-    options.fileDescriptor ?? STANDARD_ERROR,
-    options.bufferBytesMax ?? BUFFER_BYTES_MAX,
-    () => {
-      const count = stream.droppedCount - told;
-      if (count === 0) return;
-      told += count;
-      root.warn({ count }, "log lines were dropped because the log's reader did not keep up");
-    },
-  );
-  const render = options.format === "text" ? renderText : (line: string): string => line;
+  const fileDescriptor = options.fileDescriptor ?? STANDARD_ERROR;
+  const stream = openLogStream(fileDescriptor, options.bufferBytesMax ?? BUFFER_BYTES_MAX, () => {
+    const count = stream.droppedCount - told;
+    if (count === 0) return;
+    told += count;
+    root.warn({ count }, "log lines were dropped because the log's reader did not keep up");
+  });
+  const isForPeople =
+    options.format === "auto" ? isatty(fileDescriptor) : options.format === "text";
+  const render = isForPeople ? renderText : (line: string): string => line;
   const root = pino(pinoOptions(options.level, options.wallClock), {
     write: (line: string) => stream.write(render(line)),
   });
