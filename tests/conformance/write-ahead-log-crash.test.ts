@@ -1,5 +1,6 @@
 import { logIndex } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { ServerError } from "../../packages/server/src/errors.ts";
 import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
 import { MEMBERSHIP, commands, hardState, openLog } from "../support/log-fixture.ts";
 import { EMPTY, after, difference, perform, type LogAction } from "../support/log-model.ts";
@@ -129,6 +130,24 @@ describe("write-ahead log, a process killed within a write, then power lost", ()
     held.release();
     void unfinished;
   });
+
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    "so is a write that the disk refused and the cache still shows, seed %i",
+    async (seed) => {
+      const files = new MemoryFiles({ seed });
+      const { log } = await openLog(files, { create: true });
+      await perform(log, persist(1, { from: 1, to: 3, bytes: 10 }));
+      files.failNext("write", new ServerError("STORAGE_FAILED", "EIO"));
+      const refused = perform(log, persist(1, { from: 4, to: 5, bytes: 300 }));
+      await expect(refused).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+      // A restart reads it, and whoever asks hears that it is there.
+      const next = files.restart();
+      const second = await openLog(next);
+      expect(second.recovered).toMatchObject({ lastIndex: 5, damage: null, torn: 0 });
+      const third = await openLog(next.crash());
+      expect(third.recovered).toMatchObject({ lastIndex: 5, damage: null, torn: 0 });
+    },
+  );
 
   test.each([1, 2, 3, 4])("so is a segment that has just got its name, seed %i", async (seed) => {
     const files = new MemoryFiles({ seed });

@@ -357,6 +357,30 @@ describe("a node's storage", () => {
     }
   });
 
+  test("trims the log behind the image it started from at its next checkpoint", async () => {
+    const disk = newDisk();
+    const first = await open(disk);
+    for (let at = 1; at <= 300; at += 1) {
+      const data = new Uint8Array(1000);
+      await persist(first.storage, [{ kind: "command", term: term(2), index: logIndex(at), data }]);
+    }
+    first.tree.skipTo(zxid(200));
+    const checkpointer = new Checkpointer({ clock: new Clock(), clusterId: "c", historyId: "h" });
+    await checkpointer.run(first.tree, first.storage.image, metaAt(200));
+    await first.storage.trim(logIndex(200), null);
+    expect(first.storage.logFirstIndex).toBe(1);
+    await close(first);
+    const second = await open(disk);
+    expect(second.storage.logFirstIndex).toBe(1);
+    second.tree.skipTo(zxid(300));
+    await checkpointer.run(second.tree, second.storage.image, metaAt(300));
+    await second.storage.trim(logIndex(300), null);
+    expect(second.storage.logFirstIndex).toBeGreaterThan(100);
+    expect(second.storage.logFirstIndex).toBeLessThanOrEqual(201);
+    await close(second);
+    await close(await open(disk));
+  });
+
   test("trims the log behind the third last checkpoint", async () => {
     const disk = newDisk();
     const opened = await open(disk);

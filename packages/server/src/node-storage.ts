@@ -109,7 +109,7 @@ export class NodeStorage implements LoopLog {
   /** The identity names the staged image: the next start begins from it. */
   #isStagedInForce = false;
   #cleaning: Promise<void> = Promise.resolve();
-  #checkpoints: LogIndex[] = [];
+  #checkpoints: LogIndex[];
 
   private constructor(parts: {
     readonly ports: ServerPorts;
@@ -120,6 +120,7 @@ export class NodeStorage implements LoopLog {
     readonly imageName: string;
     readonly pinnedBytesMax: number;
     readonly room: RoomWait;
+    readonly base: SnapshotMeta;
   }) {
     this.#ports = parts.ports;
     this.#directory = parts.directory;
@@ -129,6 +130,9 @@ export class NodeStorage implements LoopLog {
     this.#imageName = parts.imageName;
     this.#pinnedBytesMax = parts.pinnedBytesMax;
     this.#room = parts.room;
+    // Where those before it stood is forgotten: it counts for all but the next one, or a node that is started often would
+    // keep its whole log.
+    this.#checkpoints = Array.from({ length: CHECKPOINTS_KEPT - 1 }, () => parts.base.index);
   }
 
   /** `formation`: what the log stands on before the first checkpoint. */
@@ -159,8 +163,8 @@ export class NodeStorage implements LoopLog {
       if (meta !== null) refuseForeign(meta, identity);
       const base = meta === null ? options.formation : meta.snapshot;
       const { pinnedBytesMax = PINNED_BYTES_MAX_DEFAULT } = options;
-      const parts = { ports, directory, identity, log, image, imageName, pinnedBytesMax, room };
-      const storage = new NodeStorage(parts);
+      const files = { identity, log, image, imageName };
+      const storage = new NodeStorage({ ports, directory, ...files, pinnedBytesMax, room, base });
       const hardState = laterHardState(identity.current.hardState, recovered.hardState);
       const entries = await storage.#entriesAfter(base, hardState);
       const { mayVote } = identity.current;
@@ -399,6 +403,7 @@ async function openImage(
   // Open, it is locked: what another process is about to receive is not taken away from it.
   const image = await ports.images.open(path, { create: known === null });
   try {
+    await identity.settle();
     if (known !== null) {
       await removeOtherImages(ports, directory, known);
     } else {

@@ -3,7 +3,10 @@ import type { ImageStore } from "../ports.ts";
 import { checksum } from "../storage/checksum.ts";
 import { IMAGE_META_KEY } from "./image-meta.ts";
 
-/** Bounds of what is read back of one checkpoint: enough to tell a disk that lies, little beside what was written. */
+/**
+ * Bounds of what is read back of one checkpoint, little beside what was written: it tells an image that does not give back
+ * what it took. LevelDB answers from its memory at first; what the disk makes of it the scrubbing and the next start tell.
+ */
 const KEYS_MAX = 2_000;
 const BYTES_MAX = 1_048_576;
 /** Keys that are read back at once. */

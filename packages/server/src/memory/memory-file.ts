@@ -13,6 +13,8 @@ export class MemoryFile {
   #pages = new Map<number, Uint8Array>();
   /** By sector: its durable content; null for zeros. */
   #unsynced = new Map<number, Uint8Array | null>();
+  /** Of those the ones whose write failed: they are shown, and no sync writes them again. */
+  readonly #givenUp = new Set<number>();
   #size = 0;
   #durableSize = 0;
 
@@ -39,10 +41,25 @@ export class MemoryFile {
     this.#size = Math.max(this.#size, position + bytes.length);
   }
 
-  /** Makes everything durable. */
+  /** Makes everything durable that is still to be written. */
   sync(): void {
-    this.#unsynced.clear();
+    if (this.#givenUp.size === 0) this.#unsynced.clear();
+    else {
+      for (const sector of this.#unsynced.keys()) {
+        if (!this.#givenUp.has(sector)) this.#unsynced.delete(sector);
+      }
+    }
     this.#durableSize = this.#size;
+  }
+
+  /**
+   * The disk did not take these bytes. As with a page cache, readers go on seeing them, and until they are written once more
+   * nobody takes them for bytes to be written.
+   */
+  giveUp(position: number, length: number): void {
+    for (const sector of sectorsOf(position, length)) {
+      if (this.#unsynced.has(sector)) this.#givenUp.add(sector);
+    }
   }
 
   /** Makes these bytes durable, and the size they need. */
@@ -61,6 +78,7 @@ export class MemoryFile {
       lost += 1;
     }
     this.#unsynced.clear();
+    this.#givenUp.clear();
     this.#truncate(size);
     this.#durableSize = size;
     return lost;
@@ -69,7 +87,10 @@ export class MemoryFile {
   /** Changes the medium itself, without anybody having written. */
   overwrite(position: number, bytes: Uint8Array): void {
     this.#put(position, bytes);
-    for (const sector of sectorsOf(position, bytes.length)) this.#unsynced.delete(sector);
+    for (const sector of sectorsOf(position, bytes.length)) {
+      this.#unsynced.delete(sector);
+      this.#givenUp.delete(sector);
+    }
   }
 
   #truncate(size: number): void {
@@ -79,6 +100,7 @@ export class MemoryFile {
 
   #remember(position: number, length: number): void {
     for (const sector of sectorsOf(position, length)) {
+      this.#givenUp.delete(sector);
       if (this.#unsynced.has(sector)) continue;
       const page = this.#pages.get(Math.floor(sector / SECTORS_PER_PAGE));
       const offset = (sector % SECTORS_PER_PAGE) * SECTOR_BYTES;

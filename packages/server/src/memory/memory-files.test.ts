@@ -46,6 +46,41 @@ describe("files in memory", () => {
     expect(outcomes.size).toBeGreaterThan(5);
   });
 
+  test("what a process wrote outlives it, and what it did not sync not the machine", async () => {
+    const outcomes = new Set<number | undefined>();
+    for (let seed = 1; seed <= 8; seed += 1) {
+      const { files, file } = await withFile(false, seed);
+      await file.write(0, Uint8Array.of(1));
+      const next = files.restart();
+      expect((await next.readWhole("/d/x"))?.[0]).toBe(1);
+      outcomes.add((await next.crash().readWhole("/d/x"))?.[0]);
+    }
+    expect([...outcomes].sort()).toEqual([0, 1]);
+  });
+
+  test("what the disk refused is shown, no sync makes it durable, and writing it again does", async () => {
+    for (const operation of ["write", "sync"] as const) {
+      const outcomes = new Set<string>();
+      for (let seed = 1; seed <= 8; seed += 1) {
+        const { files, file } = await withFile(false, seed);
+        files.failNext(operation, new ServerError("STORAGE_FAILED", "EIO"));
+        const refused = file.write(0, Uint8Array.of(1)).then(() => file.sync());
+        await expect(refused).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+        await file.write(SECTOR, Uint8Array.of(2));
+        await file.sync();
+        expect((await files.readWhole("/d/x"))?.[0]).toBe(1);
+        const back = (await files.crash().readWhole("/d/x"))!;
+        outcomes.add(`${back[0]}${back[SECTOR]}`);
+      }
+      expect([...outcomes].sort()).toEqual(["02", "12"]);
+    }
+    const { files, file } = await withFile(true);
+    files.failNext("write", new ServerError("STORAGE_FAILED", "EIO"));
+    await expect(file.write(0, Uint8Array.of(1))).rejects.toThrow("EIO");
+    await file.write(0, Uint8Array.of(1));
+    expect((await files.crash().readWhole("/d/x"))?.[0]).toBe(1);
+  });
+
   test("names that were not synced with their directory may be lost", async () => {
     const found = new Set<string>();
     for (let seed = 1; seed <= 12; seed += 1) {

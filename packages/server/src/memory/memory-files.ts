@@ -79,8 +79,16 @@ export class MemoryFiles implements Files {
    * result is the same disk after the restart.
    */
   crash(): MemoryFiles {
-    this.#isDead = true;
     this.#disk.sectorsLost += this.#disk.root.crash(this.#disk.random);
+    return this.restart();
+  }
+
+  /**
+   * The process ends, and the machine goes on: what it wrote is shown to the next one as it was, durable or not. Nothing that
+   * was asked of these files is answered any more; the result is what the next process has.
+   */
+  restart(): MemoryFiles {
+    this.#isDead = true;
     const restarted = new MemoryFiles();
     restarted.#disk = this.#disk;
     return restarted;
@@ -235,20 +243,24 @@ export class MemoryFiles implements Files {
 
   #handle(file: MemoryFile, path: string, durable: boolean): OpenFile {
     let isOpen = true;
-    const step = <T>(operation: FileOperation, run: () => T): Promise<T> =>
-      this.#step(operation, path, () => {
+    const step = <T>(operation: FileOperation, run: () => T, giveUp?: () => void): Promise<T> => {
+      const runOpen = (): T => {
         if (!isOpen) throw fileError(operation, path, new Error("the file was closed"));
         return run();
-      });
+      };
+      return this.#step(operation, path, runOpen, giveUp);
+    };
     return {
       size: () => step("size", () => file.size),
       read: (position, length) => step("read", () => file.read(position, length)),
       write: async (position, bytes) => {
-        await step("write", () => this.#write(file, path, position, bytes));
+        const giveUp = (): void => file.giveUp(position, bytes.length);
+        await step("write", () => this.#write(file, path, position, bytes), giveUp);
         if (durable) file.syncRange(position, bytes.length);
       },
       sync: async () => {
-        await step("sync", () => {});
+        const giveUp = (): void => file.giveUp(0, file.size);
+        await step("sync", () => {}, giveUp);
         file.sync();
       },
       close: async () => {
@@ -266,7 +278,13 @@ export class MemoryFiles implements Files {
     file.write(position, bytes);
   }
 
-  async #step<T>(operation: FileOperation, path: string, run: () => T): Promise<T> {
+  /** `giveUp`: what was to become durable does not. */
+  async #step<T>(
+    operation: FileOperation,
+    path: string,
+    run: () => T,
+    giveUp: () => void = () => {},
+  ): Promise<T> {
     await this.#at({ operation, path, phase: "before" });
     // Whoever asked is gone with the machine.
     if (this.#isDead) await NEVER;
@@ -275,6 +293,7 @@ export class MemoryFiles implements Files {
       this.#failures.delete(operation);
       // Nobody knows what became of a write that failed: here it is in the cache, and a crash decides.
       if (operation === "write") run();
+      giveUp();
       throw failure;
     }
     const result = run();

@@ -101,7 +101,8 @@ describe("identity file", () => {
         files.flipBit("/data/identity", slot + at);
         const after = await loaded(files);
         expect(after.current.hardState, `${slot + at}`).toEqual({ term: 5, votedFor: 2 });
-        // It has been made good: the other slot may go next.
+        // It is made good before anything is built upon it: then the other slot may go.
+        await after.settle();
         await after.close();
         files.flipBit("/data/identity", 16_384 - slot + at);
         expect((await loaded(files)).current.hardState).toEqual({ term: 5, votedFor: 2 });
@@ -109,7 +110,7 @@ describe("identity file", () => {
     }
   });
 
-  test("the copy that holds is not written over to make the other one good", async () => {
+  test("the copy that holds is not written before the other one is good", async () => {
     for (const damaged of [0, 16_384]) {
       const { files, identity } = await created();
       await identity.recordVote({ term: term(5), votedFor: nodeId(2) }, 1);
@@ -126,8 +127,26 @@ describe("identity file", () => {
         };
         return file;
       });
-      await (await loaded(files)).close();
-      expect(written).toEqual([damaged]);
+      const read = await loaded(files);
+      expect(written).toEqual([]);
+      await read.settle();
+      await read.close();
+      expect(written).toEqual([damaged, 16_384 - damaged]);
+    }
+  });
+
+  test("what the disk refused and the cache still shows is kept once something is built upon it", async () => {
+    for (let seed = 1; seed <= 16; seed += 1) {
+      const { files, identity } = await created(seed);
+      await identity.recordVote({ term: term(1), votedFor: nodeId(1) }, 1);
+      files.failNext("write", new ServerError("STORAGE_FAILED", "EIO"));
+      const refused = identity.recordVote({ term: term(2), votedFor: nodeId(2) }, 2);
+      await expect(refused).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+      const next = files.restart();
+      const read = await loaded(next);
+      expect(read.current.hardState).toEqual({ term: 2, votedFor: 2 });
+      await read.settle();
+      expect((await loaded(next.crash())).current.hardState).toEqual({ term: 2, votedFor: 2 });
     }
   });
 

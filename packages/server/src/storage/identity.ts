@@ -12,7 +12,7 @@ import { readUint64, writeUint64 } from "./uint64.ts";
 /*
  * The identity file: two slots of 16 KiB with the same content. An update writes the first slot, durably, then the
  * second; what it says holds from then on. So a damaged or unfinished slot never takes away what had been promised: the
- * other one holds it. Reading takes the slot with the higher number, and makes the other one equal to it.
+ * other one holds it. Reading takes the slot with the higher number; before anything is built upon it both are made equal.
  *
  *   0  8 bytes "QUORIDN\n"      12  u32 format version (2)      24  u32 bytes of the content
  *   8  u32 crc32 of 12…end      16  u64 number of the update    28  content, MessagePack, by position
@@ -69,26 +69,46 @@ export class IdentityFile {
   readonly #file: OpenFile;
   #current: Identity;
   #number: number;
+  /** Slots to be written as they were read, in this order, before anything else is written. */
+  #unsettled: readonly number[];
   #work: Promise<void> = Promise.resolve();
   #failure: unknown = null;
 
   /** Not for callers: {@link loadIdentity} and {@link createIdentity} make one. */
-  constructor(file: OpenFile, number: number, identity: Identity) {
+  constructor(
+    file: OpenFile,
+    number: number,
+    identity: Identity,
+    unsettled: readonly number[] = [],
+  ) {
     this.#file = file;
     this.#number = number;
     this.#current = identity;
+    this.#unsettled = unsettled;
   }
 
-  /** As it is durable. */
+  /** As it was read, or is durable. */
   get current(): Identity {
     return this.#current;
   }
 
   /** Durable when it resolves; calls are carried out in order. Fails with STORAGE_FAILED, STORAGE_FULL, STOPPED. */
   update(changes: Partial<Identity>): Promise<void> {
-    const work = this.#work.then(() => this.#write(changes));
-    this.#work = work.catch(() => {});
-    return work;
+    return this.#inOrder(async () => {
+      const identity = { ...this.#current, ...changes };
+      await this.#settle();
+      await writeSlots(this.#file, this.#number + 1, identity);
+      this.#number += 1;
+      this.#current = identity;
+    });
+  }
+
+  /**
+   * Makes durable what was read, in both slots. Not before the data directory is known to be this process's own. Fails as
+   * {@link update} does.
+   */
+  settle(): Promise<void> {
+    return this.#inOrder(() => this.#settle());
   }
 
   /**
@@ -107,22 +127,30 @@ export class IdentityFile {
     await this.#file.close();
   }
 
-  async #write(changes: Partial<Identity>): Promise<void> {
-    if (this.#failure !== null) throw this.#failure;
-    const identity = { ...this.#current, ...changes };
-    try {
-      await writeSlots(this.#file, this.#number + 1, identity);
-    } catch (error) {
-      this.#failure = error;
-      throw error;
-    }
-    this.#number += 1;
-    this.#current = identity;
+  #inOrder(write: () => Promise<void>): Promise<void> {
+    const work = this.#work.then(async () => {
+      if (this.#failure !== null) throw this.#failure;
+      try {
+        await write();
+      } catch (error) {
+        this.#failure = error;
+        throw error;
+      }
+    });
+    this.#work = work.catch(() => {});
+    return work;
+  }
+
+  async #settle(): Promise<void> {
+    if (this.#unsettled.length === 0) return;
+    const slot = encodeSlot(this.#number, this.#current);
+    for (const position of this.#unsettled) await this.#file.write(position, slot);
+    this.#unsettled = [];
   }
 }
 
 /**
- * Null: a new data directory. Fails with IDENTITY_LOST (a log or an image without identity), IDENTITY_DAMAGED (no slot
+ * Reads, and writes nothing yet. Null: a new data directory. Fails with IDENTITY_LOST (a log or an image without identity), IDENTITY_DAMAGED (no slot
  * can be read), FORMAT_UNKNOWN, STORAGE_FAILED.
  */
 export async function loadIdentity(files: Files, directory: string): Promise<IdentityFile | null> {
@@ -138,19 +166,15 @@ export async function loadIdentity(files: Files, directory: string): Promise<Ide
     const first = decodeSlot(await file.read(0, SLOT_BYTES));
     const second = decodeSlot(await file.read(SLOT_BYTES, SLOT_BYTES));
     const { number, identity } = newer(path, first, second);
-    // Only the slot that lags: were the power to go meanwhile, the other one must still hold.
-    const slot = encodeSlot(number, identity);
-    if (slotNumber(first) !== number) {
-      reached("first_copy_of_identity_damaged");
-      await file.write(0, slot);
-    }
-    if (slotNumber(second) !== number) {
-      reached("second_copy_of_identity_behind");
-      await file.write(SLOT_BYTES, slot);
-    }
+    if (slotNumber(first) !== number) reached("first_copy_of_identity_damaged");
+    if (slotNumber(second) !== number) reached("second_copy_of_identity_behind");
+    // Both, because the cache may show of either what the disk refused. First the one that lags or was written last: were
+    // the power to go meanwhile, the other one must still hold.
+    const isFirstBehind = slotNumber(first) < slotNumber(second);
+    const unsettled = isFirstBehind ? [0, SLOT_BYTES] : [SLOT_BYTES, 0];
     // Its maker may have been killed before the name was durable.
     await files.syncDirectory(directory);
-    return new IdentityFile(file, number, identity);
+    return new IdentityFile(file, number, identity, unsettled);
   } catch (error) {
     await file.close();
     throw error;

@@ -79,6 +79,8 @@ export class LogReplay {
   readonly #directory: string;
   readonly #options: ReplayOptions;
   #segments: LogSegment[] = [];
+  /** Where the last record begins; null: the newest segment has none. */
+  #lastPosition: number | null = null;
   #points: LogPoints | null = null;
   #sequence = 0;
   #chain: ChainHash = 0n;
@@ -132,6 +134,7 @@ export class LogReplay {
     try {
       const segment: LogSegment = { header, name, end: SECTOR_BYTES };
       this.#segments.push(segment);
+      this.#lastPosition = null;
       const scanner = new LogScanner(file, header);
       const end = next?.previousEnd ?? null;
       const step = await this.#scan(segment, scanner, end);
@@ -191,6 +194,7 @@ export class LogReplay {
     this.#sequence = header.sequence;
     this.#chain = header.chain;
     this.#hardState = header.hardState;
+    this.#lastPosition = step.position;
     this.#records += 1;
     return true;
   }
@@ -213,14 +217,24 @@ export class LogReplay {
     if (seal.kind === "damaged") {
       return this.#fail("segment_header", name, sealPosition, "bytes that are no seal");
     }
-    // What a process left in the cache when it was killed is built upon, so it is made durable first: the records of a
-    // write, and the name of a segment.
-    await file.sync();
-    await this.#files.syncDirectory(this.#directory);
+    await this.#makeDurable(segment, file);
     if (step.kind === "end" || this.#sequence < this.#options.sequenceAtLeast) return;
     reached("torn_write_cut_off");
     await file.write(step.position, new Uint8Array(step.writtenEnd - step.position));
     this.#torn += 1;
+  }
+
+  /**
+   * What a process left in the cache when it ended is built upon, so it is made durable first: the name of a segment, and
+   * its last write, all others were durable before it began. A sync is not enough: of a write that failed the cache may
+   * show what the disk never got, and counts it as written (Rebello et al., "Can Applications Recover from fsync
+   * Failures?", ATC 2020).
+   */
+  async #makeDurable(segment: LogSegment, file: OpenFile): Promise<void> {
+    const position = this.#lastPosition ?? 0;
+    await file.write(position, await file.read(position, segment.end - position));
+    await file.sync();
+    await this.#files.syncDirectory(this.#directory);
   }
 
   #endedEarly(segment: LogSegment, step: Exclude<ScanStep, { readonly kind: "record" }>): void {
