@@ -354,9 +354,9 @@ function limitsOf(settings: ServerSettings): ServerLimits {
       reserveBytes: settings.diskReserveBytes ?? disk.reserveBytes,
     },
     storage: {
+      ...storage,
       segmentBytes: settings.logSegmentBytes ?? storage.segmentBytes,
       checkpointBytes: settings.checkpointBytes ?? storage.checkpointBytes,
-      checkpointEntries: storage.checkpointEntries,
     },
   };
 }

@@ -73,6 +73,8 @@ export interface StorageLimits {
    */
   readonly checkpointBytes: number;
   readonly checkpointEntries: number;
+  /** Of one piece of a snapshot to a peer: small enough that a heartbeat behind it is not late on a slow link. */
+  readonly snapshotPieceBytes: number;
 }
 
 /** Every bound of one server. */
@@ -144,7 +146,12 @@ export const SERVER_LIMITS: ServerLimits = {
     greetingMax: 64,
   },
   disk: { freeBytesMin: 256 * MIB, reserveBytes: 16 * MIB },
-  storage: { segmentBytes: 16 * MIB, checkpointBytes: 256 * MIB, checkpointEntries: 200_000 },
+  storage: {
+    segmentBytes: 16 * MIB,
+    checkpointBytes: 256 * MIB,
+    checkpointEntries: 200_000,
+    snapshotPieceBytes: 64 * KIB,
+  },
 };
 
 /**

@@ -80,6 +80,7 @@ export const SERVER_POINTS = [
   "snapshot_piece_came_again",
   "snapshot_piece_missing",
   "unfinished_snapshot_replaced",
+  "unfinished_snapshot_given_up",
   "snapshot_began_in_an_earlier_process",
   "snapshot_received_whole",
   "snapshot_piece_refused",

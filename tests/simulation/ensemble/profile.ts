@@ -85,6 +85,8 @@ export interface Profile {
   readonly pendingMax: number;
   /** What one client may leave unread, bytes; one that leaves more is let go. */
   readonly unreadBytes: number;
+  /** Of one piece of a snapshot. */
+  readonly snapshotPieceBytes: number;
   /** How often nodes look through what they have stored; 0: never, and then nothing rots. */
   readonly scrubMs: number;
 }
@@ -147,6 +149,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     spares: 3,
     checkpointBytes: 2_000,
     changeLogCount: 50,
+    snapshotPieceBytes: 200,
     faultEveryMs: 700,
     faults: ["members", "members", "members", "wipe", "crash", "isolate", "restart"],
   },
@@ -218,6 +221,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     pendingMax: pick(4, 65_536, 65_536),
     unreadBytes: pick(20_000, 16_777_216, 16_777_216),
     scrubMs: pick(0, 0, 2_000),
+    snapshotPieceBytes: pick(200, 2_000, 65_536),
     ...TRAITS[drawn],
   };
   const rots = drawn === "general" && profile.scrubMs > 0;

@@ -239,11 +239,11 @@ export class SimNode {
     );
   }
 
-  /** `kill -9` together with the loss of whatever was not synced. Others hear of it, unless the machine goes with it. */
+  /** `kill -9`, or with the machine a loss of power: then nobody hears of it, and what was not synced may be lost. */
   crash(withMachine: boolean): void {
     if (!this.isUp) return;
     this.#world.trace.note(this.name, withMachine ? "loses power" : "is killed");
-    this.#end();
+    this.#end(withMachine);
     if (withMachine) this.#goDark();
     else this.#world.network.drop(this.name);
   }
@@ -326,7 +326,7 @@ export class SimNode {
       this.#world.fail(new Violation("node", `${this.name} ended: ${text}`));
       return;
     }
-    this.#end();
+    this.#end(false);
     this.#world.network.drop(this.name);
     if (code === "REMOVED") {
       // Its operator takes it out of service, and may put it in again as a new node.
@@ -337,12 +337,12 @@ export class SimNode {
     }
   }
 
-  /** The process is gone; the disk keeps what was durable, and of the rest whatever it happens to keep. */
-  #end(): void {
+  /** The process is gone. With the machine goes what was not durable, as it happens; without it nothing of what was written. */
+  #end(withMachine: boolean): void {
     if (this.isStopped) this.#world.network.resume(this.name);
     this.#clock.die();
     this.#server = null;
-    this.#files = this.#files.crash();
+    this.#files = withMachine ? this.#files.crash() : this.#files.restart();
     this.#images = this.#images.afterCrash(this.#files);
   }
 
@@ -411,5 +411,6 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
   };
   const proposals = { ...limits.proposals, pendingCountMax: pendingMax };
   const outbox = { ...limits.outbox, bufferedBytesMax: profile.unreadBytes };
-  return { ...config, limits: { ...limits, tree, raft, intake, proposals, outbox } };
+  const storage = { ...limits.storage, snapshotPieceBytes: profile.snapshotPieceBytes };
+  return { ...config, limits: { ...limits, tree, raft, intake, proposals, outbox, storage } };
 }

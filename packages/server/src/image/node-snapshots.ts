@@ -30,7 +30,7 @@ export interface NodeSnapshotsOptions {
   readonly historyId: string;
   /** A number that no earlier process of this node has used. */
   readonly firstTransfer: number;
-  readonly storageLimits: Pick<StorageLimits, "checkpointBytes" | "checkpointEntries">;
+  readonly storageLimits: Omit<StorageLimits, "segmentBytes">;
   /** Revision at which the image stands at the start. */
   readonly checkpointIndex: number;
   applier(): Applier;
@@ -78,6 +78,7 @@ export class NodeSnapshots {
     this.#checkpointer = new Checkpointer({ clock, clusterId, historyId });
     this.#sender = new SnapshotSender(options.firstTransfer, {
       clock,
+      pieceBytes: options.storageLimits.snapshotPieceBytes,
       image: () => options.storage.image,
       send: (to, envelope) => options.send(to, envelope),
       done: (to, ok) => {
@@ -86,6 +87,7 @@ export class NodeSnapshots {
       },
     });
     this.#receiver = new SnapshotReceiver({
+      clock,
       limits: options.limits,
       clusterId,
       historyId,

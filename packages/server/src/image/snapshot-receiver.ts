@@ -3,7 +3,7 @@ import type { InstallSnapshot, NodeId, SnapshotMeta } from "@quorate/raft";
 import { ServerError, isStorageFull } from "../errors.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import { reached } from "../points.ts";
-import type { ImageStore } from "../ports.ts";
+import type { ImageStore, MonotonicClock, Timer } from "../ports.ts";
 import { IMAGE_META_KEY, decodeImageMeta, isSameSnapshot, type ImageMeta } from "./image-meta.ts";
 import { recordsChecksum } from "./records-checksum.ts";
 
@@ -20,6 +20,7 @@ export interface ReceivedSnapshot {
 }
 
 export interface SnapshotReceiverPorts {
+  readonly clock: MonotonicClock;
   readonly limits: TreeLimits;
   readonly clusterId: string;
   readonly historyId: string;
@@ -35,6 +36,8 @@ export interface SnapshotReceiverPorts {
 
 /** The sender's window bounds what may wait here; more is not from a sender that keeps to the protocol. */
 const QUEUED_MAX = 64;
+/** Whoever sends has given up long before: it was not needed any more, or comes anew. */
+const SILENCE_MS_MAX = 60_000;
 
 interface Receipt {
   readonly from: NodeId;
@@ -61,6 +64,7 @@ export class SnapshotReceiver {
   /** Pieces are worked off one after the other. */
   #work: Promise<void> = Promise.resolve();
   #queued = 0;
+  #silence: Timer | null = null;
 
   constructor(ports: SnapshotReceiverPorts) {
     this.#ports = ports;
@@ -83,13 +87,27 @@ export class SnapshotReceiver {
       } catch (error) {
         await this.#refuse(from, chunk, error);
       }
+      this.#awaitNext();
     });
   }
 
   /** Waits until nothing is being worked on, and drops what is incomplete. */
   async stop(): Promise<void> {
     await this.#work;
+    this.#silence?.cancel();
     await this.#drop();
+  }
+
+  #awaitNext(): void {
+    this.#silence?.cancel();
+    this.#silence = null;
+    if (this.#receipt === null) return;
+    this.#silence = this.#ports.clock.after(SILENCE_MS_MAX, () => {
+      reached("unfinished_snapshot_given_up");
+      this.#work = this.#work
+        .then(() => this.#drop())
+        .catch((error: unknown) => this.#ports.fatal(error));
+    });
   }
 
   async #take(from: NodeId, chunk: SnapshotChunk): Promise<void> {

@@ -7,6 +7,7 @@ import { recordsChecksum } from "./records-checksum.ts";
 
 export interface SnapshotSenderPorts {
   readonly clock: MonotonicClock;
+  readonly pieceBytes: number;
   /** The image in force. */
   image(): ImageStore;
   send(to: NodeId, envelope: PeerEnvelope): void;
@@ -14,8 +15,6 @@ export interface SnapshotSenderPorts {
   done(to: NodeId, ok: boolean): void;
 }
 
-/** Bytes of one piece: small enough that a heartbeat behind it is not late on a slow link. */
-const CHUNK_BYTES = 65_536;
 const CHUNK_RECORDS = 1_024;
 /** Pieces under way without an answer. */
 const WINDOW = 8;
@@ -190,7 +189,7 @@ export class SnapshotSender {
 
   async #readOn(transfer: Transfer, view: ImageView): Promise<void> {
     try {
-      const records = await view.next(CHUNK_RECORDS, CHUNK_BYTES);
+      const records = await view.next(CHUNK_RECORDS, this.#ports.pieceBytes);
       transfer.reading = false;
       this.#make(transfer, records);
     } catch {

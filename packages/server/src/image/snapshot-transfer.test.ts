@@ -77,7 +77,7 @@ async function setUp() {
   const disk = { isFull: false };
   let images = 0;
   const receiver = new SnapshotReceiver({
-    ...{ limits: TREE_LIMITS, clusterId: "c", historyId: "h" },
+    ...{ clock, limits: TREE_LIMITS, clusterId: "c", historyId: "h" },
     createImage: async () => {
       if (disk.isFull) throw new ServerError("STORAGE_FULL", "planned");
       images += 1;
@@ -96,7 +96,7 @@ async function setUp() {
     fatal,
   });
   const sender: SnapshotSender = new SnapshotSender(100, {
-    clock,
+    ...{ clock, pieceBytes: 65_536 },
     image: () => image,
     send: (_to, envelope) => {
       if (envelope.kind !== "snapshotChunk") return;
@@ -290,6 +290,22 @@ describe("a snapshot", () => {
     expect(received).toHaveLength(1);
   });
 
+  test("of which nothing more comes is dropped in the end, and one that goes on is not", async () => {
+    const { sender, order, wire, sent, received, receiver, clock, discarded } = await setUp();
+    wire.alter = (chunk) => (chunk.sequence > 6 ? null : chunk);
+    sender.start(order);
+    await settled();
+    clock.advance(40_000);
+    receiver.onChunk(LEADER, sent[5]!);
+    await settled();
+    clock.advance(40_000);
+    await settled();
+    expect(discarded).toEqual([]);
+    clock.advance(20_001);
+    await settled();
+    expect([discarded, received]).toEqual([["peer-1"], []]);
+  });
+
   test("starts anew when its link was broken for long", async () => {
     const { sender, order, wire, received, discarded, clock, tree } = await setUp();
     wire.alter = (chunk) => (chunk.sequence > 6 ? null : chunk);
@@ -396,7 +412,7 @@ describe("a sender", () => {
       close: () => Promise.reject(new Error("closed")),
     };
     const sender = new SnapshotSender(1, {
-      clock,
+      ...{ clock, pieceBytes: 1 },
       image: () => ({ view: () => view }) as unknown as ImageStore,
       send: () => undefined,
       done: (_to, ok) => void ended.push(ok),
