@@ -74,6 +74,21 @@ describe("faults of links", () => {
 });
 
 describe("faults of disks", () => {
+  test("a blackout takes back what no disk had, and nothing that was answered", async () => {
+    const works = ["sequence"] as const;
+    const profile = { ...drawProfile(1), nodes: 3, spares: 0, clients: 5, thinkMs: 50, works };
+    const downtimes = ["n1", "n2", "n3"].map((node) => ({ node, downMs: 500 }));
+    const blackout = { fault: "blackout", forMs: 200, downtimes } as const;
+    const times = [2_000, 4_000, 6_000, 8_000];
+    const { faults, sectorsLost } = await simulate(
+      { ...profile, durationMs: 10_000 },
+      null,
+      times.map((atMs) => ({ ...blackout, atMs })),
+    );
+    expect(faults.get("blackout")).toBe(4);
+    expect(sectorsLost).toBeGreaterThan(2);
+  });
+
   test("full disks refuse what would grow, and everything goes on once they have room", async () => {
     const drawn = drawProfile(1, "corruption");
     const works = ["sequence"] as const;

@@ -22,6 +22,7 @@ const { values } = parseArgs({
     specification: { type: "boolean", default: false },
     shrink: { type: "boolean", default: false },
     "shrink-seconds": { type: "string", default: "60" },
+    "shrink-runs": { type: "string", default: "Infinity" },
     record: { type: "boolean", default: false },
     points: { type: "boolean", default: false },
   },
@@ -76,7 +77,8 @@ function describeResult({ happened, ...rest }: RunResult): string {
 
 async function shrinkOne(plan: Plan): Promise<void> {
   const budgetMs = Number(values["shrink-seconds"]) * 1_000;
-  const shrunk = await shrink(plan, { budgetMs, print });
+  const runsMax = Number(values["shrink-runs"]);
+  const shrunk = await shrink(plan, { budgetMs, runsMax, print });
   if (shrunk === null) {
     print("shrink: the same faults at the same times do not fail again");
     return;

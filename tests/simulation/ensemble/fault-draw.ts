@@ -10,6 +10,7 @@ const DOWN_MEAN_MS = 800;
 /** Longest that a fault of a kind lasts, ms. */
 const STOP_MS = 3_000;
 const DISK_MS = 3_000;
+const BLACKOUT_MS = 500;
 const CLIENT_MS = 4_000;
 const LINK_MS = 4_000;
 const FULL_MS = 6_000;
@@ -62,6 +63,12 @@ export class FaultDraw {
         return { fault, ...this.#downtime(node), place: this.#place(), to: this.#place() };
       case "crashAll":
         return { fault, downtimes: this.#world.nodes.map((each) => this.#downtime(each)) };
+      case "blackout":
+        return {
+          fault,
+          forMs: this.#duration(BLACKOUT_MS),
+          downtimes: this.#world.nodes.map((each) => this.#downtime(each)),
+        };
       case "restart":
         return { fault, node: node.name };
       case "stop":

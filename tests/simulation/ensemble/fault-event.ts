@@ -24,6 +24,12 @@ export interface DiskPlace {
 export type FaultAction =
   | ({ readonly fault: "crash" | "powerCut" } & Downtime)
   | { readonly fault: "crashAll"; readonly downtimes: readonly Downtime[] }
+  /** All disks stand still for a moment, then all nodes lose power: whatever was said meanwhile rests on no disk. */
+  | {
+      readonly fault: "blackout";
+      readonly forMs: number;
+      readonly downtimes: readonly Downtime[];
+    }
   | { readonly fault: "restart"; readonly node: string }
   | { readonly fault: "stop"; readonly node: string; readonly forMs: number }
   | { readonly fault: "slowDisk" | "hungDisk"; readonly node: string; readonly forMs: number }

@@ -39,6 +39,8 @@ export class Inflictor {
     switch (action.fault) {
       case "crashAll":
         return action.downtimes.map((each) => this.#crash(each, true)).includes(true);
+      case "blackout":
+        return this.#blackOut(action.downtimes, action.forMs);
       case "members":
         return this.#changeMembers(action.change);
       default: {
@@ -160,6 +162,17 @@ export class Inflictor {
     node.crash(withMachine);
     node.restartAfter(downMs);
     return true;
+  }
+
+  #blackOut(downtimes: readonly Downtime[], forMs: number): boolean {
+    const nodes = this.#world.nodes.filter(({ isUp }) => isUp);
+    if (nodes.length === 0) return false;
+    this.#world.trace.note("~", "all disks stand still");
+    for (const { mood } of nodes) mood.isHung = true;
+    return this.#until(forMs, () => {
+      for (const { mood } of nodes) mood.isHung = false;
+      for (const each of downtimes) this.#crash(each, true);
+    });
   }
 
   #disturb(action: LinkAction): boolean {

@@ -5,6 +5,7 @@ export const FAULTS = [
   "crash",
   "crashAll",
   "powerCut",
+  "blackout",
   "stop",
   "isolate",
   "oneWay",
@@ -131,13 +132,16 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     clients: 8,
     thinkMs: 150,
     faultEveryMs: 700,
-    faults: ["crash", "powerCut", "isolate", "oneWay", "stop", "restart"],
+    faults: ["crash", "powerCut", "blackout", "isolate", "oneWay", "stop", "restart"],
   },
   slowDisk: {
     diskMeanMs: 10,
     thinkMs: 300,
     faultEveryMs: 1_000,
-    faults: ["slowDisk", "hungDisk", "failingDisk", "crash", "powerCut", "crashAll", "damage"],
+    faults: [
+      ...(["slowDisk", "hungDisk", "failingDisk", "crash", "powerCut", "crashAll"] as const),
+      ...(["blackout", "damage"] as const),
+    ],
   },
   skew: {
     clockSkewMax: 0.02,

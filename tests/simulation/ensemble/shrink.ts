@@ -6,6 +6,8 @@ import { RunFailure, simulate } from "./simulation.ts";
 export interface ShrinkOptions {
   /** Real time for all of it, ms. */
   readonly budgetMs: number;
+  /** Runs for all of it. */
+  readonly runsMax: number;
   /** Told of every smaller run. */
   readonly print: (line: string) => void;
 }
@@ -139,7 +141,7 @@ class Shrinker {
   }
 
   get #isOver(): boolean {
-    return performance.now() >= this.#endMs;
+    return this.#runs >= this.#options.runsMax || performance.now() >= this.#endMs;
   }
 
   #tell(how: string): void {

@@ -36,15 +36,17 @@ const PARTS = [
 const NOTHING = { seconds: 0, runs: 0, faults: null };
 const OUTPUT_BYTES_MAX = 268_435_456;
 
-/**
- * Applies a patch to a copy of the tree and runs the simulator on it for at most that long. `shrinkSeconds` above 0: what is
- * found is made smaller for at most that long.
- */
-export async function huntMutant(
-  patch: string,
-  minutes: number,
-  shrinkSeconds = 0,
-): Promise<MutantVerdict> {
+/** How long a mutant is hunted: for so many minutes, or, the same on every machine, for so many runs. */
+export type HuntBounds =
+  | { readonly minutes: number }
+  /** `shrinkRuns` above 0: what is found is made smaller by so many runs more. */
+  | { readonly runs: number; readonly shrinkRuns: number };
+
+/** Longest that a machine may take to make a run smaller. */
+const SHRINK_SECONDS_MAX = 600;
+
+/** Applies a patch to a copy of the tree and runs the simulator on it. */
+export async function huntMutant(patch: string, bounds: HuntBounds): Promise<MutantVerdict> {
   mkdirSync(CACHE, { recursive: true });
   const copy = mkdtempSync(join(resolve(CACHE), "tree-"));
   const name = basename(patch, ".patch");
@@ -52,8 +54,7 @@ export async function huntMutant(
     copyTree(copy);
     const stale = apply(copy, resolve(patch)) ?? bundle(copy);
     if (stale !== null) return { name, kind: "stale", what: stale, ...NOTHING };
-    const shrink = shrinkSeconds === 0 ? [] : ["--shrink", "--shrink-seconds", `${shrinkSeconds}`];
-    return hunt(copy, name, ["--minutes", String(minutes), ...shrink]);
+    return hunt(copy, name, flagsOf(bounds));
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -90,6 +91,14 @@ function bundle(copy: string): string | null {
   const { status, stdout, stderr } = spawnSync(rolldown, args, { cwd: copy });
   const isMade = status === 0 && existsSync(join(copy, ".cache/simulation/ensemble.mjs"));
   return isMade ? null : `does not bundle: ${firstLine(Buffer.concat([stderr, stdout]))}`;
+}
+
+function flagsOf(bounds: HuntBounds): readonly string[] {
+  if ("minutes" in bounds) return ["--minutes", `${bounds.minutes}`];
+  const runs = ["--runs", `${bounds.runs}`];
+  if (bounds.shrinkRuns === 0) return runs;
+  const shrinkRuns = ["--shrink-runs", `${bounds.shrinkRuns}`];
+  return [...runs, "--shrink", "--shrink-seconds", `${SHRINK_SECONDS_MAX}`, ...shrinkRuns];
 }
 
 function hunt(copy: string, name: string, options: readonly string[]): MutantVerdict {

@@ -24,7 +24,7 @@ const patches = readdirSync(directory)
 const verdicts: MutantVerdict[] = [];
 for (const name of patches) {
   process.stderr.write(`${name} … `);
-  const verdict = await huntMutant(join(directory, name), Number(values.minutes));
+  const verdict = await huntMutant(join(directory, name), { minutes: Number(values.minutes) });
   verdicts.push(verdict);
   process.stderr.write(`${verdict.kind}\n`);
 }
