@@ -35,7 +35,8 @@ function setUp(membership = membershipOf([1, 2, 3])) {
   const disk = new Disk();
   const lines: string[] = [];
   const told: string[] = [];
-  const state = { isWaiting: false, isStuck: false, unreachable: [] as readonly NodeId[] };
+  const none: readonly NodeId[] = [];
+  const state = { isWaiting: false, isStuck: false, unreachable: none, gone: none, failures: 0 };
   const line =
     (level: string) =>
     (_fields: object, text: string): void =>
@@ -52,11 +53,15 @@ function setUp(membership = membershipOf([1, 2, 3])) {
     watch: new DiskWatch(disk, "/data", { freeBytesMin: 1_000 }),
     logger,
     membership: () => membership,
+    isPeer: (id) => !state.gone.includes(id),
     isWaiting: () => state.isWaiting,
     isStuck: () => state.isStuck,
     onStanding: (why) => void told.push(`clients: ${why}`),
     tell: (peer, isFull) => {
-      if (state.unreachable.includes(peer)) return false;
+      if (state.unreachable.includes(peer)) {
+        state.failures += 1;
+        return false;
+      }
       told.push(`${peer} ${isFull ? "full" : "free"}`);
       return true;
     },
@@ -99,6 +104,23 @@ describe("a node's disk", () => {
     health.onPeerUp(B);
     await look(900);
     expect(told.slice(2)).toEqual(["2 full"]);
+  });
+
+  test("is told no more to a node that is gone for good", async () => {
+    const { health, told, state, look } = setUp();
+    state.unreachable = [C];
+    await look(900);
+    await look(900);
+    for (let tick = 0; tick < 100; tick += 1) health.onTick(10);
+    const { failures } = state;
+    expect(failures).toBeGreaterThan(10);
+    state.gone = [C];
+    for (let tick = 0; tick < 100; tick += 1) health.onTick(10);
+    expect(state.failures).toBe(failures);
+    state.unreachable = [];
+    state.gone = [];
+    for (let tick = 0; tick < 100; tick += 1) health.onTick(10);
+    expect(told).toEqual(["2 full"]);
   });
 
   test.each([

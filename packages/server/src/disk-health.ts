@@ -8,6 +8,8 @@ export interface DiskHealthOptions {
   readonly watch: DiskWatch;
   readonly logger: Logger;
   membership(): Membership;
+  /** False: nothing leads to it any more, such as to a node that was removed. */
+  isPeer(id: NodeId): boolean;
   /** The log waits for room. */
   isWaiting(): boolean;
   /** A write of the log has been outstanding for an election timeout, and the others have gone on without it. */
@@ -104,7 +106,10 @@ export class DiskHealth {
     this.#sinceToldMs += elapsedMs;
     if (this.#untold.size === 0 || this.#sinceToldMs < TELL_MS) return;
     this.#sinceToldMs = 0;
-    for (const peer of this.#untold) this.#tell(peer);
+    for (const peer of this.#untold) {
+      if (this.#options.isPeer(peer)) this.#tell(peer);
+      else this.#untold.delete(peer);
+    }
   }
 
   /** A peer says how it is with its disk. */

@@ -136,6 +136,7 @@ export class NodeParts {
       watch: new DiskWatch(ports.files, config.dataDirectory, config.limits.disk, reserve),
       logger,
       membership: () => this.members.current,
+      isPeer: (id) => this.members.isPeer(id),
       isWaiting: () => opened.storage.room.isWaiting,
       isStuck: () => this.loop.isPersisting && isLeftBehind(this.core.raft.status()),
       onStanding: (why) => this.gateway.sendAway("NOT_READY", why),
@@ -186,6 +187,7 @@ export class NodeParts {
       proposals: this.proposals,
       intake: this.intake,
       commandBytesMax: config.limits.raft.entryBytesMax,
+      isPeer: (id) => this.members.isPeer(id),
       isLeader: () => this.#hooks.soft.role === "leader",
       isDiskFull: () => this.disk.refusesGrowth(),
       isApplied: (session, writeSeq) =>

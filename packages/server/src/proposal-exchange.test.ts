@@ -28,7 +28,7 @@ const remove = (seq: number) => write(seq, { kind: "delete", path: "/a", version
 
 function setUp(intakeCount = 100) {
   const clock = new ManualClock();
-  const state = { isLeader: true, isDiskFull: false, linkUp: true, applied: 0 };
+  const state = { isLeader: true, isDiskFull: false, linkUp: true, isGone: false, applied: 0 };
   const sent: PeerEnvelope[] = [];
   const refuseWaiting = vi.fn();
   const intake = new ProposalIntake({
@@ -52,6 +52,7 @@ function setUp(intakeCount = 100) {
     proposals,
     intake,
     commandBytesMax: 1000,
+    isPeer: () => !state.isGone,
     isLeader: () => state.isLeader,
     isDiskFull: () => state.isDiskFull,
     isApplied: (_session, seq) => seq <= state.applied,
@@ -117,6 +118,19 @@ describe("the exchange of proposals", () => {
     clock.advance(1_000);
     expect(sent).toHaveLength(1);
     expect(clock.nextDueMs()).toBeNull();
+  });
+
+  test("says nothing more to a node that is gone for good", () => {
+    const { exchange, clock, sent, state } = setUp();
+    state.isLeader = false;
+    state.linkUp = false;
+    exchange.take(PEER, 1, [create(1)]);
+    state.isGone = true;
+    clock.advance(100);
+    expect(clock.nextDueMs()).toBeNull();
+    state.linkUp = true;
+    clock.advance(1_000);
+    expect(sent).toEqual([]);
   });
 
   test("lets deletes pass while the disk is full, whatever they came with", () => {

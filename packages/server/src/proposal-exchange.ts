@@ -17,6 +17,8 @@ export interface ProposalExchangeOptions {
   readonly intake: ProposalIntake;
   /** Of the largest command that the log takes. */
   readonly commandBytesMax: number;
+  /** False: nothing leads to it any more, such as to a node that was removed. */
+  isPeer(id: NodeId): boolean;
   isLeader(): boolean;
   isDiskFull(): boolean;
   /** A write with this number, or a later one, of this session was applied here. */
@@ -82,7 +84,10 @@ export class ProposalExchange {
     if (this.#telling !== null || this.#stopped) return;
     this.#telling = this.#options.clock.after(RETRY_MS, () => {
       this.#telling = null;
-      for (const [node, untold] of [...this.#untold]) this.#tell(node, untold);
+      for (const [node, untold] of [...this.#untold]) {
+        if (this.#options.isPeer(node)) this.#tell(node, untold);
+        else this.#untold.delete(node);
+      }
       this.#options.wake();
     });
   }

@@ -155,16 +155,20 @@ describe("whom a node dials", () => {
   });
 
   test("strangers who have applied more, until it has as well", () => {
-    const { meet, names, state, apply } = lab();
+    const { members, meet, names, state, apply } = lab();
+    const peers = () => [2, 3, 4, 5, 6].filter((id) => members.isPeer(nodeId(id)));
     meet(member("e", 5), 100);
     expect(names()).toEqual(["a", "b", "c", "e"]);
+    expect(peers()).toEqual([2, 3, 5]);
     apply(membershipOf(1, 2, 4), 99);
     expect(names()).toEqual(["a", "b", "d", "e"]);
     meet(member("b", 6), 200);
     expect(state.targets.find(({ name }) => name === "b")?.id).toBe(6);
+    expect(peers()).toEqual([4, 5, 6]);
     apply(membershipOf(1, 2, 4), 200);
     expect(names()).toEqual(["a", "b", "d"]);
     expect(state.targets.find(({ name }) => name === "b")?.id).toBe(2);
+    expect(peers()).toEqual([2, 4]);
   });
 
   test("no more than a bounded number of strangers", () => {

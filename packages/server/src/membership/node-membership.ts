@@ -62,6 +62,8 @@ export class NodeMembership {
   #inForce: Membership;
   /** This node was seen among the members. */
   #belongs: boolean;
+  /** Null: somebody of whom only the name is known. */
+  #dialled: ReadonlySet<NodeId | null> = new Set();
 
   constructor(options: NodeMembershipOptions) {
     this.#options = options;
@@ -86,6 +88,11 @@ export class NodeMembership {
       ({ id }) => !members.some((each) => each.id === id),
     );
     return [...members, ...others];
+  }
+
+  /** This node keeps a link to it, or tries to. */
+  isPeer(id: NodeId): boolean {
+    return this.#dialled.has(id);
   }
 
   nameOf(id: NodeId | null): string | null {
@@ -253,6 +260,7 @@ export class NodeMembership {
     }
     for (const member of [...this.known].reverse()) targets.set(member.name, member);
     for (const member of acquaintances.members) targets.set(member.name, member);
+    this.#dialled = new Set([...targets.values()].map(({ id }) => id));
     ports.setTargets([...targets.values()]);
   }
 }
