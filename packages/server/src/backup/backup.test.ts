@@ -4,6 +4,7 @@ import { logIndex, term } from "@quorate/raft";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { loneMembership } from "../../../../tests/support/members.ts";
+import { ServerError } from "../errors.ts";
 import { encodeImageMeta, IMAGE_META_KEY } from "../image/image-meta.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
 import type { ImageView } from "../ports.ts";
@@ -55,6 +56,7 @@ function imageRecords(): readonly BackupRecord[] {
 
 const RECORDS = imageRecords();
 
+/** `onClose` may throw: then closing fails. */
 function viewOf(records: readonly BackupRecord[], onClose = (): void => undefined): ImageView {
   let at = 0;
   return {
@@ -143,7 +145,7 @@ describe("a backup", () => {
 describe("the backups of a node", () => {
   function setUp() {
     const clock = new ManualClock();
-    const state = { index: 5, opened: 0, closed: 0 };
+    const state = { index: 5, opened: 0, closed: 0, isBroken: false };
     const reads: { index: number | null }[] = [];
     const backups = new NodeBackups({
       clock,
@@ -153,6 +155,7 @@ describe("the backups of a node", () => {
         state.opened += 1;
         return viewOf(RECORDS, () => {
           state.closed += 1;
+          if (state.isBroken) throw new ServerError("STORAGE_FAILED", "planned");
         });
       },
     });
@@ -192,6 +195,22 @@ describe("the backups of a node", () => {
     expect(state.closed).toBe(2);
     await expect(verifyBackup(forgotten)).rejects.toMatchObject({ code: "STOPPED" });
     await verifyBackup(await backups.begin(true));
+  });
+
+  test("that are given up do not mind that their view cannot be closed, those that are read do", async () => {
+    const { clock, state, backups } = setUp();
+    const forgotten = await backups.begin(true);
+    const read = await backups.begin(true);
+    state.isBroken = true;
+    await expect(verifyBackup(read)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+    clock.advance(100_000);
+    // What nobody catches is reported between turns of the event loop.
+    await new Promise(setImmediate);
+    expect([state.closed, backups.count]).toEqual([2, 0]);
+    await expect(verifyBackup(forgotten)).rejects.toMatchObject({ code: "STOPPED" });
+    await backups.begin(true);
+    await backups.stop();
+    expect([state.closed, backups.count]).toEqual([3, 0]);
   });
 
   test("end when the node stops or the reader leaves", async () => {

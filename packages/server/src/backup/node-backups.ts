@@ -38,7 +38,7 @@ export class NodeBackups {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all([...this.#running].map((backup) => backup.return()));
+    await Promise.all([...this.#running].map((backup) => backup.giveUp()));
   }
 
   /**

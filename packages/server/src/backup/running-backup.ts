@@ -24,7 +24,7 @@ export class RunningBackup implements AsyncIterableIterator<Uint8Array> {
     this.#readMs = clock.nowMs();
     this.#timer = clock.every(LOOK_EVERY_MS, () => {
       if (this.#isReading) this.#readMs = clock.nowMs();
-      else if (clock.nowMs() - this.#readMs > IDLE_MS_MAX) void this.return();
+      else if (clock.nowMs() - this.#readMs > IDLE_MS_MAX) void this.giveUp();
     });
   }
 
@@ -40,10 +40,19 @@ export class RunningBackup implements AsyncIterableIterator<Uint8Array> {
       if (result.done === true) await this.return();
       return result;
     } catch (error) {
-      await this.return();
+      await this.giveUp();
       throw error;
     } finally {
       this.#isReading = false;
+    }
+  }
+
+  /** Never rejects: nobody reads on, and an image whose views cannot be closed fails where it is needed. */
+  async giveUp(): Promise<void> {
+    try {
+      await this.return();
+    } catch {
+      // Its view may be of an image that was replaced and closed meanwhile.
     }
   }
 
