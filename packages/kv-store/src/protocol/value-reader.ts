@@ -13,6 +13,7 @@ import {
 } from "./ids.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
 import { TextCache } from "./text-cache.ts";
+import { decodeText } from "./text-decoding.ts";
 
 /** UTF-16 units of a path on the wire: what is longer than a legal path still reaches the tree to be refused there. */
 const PATH_UNITS_MAX = 4 * PROTOCOL_LIMITS.pathBytesMax;
@@ -94,9 +95,9 @@ export class ValueReader {
   }
 
   text(unitsMax: number): string {
-    const header = this.#at;
     const start = this.#textStart();
-    const text = paths.read(this.#bytes, start, this.#at) ?? this.#decoded(header, this.#at);
+    const text =
+      paths.read(this.#bytes, start, this.#at) ?? decodeText(this.#bytes, start, this.#at);
     if (text.length > unitsMax) malformed(`more than ${unitsMax} characters`);
     return text;
   }
@@ -113,7 +114,7 @@ export class ValueReader {
   /** Whatever stands here, as `unpackValue` gives it. */
   value(): unknown {
     const end = valueEnd(this.#bytes, this.#at);
-    const value = this.#unpacked(this.#at, end);
+    const value = unpackValue(this.#bytes.subarray(0, end), this.#at);
     this.#at = end;
     return value;
   }
@@ -250,15 +251,6 @@ export class ValueReader {
       default:
         return malformed("expected bytes");
     }
-  }
-
-  #decoded(start: number, end: number): string {
-    const text = this.#unpacked(start, end);
-    return typeof text === "string" ? text : malformed("expected a string");
-  }
-
-  #unpacked(start: number, end: number): unknown {
-    return unpackValue(this.#bytes.subarray(0, end), start);
   }
 }
 
