@@ -5,7 +5,12 @@ import {
   type QuorateClient,
   type SessionId,
 } from "@quorate/client";
-import { PROTOCOL_LIMITS, encodeClientFrame, type ClientMessage } from "@quorate/kv-store/protocol";
+import {
+  PROTOCOL_LIMITS,
+  encodeClientFrame,
+  writeSeq,
+  type ClientMessage,
+} from "@quorate/kv-store/protocol";
 import { serverFlags } from "@quorate/cli";
 import { connect as connectTcp } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -200,6 +205,7 @@ const BAD_FRAMES: readonly (readonly [string, (raw: RawConnection) => void, stri
     (raw) => raw.sendBytes(encodeClientFrame([{ kind: "ping", pingId: 7 }]).subarray(0, -1)),
     "PROTOCOL_ERROR",
   ],
+  ["paths that are not UTF-8", (raw) => raw.sendBytes(notUtf8()), "PROTOCOL_ERROR"],
 ];
 
 const BAD_CALLS: readonly (readonly [
@@ -237,6 +243,17 @@ const BAD_CALLS: readonly (readonly [
     "FENCED",
   ],
 ];
+
+/** A legal frame but for its paths, which would be three times as long with their bytes replaced. */
+function notUtf8(): Uint8Array {
+  const ops = Array.from({ length: 1_000 }, () => ({
+    kind: "delete" as const,
+    path: "\u007f".repeat(4 * PROTOCOL_LIMITS.pathBytesMax - 8),
+    version: null,
+  }));
+  const write: ClientMessage = { kind: "write", writeSeq: writeSeq(1), ackedSeq: 0, ops };
+  return encodeClientFrame([write]).map((byte) => (byte === 0x7f ? 0xff : byte));
+}
 
 async function startWithWitness(): Promise<Witness> {
   const ensemble = await startEnsemble();

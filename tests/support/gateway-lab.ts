@@ -101,6 +101,7 @@ export class Node {
       servers: () => ["one:1", "two:1"],
     },
     outboxLimits: { bufferedBytesMax: 16 * MIB, frameMessagesMax: 2048, frameBytesMax: 262_144 },
+    commandBytesMax: 2 * MIB,
     clock: this.clock,
     proposals: this.proposals,
     reads: this.reads,

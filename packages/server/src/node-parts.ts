@@ -232,6 +232,7 @@ export class NodeParts {
       },
       outboxLimits: config.limits.outbox,
       sessions: config.sessions,
+      commandBytesMax: config.limits.raft.entryBytesMax,
       unreadBytesMax: config.limits.client.unreadBytesMax,
       counters: metrics.counters,
       clock: ports.clock,

@@ -20,6 +20,7 @@ export const SERVER_POINTS = [
   // client/client-gateway.ts
   "session_of_another_history",
   "attach_overtaken_by_a_later_one",
+  "write_larger_than_the_log_takes",
   "node_holds_too_many_proposals",
   "session_end_waits_for_its_writes",
   "client_gone_with_writes_under_way",

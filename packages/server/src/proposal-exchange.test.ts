@@ -1,5 +1,5 @@
 import { encodeCommand } from "@quorate/kv-store";
-import { sessionId, writeSeq, type WriteOp } from "@quorate/kv-store/protocol";
+import { sessionId, writeSeq, type SessionId, type WriteOp } from "@quorate/kv-store/protocol";
 import { nodeId, term } from "@quorate/raft";
 import { describe, expect, test, vi } from "vitest";
 import { ManualClock } from "./memory/manual-clock.ts";
@@ -13,10 +13,13 @@ const PEER = nodeId(2);
 const MIB = 1_048_576;
 const SESSION = sessionId(7);
 
-const write = (seq: number, op: WriteOp) =>
+const OTHER = sessionId(8);
+const OTHER_OP: WriteOp = { kind: "delete", path: "/b", version: null };
+
+const write = (seq: number, op: WriteOp, session: SessionId = SESSION) =>
   encodeCommand({
     kind: "write",
-    session: SESSION,
+    session,
     writeSeq: writeSeq(seq),
     ackedSeq: 0,
     epoch: 0,
@@ -30,6 +33,7 @@ function setUp(intakeCount = 100) {
   const clock = new ManualClock();
   const state = { isLeader: true, isDiskFull: false, linkUp: true, isGone: false, applied: 0 };
   const sent: PeerEnvelope[] = [];
+  const refused: number[] = [];
   const refuseWaiting = vi.fn();
   const intake = new ProposalIntake({
     bytesMax: MIB,
@@ -61,10 +65,10 @@ function setUp(intakeCount = 100) {
       return state.linkUp;
     },
     refuseWaiting,
-    onRefused: () => undefined,
+    onRefused: (count) => void refused.push(count),
     wake: () => undefined,
   });
-  return { clock, state, sent, refuseWaiting, intake, proposals, exchange };
+  return { clock, state, sent, refused, refuseWaiting, intake, proposals, exchange };
 }
 
 describe("the exchange of proposals", () => {
@@ -97,11 +101,26 @@ describe("the exchange of proposals", () => {
       "larger than the log takes",
       write(1, { kind: "set", path: "/a", data: new Uint8Array(1000), version: null }),
     ],
-  ])("keeps a command %s out of the log, with what came with it", (_what, command) => {
-    const { exchange, intake, sent } = setUp();
-    exchange.take(PEER, 1, [create(1), command]);
-    expect(intake.count).toBe(0);
-    expect(sent).toMatchObject([{ kind: "proposalsRefused", batch: 1, reason: "notReady" }]);
+  ])("keeps a command %s out of the log, and nothing else", (_what, command) => {
+    const { exchange, intake, sent, refused } = setUp();
+    const others = [write(1, OTHER_OP, OTHER), write(2, OTHER_OP, OTHER)];
+    exchange.take(PEER, 1, [...others.slice(0, 1), command, ...others.slice(1)]);
+    expect([intake.count, refused, sent]).toEqual([2, [1], []]);
+    // Alone it is nothing that was taken.
+    exchange.take(PEER, 2, [command]);
+    expect(intake.count).toBe(2);
+    expect(sent).toMatchObject([{ kind: "proposalsRefused", batch: 2, reason: "notReady" }]);
+  });
+
+  test("keeps what follows a command too large on its session out as well: it would meet a gap", () => {
+    const { exchange, intake, refused } = setUp();
+    const large = write(2, { kind: "set", path: "/a", data: new Uint8Array(1000), version: null });
+    const other = write(9, OTHER_OP, OTHER);
+    const close = encodeCommand({ kind: "closeSession", session: OTHER });
+    const first = create(1);
+    exchange.take(PEER, 1, [first, large, create(3), other, close]);
+    expect(intake.peek({ timeMs: 0, clockMs: 0 })).toEqual([first, other, close]);
+    expect(refused).toEqual([2]);
   });
 
   test("says again that it refused, the latest to each, until it could leave", () => {

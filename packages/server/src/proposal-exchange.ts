@@ -1,4 +1,4 @@
-import { CommandError, decodeCommand, isKnownCommand } from "@quorate/kv-store";
+import { CommandError, decodeCommand, isKnownCommand, type Command } from "@quorate/kv-store";
 import type { ErrorCode, SessionId, WriteSeq } from "@quorate/kv-store/protocol";
 import type { NodeId } from "@quorate/raft";
 import type { PeerEnvelope } from "./peer/envelope.ts";
@@ -117,21 +117,51 @@ export class ProposalExchange {
       reached("proposals_came_to_no_leader");
       return "notLeader";
     }
-    // In the log, what nobody here understands would end every node that comes to it.
-    if (!commands.every((command) => this.#isAcceptable(from, command))) {
-      reached("command_of_peer_not_acceptable");
-      return "notReady";
-    }
+    const acceptable = this.#acceptable(from, commands);
+    const left = commands.length - acceptable.length;
+    if (left > 0) reached("command_of_peer_not_acceptable");
+    if (left > 0 && acceptable.length === 0) return "notReady";
     if (!this.#options.isDiskFull()) {
-      if (intake.add(commands)) return null;
-      reached("intake_full");
-      return "overloaded";
+      if (!intake.add(acceptable)) {
+        reached("intake_full");
+        return "overloaded";
+      }
+      this.#leaveOut(left);
+      return null;
     }
-    const harmless = commands.filter((command) => !this.#isGrowing(command));
+    const harmless = acceptable.filter((command) => !this.#isGrowing(command));
     if (!intake.add(harmless)) return "overloaded";
-    if (harmless.length === commands.length) return null;
+    if (harmless.length === acceptable.length) {
+      this.#leaveOut(left);
+      return null;
+    }
     reached("growing_write_refused_disks_full");
     return "diskFull";
+  }
+
+  /**
+   * What is left out is not told: a refusal stands for a whole batch, and this leader would refuse the same again. The next
+   * one is asked anyway.
+   */
+  #leaveOut(count: number): void {
+    if (count > 0) this.#options.onRefused(count);
+  }
+
+  /**
+   * Judged one by one, so that nobody waits for what another client's command is. Together with a write, those that follow
+   * it on its session: in the log they would meet a gap, and be sent again for ever.
+   */
+  #acceptable(from: NodeId, commands: readonly Uint8Array[]): readonly Uint8Array[] {
+    // In the log, what nobody here understands would end every node that comes to it.
+    if (commands.every((command) => this.#isAcceptable(from, command))) return commands;
+    const interrupted = new Set<SessionId>();
+    return commands.filter((command) => {
+      const session = sessionOfWrite(command);
+      const isInterrupted = session !== null && interrupted.has(session);
+      if (!isInterrupted && this.#isAcceptable(from, command)) return true;
+      if (session !== null) interrupted.add(session);
+      return false;
+    });
   }
 
   /** Not what was applied before: it only has to be answered once more. */
@@ -163,11 +193,20 @@ export class ProposalExchange {
 
 /** What another node encoded is read before it is believed. */
 function isSound(command: Uint8Array): boolean {
+  return decoded(command) !== null;
+}
+
+/** Null: it is no write, or cannot be read. */
+function sessionOfWrite(bytes: Uint8Array): SessionId | null {
+  const command = decoded(bytes);
+  return command?.kind === "write" ? command.session : null;
+}
+
+function decoded(bytes: Uint8Array): Command | null {
   try {
-    decodeCommand(command);
-    return true;
+    return decodeCommand(bytes).command;
   } catch (error) {
-    if (error instanceof CommandError) return false;
+    if (error instanceof CommandError) return null;
     throw error;
   }
 }

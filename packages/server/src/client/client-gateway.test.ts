@@ -13,6 +13,7 @@ import {
   SELF,
   HISTORY,
   EMPTY,
+  MIB,
   Node,
   secret,
   hello,
@@ -234,6 +235,28 @@ describe("writes", () => {
     node.gateway.flush();
     expect(client.take()).toMatchObject([{ kind: "refused", fromSeq: 101, code: "OVERLOADED" }]);
     expect(node.proposed()).toHaveLength(100);
+  });
+
+  test("larger than the log takes are refused for good, and those after them go on", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    const data = new Uint8Array(2 * MIB);
+    const large: WriteOp = { kind: "set", path: "/b", data, version: null };
+    client.says(write(1, create("/a")), write(2, large), write(3, create("/c")));
+    node.turn();
+    expect(client.take()).toMatchObject([
+      { kind: "refused", fromSeq: 2, code: "TOO_LARGE" },
+      { kind: "writeReply", writeSeq: 1 },
+    ]);
+    client.says(
+      { kind: "skip", writeSeq: writeSeq(2), ackedSeq: writeSeq(1) },
+      write(3, create("/c")),
+    );
+    node.turn();
+    expect(client.take()).toMatchObject([
+      { kind: "writeReply", writeSeq: 2 },
+      { kind: "writeReply", writeSeq: 3, outcome: { ok: true } },
+    ]);
   });
 });
 

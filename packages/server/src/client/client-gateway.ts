@@ -143,6 +143,10 @@ export class ClientGateway implements ConnectionOwner {
     const { writeSeq, ackedSeq, ops } = message;
     const { session } = writes;
     const command = encodeCommand({ kind: "write", session, writeSeq, ackedSeq, epoch: 0, ops });
+    if (command.length > this.#options.commandBytesMax) {
+      reached("write_larger_than_the_log_takes");
+      return "TOO_LARGE";
+    }
     if (this.#options.proposals.isFull(command.length)) {
       reached("node_holds_too_many_proposals");
       return "OVERLOADED";

@@ -34,6 +34,8 @@ export interface GatewayOptions {
   readonly outboxLimits: OutboxLimits;
   /** Bounds that the timeouts clients ask for are brought into. Default: the protocol's. */
   readonly sessions?: SessionConfig;
+  /** Of the largest command that the log takes: a larger write is refused here, where its client can be told. */
+  readonly commandBytesMax: number;
   /** Bytes that all clients together may leave unread. Default: no bound. */
   readonly unreadBytesMax?: number;
   /** Totals to add to. Default: nobody looks at them. */
