@@ -90,11 +90,6 @@ export class NodeMembership {
     return [...members, ...others];
   }
 
-  /** This node keeps a link to it, or tries to. */
-  isPeer(id: NodeId): boolean {
-    return this.#dialled.has(id);
-  }
-
   nameOf(id: NodeId | null): string | null {
     return this.known.find((member) => member.id === id)?.name ?? null;
   }
@@ -114,6 +109,11 @@ export class NodeMembership {
   #clientAddress({ name, clientAddress }: Member): string {
     const known = this.#options.configured.find((member) => member.name === name);
     return known?.clientAddress ?? clientAddress;
+  }
+
+  /** This node keeps a link to it, or tries to. */
+  isPeer(id: NodeId): boolean {
+    return this.#dialled.has(id);
   }
 
   /** Nodes that ask to join, and names that are invited and did not come yet, as far as this node knows. */
