@@ -41,7 +41,11 @@ export function checkCallOptions(options: CallOptions | undefined): QuorateError
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
     return new QuorateError("BAD_ARGUMENTS", `timeoutMs must not be ${String(timeoutMs)}`);
   }
-  if (signal !== undefined && typeof signal.addEventListener !== "function") {
+  // What has no types may say null as well.
+  if (
+    signal !== undefined &&
+    typeof (signal as AbortSignal | null)?.addEventListener !== "function"
+  ) {
     return new QuorateError("BAD_ARGUMENTS", "the signal is no AbortSignal");
   }
   if (signal?.aborted === true) {

@@ -272,6 +272,7 @@ describe("reads", () => {
     { timeoutMs: "5" },
     { timeoutMs: -1 },
     { signal: new AbortController() },
+    { signal: null },
   ];
   test.each(badOptions)("BAD_ARGUMENTS, and nothing is sent: %j", async (options) => {
     const { net, client, connection } = await openClient();

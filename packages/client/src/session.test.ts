@@ -100,6 +100,7 @@ describe("connecting", () => {
     { servers: [] },
     { servers: "a:1" as never },
     { servers: ["a:1"], signal: {} as never },
+    { servers: ["a:1"], signal: null as never },
     { servers: ["nowhere"] },
     { servers: ["a:0"] },
     { servers: ["http://a:1"] },
