@@ -77,6 +77,28 @@ describe("liveness", () => {
     expect(client.state).toMatchObject({ kind: "suspended", until: 1_000 + 1_800 + 9_500 });
   });
 
+  test("a first welcome that came too late makes way for another session at once", async () => {
+    const net = new FakeNetwork();
+    const options = { servers: ["a:1", "b:1"], sessionTimeoutMs: 40_000 };
+    const connecting = connect(options, net.ports);
+    const outcome = outcomeOf(connecting);
+    const hellos = new Set<string>();
+    await net.clock.settle();
+    for (let now = 0; now < 10_000 && outcome.state === "pending"; now += 10) {
+      const { last } = net;
+      const [hello] = last.isOpen ? last.takeKind("hello") : [];
+      if (hello !== undefined) {
+        hellos.add(hello.secret.join());
+        if (now < 4_000) last.goodbye("NOT_READY");
+        else last.welcome({ timeoutMs: 4_000 });
+      }
+      await net.clock.advance(10);
+    }
+    expect(outcome.state).toBe("done");
+    expect((await connecting).sessionTimeoutMs).toBe(4_000);
+    expect(hellos.size).toBe(2);
+  });
+
   test("the first welcome counts from the first hello with its secret", async () => {
     const net = new FakeNetwork();
     const connecting = connect({ servers: ["a:1"] }, net.ports);

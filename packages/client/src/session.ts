@@ -185,6 +185,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     }
     if (!this.#identity.accepts(welcome)) {
       reached("welcome_of_another_session");
+      // Whatever was opened under the secret that was sent, the same welcome would come again.
+      if (this.#phase.kind === "opening") this.#identity.renew();
       connection.close();
       this.#connector.start(connection.server);
       return;
