@@ -78,6 +78,8 @@ export class Node {
   readonly asked: ReadContext[] = [];
   readonly touches: { batch: number; sessions: readonly number[] }[] = [];
   index = 0;
+  /** What timeouts of sessions are brought into. */
+  readonly sessions = { timeoutMinMs: 1_000, timeoutMaxMs: 600_000 };
   readonly proposals = new Proposals(
     { pendingBytesMax: 8 * MIB, pendingCountMax: 100 },
     {
@@ -102,6 +104,7 @@ export class Node {
     },
     outboxLimits: { bufferedBytesMax: 16 * MIB, frameMessagesMax: 2048, frameBytesMax: 262_144 },
     commandBytesMax: 2 * MIB,
+    sessions: this.sessions,
     clock: this.clock,
     proposals: this.proposals,
     reads: this.reads,

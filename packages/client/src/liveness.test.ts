@@ -77,6 +77,34 @@ describe("liveness", () => {
     expect(client.state).toMatchObject({ kind: "suspended", until: 1_000 + 1_800 + 9_500 });
   });
 
+  test("a welcome with a shorter timeout counts from the last proof of life", async () => {
+    const net = new FakeNetwork();
+    const options = { servers: ["a:1", "b:1"], sessionTimeoutMs: 60_000 };
+    const connecting = connect(options, net.ports);
+    await net.clock.settle();
+    net.last.welcome({ timeoutMs: 60_000 });
+    const client = await connecting;
+    await net.clock.settle();
+    net.last.send({ kind: "pong", pingId: 1, zxid: zxid(100) });
+    await net.clock.advance(1_000);
+    net.last.cut();
+    await net.clock.settle();
+    net.last.welcome({ timeoutMs: 10_000 });
+    expect(client.state.kind).toBe("connected");
+    net.answer = () => "refuse";
+    net.last.cut();
+    expect(client.state).toMatchObject({ kind: "suspended", until: 1_000 + 9_500 });
+    await net.clock.advance(8_500);
+    expect(client.state.kind).toBe("expired");
+  });
+
+  test("a session that is taken up again asks for the timeout it was granted", async () => {
+    const { net, connection } = await openClient({ sessionTimeoutMs: 60_000 });
+    connection.cut();
+    await net.clock.advance(900);
+    expect(net.last.hello()).toMatchObject({ session: 7, timeoutMs: 10_000 });
+  });
+
   test("a first welcome that came too late makes way for another session at once", async () => {
     const net = new FakeNetwork();
     const options = { servers: ["a:1", "b:1"], sessionTimeoutMs: 40_000 };

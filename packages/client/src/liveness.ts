@@ -29,6 +29,8 @@ export class Liveness {
   readonly #clock: ClientClock;
   readonly #events: LivenessEvents;
   #timeoutMs = 0;
+  /** When the last thing was sent whose answer proved life. */
+  #provenMs = Number.NEGATIVE_INFINITY;
   #deadlineMs = Number.POSITIVE_INFINITY;
   #nextPingMs = 0;
   #silentMs = 0;
@@ -60,12 +62,22 @@ export class Liveness {
   /**
    * Welcomed on a new connection. `askedMs`: when the session that was opened now was first asked for. Null: it was taken up
    * again, and only the first pong tells more. This welcome may be the answer to the hello of an earlier connection that
-   * reached the log, and this server, late: the leader may have counted from then.
+   * reached the log, and this server, late: the leader may have counted from then. A shorter timeout than before therefore
+   * holds from the last proof on.
    */
   attach(timeoutMs: number, askedMs: number | null): void {
     const now = this.#clock.nowMs();
     this.#timeoutMs = timeoutMs;
-    if (askedMs !== null) this.#deadlineMs = Liveness.deadlineOf(askedMs, timeoutMs);
+    if (askedMs === null) {
+      const deadlineMs = Liveness.deadlineOf(this.#provenMs, timeoutMs);
+      if (deadlineMs < this.#deadlineMs) {
+        reached("timeout_shorter_than_before");
+        this.#deadlineMs = deadlineMs;
+      }
+    } else {
+      this.#provenMs = askedMs;
+      this.#deadlineMs = Liveness.deadlineOf(askedMs, timeoutMs);
+    }
     this.#silentMs = now + timeoutMs * SILENT_PART;
     this.#isAttached = true;
     this.#ping(now);
@@ -89,6 +101,7 @@ export class Liveness {
     for (const earlier of this.#pings.keys()) {
       if (earlier <= pingId) this.#pings.delete(earlier);
     }
+    this.#provenMs = Math.max(this.#provenMs, sentMs);
     this.#deadlineMs = Math.max(this.#deadlineMs, Liveness.deadlineOf(sentMs, this.#timeoutMs));
     this.#silentMs = Math.max(this.#silentMs, sentMs + this.#timeoutMs * SILENT_PART);
     // Browsers let a hidden page's timer that was set by a timer, set by a timer, and so on, fire once a minute only: set

@@ -15,6 +15,7 @@ export const CLIENT_POINTS = [
   "all_servers_failed_in_a_round",
   // liveness.ts
   "pong_of_earlier_connection",
+  "timeout_shorter_than_before",
   "deadline_passed_at_the_client",
   "server_silent_too_long",
   "client_had_slept",

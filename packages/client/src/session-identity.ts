@@ -55,9 +55,13 @@ export class SessionIdentity {
     return this.#known;
   }
 
-  /** A hello that leaves now. */
+  /**
+   * A hello that leaves now. Who takes the session up again asks for the timeout it was granted: what it counts on does not
+   * change while a hello is under way, to whichever server, and whenever that gets it into the log.
+   */
   hello(): Hello {
-    const { timeoutMs, clientName } = this.#options;
+    const { clientName } = this.#options;
+    const timeoutMs = this.#known?.timeoutMs ?? this.#options.timeoutMs;
     if (this.#known === null) this.#secret.ask();
     return {
       kind: "hello",

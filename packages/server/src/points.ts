@@ -5,6 +5,8 @@
 export const SERVER_POINTS = [
   // applier.ts
   "state_replaced_by_snapshot",
+  // client/attach-timeout.ts
+  "attach_at_a_node_behind_its_client",
   // client/attachments.ts
   "hello_did_not_come",
   "attach_undecided_in_time",

@@ -65,19 +65,22 @@ export class SessionTracker {
     this.#sweptBucket = 0;
   }
 
-  /** A session opened, attached or changed its timeout: it has all of it from now. */
+  /**
+   * A session opened or attached: it has all of its timeout from now. Of several that it was told of the longest holds while
+   * this node leads: a client that has not heard of the latest attach counts on what it had before.
+   */
   open(session: SessionId, timeoutMs: number): void {
     if (!this.#active) return;
     const known = this.#leases.get(session);
-    const deadlineMs = this.#deadline(timeoutMs);
     if (known !== undefined) {
       if (known.expiring) reached("attach_saved_expiring_session");
-      known.timeoutMs = timeoutMs;
-      known.deadlineMs = deadlineMs;
+      known.timeoutMs = Math.max(known.timeoutMs, timeoutMs);
+      known.deadlineMs = this.#deadline(known.timeoutMs);
       known.expiring = false;
       this.#file(session, known);
       return;
     }
+    const deadlineMs = this.#deadline(timeoutMs);
     const lease: Lease = { timeoutMs, deadlineMs, bucket: -1, expiring: false };
     this.#leases.set(session, lease);
     this.#file(session, lease);

@@ -13,6 +13,7 @@ export interface Hello {
   readonly protocolVersion: number;
   readonly session: SessionId | null;
   readonly secret: Uint8Array;
+  /** For a new session what its client would like, else what it was granted: an attach does not change it. */
   readonly timeoutMs: number;
   /** Highest revision this client has seen: the server does not serve it from an older state. 0 = none. */
   readonly lastZxid: Zxid | 0;

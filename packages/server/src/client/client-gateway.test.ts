@@ -59,6 +59,31 @@ describe("attaching", () => {
     expect(client.kinds()).toEqual(["goodbye SESSION_MOVED"]);
   });
 
+  test("never shortens what the session was granted, here or by another node", () => {
+    const node = new Node();
+    const first = node.connect();
+    first.says(hello({ timeoutMs: 60_000 }));
+    node.turn();
+    const session = sessionId(1);
+    node.sessions.timeoutMaxMs = 10_000;
+    const again = node.connect();
+    again.says(hello({ session, timeoutMs: 60_000, lastZxid: zxid(1) }));
+    node.turn();
+    expect(again.take()).toMatchObject([{ kind: "welcome", session, timeoutMs: 60_000 }]);
+    const other = node.connect();
+    other.says(hello({ secret: secret(2), timeoutMs: 60_000 }));
+    node.turn();
+    expect(other.take()).toMatchObject([{ kind: "welcome", timeoutMs: 10_000 }]);
+  });
+
+  test("at a node behind what the client has seen asks for what the client was granted", () => {
+    const node = new Node();
+    node.sessions.timeoutMaxMs = 10_000;
+    const client = node.connect();
+    client.says(hello({ session: sessionId(1), timeoutMs: 60_000, lastZxid: zxid(1) }));
+    expect(node.commands()).toMatchObject([{ kind: "attach", timeoutMs: 60_000 }]);
+  });
+
   test("is followed by word of later members", () => {
     const node = new Node();
     const { client } = node.attached();

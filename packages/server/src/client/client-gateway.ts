@@ -22,6 +22,7 @@ import { reached } from "../points.ts";
 import type { Connection } from "../ports.ts";
 import type { SessionWrites } from "../proposals.ts";
 import type { WaitingRead } from "../reads.ts";
+import { attachTimeout } from "./attach-timeout.ts";
 import { Attachments } from "./attachments.ts";
 import { ClientConnection, type ConnectionOwner } from "./client-connection.ts";
 import { ClientWatches } from "./client-watches.ts";
@@ -107,8 +108,8 @@ export class ClientGateway implements ConnectionOwner {
     const verifier = verifierOf(hello.secret);
     const attach = this.#attachInfo(connection, hello);
     const { session } = hello;
-    const { timeoutMinMs, timeoutMaxMs } = this.#options.sessions ?? PROTOCOL_SESSIONS;
-    const timeoutMs = Math.min(timeoutMaxMs, Math.max(timeoutMinMs, hello.timeoutMs));
+    const bounds = this.#options.sessions ?? PROTOCOL_SESSIONS;
+    const timeoutMs = attachTimeout(hello, bounds, this.#options.tree());
     const command =
       session === null
         ? encodeCommand({ kind: "openSession", verifier, timeoutMs, attach })
