@@ -1,6 +1,6 @@
 import { connect } from "@quorate/client";
 import { expect, test } from "vitest";
-import { Servers } from "./servers.ts";
+import { Servers, until } from "./servers.ts";
 
 test("a node does not start under other limits than its log was applied under", async () => {
   await using servers = await Servers.start({ treeBytesMax: 64 << 20 });
@@ -16,5 +16,17 @@ test("a node does not start under other limits than its log was applied under", 
   });
   await servers.startNode(0);
   await servers.ready();
+  await servers.agree();
+});
+
+test("a session that idles leaves next to nothing of its many answers in the tree", async () => {
+  await using servers = await Servers.start();
+  await using client = await connect({ servers: servers.clients, sessionTimeoutMs: 2_000 });
+  await client.create("/a", "1");
+  await servers.agree();
+  const bytesBefore = servers.node(0).status().treeBytes;
+  await Promise.all(Array.from({ length: 2_000 }, () => client.set("/a", "2")));
+  await until(() => servers.running.every((node) => node.status().treeBytes < bytesBefore + 4_096));
+  await client.set("/a", "3");
   await servers.agree();
 });

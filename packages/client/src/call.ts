@@ -23,6 +23,8 @@ interface CallRecord {
 export interface PendingWrite extends CallRecord {
   readonly kind: "write";
   readonly ops: readonly WriteOp[];
+  /** What the service keeps of its answer until that is acknowledged, bytes, at most. */
+  readonly answerBytes: number;
   /** Bytes it counts with until it is answered: its own or its answer's, whichever are more. */
   readonly windowBytes: number;
   /** 0 until the number is taken. */
@@ -66,6 +68,7 @@ export class WriteCall<T> implements PendingWrite {
   readonly kind = "write";
   readonly ops: readonly WriteOp[];
   readonly bytes: number;
+  readonly answerBytes: number;
   readonly windowBytes: number;
   readonly promise: Promise<T>;
   writeSeq: WriteSeq | 0 = 0;
@@ -81,7 +84,8 @@ export class WriteCall<T> implements PendingWrite {
   constructor(ops: readonly WriteOp[], bytes: number, result: WriteResult<T>) {
     this.ops = ops;
     this.bytes = bytes;
-    this.windowBytes = Math.max(bytes, answerBytes(ops));
+    this.answerBytes = answerBytes(ops);
+    this.windowBytes = Math.max(bytes, this.answerBytes);
     this.#result = result;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;

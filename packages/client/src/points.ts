@@ -34,6 +34,7 @@ export const CLIENT_POINTS = [
   "leader_changed_while_followed",
   // request-table.ts
   "unsent_acquire_withdrawn",
+  "answers_acknowledged_without_a_write",
   "read_sent_again_after_reconnect",
   "calls_held_back_after_refusal",
   "write_answered_twice",

@@ -4,6 +4,7 @@ import {
   type ErrorCode,
   type ServerMessage,
 } from "@quorate/kv-store/protocol";
+import { Acknowledgement } from "./acknowledgement.ts";
 import type { CallOptions } from "./api.ts";
 import { Backoff } from "./backoff.ts";
 import type { PendingRead, PendingWrite } from "./call.ts";
@@ -44,6 +45,8 @@ export const QUEUE_COUNT_MAX = 65_536;
 /** Their bytes. */
 export const QUEUE_BYTES_MAX = 67_108_864;
 
+/** What an idle session may leave of its answers at the service, bytes: fewer are not worth an entry in its log. */
+const UNACKNOWLEDGED_BYTES_MAX = 4_096;
 /** Pauses after refusals, added to what the server asks for: most overloads last a moment. */
 const REFUSED_BACKOFF = { firstMs: 20, capMs: 2_000 };
 /** More is not granted to a server that asks for it: it may be wrong about when it will do, and asking costs little. */
@@ -126,6 +129,20 @@ export class RequestTable {
     call.fail(error);
     this.#queue.leave(call);
     return true;
+  }
+
+  /**
+   * Called every now and then. A write acknowledges the answers before it; where there is none, and much was answered since
+   * the last one, a number without a write does: the service counts what it keeps for this session as part of the tree.
+   */
+  acknowledge(): void {
+    if (this.#writes.unacknowledgedBytes <= UNACKNOWLEDGED_BYTES_MAX) return;
+    if (this.#writes.count > 0 || this.#queue.count > 0) return;
+    const call = new Acknowledgement();
+    if (!this.#hasRoom(call.windowBytes)) return;
+    reached("answers_acknowledged_without_a_write");
+    this.#writes.append(call);
+    this.#ports.wake();
   }
 
   /** The connection is gone. What was sent on it and not answered has to be sent on the next. */
@@ -344,10 +361,10 @@ export class RequestTable {
     const { writeSeq } = call;
     if (writeSeq === 0) return;
     const { ackedSeq } = this.#writes;
-    if (call.giveUp === null) {
+    if (call.giveUp === null && call.ops.length > 0) {
       send({ kind: "write", writeSeq, ackedSeq, ops: call.ops }, call.bytes);
     } else {
-      reached("write_skipped");
+      if (call.giveUp !== null) reached("write_skipped");
       send({ kind: "skip", writeSeq, ackedSeq }, call.bytes);
     }
   }

@@ -67,7 +67,10 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     this.states = new SessionStates(this.cancellations);
     this.#connector = new Connector(options.servers, options.timeoutMs, ports, this);
     this.#liveness = new Liveness(ports.clock, {
-      sendPing: (pingId) => this.#send({ kind: "ping", pingId }, SMALL_BYTES),
+      sendPing: (pingId) => {
+        this.#send({ kind: "ping", pingId }, SMALL_BYTES);
+        this.#requests.acknowledge();
+      },
       onSilent: () => this.#drop("the server has proved nothing for too long"),
       onDeadline: () => this.#expire(LATE, this.#trouble()),
     });

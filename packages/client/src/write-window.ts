@@ -18,6 +18,7 @@ export class WriteWindow {
   #cursor = 1;
   #next = 1;
   #bytes = 0;
+  #unacknowledgedBytes = 0;
 
   /** Every write up to here has been answered. */
   get ackedSeq(): WriteSeq | 0 {
@@ -37,6 +38,11 @@ export class WriteWindow {
     return this.#bytes;
   }
 
+  /** What the service still keeps of the answers that are here, because no write has told it so; bytes, at most. */
+  get unacknowledgedBytes(): number {
+    return this.#unacknowledgedBytes;
+  }
+
   get hasUnsent(): boolean {
     return this.#cursor < this.#next;
   }
@@ -53,7 +59,11 @@ export class WriteWindow {
   send(endSeq: number): PendingWrite | null {
     if (this.#cursor >= this.#next || this.#cursor >= endSeq) return null;
     const call = this.#slots[this.#cursor & MASK] ?? null;
-    if (call !== null) call.sendCount += 1;
+    if (call !== null) {
+      call.sendCount += 1;
+      // Only what takes its number acknowledges: of a repeat that has it already nobody takes note.
+      if (call.sendCount === 1) this.#unacknowledgedBytes = 0;
+    }
     this.#cursor += 1;
     return call;
   }
@@ -104,6 +114,7 @@ export class WriteWindow {
       if (call === undefined || !call.isAnswered) return;
       this.#slots[at] = undefined;
       this.#bytes -= call.windowBytes;
+      this.#unacknowledgedBytes += call.answerBytes;
       this.#acked = writeSeq(this.#acked + 1);
     }
   }

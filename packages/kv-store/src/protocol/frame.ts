@@ -35,7 +35,10 @@ export type ClientMessage =
       readonly ackedSeq: WriteSeq | 0;
       readonly ops: readonly WriteOp[];
     }
-  /** In place of a write that was refused before the log: the client gives the number up. */
+  /**
+   * In place of a write that was refused before the log: the client gives the number up. Or in place of none, where much was
+   * answered and nothing follows that would acknowledge it.
+   */
   | { readonly kind: "skip"; readonly writeSeq: WriteSeq; readonly ackedSeq: WriteSeq | 0 }
   /** Answered after every write sent before it on this session. `cxid` correlates the reply; never reused on a connection. */
   | {
