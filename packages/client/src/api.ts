@@ -206,10 +206,11 @@ export interface Children {
 }
 
 /**
- * One session with an ensemble, over whichever of its servers can be reached. Calls take effect in their order. Beside the
- * codes named here every call fails with CLOSED or SESSION_EXPIRED once the session is over, with BAD_ARGUMENTS for what no
- * caller means, with OVERLOADED when far too many calls wait already, and with ABORTED or TIMEOUT where its options say so.
- * A write waits while the service is overloaded, starts or has no room on its disks; TIMEOUT then names the reason.
+ * One session with an ensemble, over whichever of its servers can be reached. Writes take effect in the order of their calls.
+ * A read shows every write that was called before it, and may show some that were called after it. Beside the codes named
+ * here every call fails with CLOSED or SESSION_EXPIRED once the session is over, with BAD_ARGUMENTS for what no caller means,
+ * with OVERLOADED when far too many calls wait already, and with ABORTED or TIMEOUT where its options say so. A write waits
+ * while the service is overloaded, starts or has no room on its disks; TIMEOUT then names the reason.
  */
 export interface QuorateClient extends AsyncDisposable {
   readonly state: SessionState;
