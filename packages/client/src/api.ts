@@ -84,7 +84,11 @@ export interface WatchOptions extends CallOptions {
   readonly mode?: WatchMode | undefined;
   /** Deliver the data and stat of created and changed znodes. Default false. */
   readonly withData?: boolean | undefined;
-  /** Deliver every change after this revision first; 0: every change that is still known. Default: from now on. */
+  /**
+   * Deliver every change after this revision first; 0: every change that is still known. A `lost` notice comes first where
+   * that cannot be: it is too long ago, or the service has not come as far, as after it was restored from a backup. Default:
+   * from now on.
+   */
   readonly sinceZxid?: Zxid | 0 | undefined;
 }
 

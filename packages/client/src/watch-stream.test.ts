@@ -251,6 +251,16 @@ describe("resuming", () => {
     expect(await waitingIn(await adding)).toEqual(["lost 100"]);
   });
 
+  test("a watch from a revision that the service never had begins with the loss, and hears what follows", async () => {
+    const { net, client, connection } = await openClient();
+    const adding = client.watch("/a", { sinceZxid: zxid(5_000) });
+    await net.clock.settle();
+    const { cxid } = only(connection.takeKind("addWatch"));
+    const lost = { kind: "watchLost", oldestZxid: zxid(100), zxid: zxid(100) } as const;
+    connection.send({ ...lost, cxid, watchId: 1 }, changed(101));
+    expect(await waitingIn(await adding)).toEqual(["lost 100", "101 /a"]);
+  });
+
   test("a watch removed while there was no connection is not resumed", async () => {
     const { net, connection, watch } = await openWatch();
     connection.cut();

@@ -130,7 +130,8 @@ export class Watches {
     if (message.kind === "watchLost") {
       reached("watch_told_that_it_lost_events");
       const { oldestZxid, zxid } = message;
-      record.deliveredZxid = laterOf(record.deliveredZxid, zxid);
+      // Also where it was to begin further on, at a revision that the service does not know.
+      record.deliveredZxid = zxid;
       record.resumeZxid = zxid;
       record.sink.onNotice({ type: "lost", oldestZxid, zxid });
     } else if (record.resumeZxid === null) {

@@ -41,6 +41,7 @@ export const SERVER_POINTS = [
   "waiting_write_refused",
   "opening_client_sent_away",
   // client/client-watches.ts
+  "watch_from_a_revision_to_come",
   "watch_resumed_from_change_log",
   "watch_resumed_behind_a_cut_change_log",
   "change_log_cut_during_the_walk",

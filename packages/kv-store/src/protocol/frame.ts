@@ -49,7 +49,7 @@ export type ClientMessage =
     }
   /**
    * Registers a watch. `sinceZxid` null: from the revision in the reply on. Otherwise every change after it is delivered
-   * first; where the change log no longer reaches back, `watchLost` answers.
+   * first; where the change log no longer reaches back, or the server has not come as far, `watchLost` answers.
    */
   | {
       readonly kind: "addWatch";
@@ -106,7 +106,7 @@ export type ServerMessage =
       readonly watchId: number;
       readonly code: ErrorCode;
     }
-  /** Changes after `sinceZxid` can no longer all be told; the oldest resumable revision is `oldestZxid`. It stands from `zxid` on. */
+  /** Changes after `sinceZxid` cannot all be told; the oldest resumable revision is `oldestZxid`. It stands from `zxid` on. */
   | {
       readonly kind: "watchLost";
       readonly cxid: number;

@@ -69,6 +69,23 @@ describe("watches", () => {
     expect(paths).toEqual(["watchAdded", ["/a/x", "/a/y"], ["/a/z"], ["/a/x"], "writeReply"]);
   });
 
+  test("from a revision that is still to come here are told that they may have lost something, and stand", () => {
+    const node = new Node();
+    const { client } = node.attached();
+    client.says(watch("/", { sinceZxid: zxid(1) }), watch("/", { watchId: 2, sinceZxid: zxid(2) }));
+    node.turn();
+    expect(client.take()).toMatchObject([
+      { kind: "watchLost", watchId: 2, oldestZxid: 1, zxid: 1 },
+      { kind: "watchAdded", watchId: 1, zxid: 1 },
+    ]);
+    client.says(write(1, create("/a")));
+    node.turn();
+    expect(client.take()).toMatchObject([
+      { kind: "events", zxid: 2, events: [{ watchIds: [2, 1] }] },
+      { kind: "writeReply", writeSeq: 1 },
+    ]);
+  });
+
   test("that reach back further than the change log are told what they lost, and stand", () => {
     const node = new Node();
     node.tree = new DataTree({ ...TREE_LIMITS, changeLogCountMax: 2 });

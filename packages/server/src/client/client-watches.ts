@@ -55,12 +55,17 @@ export class ClientWatches {
     const { cxid, watchId, path, mode, withData, sinceZxid } = message;
     const watch = { watchId, path, mode, withData };
     const refusal = this.#refusal(connection, watch);
+    const zxid = zxidOf(this.#tree().lastZxid);
     if (refusal !== null) {
       connection.send({ kind: "watchRefused", cxid, watchId, code: refusal });
     } else if (sinceZxid === null) {
       this.#live.add(connection, watch);
-      const zxid = zxidOf(this.#tree().lastZxid);
       connection.send({ kind: "watchAdded", cxid, watchId, zxid });
+    } else if (sinceZxid > zxid) {
+      // Of a history that ended further on, perhaps, or this node is behind: what it stands for here nobody can say.
+      reached("watch_from_a_revision_to_come");
+      this.#live.add(connection, watch);
+      connection.send({ kind: "watchLost", cxid, watchId, oldestZxid: zxid, zxid });
     } else {
       let missed = this.#waiting.get(connection);
       if (missed === undefined) {
