@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { ServerPorts } from "@quorate/server";
 
 /** The disks of several nodes, one of which can be made to hang: what is written to it waits until it goes on. */
@@ -23,6 +24,16 @@ export class HangingDisk {
     this.#hung = -1;
     this.#goOn();
   }
+}
+
+/** Disks of all nodes, which take that long for a write. */
+export class SlowDisks {
+  writeMs = 0;
+
+  readonly adapt = (ports: ServerPorts): ServerPorts =>
+    withWrites(ports, async () => {
+      if (this.writeMs > 0) await pause(this.writeMs);
+    });
 }
 
 /** The same ports, but a write of a file waits for `before`. */

@@ -87,11 +87,19 @@ export function startElection(state: NodeState, isTransfer: boolean): void {
   assert(!isVoteDurable(state), "candidate_vote_is_new");
 }
 
+/** Nobody has been asked yet, so nobody is late. */
+export function awaitsOwnVote(state: NodeState): boolean {
+  assert(state.role === "candidate" || !state.areVotesRequested, "votes_requested_by_candidate");
+  return state.role === "candidate" && !state.areVotesRequested;
+}
+
 /** The disk made progress: a candidate's own vote may have become durable, and only now does it count. */
 export function onCandidatePersisted(state: NodeState): void {
   if (state.role !== "candidate" || state.areVotesRequested || !isVoteDurable(state)) return;
   assert(state.votedFor === state.id, "candidate_voted_for_itself");
   state.areVotesRequested = true;
+  // The voters' disks may take as long as its own did: slow ones would never elect anybody otherwise.
+  state.electionElapsed = 0;
   countVote(state, state.id, true);
   requestVotes(state, false);
   judge(state);

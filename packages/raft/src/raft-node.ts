@@ -1,5 +1,5 @@
 import { assert, unreachable } from "./assert.ts";
-import { onCandidatePersisted, startPreVote } from "./candidate.ts";
+import { awaitsOwnVote, onCandidatePersisted, startPreVote } from "./candidate.ts";
 import type { RaftConfig, RaftInitialState } from "./config.ts";
 import { completePersist, takePersistWork } from "./disk.ts";
 import type { Entry } from "./entry.ts";
@@ -177,7 +177,7 @@ export class RaftNode {
     expireForwardedReads(state);
     state.electionElapsed += 1;
     const isSuspicionDue = state.isLeaderSuspected && state.now >= state.suspicionTick;
-    const isTimeout = state.electionElapsed >= state.electionTimeout;
+    const isTimeout = state.electionElapsed >= state.electionTimeout && !awaitsOwnVote(state);
     if (!isTimeout && !isSuspicionDue) return;
     if (isPromised(state, state.id)) {
       reached("campaign_waits_for_promise");

@@ -189,19 +189,34 @@ describe("the disk", () => {
     expect(calls).toContain("persisted");
   });
 
-  test("gets term and vote only after their copy outside the log is durable", async () => {
-    const { turn, log, votes } = setUp();
+  test("has term and vote durable only once both copies are", async () => {
+    const { turn, log, votes, raft, clock } = setUp();
     const hardState = { term: term(2), votedFor: nodeId(1) };
     expect(turn(ready({ persist: work(1, { hardState }) }))).toContain("vote");
     await settled();
-    expect(log.writes).toEqual([]);
-    votes[0]!();
-    await settled();
-    expect(log.writes).toHaveLength(1);
     log.writes[0]!.done();
     await settled();
+    clock.finishTurn();
+    expect(raft.kinds()).toEqual([]);
+    votes[0]!();
+    await settled();
+    clock.finishTurn();
+    expect(raft.kinds()).toEqual(["persisted"]);
     expect(turn(ready({ persist: work(2, { hardState }) }))).not.toContain("vote");
     expect(log.writes).toHaveLength(2);
+    log.writes[1]!.done();
+    await settled();
+    clock.finishTurn();
+    const next = { term: term(3), votedFor: null };
+    expect(turn(ready({ persist: work(3, { hardState: next }) }))).toContain("vote");
+    votes[1]!();
+    await settled();
+    clock.finishTurn();
+    expect(raft.kinds()).toEqual(["persisted"]);
+    log.writes[2]!.done();
+    await settled();
+    clock.finishTurn();
+    expect(raft.kinds()).toEqual(["persisted"]);
   });
 
   test("holds proposals back while it writes: they are the next write", async () => {

@@ -52,7 +52,7 @@ export interface LoopHooks {
   /** What happens in every turn before work is taken: things gathered since the last one are stepped or queued. */
   gather(): void;
   onSoftState(state: SoftState): void;
-  /** Term or vote changed: resolves once the copy outside the log is durable, only then the log is written. */
+  /** Term or vote changed: resolves once the copy outside the log is durable. The log is written meanwhile. */
   onHardState(state: HardState): Promise<void>;
   send(message: Message): void;
   installSnapshot(meta: SnapshotMeta): void;
@@ -270,12 +270,10 @@ export class NodeLoop {
     const changed =
       work.hardState.term !== known.term || work.hardState.votedFor !== known.votedFor;
     this.#hardState = work.hardState;
-    const before = changed ? this.#hooks.onHardState(work.hardState) : null;
-    const written =
-      before === null
-        ? this.#log.persist(work, block)
-        : before.then(() => this.#log.persist(work, block));
-    this.#writing = written.then(
+    const copied = changed ? this.#hooks.onHardState(work.hardState) : null;
+    const written = this.#log.persist(work, block);
+    // Side by side: a vote that takes a slow disk twice as long may come too late for every election.
+    this.#writing = Promise.all([copied, written]).then(
       () => {
         this.#persisting = false;
         this.#hooks.onPersisted(this.#clock.nowMs() - started);

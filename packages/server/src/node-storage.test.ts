@@ -109,6 +109,19 @@ function persist(
   return storage.persist(work, encodeEntries(list));
 }
 
+/** One after the other. */
+async function persistCommands(
+  storage: NodeStorage,
+  from: number,
+  to: number,
+  bytes: number,
+): Promise<void> {
+  const data = new Uint8Array(bytes);
+  for (let at = from; at <= to; at += 1) {
+    await persist(storage, [{ kind: "command", term: term(2), index: logIndex(at), data }]);
+  }
+}
+
 /** A snapshot as the receiver hands it over: durable, not in force. */
 async function receive(storage: NodeStorage, index = SNAPSHOT_INDEX): Promise<ReceivedSnapshot> {
   const meta = metaAt(index);
@@ -357,13 +370,33 @@ describe("a node's storage", () => {
     }
   });
 
+  test("has a vote in both copies before it may be told, wherever power is lost while it is written", async () => {
+    const outcomes = new Set<number>();
+    const vote: HardState = { term: term(3), votedFor: nodeId(7) };
+    for (let cutAt = 1; cutAt < 12; cutAt += 1) {
+      const disk = newDisk(cutAt);
+      const { storage } = await open(disk);
+      seq += 1;
+      const work = { ticket: { seq }, hardState: vote, entries: [], snapshot: null };
+      let isTold = false;
+      const crashed = await crashDuring(disk, cutAt, async () => {
+        await Promise.all([storage.recordVote(vote), storage.persist(work, encodeEntries([]))]);
+        isTold = true;
+      });
+      const second = await open(crashed);
+      const { hardState } = second.initial;
+      expect(second.identity.current.hardState, `step ${cutAt}`).toEqual(hardState);
+      if (isTold) expect(hardState).toEqual(vote);
+      outcomes.add(hardState.term);
+      await close(second);
+    }
+    expect([...outcomes].sort()).toEqual([0, 3]);
+  });
+
   test("trims the log behind the image it started from at its next checkpoint", async () => {
     const disk = newDisk();
     const first = await open(disk);
-    for (let at = 1; at <= 300; at += 1) {
-      const data = new Uint8Array(1000);
-      await persist(first.storage, [{ kind: "command", term: term(2), index: logIndex(at), data }]);
-    }
+    await persistCommands(first.storage, 1, 300, 1000);
     first.tree.skipTo(zxid(200));
     const checkpointer = new Checkpointer({ clock: new Clock(), clusterId: "c", historyId: "h" });
     await checkpointer.run(first.tree, first.storage.image, metaAt(200));
@@ -385,13 +418,7 @@ describe("a node's storage", () => {
     const disk = newDisk();
     const opened = await open(disk);
     const { storage } = opened;
-    for (let at = 1; at <= 400; at += 1) {
-      const data = new Uint8Array(1000);
-      const list: readonly Entry[] = [
-        { kind: "command", term: term(2), index: logIndex(at), data },
-      ];
-      await persist(storage, list);
-    }
+    await persistCommands(storage, 1, 400, 1000);
     await storage.trim(logIndex(200), null);
     await storage.trim(logIndex(300), null);
     expect(storage.logFirstIndex).toBe(1);
@@ -407,16 +434,11 @@ describe("a node's storage", () => {
     const disk = newDisk();
     const opened = await open(disk);
     const { storage } = opened;
-    const write = async (from: number, to: number, bytes: number): Promise<void> => {
-      const data = new Uint8Array(bytes);
-      for (let at = from; at <= to; at += 1)
-        await persist(storage, [{ kind: "command", term: term(2), index: logIndex(at), data }]);
-    };
-    await write(1, 400, 1000);
+    await persistCommands(storage, 1, 400, 1000);
     for (const at of [200, 300, 400]) await storage.trim(logIndex(at), logIndex(70));
     expect(storage.logFirstIndex).toBeGreaterThan(1);
     expect(storage.logFirstIndex).toBeLessThanOrEqual(71);
-    await write(401, 410, 1_000_000);
+    await persistCommands(storage, 401, 410, 1_000_000);
     expect(storage.logBytes).toBeGreaterThan(PINNED_BYTES);
     await storage.trim(logIndex(410), logIndex(70));
     expect(storage.logFirstIndex).toBeGreaterThan(71);

@@ -139,6 +139,7 @@ describe("identity file", () => {
     for (let seed = 1; seed <= 16; seed += 1) {
       const { files, identity } = await created(seed);
       await identity.recordVote({ term: term(1), votedFor: nodeId(1) }, 1);
+      await identity.settle();
       files.failNext("write", new ServerError("STORAGE_FAILED", "EIO"));
       const refused = identity.recordVote({ term: term(2), votedFor: nodeId(2) }, 2);
       await expect(refused).rejects.toMatchObject({ code: "STORAGE_FAILED" });

@@ -10,8 +10,8 @@ import { IDENTITY_FILE, IMAGE_PREFIX, LOG_DIRECTORY } from "./data-directory.ts"
 import { readUint64, writeUint64 } from "./uint64.ts";
 
 /*
- * The identity file: two slots of 16 KiB with the same content. An update writes the first slot, durably, then the
- * second; what it says holds from then on. So a damaged or unfinished slot never takes away what had been promised: the
+ * The identity file: two slots of 16 KiB with the same content. An update writes the first slot, durably, and what it says
+ * holds from then on; then the second, before the next update begins. So a damaged or unfinished slot never takes away what had been promised: the
  * other one holds it. Reading takes the slot with the higher number; before anything is built upon it both are made equal.
  *
  *   0  8 bytes "QUORIDN\n"      12  u32 format version (2)      24  u32 bytes of the content
@@ -92,15 +92,23 @@ export class IdentityFile {
     return this.#current;
   }
 
-  /** Durable when it resolves; calls are carried out in order. Fails with STORAGE_FAILED, STORAGE_FULL, STOPPED. */
+  /**
+   * Durable when it resolves; the second copy follows by itself. Calls are carried out in order. Fails with STORAGE_FAILED,
+   * STORAGE_FULL, STOPPED.
+   */
   update(changes: Partial<Identity>): Promise<void> {
-    return this.#inOrder(async () => {
+    const updated = this.#inOrder(async () => {
       const identity = { ...this.#current, ...changes };
       await this.#settle();
-      await writeSlots(this.#file, this.#number + 1, identity);
+      await this.#file.write(0, encodeSlot(this.#number + 1, identity));
       this.#number += 1;
       this.#current = identity;
     });
+    // If it fails, the next call says so.
+    this.#inOrder(() =>
+      this.#file.write(SLOT_BYTES, encodeSlot(this.#number, this.#current)),
+    ).catch(() => {});
+    return updated;
   }
 
   /**
@@ -112,8 +120,8 @@ export class IdentityFile {
   }
 
   /**
-   * The second copy of term and vote. `logSequence`: of the last durable log record. Before or after the log's own
-   * record, but before the vote or the term is told to anybody.
+   * The second copy of term and vote. `logSequence`: of the last durable log record. Before, with or after the log's own
+   * record, but both before the vote or the term is told to anybody.
    */
   recordVote(hardState: HardState, logSequence: number): Promise<void> {
     return this.update({ hardState, logSequence, hasVoted: true });
@@ -195,7 +203,9 @@ export async function createIdentity(
   await files.remove(draft);
   const file = await files.open(draft, { create: true, durable: true });
   try {
-    await writeSlots(file, 1, identity);
+    const slot = encodeSlot(1, identity);
+    await file.write(0, slot);
+    await file.write(SLOT_BYTES, slot);
     await files.rename(draft, path);
     await files.syncDirectory(directory);
   } catch (error) {
@@ -209,12 +219,6 @@ export async function createIdentity(
 export function laterHardState(a: HardState, b: HardState): HardState {
   if (a.term !== b.term) return a.term > b.term ? a : b;
   return a.votedFor === null ? b : a;
-}
-
-async function writeSlots(file: OpenFile, number: number, identity: Identity): Promise<void> {
-  const slot = encodeSlot(number, identity);
-  await file.write(0, slot);
-  await file.write(SLOT_BYTES, slot);
 }
 
 function slotNumber(decoded: DecodedSlot): number {
