@@ -164,6 +164,7 @@ export class NodeParts {
       configured: config.members,
       acquaintances,
       logger,
+      electionTimeoutMs: config.timing.electionTimeoutMs,
       ports: {
         nowMs: () => ports.clock.nowMs(),
         status: () => this.core.raft.status(),

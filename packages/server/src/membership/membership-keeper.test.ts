@@ -54,14 +54,14 @@ const silent = (id: number, matchIndex = 0) => ({
 });
 
 function asked(): MembershipKeeper {
-  const keeper = new MembershipKeeper();
+  const keeper = new MembershipKeeper(0);
   keeper.onRequest({ kind: "rejoin", member: C2 }, whole, 0);
   return keeper;
 }
 
 describe("the keeper of the membership", () => {
   test("does nothing of its own accord", () => {
-    expect(new MembershipKeeper().next(view())).toBeNull();
+    expect(new MembershipKeeper(0).next(view())).toBeNull();
   });
 
   test("replaces a lost identity by a learner, one voter at a time", () => {
@@ -71,7 +71,7 @@ describe("the keeper of the membership", () => {
   });
 
   test("takes a learner that lost its data in as what it was", () => {
-    const keeper = new MembershipKeeper();
+    const keeper = new MembershipKeeper(0);
     const before = learner({ kind: "none" });
     const again = member("c", 12);
     keeper.onRequest({ kind: "rejoin", member: again }, before, 0);
@@ -103,6 +103,18 @@ describe("the keeper of the membership", () => {
     expect(keeper.next(view({ peers: [silent(3)] }))).toEqual(withLearner);
   });
 
+  test("takes nobody for silent before a leader could have heard of him", () => {
+    const keeper = new MembershipKeeper(600);
+    keeper.onRequest({ kind: "rejoin", member: C2 }, whole, 0);
+    const at = (nowMs: number, changes: Partial<MembershipView> = {}) =>
+      keeper.next(view({ nowMs, peers: [silent(3)], ...changes }));
+    expect(at(0)).toBeNull();
+    expect(at(599)).toBeNull();
+    expect(at(600, { term: term(5) })).toBeNull();
+    expect(at(1_200, { term: term(5), peers: [speaking(3)] })).toBeNull();
+    expect(at(1_201, { term: term(5) })).toEqual(withLearner);
+  });
+
   test("forgets a request once it is fulfilled, or once somebody else came back in between", () => {
     const keeper = asked();
     keeper.next(view());
@@ -122,7 +134,7 @@ describe("the keeper of the membership", () => {
   });
 
   test("remembers a bounded number of requests, the last for each name", () => {
-    const keeper = new MembershipKeeper();
+    const keeper = new MembershipKeeper(0);
     const rejoin = (wanted: Member, nowMs = 0): void =>
       keeper.onRequest({ kind: "rejoin", member: wanted }, whole, nowMs);
     for (let at = 0; at < 16; at += 1) rejoin(member(`x${at}`, 100 + at));
@@ -138,7 +150,7 @@ describe("the keeper of the membership", () => {
 
 describe("a learner", () => {
   const looks = (membership: Membership, ...views: readonly Partial<MembershipView>[]) => {
-    const keeper = new MembershipKeeper();
+    const keeper = new MembershipKeeper(0);
     return views.map((each) => keeper.next(view({ membership, ...each })));
   };
 
@@ -208,7 +220,7 @@ describe("a node that asks to join", () => {
     keeper.onRequest({ kind: "join", member: D }, whole, nowMs);
 
   test("is let in only if it was invited, whichever came first", () => {
-    const keeper = new MembershipKeeper();
+    const keeper = new MembershipKeeper(0);
     ask(keeper);
     expect(keeper.next(view())).toBeNull();
     keeper.invitations.invite("d", { kind: "none" }, 0);
@@ -216,7 +228,7 @@ describe("a node that asks to join", () => {
     expect(next.voters).toEqual([1, 2, 3]);
     expect(next.learners).toEqual([9]);
     expect(next.members[3]).toEqual(D);
-    const other = new MembershipKeeper();
+    const other = new MembershipKeeper(0);
     other.invitations.invite("d", { kind: "voter" }, 0);
     expect(other.next(view())).toBeNull();
     ask(other);
@@ -226,7 +238,7 @@ describe("a node that asks to join", () => {
   const withD: Membership = { ...whole, learners: [D.id], members: [...members, D] };
 
   test("is taken in once, however late its last words come", () => {
-    const keeper = new MembershipKeeper();
+    const keeper = new MembershipKeeper(0);
     keeper.invitations.invite("d", { kind: "none" }, 0);
     ask(keeper);
     expect(keeper.next(view())).toEqual(withD);
@@ -239,7 +251,7 @@ describe("a node that asks to join", () => {
   });
 
   test("keeps its invitation where its membership came to nothing", () => {
-    const keeper = new MembershipKeeper();
+    const keeper = new MembershipKeeper(0);
     keeper.invitations.invite("d", { kind: "none" }, 0);
     ask(keeper);
     expect(keeper.next(view())).toEqual(withD);
@@ -247,7 +259,7 @@ describe("a node that asks to join", () => {
   });
 
   test("is forgotten by everybody once it was a member: another one comes under its name", () => {
-    const keeper = new MembershipKeeper();
+    const keeper = new MembershipKeeper(0);
     ask(keeper);
     keeper.onApplied(withD);
     keeper.onApplied(whole);
@@ -258,14 +270,14 @@ describe("a node that asks to join", () => {
   test("has to wait while there is no room", () => {
     const many = Array.from({ length: 32 }, (_, at) => member(`m${at}`, 100 + at));
     const full: Membership = { ...whole, voters: many.map(({ id }) => id), members: many };
-    const keeper = new MembershipKeeper();
+    const keeper = new MembershipKeeper(0);
     keeper.invitations.invite("d", { kind: "none" }, 0);
     ask(keeper);
     expect(keeper.next(view({ membership: full }))).toBeNull();
   });
 
   test("is forgotten when it asks no more, and so is an invitation after a while", () => {
-    const keeper = new MembershipKeeper();
+    const keeper = new MembershipKeeper(0);
     ask(keeper);
     keeper.invitations.invite("d", { kind: "none" }, 4_999);
     expect(keeper.invitations.asking(4_999)).toEqual([D]);
@@ -276,7 +288,7 @@ describe("a node that asks to join", () => {
   });
 
   test("does not push out more than the oldest of many", () => {
-    const keeper = new MembershipKeeper();
+    const keeper = new MembershipKeeper(0);
     ask(keeper);
     for (let at = 0; at < 15; at += 1) {
       keeper.onRequest({ kind: "join", member: member(`x${at}`, 100 + at) }, whole, 0);

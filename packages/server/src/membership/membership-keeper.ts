@@ -49,8 +49,18 @@ interface Rejoin {
 export class MembershipKeeper {
   readonly invitations: Invitations = new Invitations();
   readonly #rejoins = new Map<string, Rejoin>();
-  /** What was committed at the last look of this term. */
-  #looked: { readonly term: Term; readonly commitIndex: number } | null = null;
+  readonly #silenceMs: number;
+  /** What was committed at the last look of this term, and when the first one was. */
+  #looked: {
+    readonly term: Term;
+    readonly commitIndex: number;
+    readonly sinceMs: number;
+  } | null = null;
+
+  /** `silenceMs`: who has not been heard of for so long by a leader has fallen silent, and nobody sooner. */
+  constructor(silenceMs: number) {
+    this.#silenceMs = silenceMs;
+  }
 
   /** A node asks to be taken in; heard over a verified link or from a member that heard it. */
   onRequest({ kind, member }: JoinRequest, membership: Membership, nowMs: number): void {
@@ -85,10 +95,10 @@ export class MembershipKeeper {
    * The index that a learner must have reached: it then has all that was committed at the look before, so it is no further
    * behind than the time between two looks, whatever the load (Raft thesis, section 4.2.1).
    */
-  #look({ term, commitIndex }: MembershipView): number {
-    const before = this.#looked?.term === term ? this.#looked.commitIndex : Infinity;
-    this.#looked = { term, commitIndex };
-    return before;
+  #look({ term, commitIndex, nowMs }: MembershipView): number {
+    const before = this.#looked?.term === term ? this.#looked : null;
+    this.#looked = { term, commitIndex, sinceMs: before?.sinceMs ?? nowMs };
+    return before?.commitIndex ?? Infinity;
   }
 
   #rejoined(view: MembershipView): Membership | null {
@@ -103,8 +113,10 @@ export class MembershipKeeper {
         this.#rejoins.delete(name);
         continue;
       }
-      // Whoever still speaks under the old identity has not lost anything; the last words of one who did fade away.
-      if (isActive(present.id)) {
+      // Whoever still speaks under the old identity has not lost anything; the last words of one who did fade away. And a
+      // leader that has just begun has heard of nobody yet.
+      const isNew = view.nowMs - (this.#looked?.sinceMs ?? view.nowMs) < this.#silenceMs;
+      if (isNew || isActive(present.id)) {
         reached("old_identity_still_heard_of");
         continue;
       }

@@ -92,6 +92,7 @@ function lab(setting: Setting = {}) {
     })),
     acquaintances,
     logger: SILENT_LOGGER,
+    electionTimeoutMs: 0,
     ports: {
       nowMs: () => 0,
       status,

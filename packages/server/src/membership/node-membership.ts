@@ -47,6 +47,7 @@ export interface NodeMembershipOptions {
   /** Dialled too. */
   readonly acquaintances: Acquaintances;
   readonly logger: Logger;
+  readonly electionTimeoutMs: number;
   readonly ports: NodeMembershipPorts;
 }
 
@@ -56,7 +57,7 @@ export interface NodeMembershipOptions {
  */
 export class NodeMembership {
   readonly #options: NodeMembershipOptions;
-  readonly #keeper = new MembershipKeeper();
+  readonly #keeper: MembershipKeeper;
   #current: Membership;
   /** The last one in the log, committed or not: the core counts its votes by it, so its members must be in touch. */
   #inForce: Membership;
@@ -67,6 +68,7 @@ export class NodeMembership {
 
   constructor(options: NodeMembershipOptions) {
     this.#options = options;
+    this.#keeper = new MembershipKeeper(options.electionTimeoutMs);
     this.#current = options.initial;
     this.#inForce = options.initial;
     this.#belongs = isMember(options.initial, options.self.id);
