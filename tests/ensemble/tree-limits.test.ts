@@ -21,7 +21,7 @@ test("a node does not start under other limits than its log was applied under", 
 
 test("a session that idles leaves next to nothing of its many answers in the tree", async () => {
   await using servers = await Servers.start();
-  await using client = await connect({ servers: servers.clients, sessionTimeoutMs: 2_000 });
+  await using client = await connect({ servers: servers.clients, sessionTimeoutMs: 10_000 });
   await client.create("/a", "1");
   await servers.agree();
   const bytesBefore = servers.node(0).status().treeBytes;
