@@ -57,7 +57,7 @@ describe("a log that is in use", () => {
     await log.close();
   });
 
-  test("is found damaged where a segment's seal or its last record changed", async () => {
+  test("is found damaged where a segment's seal changed, and by the next start as well", async () => {
     const { files, log, names } = await severalSegments();
     const [first = ""] = names;
     const file = await files.open(`${DIRECTORY}/${first}`, { create: false, durable: true });
@@ -65,8 +65,10 @@ describe("a log that is in use", () => {
     await file.close();
     await flip(files, first, size - SECTOR);
     expect(await found(log)).toBe(`segment_header ${first}`);
-    await flip(files, first, size - SECTOR);
     await log.close();
+    const { log: again, recovered } = await openLog(files);
+    expect(recovered.damage).toMatchObject({ kind: "segment_header", segment: first });
+    await again.close();
   });
 
   test("is whole where a segment has no seal yet, or got none before a crash: the next one says where it ends", async () => {

@@ -10,6 +10,7 @@ import {
   segmentName,
   sequenceOfName,
   type ChainHash,
+  type DecodedSeal,
   type SegmentHeader,
 } from "./log-format.ts";
 import { LogPoints } from "./log-index.ts";
@@ -138,6 +139,7 @@ export class LogReplay {
       const scanner = new LogScanner(file, header);
       const end = next?.previousEnd ?? null;
       const step = await this.#scan(segment, scanner, end);
+      if (nextName !== null) await this.#checkSeal(segment, file);
       if (step === null) return;
       if (nextName === null) await this.#finish(segment, file, step);
       // Without the next header nobody knows where this one's records ended: the next one's damage is what is told.
@@ -205,23 +207,30 @@ export class LogReplay {
     file: OpenFile,
     step: Exclude<ScanStep, { readonly kind: "record" }>,
   ): Promise<void> {
-    const { name, header } = segment;
+    const { name } = segment;
     if (step.kind === "corrupt") return this.#fail("record", name, step.position, step.message);
-    const sealPosition = header.segmentBytes - SECTOR_BYTES;
-    const seal = decodeSeal(await file.read(sealPosition, SECTOR_BYTES), header.salt);
+    const seal = await this.#checkSeal(segment, file);
     if (seal.kind === "sealed") {
       reached("newest_segment_lost");
       const { kind, message } = segmentGone(seal.nextSequence);
       return this.#fail(kind, segmentName(seal.nextSequence), 0, message);
     }
-    if (seal.kind === "damaged") {
-      return this.#fail("segment_header", name, sealPosition, "bytes that are no seal");
-    }
+    if (seal.kind === "damaged") return;
     await this.#makeDurable(segment, file);
     if (step.kind === "end" || this.#sequence < this.#options.sequenceAtLeast) return;
     reached("torn_write_cut_off");
     await file.write(step.position, new Uint8Array(step.writtenEnd - step.position));
     this.#torn += 1;
+  }
+
+  /** A crash may have left it out, where another segment follows. */
+  async #checkSeal({ name, header }: LogSegment, file: OpenFile): Promise<DecodedSeal> {
+    const position = header.segmentBytes - SECTOR_BYTES;
+    const seal = decodeSeal(await file.read(position, SECTOR_BYTES), header.salt);
+    if (seal.kind === "damaged") {
+      this.#fail("segment_header", name, position, "bytes that are no seal");
+    }
+    return seal;
   }
 
   /**
