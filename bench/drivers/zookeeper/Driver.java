@@ -100,35 +100,12 @@ public final class Driver {
 
   private ObjectNode fill(JsonNode order) throws Exception {
     String directory = order.get("directory").asText();
-    int from = order.get("from").asInt();
-    int to = order.get("to").asInt();
-    int bytes = order.get("bytes").asInt();
-    int perSession = Math.max(1, order.get("outstanding").asInt() / sessions.size());
-    Values data = new Values(bytes);
+    int outstanding = order.get("outstanding").asInt();
+    Values data = new Values(order.get("bytes").asInt());
     ensure(sessions.get(0), directory);
-    List<Semaphore> free = new ArrayList<>();
-    for (ZooKeeper ignored : sessions) free.add(new Semaphore(perSession));
-    AtomicReference<String> failure = new AtomicReference<>();
     long started = System.nanoTime();
-    for (int at = from; at < to && failure.get() == null; at += 1) {
-      int turn = at % sessions.size();
-      Semaphore permits = free.get(turn);
-      permits.acquire();
-      sessions
-          .get(turn)
-          .create(
-              Load.pathOf(directory, at),
-              data.get(at % data.size()),
-              Ids.OPEN_ACL_UNSAFE,
-              CreateMode.PERSISTENT,
-              (code, path, context, name) -> {
-                if (code != OK) failure.compareAndSet(null, Code.get(code).toString());
-                permits.release();
-              },
-              null);
-    }
-    for (Semaphore permits : free) permits.acquire(perSession);
-    if (failure.get() != null) throw new IllegalStateException("fill: " + failure.get());
+    Fill fill = new Fill(directory, data, order.get("from").asInt(), order.get("to").asInt());
+    fill.run(sessions, outstanding);
     ObjectNode result = JSON.createObjectNode();
     result.put("elapsedMs", (System.nanoTime() - started) / 1e6);
     ArrayNode crcs = result.putArray("crcs");
