@@ -28,8 +28,9 @@ func dial(servers []string, timeout time.Duration) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Serializable: connecting costs the other systems no quorum round either.
 	err = patiently(func() error {
-		_, err := client.Get(context.Background(), "/")
+		_, err := client.Get(context.Background(), "/", clientv3.WithSerializable())
 		return err
 	})
 	return &session{client: client, timeout: timeout}, err
