@@ -6,7 +6,7 @@ import { fakeSystem } from "./fake/fake-system.ts";
 import { SLOW_SET_MS } from "./fake/fake-wire.ts";
 import { ratiosOf, summarize, type Result } from "./report/report.ts";
 import { formatTable } from "./report/table.ts";
-import { runRounds } from "./run-rounds.ts";
+import { planRuns, runRounds } from "./run-rounds.ts";
 import type { System } from "./systems/system.ts";
 import type {
   BulkWorkload,
@@ -88,8 +88,8 @@ test("rounds take turns, and a run without faults is valid and gives ratios", as
   expect(told.map((line) => line.split(":")[0])).toEqual([
     "1/4 round 1 sets quorate",
     "2/4 round 1 sets peer",
-    "3/4 round 2 sets quorate",
-    "4/4 round 2 sets peer",
+    "3/4 round 2 sets peer",
+    "4/4 round 2 sets quorate",
   ]);
   const throughput = figure(results, "quorate", "throughput");
   expect(throughput).toMatchObject({ valid: true, unit: "ops/s" });
@@ -102,6 +102,18 @@ test("rounds take turns, and a run without faults is valid and gives ratios", as
     "p50",
     "p99",
   ]);
+});
+
+test("every round begins with another system, among those that take part", () => {
+  const apart: System = { ...fakeSystem("d"), workloads: new Set(["fanout"]) };
+  const systems = [...["a", "b", "c"].map((name) => fakeSystem(name)), apart];
+  const order = (workload: Workload, rounds: number): string =>
+    planRuns({ workloads: [workload], systems, rounds })
+      .map(({ system, round }) => `${system.name}${round}`)
+      .join(" ");
+  expect(order(SETS, 4)).toBe("a1 b1 c1 b2 c2 a2 c3 a3 b3 a4 b4 c4");
+  expect(order(FANOUT, 2)).toBe("a1 b1 c1 d1 b2 c2 d2 a2");
+  expect(planRuns({ workloads: [SETS], systems: [apart], rounds: 2 })).toEqual([]);
 });
 
 test("a planted slow path shows in throughput, latency and ratio", async () => {

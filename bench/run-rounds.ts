@@ -18,11 +18,11 @@ export interface FinishedRun extends Run {
 
 export interface RoundsOptions {
   readonly workloads: readonly Workload[];
-  /** In the order in which they take turns. */
+  /** In the order in which they take turns in the first round. */
   readonly systems: readonly System[];
   readonly rounds: number;
   readonly settings: Omit<RunContext, "system">;
-  /** Runs that an earlier attempt made; the first of the plan, or `runRounds` throws. */
+  /** Runs that an earlier attempt made; all of the plan, each once, or `runRounds` throws. */
   readonly finished?: readonly FinishedRun[];
   readonly commit: () => string;
   /** Told of every run that was made now. */
@@ -38,7 +38,10 @@ export interface PlannedRun {
   readonly system: System;
 }
 
-/** All runs in their order: every workload on every system in turn (A B C A B C). */
+/**
+ * All runs in their order: every workload on every system in turn, each round beginning with another one (A B C, B C A,
+ * C A B), so that none has a place in it to itself.
+ */
 export function planRuns({
   workloads,
   systems,
@@ -46,9 +49,11 @@ export function planRuns({
 }: Pick<RoundsOptions, "workloads" | "systems" | "rounds">): readonly PlannedRun[] {
   return workloads.flatMap((workload) => {
     const takingPart = systems.filter(({ workloads: ids }) => ids?.has(workload.id) ?? true);
-    return Array.from({ length: rounds }, (_, at) => at + 1).flatMap((round) =>
-      takingPart.map((system) => ({ workload, round, system })),
-    );
+    return Array.from({ length: rounds }, (_, at) => at).flatMap((at) => {
+      const first = at % Math.max(1, takingPart.length);
+      const turns = [...takingPart.slice(first), ...takingPart.slice(0, first)];
+      return turns.map((system) => ({ workload, round: at + 1, system }));
+    });
   });
 }
 
