@@ -4,7 +4,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } fr
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startChild } from "./child-processes.ts";
-import { cpuSeconds, residentBytes } from "./process-usage.ts";
+import { anonymousBytes, cpuSeconds } from "./process-usage.ts";
 import type {
   EnsembleSite,
   GcPause,
@@ -158,9 +158,9 @@ export class Ensemble {
     return this.#sum(cpuSeconds);
   }
 
-  /** Of all nodes. */
-  residentBytes(): number {
-    return this.#sum(residentBytes);
+  /** Memory of all nodes, without pages of files. */
+  anonymousBytes(): number {
+    return this.#sum(anonymousBytes);
   }
 
   #sum(measure: (pid: number) => number): number {

@@ -24,10 +24,19 @@ export function machineCpuSeconds(): number {
   return (user + nice + system + steal) / TICKS_PER_SECOND;
 }
 
-/** Resident memory of a process; 0 when it is gone. */
-export function residentBytes(pid: number): number {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readOrEmpty(`/proc/${pid}/status`))?.[1];
-  return Number(kibibytes ?? 0) * 1024;
+/**
+ * Resident memory of a process that is no file's, bytes; 0 when it is gone. Pages of mapped files are a cache, which the
+ * kernel takes back when it needs them, and would count against those who map their files and not against those who read
+ * them.
+ */
+export function anonymousBytes(pid: number): number {
+  return parseAnonymousBytes(readOrEmpty(`/proc/${pid}/status`));
+}
+
+/** The same of a status as the kernel writes it. */
+export function parseAnonymousBytes(status: string): number {
+  const lines = status.matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm);
+  return [...lines].reduce((total, [, kibibytes]) => total + Number(kibibytes) * 1024, 0);
 }
 
 function readOrEmpty(file: string): string {

@@ -68,7 +68,7 @@ export async function driveLoad(options: LoadOptions): Promise<DrivenLoad> {
         if (at > 0) return;
         serverCpu.press();
         machineCpu.press();
-        if (event === "measured") serverRssBytes = ensemble.residentBytes();
+        if (event === "measured") serverRssBytes = ensemble.anonymousBytes();
         onPhase?.(event);
       });
       return { result, cpuSeconds: driverCpu.elapsed };

@@ -6,7 +6,7 @@ export interface Outcome {
   /** CPU of all servers and of all drivers while measuring; 0 where that is not measured. */
   readonly serverCpuSeconds: number;
   readonly driverCpuSeconds: number;
-  /** Of all servers, when measuring ended; 0 where that is not measured. */
+  /** Anonymous memory of all servers, resident when measuring ended; 0 where that is not measured. */
   readonly serverRssBytes: number;
   readonly driverProcesses: number;
   /** Why the figures do not count; empty when they do. */

@@ -58,7 +58,7 @@ async function loadOnce(
   const loaded = await loadAll(drivers, workload);
   const serverCpuSeconds = ensemble.cpuSeconds() - cpuBefore;
   await sleep(workload.settleMs);
-  const serverRssBytes = ensemble.residentBytes();
+  const serverRssBytes = ensemble.anonymousBytes();
   const { nodes } = ensemble.site;
   const diskBytes = nodes.reduce((total, node) => total + bytesBelow(node.directory), 0);
   const ended = ensemble.endedNodes().map(({ number }) => `node ${number} ended under the load`);

@@ -26,7 +26,7 @@ export async function runFanout(workload: FanoutWorkload, context: RunContext): 
     });
     const serverCpuSeconds = ensemble.cpuSeconds() - before.servers;
     const driverCpuSeconds = driver.cpuSeconds() - before.driver;
-    const serverRssBytes = ensemble.residentBytes();
+    const serverRssBytes = ensemble.anonymousBytes();
     const reader = await restartAll(stage, [driver]);
     const readBack = await checkValues(reader, DIRECTORY, [acknowledged]);
     return {

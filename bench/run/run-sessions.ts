@@ -40,7 +40,7 @@ export async function runSessions(
     await sleep(workload.idleMs);
     const serverCpuSeconds = ensemble.cpuSeconds() - before.servers;
     const driverCpuSeconds = driverCpu() - before.drivers;
-    const serverRssBytes = ensemble.residentBytes();
+    const serverRssBytes = ensemble.anonymousBytes();
     const killed = performance.now();
     await Promise.all(drivers.map((driver) => driver.kill()));
     await waitUntilGone(observer);
