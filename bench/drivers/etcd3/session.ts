@@ -12,7 +12,7 @@ export async function connectEtcd3(servers: readonly string[]): Promise<SessionP
     hosts: servers.map((server) => `http://${server}`),
     grpcOptions: { "grpc.use_local_subchannel_pool": 1 },
   });
-  await client.get("/").exec();
+  await client.get("/").serializable(true).exec();
   return new Etcd3Session(client);
 }
 
