@@ -4,13 +4,8 @@ import { sweepAfterDeath } from "./child-processes.ts";
 import { Journal, refuseResume, type JournalHead } from "./journal.ts";
 import { describeCommit, describeMachine, identifyMachine, isInMemory } from "./machine.ts";
 import { parseOptions, USAGE, type BenchOptions } from "./options.ts";
-import {
-  ratiosOf,
-  summarize,
-  type Report,
-  type ReportSettings,
-  type StandIns,
-} from "./report/report.ts";
+import { missingRatiosOf, ratiosOf } from "./report/ratios.ts";
+import { summarize, type Report, type ReportSettings } from "./report/report.ts";
 import { formatTable } from "./report/table.ts";
 import { SESSION_TIMEOUT_MS } from "./run/run-context.ts";
 import { runRounds, type FinishedRun } from "./run-rounds.ts";
@@ -24,7 +19,7 @@ const BUSY_LOAD = 0.5;
 /** A driver of one thread that is this busy limits the figure; one of several threads competes with the servers. */
 const DRIVER_CPU_SHARE_MAX = 0.9;
 const WRONG_USAGE = 2;
-const STAND_INS: StandIns = { etcd3: "etcd" };
+const STAND_INS: ReadonlySet<string> = new Set([etcd3.name]);
 
 try {
   const options = parseOptions(process.argv.slice(2));
@@ -85,13 +80,19 @@ async function bench(options: BenchOptions): Promise<void> {
     },
     onProgress: (line) => console.error(line),
   });
-  const results = summarize(runs);
-  const ratios = ratiosOf(results, quorate.name, STAND_INS);
-  const names = systems.map(({ name }) => name);
-  process.stdout.write(`\n${formatTable(names, results, ratios)}`);
+  const results = summarize(runs, { workloads: options.workloads, measureMs });
+  const comparison = { results, subject: quorate.name, standIns: STAND_INS };
+  const figures = {
+    results,
+    ratios: ratiosOf(comparison),
+    missingRatios: missingRatiosOf(comparison),
+  };
+  process.stdout.write(
+    `\n${formatTable({ systems: systems.map(({ name }) => name), ...figures })}`,
+  );
   if (options.out === null) return;
   const commits = [...new Set(runs.map((run) => run.commit))].join(", ");
-  const report: Report = { machine, commit: commits, versions, settings, results, ratios, runs };
+  const report: Report = { machine, commit: commits, versions, settings, ...figures, runs };
   writeFileSync(options.out, `${JSON.stringify(report, null, 2)}\n`);
   journal?.remove();
 }

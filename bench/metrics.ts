@@ -2,6 +2,8 @@
 export interface Metric {
   readonly unit: string;
   readonly better: "higher" | "lower";
+  /** Of single operations: without bound where they come faster than they are answered. */
+  readonly isLatency?: true;
 }
 
 export type MetricName =
@@ -26,9 +28,9 @@ export type MetricName =
 /** All metrics by name. */
 export const METRICS: Readonly<Record<MetricName, Metric>> = {
   throughput: { unit: "ops/s", better: "higher" },
-  p50: { unit: "ms", better: "lower" },
-  p99: { unit: "ms", better: "lower" },
-  "p99.9": { unit: "ms", better: "lower" },
+  p50: { unit: "ms", better: "lower", isLatency: true },
+  p99: { unit: "ms", better: "lower", isLatency: true },
+  "p99.9": { unit: "ms", better: "lower", isLatency: true },
   "last delivery": { unit: "ms", better: "lower" },
   "gap, leader's client": { unit: "ms", better: "lower" },
   "gap, follower's client": { unit: "ms", better: "lower" },

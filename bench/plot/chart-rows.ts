@@ -1,5 +1,6 @@
 import { METRICS, type MetricName } from "../metrics.ts";
-import type { Ratio, Result } from "../report/report.ts";
+import type { Ratio } from "../report/ratios.ts";
+import type { Result } from "../report/report.ts";
 
 /** One figure of one workload, of all systems. */
 export interface ChartRow {

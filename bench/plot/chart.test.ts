@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
-import { ratiosOf, summarize, type Report, type Run } from "../report/report.ts";
+import { missingRatiosOf, ratiosOf } from "../report/ratios.ts";
+import { summarize, type Report, type Run } from "../report/report.ts";
 import { NOTHING, type Outcome } from "../run/outcome.ts";
+import { WORKLOADS } from "../workloads.ts";
 import { drawChart } from "./chart.ts";
 
 function run(
@@ -12,7 +14,8 @@ function run(
 }
 
 function reportOf(runs: readonly Run[]): Report {
-  const results = summarize(runs);
+  const results = summarize(runs, { workloads: WORKLOADS, measureMs: 20_000 });
+  const comparison = { results, subject: "quorate" };
   return {
     machine: {
       cpu: 'A <b> & "c"',
@@ -33,7 +36,8 @@ function reportOf(runs: readonly Run[]): Report {
       systems: [],
     },
     results,
-    ratios: ratiosOf(results, "quorate"),
+    ratios: ratiosOf(comparison),
+    missingRatios: missingRatiosOf(comparison),
     runs: [],
   };
 }
@@ -88,12 +92,13 @@ test("bars of a group are as long as their figures are large, and the largest fi
 });
 
 test("an open loop is shown by its latency, which had better be short, and ratios stand beside", () => {
-  const svg = drawChart(reportOf(RUNS));
+  const svg = drawChart(reportOf(RUNS.filter(({ system }) => system !== "etcd")));
   expect(svg).toContain(">p99, ms<");
   expect(svg.match(/shorter is better/g)).toHaveLength(1);
   expect(svg.match(/longer is better/g)).toHaveLength(1);
   expect(svg).toContain(">2.00 ×<");
   expect(svg).toContain(">4.00 ×<");
+  expect(drawChart(reportOf(RUNS))).not.toContain("0 ×<");
 });
 
 test("what is invalid is hollow and says so, and what has no figure has no bar", () => {

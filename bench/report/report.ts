@@ -2,6 +2,9 @@ import type { Machine } from "../machine.ts";
 import { METRICS, type MetricName } from "../metrics.ts";
 import { median } from "../median.ts";
 import type { Outcome } from "../run/outcome.ts";
+import { isSustained } from "../sustained-rate.ts";
+import type { LoadWorkload, Workload } from "../workloads.ts";
+import type { MissingRatio, Ratio } from "./ratios.ts";
 
 /** One run, as the rounds made it. */
 export interface Run {
@@ -22,19 +25,12 @@ export interface Result {
   readonly rounds: readonly number[];
   readonly serverCpuSeconds: number;
   readonly driverCpuSeconds: number;
+  /** Anonymous memory: pages of files are not among it. */
   readonly serverRssBytes: number;
   readonly valid: boolean;
+  /** False where an open loop did not keep its rate in one of the rounds: its latencies have no bound. */
+  readonly sustained: boolean;
   readonly note: string;
-}
-
-/** Quorate beside the better of the others; more than 1 is better for Quorate, whatever the metric. */
-export interface Ratio {
-  readonly workload: string;
-  readonly metric: MetricName;
-  readonly quorate: number;
-  readonly best: number;
-  readonly bestPeer: string;
-  readonly ratio: number;
 }
 
 /** Everything that a benchmark writes down. */
@@ -46,6 +42,7 @@ export interface Report {
   readonly settings: ReportSettings;
   readonly results: readonly Result[];
   readonly ratios: readonly Ratio[];
+  readonly missingRatios: readonly MissingRatio[];
   /** As they were made, each with its time and commit. */
   readonly runs: readonly Run[];
 }
@@ -61,8 +58,14 @@ export interface ReportSettings {
   readonly systems: readonly string[];
 }
 
+/** What the runs measured, and for how long. */
+export interface Measured {
+  readonly workloads: readonly Workload[];
+  readonly measureMs: number;
+}
+
 /** Figures over all rounds, in the order in which workloads and systems came. One invalid round makes a figure invalid. */
-export function summarize(runs: readonly Run[]): readonly Result[] {
+export function summarize(runs: readonly Run[], measured: Measured): readonly Result[] {
   const groups = new Map<string, Run[]>();
   for (const run of runs) {
     const key = `${run.workload} ${run.system}`;
@@ -70,14 +73,18 @@ export function summarize(runs: readonly Run[]): readonly Result[] {
     group.push(run);
     groups.set(key, group);
   }
-  return [...groups.values()].flatMap(summarizeGroup);
+  return [...groups.values()].flatMap((group) => summarizeGroup(group, measured));
 }
 
-function summarizeGroup(runs: readonly Run[]): readonly Result[] {
+function summarizeGroup(runs: readonly Run[], { workloads }: Measured): readonly Result[] {
   const outcomes = runs.map(({ outcome }) => outcome);
   const [first] = runs;
   if (first === undefined) return [];
   const { workload, system } = first;
+  const load = workloads.find(
+    (each): each is LoadWorkload => each.kind === "load" && each.id === workload,
+  );
+  const rate = load?.ratePerSecond ?? 0;
   const problems = outcomes.flatMap((outcome) => outcome.problems);
   const notes = new Set([...problems, ...outcomes.flatMap((outcome) => outcome.notes)]);
   const processes = Math.max(...outcomes.map((outcome) => outcome.driverProcesses));
@@ -87,6 +94,7 @@ function summarizeGroup(runs: readonly Run[]): readonly Result[] {
     driverCpuSeconds: median(outcomes.map((outcome) => outcome.driverCpuSeconds)),
     serverRssBytes: median(outcomes.map((outcome) => outcome.serverRssBytes)),
     valid: problems.length === 0,
+    sustained: outcomes.every(({ metrics }) => isSustained(rate, metrics.throughput ?? 0)),
     note: [...notes].join("; "),
   };
   const names = new Set(outcomes.flatMap(({ metrics }) => Object.keys(metrics) as MetricName[]));
@@ -101,47 +109,4 @@ function summarizeGroup(runs: readonly Run[]): readonly Result[] {
     };
     return { workload, system, metric, unit: METRICS[metric].unit, ...figures, rounds, ...common };
   });
-}
-
-/** Systems whose figures count only where those of another do not: the same servers under a client that limits them. */
-export type StandIns = Readonly<Record<string, string>>;
-
-/** For every figure of Quorate's that counts and that at least one other's counts for. */
-export function ratiosOf(
-  results: readonly Result[],
-  subject: string,
-  standIns: StandIns = {},
-): readonly Ratio[] {
-  return results.flatMap((own): Ratio[] => {
-    if (own.system !== subject || !counts(own)) return [];
-    const { workload, metric } = own;
-    const counting = results.filter(
-      (other) =>
-        other.system !== subject &&
-        other.workload === workload &&
-        other.metric === metric &&
-        counts(other),
-    );
-    const names = new Set(counting.map(({ system }) => system));
-    const peers = counting.filter(({ system }) => !names.has(standIns[system] ?? ""));
-    const isHigherBetter = METRICS[metric].better === "higher";
-    peers.sort((a, b) => (isHigherBetter ? b.median - a.median : a.median - b.median));
-    const [best] = peers;
-    if (best === undefined) return [];
-    const ratio = isHigherBetter
-      ? quotient(own.median, best.median)
-      : quotient(best.median, own.median);
-    // How many times better than nothing something is, no number tells.
-    if (!Number.isFinite(ratio)) return [];
-    const figures = { quorate: own.median, best: best.median, bestPeer: best.system, ratio };
-    return [{ workload, metric, ...figures }];
-  });
-}
-
-function quotient(dividend: number, divisor: number): number {
-  return dividend === divisor ? 1 : dividend / divisor;
-}
-
-function counts(result: Result): boolean {
-  return result.valid && Number.isFinite(result.median);
 }

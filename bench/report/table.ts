@@ -1,14 +1,20 @@
-import type { Ratio, Result } from "./report.ts";
+import type { MissingRatio, Ratio } from "./ratios.ts";
+import type { Result } from "./report.ts";
 
 const FIGURES = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, useGrouping: true });
 const LARGE = new Intl.NumberFormat("en", { maximumFractionDigits: 0, useGrouping: true });
 
+/** What a table is made of. */
+export interface TableContent {
+  /** In the order of their columns. */
+  readonly systems: readonly string[];
+  readonly results: readonly Result[];
+  readonly ratios: readonly Ratio[];
+  readonly missingRatios: readonly MissingRatio[];
+}
+
 /** A table in Markdown: one line per workload and metric, medians with the range of the rounds, then the notes. */
-export function formatTable(
-  systems: readonly string[],
-  results: readonly Result[],
-  ratios: readonly Ratio[],
-): string {
+export function formatTable({ systems, results, ratios, missingRatios }: TableContent): string {
   const header = ["workload", "metric", ...systems, "ratio"];
   const rows = [header, header.map(() => "---")];
   const seen = new Set<string>();
@@ -27,7 +33,7 @@ export function formatTable(
     const shown = ratio === undefined ? "" : `${ratio.ratio.toFixed(2)} × ${ratio.bestPeer}`;
     rows.push([workload, `${metric}, ${unit}`, ...cells, shown]);
   }
-  return `${align(rows)}\n${formatNotes(results)}`;
+  return `${align(rows)}\n${formatNotes(results, missingRatios)}`;
 }
 
 function formatResult(result: Result): string {
@@ -54,10 +60,21 @@ function align(rows: readonly (readonly string[])[]): string {
   return lines.join("\n");
 }
 
-function formatNotes(results: readonly Result[]): string {
+function formatNotes(results: readonly Result[], missingRatios: readonly MissingRatio[]): string {
   const notes = new Set<string>();
   for (const { workload, system, note } of results) {
     if (note !== "") notes.add(`- ${workload}, ${system}: ${note}`);
+  }
+  const alike = new Map<string, string[]>();
+  for (const { workload, metric, reason } of missingRatios) {
+    const key = `${workload} ${reason}`;
+    const metrics = alike.get(key) ?? [];
+    metrics.push(metric);
+    alike.set(key, metrics);
+  }
+  for (const { workload, reason } of missingRatios) {
+    const metrics = alike.get(`${workload} ${reason}`) ?? [];
+    notes.add(`- ${workload}, no ratio of ${metrics.join(", ")}: ${reason}`);
   }
   return notes.size === 0 ? "" : `\n${[...notes].join("\n")}\n`;
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DriverProcess } from "../driver-process.ts";
 import type { RunOrder } from "../protocol.ts";
+import { isSustained } from "../sustained-rate.ts";
 import type { LoadWorkload } from "../workloads.ts";
 import { acknowledgedValues, checkValues, restartAll, type Filled } from "./check-read-back.ts";
 import { withEnoughDrivers, type Attempt } from "./enough-drivers.ts";
@@ -11,8 +12,6 @@ import { withStage, type RunContext, type Stage } from "./run-context.ts";
 const DIRECTORY = "/bench";
 const FILL_OUTSTANDING = 256;
 const SETTLE_MS = 500;
-/** A rate counts as sustained from this share of it on. */
-const SUSTAINED_SHARE = 0.98;
 
 /** Runs a load with as many driver processes as it needs. `processes` is where to begin. */
 export async function runLoad(
@@ -93,8 +92,9 @@ function metricsOf(workload: LoadWorkload, driven: DrivenLoad): Outcome["metrics
 }
 
 function notesOf({ ratePerSecond }: LoadWorkload, { perSecond }: DrivenLoad): readonly string[] {
-  const isSustained = perSecond >= ratePerSecond * SUSTAINED_SHARE;
-  return isSustained ? [] : [`rate not sustained: ${Math.round(perSecond)} of ${ratePerSecond}/s`];
+  return isSustained(ratePerSecond, perSecond)
+    ? []
+    : [`rate not sustained: ${Math.round(perSecond)} of ${ratePerSecond}/s`];
 }
 
 /** Kills all servers with SIGKILL, starts them again and looks for what was acknowledged; what is wrong, or null. */
