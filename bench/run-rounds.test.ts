@@ -104,7 +104,12 @@ test("rounds take turns, and a run without faults is valid and gives ratios", as
   expect(throughput.median).toBeGreaterThan(0);
   expect(throughput.serverCpuSeconds).toBeGreaterThan(0);
   expect(throughput.serverRssBytes).toBeGreaterThan(0);
-  expect(ratios(results).map(({ metric }) => metric)).toEqual(["throughput", "p50", "p99"]);
+  expect(ratios(results).map(({ metric }) => metric)).toEqual([
+    "throughput",
+    "p50",
+    "p99",
+    "per server CPU second",
+  ]);
 });
 
 test("every round begins with another system, among those that take part", () => {
@@ -158,7 +163,7 @@ test("a driver that lies about acknowledgement is caught by the read-back", asyn
   const missingRatios = missingRatiosOf({ results, subject: "quorate" });
   const systems = ["quorate", "peer"];
   expect(formatTable({ systems, results, ratios: [], missingRatios })).toContain(
-    "- sets, no ratio of throughput, p50, p99: invalid: quorate",
+    "- sets, no ratio of throughput, p50, p99, per server CPU second: invalid: quorate",
   );
 });
 

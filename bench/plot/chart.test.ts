@@ -10,7 +10,7 @@ function run(
   metrics: Outcome["metrics"],
   problems: readonly string[] = [],
 ): Run {
-  return { workload, system, outcome: { ...NOTHING, metrics, problems } };
+  return { workload, system, outcome: { ...NOTHING, metrics, problems, serverCpuSeconds: 10 } };
 }
 
 function reportOf(runs: readonly Run[]): Report {
@@ -99,6 +99,14 @@ test("an open loop is shown by its latency, which had better be short, and ratio
   expect(svg).toContain(">2.00 ×<");
   expect(svg).toContain(">4.00 ×<");
   expect(drawChart(reportOf(RUNS))).not.toContain("0 ×<");
+});
+
+test("throughput stands for a closed loop, whatever else is told of it", () => {
+  const report = reportOf(RUNS);
+  expect(report.results.map(({ metric }) => metric)).toContain("per server CPU second");
+  const svg = drawChart(report);
+  expect(svg).toContain(">throughput, ops/s<");
+  expect(svg).not.toContain("CPU second");
 });
 
 test("what is invalid is hollow and says so, and what has no figure has no bar", () => {

@@ -118,6 +118,33 @@ test("an open loop's latencies are set beside those of peers that sustained its 
   expect([once, why]).toEqual([undefined, "rate not sustained by any peer"]);
 });
 
+test("a closed loop tells what its servers answered per CPU second, in all runs that there are", () => {
+  const spent = (system: string, throughput: number, serverCpuSeconds: number): Run => {
+    const { workload, outcome } = run(system, { throughput, p50: 1 });
+    return { workload, system, outcome: { ...outcome, serverCpuSeconds } };
+  };
+  const runs = [
+    spent("quorate", 1000, 10),
+    spent("quorate", 1000, 40),
+    spent("quorate", 1000, 20),
+    spent("etcd", 3000, 30),
+  ];
+  const results = figures(runs, [CLOSED]);
+  const metric = "per server CPU second";
+  expect(results.filter((result) => result.metric === metric)).toMatchObject([
+    { system: "quorate", rounds: [2000, 500, 1000], median: 1000, unit: "ops/CPU s" },
+    { system: "etcd", rounds: [2000], median: 2000 },
+  ]);
+  expect(ratios(results).find((ratio) => ratio.metric === metric)?.ratio).toBe(0.5);
+  expect(figures(runs, [OPEN]).some((result) => result.metric === metric)).toBe(false);
+  const elsewhere: Workload = { kind: "gap", id: "w", znodes: 1, bytes: 1, measureMs: 1 };
+  expect(figures(runs, [elsewhere]).some((result) => result.metric === metric)).toBe(false);
+  const unknown = figures([run("quorate", { throughput: 1 })], [CLOSED]);
+  expect(unknown.map((result) => result.metric)).toEqual(["throughput"]);
+  const failed = figures([run("quorate", {}, ["gone"])], [CLOSED]);
+  expect(failed.map((result) => result.metric)).toEqual(["throughput"]);
+});
+
 test("a peer's figure of 0 is the better one where less is better, and is not passed over", () => {
   const beside = (own: number, ...peers: readonly number[]): object | undefined => {
     const metrics = (value: number): Outcome["metrics"] => ({ "longest GC pause": value });

@@ -76,7 +76,10 @@ export function summarize(runs: readonly Run[], measured: Measured): readonly Re
   return [...groups.values()].flatMap((group) => summarizeGroup(group, measured));
 }
 
-function summarizeGroup(runs: readonly Run[], { workloads }: Measured): readonly Result[] {
+function summarizeGroup(
+  runs: readonly Run[],
+  { workloads, measureMs }: Measured,
+): readonly Result[] {
   const outcomes = runs.map(({ outcome }) => outcome);
   const [first] = runs;
   if (first === undefined) return [];
@@ -85,6 +88,7 @@ function summarizeGroup(runs: readonly Run[], { workloads }: Measured): readonly
     (each): each is LoadWorkload => each.kind === "load" && each.id === workload,
   );
   const rate = load?.ratePerSecond ?? 0;
+  const isClosedLoop = load !== undefined && rate === 0;
   const problems = outcomes.flatMap((outcome) => outcome.problems);
   const notes = new Set([...problems, ...outcomes.flatMap((outcome) => outcome.notes)]);
   const processes = Math.max(...outcomes.map((outcome) => outcome.driverProcesses));
@@ -97,10 +101,13 @@ function summarizeGroup(runs: readonly Run[], { workloads }: Measured): readonly
     sustained: outcomes.every(({ metrics }) => isSustained(rate, metrics.throughput ?? 0)),
     note: [...notes].join("; "),
   };
-  const names = new Set(outcomes.flatMap(({ metrics }) => Object.keys(metrics) as MetricName[]));
+  const figuresOfRounds = outcomes.map((outcome) =>
+    isClosedLoop ? withEfficiency(outcome, measureMs) : outcome.metrics,
+  );
+  const names = new Set(figuresOfRounds.flatMap((each) => Object.keys(each) as MetricName[]));
   if (names.size === 0) names.add("throughput");
   return [...names].map((metric) => {
-    const rounds = outcomes.map(({ metrics }) => metrics[metric] ?? Number.NaN);
+    const rounds = figuresOfRounds.map((each) => each[metric] ?? Number.NaN);
     const counted = rounds.filter(Number.isFinite);
     const figures = {
       median: median(counted),
@@ -109,4 +116,14 @@ function summarizeGroup(runs: readonly Run[], { workloads }: Measured): readonly
     };
     return { workload, system, metric, unit: METRICS[metric].unit, ...figures, rounds, ...common };
   });
+}
+
+/** A closed loop gives each system all that it can take, and what that costs differs. */
+function withEfficiency(
+  { metrics, serverCpuSeconds }: Outcome,
+  measureMs: number,
+): Outcome["metrics"] {
+  if (metrics.throughput === undefined || serverCpuSeconds === 0) return metrics;
+  const operations = (metrics.throughput * measureMs) / 1000;
+  return { ...metrics, "per server CPU second": operations / serverCpuSeconds };
 }
