@@ -73,6 +73,8 @@ export interface StorageLimits {
    */
   readonly checkpointBytes: number;
   readonly checkpointEntries: number;
+  /** Records of a checkpoint that are encoded before other work gets its turn, unless time is up before. */
+  readonly checkpointTurnRecords: number;
   /** Of one piece of a snapshot to a peer: small enough that a heartbeat behind it is not late on a slow link. */
   readonly snapshotPieceBytes: number;
 }
@@ -150,6 +152,7 @@ export const SERVER_LIMITS: ServerLimits = {
     segmentBytes: 16 * MIB,
     checkpointBytes: 256 * MIB,
     checkpointEntries: 200_000,
+    checkpointTurnRecords: 8192,
     snapshotPieceBytes: 64 * KIB,
   },
 };

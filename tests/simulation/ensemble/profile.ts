@@ -86,6 +86,8 @@ export interface Profile {
   readonly pendingMax: number;
   /** What one client may leave unread, bytes; one that leaves more is let go. */
   readonly unreadBytes: number;
+  /** Of a checkpoint in one turn. */
+  readonly checkpointTurnRecords: number;
   /** Of one piece of a snapshot. */
   readonly snapshotPieceBytes: number;
   /** How often nodes look through what they have stored; 0: never, and then nothing rots. */
@@ -225,6 +227,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     pendingMax: pick(4, 65_536, 65_536),
     unreadBytes: pick(20_000, 16_777_216, 16_777_216),
     scrubMs: pick(0, 0, 2_000),
+    checkpointTurnRecords: pick(1, 5, 8_192),
     snapshotPieceBytes: pick(200, 2_000, 65_536),
     ...TRAITS[drawn],
   };

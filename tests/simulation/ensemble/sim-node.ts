@@ -411,6 +411,7 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
   };
   const proposals = { ...limits.proposals, pendingCountMax: pendingMax };
   const outbox = { ...limits.outbox, bufferedBytesMax: profile.unreadBytes };
-  const storage = { ...limits.storage, snapshotPieceBytes: profile.snapshotPieceBytes };
+  const { checkpointTurnRecords, snapshotPieceBytes } = profile;
+  const storage = { ...limits.storage, checkpointTurnRecords, snapshotPieceBytes };
   return { ...config, limits: { ...limits, tree, raft, intake, proposals, outbox, storage } };
 }

@@ -148,6 +148,20 @@ describe("a checkpoint", () => {
     expect(tree.digest()).toBe(digest);
   });
 
+  test("gives other work its turn after so many records", async () => {
+    const world = new World();
+    for (let at = 0; at < 40; at += 1) world.write(create(`/${at}`, at));
+    let pauses = 0;
+    world.clock.endOfTurn = (callback) => {
+      pauses += 1;
+      queueMicrotask(callback);
+    };
+    const checkpointer = new Checkpointer({ clock: world.clock, ...IDENTITY, turnRecordsMax: 10 });
+    await checkpointer.run(world.tree, await newImage(), world.meta());
+    expect(pauses).toBeGreaterThanOrEqual(4);
+    expect(pauses).toBeLessThan(20);
+  });
+
   test.each([
     ["loses a record", null],
     ["gives back something else", Uint8Array.of(1, 2, 3)],

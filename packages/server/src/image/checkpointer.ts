@@ -10,13 +10,15 @@ export interface CheckpointerOptions {
   readonly clock: MonotonicClock;
   readonly clusterId: string;
   readonly historyId: string;
+  /** Records encoded before other work gets its turn, unless time is up before. Default: no bound. */
+  readonly turnRecordsMax?: number;
 }
 
-/** Records encoded and handed to the batch before other work gets its turn. */
+/** What is encoded and handed to the batch at once. */
 const SLICE_COUNT = 512;
 const SLICE_BYTES = 262_144;
 /** Work without a pause. */
-const SLICE_MS_MAX = 4;
+const TURN_MS_MAX = 4;
 
 /**
  * Writes the state machine's changes since the last checkpoint into the image: frozen at one index, drained in slices
@@ -65,19 +67,24 @@ export class Checkpointer {
     const readBack = new ReadBack();
     const batch = image.batch();
     try {
-      let sliceStart = this.#options.clock.nowMs();
+      const { clock, turnRecordsMax = Infinity } = this.#options;
+      let turnStart = clock.nowMs();
+      let turnRecords = 0;
       for (;;) {
-        const records = checkpoint.next(SLICE_COUNT, SLICE_BYTES);
+        const countMax = Math.min(SLICE_COUNT, turnRecordsMax - turnRecords);
+        const records = checkpoint.next(countMax, SLICE_BYTES);
         if (records.length === 0) break;
+        turnRecords += records.length;
         for (const { key, value } of records) {
           if (value === null) batch.delete(key);
           else batch.put(key, value);
           readBack.note(key, value);
         }
-        if (this.#options.clock.nowMs() - sliceStart > SLICE_MS_MAX) {
+        if (turnRecords >= turnRecordsMax || clock.nowMs() - turnStart > TURN_MS_MAX) {
           reached("checkpoint_paused_for_other_work");
           await this.#pause();
-          sliceStart = this.#options.clock.nowMs();
+          turnStart = clock.nowMs();
+          turnRecords = 0;
         }
       }
       batch.put(IMAGE_META_KEY, encodeImageMeta(imageMeta));

@@ -58,7 +58,12 @@ async function setUp(self = LEADER, membership = META.membership) {
   const snapshots = new NodeSnapshots({
     ...{ clock, limits: TREE_LIMITS, clusterId: "c", historyId: "h" },
     ...{ self, firstTransfer: 1, checkpointIndex: 0 },
-    storageLimits: { checkpointBytes: 1000, checkpointEntries: 50, snapshotPieceBytes: 65_536 },
+    storageLimits: {
+      checkpointBytes: 1000,
+      checkpointEntries: 50,
+      checkpointTurnRecords: 8_192,
+      snapshotPieceBytes: 65_536,
+    },
     storage: storage as unknown as NodeStorage,
     metrics: { counters } as unknown as Metrics,
     applier: () => applier as unknown as Applier,

@@ -75,7 +75,8 @@ export class NodeSnapshots {
     this.#options = options;
     const { clock, clusterId, historyId } = options;
     this.#checkpointIndex = options.checkpointIndex;
-    this.#checkpointer = new Checkpointer({ clock, clusterId, historyId });
+    const turnRecordsMax = options.storageLimits.checkpointTurnRecords;
+    this.#checkpointer = new Checkpointer({ clock, clusterId, historyId, turnRecordsMax });
     this.#sender = new SnapshotSender(options.firstTransfer, {
       clock,
       pieceBytes: options.storageLimits.snapshotPieceBytes,
