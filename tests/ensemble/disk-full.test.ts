@@ -1,6 +1,7 @@
 import { connect } from "@quorate/client";
 import { ServerError, type ServerPorts } from "@quorate/server";
 import { describe, expect, it } from "vitest";
+import { withFiles } from "./faulty-files.ts";
 import { Servers, until } from "./servers.ts";
 
 describe("a full disk", () => {
@@ -114,22 +115,4 @@ function withSpace(freeBytes: () => number): (ports: ServerPorts) => ServerPorts
     withFiles(ports, {
       space: async () => ({ freeBytes: freeBytes(), totalBytes: 1_000_000_000 }),
     });
-}
-
-function withFiles(ports: ServerPorts, changes: Partial<ServerPorts["files"]>): ServerPorts {
-  const { files } = ports;
-  return {
-    ...ports,
-    files: {
-      makeDirectory: (path) => files.makeDirectory(path),
-      list: (path) => files.list(path),
-      readWhole: (path) => files.readWhole(path),
-      open: (path, options) => files.open(path, options),
-      rename: (from, to) => files.rename(from, to),
-      remove: (path) => files.remove(path),
-      syncDirectory: (path) => files.syncDirectory(path),
-      space: (path) => files.space(path),
-      ...changes,
-    },
-  };
 }

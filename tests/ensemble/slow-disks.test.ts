@@ -1,18 +1,23 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { SlowDisks } from "./hanging-disk.ts";
+import { withWrites } from "./faulty-files.ts";
 import { Servers, until } from "./servers.ts";
 
 const WRITE_MS = 250;
 
 it("disks that are slow for all keep nobody from being elected", async () => {
-  const disks = new SlowDisks();
-  await using servers = await Servers.start({}, disks.adapt);
+  let writeMs = 0;
+  await using servers = await Servers.start({}, (ports) =>
+    withWrites(ports, async () => {
+      if (writeMs > 0) await pause(writeMs);
+    }),
+  );
   await until(() => servers.leader >= 0);
   const former = servers.leader;
-  disks.writeMs = WRITE_MS;
+  writeMs = WRITE_MS;
   const stopping = servers.node(former).stop();
   await until(() => servers.leader >= 0 && servers.leader !== former);
-  disks.writeMs = 0;
+  writeMs = 0;
   await stopping;
   expect(servers.leader).not.toBe(former);
 });
