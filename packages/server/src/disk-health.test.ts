@@ -154,12 +154,13 @@ describe("a node's disk", () => {
     },
   );
 
-  test("takes what fits while it is full, and anything before", async () => {
+  test("has as many free bytes as were last seen, full or not, and before that no end of them", async () => {
     const { health, look } = setUp();
-    await look(5_000);
-    expect(health.hasRoomFor(6_000)).toBe(true);
-    await look(900);
-    expect([health.hasRoomFor(899), health.hasRoomFor(900)]).toEqual([true, false]);
+    expect(health.freeBytes).toBe(Number.MAX_SAFE_INTEGER);
+    for (const freeBytes of [5_000, 900]) {
+      await look(freeBytes);
+      expect(health.freeBytes).toBe(freeBytes);
+    }
   });
 });
 

@@ -58,7 +58,7 @@ export class DiskHealth {
     this.#options = options;
   }
 
-  /** As last seen, bytes. */
+  /** As last seen, bytes; before that no end of them. */
   get freeBytes(): number {
     return this.#options.watch.freeBytes;
   }
@@ -72,11 +72,6 @@ export class DiskHealth {
   hasRoom(id: NodeId): boolean {
     const { self, watch } = this.#options;
     return id === self ? !watch.isFull : !this.#fullPeers.has(id);
-  }
-
-  /** Room for so many bytes, with some to spare. */
-  hasRoomFor(bytes: number): boolean {
-    return !this.#options.watch.isFull || this.freeBytes > bytes;
   }
 
   /** Too few voters have room: what grows the tree would end up waiting for their disks. */

@@ -262,7 +262,7 @@ export class NodeParts {
       applier: () => this.applier,
       membership: () => this.members.current,
       status: () => this.core.raft.status(),
-      hasRoomFor: (bytes) => this.disk.hasRoomFor(bytes),
+      freeBytes: () => this.disk.freeBytes,
       send: (to, envelope) => {
         peers.send(to, envelope);
         this.loop.wake();

@@ -71,7 +71,7 @@ async function setUp(self = LEADER, membership = META.membership) {
       firstIndex: logIndex(state.isInstalling ? INDEX + 1 : 1),
       appliedIndex: logIndex(9),
     }),
-    hasRoomFor: (bytes) => bytes <= state.freeBytes,
+    freeBytes: () => state.freeBytes,
     membership: () => membership,
     send: (_to, envelope) => {
       if (envelope.kind === "snapshotAck") acks.push(envelope.ok);

@@ -35,8 +35,8 @@ export interface NodeSnapshotsOptions {
   readonly checkpointIndex: number;
   applier(): Applier;
   status(): Pick<RaftStatus, "firstIndex" | "appliedIndex">;
-  /** Whether the disk can take so many bytes more. */
-  hasRoomFor(bytes: number): boolean;
+  /** Of the disk. */
+  freeBytes(): number;
   /** As of the last applied entry. */
   membership(): Membership;
   send(to: NodeId, envelope: PeerEnvelope): void;
@@ -136,7 +136,7 @@ export class NodeSnapshots {
   onApplied(): void {
     if (!this.#isCheckpointWorthIt()) return;
     const { bytesSinceCheckpoint } = this.#options.applier();
-    if (this.#options.hasRoomFor(CHECKPOINT_ROOM * bytesSinceCheckpoint)) this.#checkpoint();
+    if (this.#hasRoomFor(CHECKPOINT_ROOM * bytesSinceCheckpoint)) this.#checkpoint();
     else reached("checkpoint_put_off_disk_full");
   }
 
@@ -150,7 +150,7 @@ export class NodeSnapshots {
     if (bytes > share * checkpointBytes || entries > share * checkpointEntries) return true;
     // The more it waits the more room it takes: where there is little, one is made while it fits.
     const isSmall = bytes <= checkpointBytes / EARLY_CHECKPOINTS;
-    return !isSmall && !this.#options.hasRoomFor(2 * CHECKPOINT_ROOM * bytes);
+    return !isSmall && !this.#hasRoomFor(2 * CHECKPOINT_ROOM * bytes);
   }
 
   /** The core puts the snapshot in force that was received. */
@@ -185,10 +185,14 @@ export class NodeSnapshots {
     throw new ServerError("OVERLOADED", "the image could not be brought up to date: try again");
   }
 
+  #hasRoomFor(bytes: number): boolean {
+    return bytes <= this.#options.freeBytes();
+  }
+
   #demandRoomForView(): void {
     const { bytesSinceCheckpoint } = this.#options.applier();
     const bytes = Math.max(VIEW_ROOM_BYTES, CHECKPOINT_ROOM * bytesSinceCheckpoint);
-    if (this.#options.hasRoomFor(bytes)) return;
+    if (this.#hasRoomFor(bytes)) return;
     const text = `the disk has no room to bring the image up to date, ${bytes} bytes: free some, or ask another node`;
     throw new ServerError("STORAGE_FULL", text);
   }
