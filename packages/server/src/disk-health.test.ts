@@ -164,6 +164,24 @@ describe("a node's disk", () => {
   });
 });
 
+describe("a peer's disk", () => {
+  test("that is full is remembered, however many of nodes that are gone were so before", () => {
+    const { health, state } = setUp();
+    const former = Array.from({ length: 64 }, (_, at) => nodeId(100 + at));
+    for (const peer of former) health.onPeerDisk(peer, true);
+    state.gone = former;
+    health.onPeerDisk(B, true);
+    expect([health.hasRoom(B), health.hasRoom(C)]).toEqual([false, true]);
+  });
+
+  test("is not remembered of more peers than there can be", () => {
+    const { health } = setUp();
+    const peers = Array.from({ length: 65 }, (_, at) => nodeId(100 + at));
+    for (const peer of peers) health.onPeerDisk(peer, true);
+    expect(peers.filter((peer) => health.hasRoom(peer))).toEqual(peers.slice(64));
+  });
+});
+
 describe("what grows the tree", () => {
   test("is refused while no majority of the voters has room", async () => {
     const { health, look } = setUp();

@@ -109,9 +109,20 @@ export class DiskHealth {
 
   /** A peer says how it is with its disk. */
   onPeerDisk(peer: NodeId, isFull: boolean): void {
-    if (isFull) reached("peer_says_its_disk_is_full");
-    if (!isFull) this.#fullPeers.delete(peer);
-    else if (this.#fullPeers.size < PEERS_MAX) this.#fullPeers.add(peer);
+    if (!isFull) {
+      this.#fullPeers.delete(peer);
+      return;
+    }
+    reached("peer_says_its_disk_is_full");
+    // Only now: one that is still to be taken in may say it before anything leads to it.
+    if (this.#fullPeers.size >= PEERS_MAX) this.#forgetGone();
+    if (this.#fullPeers.size < PEERS_MAX) this.#fullPeers.add(peer);
+  }
+
+  #forgetGone(): void {
+    for (const peer of this.#fullPeers) {
+      if (!this.#options.isPeer(peer)) this.#fullPeers.delete(peer);
+    }
   }
 
   /** What it was told before may not have arrived. */
