@@ -19,7 +19,7 @@ import { MemoryFiles } from "./memory/memory-files.ts";
 import { MemoryImageStores } from "./memory/memory-image-stores.ts";
 import { SeededRandom } from "./memory/seeded-random.ts";
 import { NodeStorage, openIdentity } from "./node-storage.ts";
-import type { ServerPorts, Transport } from "./ports.ts";
+import type { ImageStore, ServerPorts, Transport } from "./ports.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 import type { IdentityFile } from "./storage/identity.ts";
 import { scanLog, type LogScanItem } from "./storage/log-scan.ts";
@@ -27,6 +27,7 @@ import { scanLog, type LogScanItem } from "./storage/log-scan.ts";
 const DIRECTORY = "/data/one";
 const SNAPSHOT_INDEX = 50;
 const PINNED_BYTES = 4_000_000;
+const IDS = { clusterId: "c", historyId: "h" };
 const HARD_STATE: HardState = { term: term(2), votedFor: null };
 
 class Clock extends ManualClock {
@@ -70,7 +71,7 @@ interface Opened extends Awaited<ReturnType<typeof NodeStorage.open>> {
 async function open(disk: Disk): Promise<Opened> {
   const ports = portsOf(disk);
   const identity = await openIdentity(ports, DIRECTORY, "one");
-  await identity.update({ clusterId: "c", historyId: "h" });
+  await identity.update(IDS);
   try {
     const opened = await NodeStorage.open(ports, DIRECTORY, identity, {
       formation: metaAt(0),
@@ -122,14 +123,18 @@ async function persistCommands(
   }
 }
 
+/** The state machine stands at an index, and then its image does. */
+async function checkpoint(tree: DataTree, image: ImageStore, index: number, ids = IDS) {
+  tree.skipTo(zxid(index));
+  await new Checkpointer({ clock: new Clock(), ...ids }).run(tree, image, metaAt(index));
+}
+
 /** A snapshot as the receiver hands it over: durable, not in force. */
 async function receive(storage: NodeStorage, index = SNAPSHOT_INDEX): Promise<ReceivedSnapshot> {
   const meta = metaAt(index);
   const { image, directory } = await storage.createImage();
   const tree = new DataTree(TREE_LIMITS);
-  tree.skipTo(zxid(index));
-  const options = { clock: new Clock(), clusterId: "c", historyId: "h" };
-  await new Checkpointer(options).run(tree, image, meta);
+  await checkpoint(tree, image, index);
   const message = {
     kind: "installSnapshot",
     from: nodeId(6),
@@ -252,15 +257,13 @@ describe("a node's storage", () => {
     const opened = await open(disk);
     const { storage, tree } = opened;
     const old = storage.image;
-    tree.skipTo(zxid(3));
     await persist(storage, entries(1, 3));
     const snapshot = await receive(storage);
     storage.stage(snapshot);
     await persist(storage, entries(51, 52), snapshot.meta);
     expect(storage.image).toBe(old);
     // A backup may ask for a checkpoint of the state as it still is.
-    const options = { clock: new Clock(), clusterId: "c", historyId: "h" };
-    await new Checkpointer(options).run(tree, storage.image, metaAt(3));
+    await checkpoint(tree, storage.image, 3);
     storage.install(Promise.resolve());
     expect(storage.image).toBe(snapshot.image);
     await close(opened);
@@ -312,30 +315,34 @@ describe("a node's storage", () => {
     await expect(open(disk)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
   });
 
-  test("leaves no new image open when the identity cannot name it", async () => {
-    const disk = newDisk();
-    const ports = portsOf(disk);
-    const identity = await openIdentity(ports, DIRECTORY, "one");
-    const failed = new ServerError("STORAGE_FAILED", "planned");
-    disk.files.setOnStep(({ operation, path }) => {
-      if (operation === "syncDirectory" && path === DIRECTORY) disk.files.failNext("write", failed);
-      return null;
-    });
-    const options = { formation: metaAt(0), limits: TREE_LIMITS, segmentBytes: 65_536 };
-    await expect(NodeStorage.open(ports, DIRECTORY, identity, options)).rejects.toBe(failed);
-    disk.files.setOnStep(null);
-    await identity.close();
-    await close(await open(disk));
-  });
+  test.each(["image-1", "log"])(
+    "leaves no new %s open when the identity cannot name it",
+    async (part) => {
+      const disk = newDisk();
+      const failed = new ServerError("STORAGE_FAILED", "planned");
+      let openFiles = 0;
+      disk.files.setOnStep(({ operation, path, phase }) => {
+        if (path.startsWith(`${DIRECTORY}/${part}/`) && phase === "during") {
+          if (operation === "open") openFiles += 1;
+          if (operation === "close") openFiles -= 1;
+        }
+        const isOfIdentity = path.startsWith(`${DIRECTORY}/identity`);
+        if (isOfIdentity && openFiles > 0) disk.files.failNext("write", failed);
+        return null;
+      });
+      await expect(open(disk)).rejects.toBe(failed);
+      expect(openFiles).toBe(0);
+      disk.files.setOnStep(null);
+      await close(await open(disk));
+    },
+  );
 
   test("does not take a log that lost its end for one that a snapshot is about to replace", async () => {
     const disk = newDisk();
     const opened = await open(disk);
     const { storage, tree } = opened;
     for (let at = 1; at <= 3; at += 1) await persist(storage, entries(at, at));
-    tree.skipTo(zxid(3));
-    const options = { clock: new Clock(), clusterId: "c", historyId: "h" };
-    await new Checkpointer(options).run(tree, storage.image, metaAt(3));
+    await checkpoint(tree, storage.image, 3);
     await close(opened);
     await loseLastRecord(disk);
     await expect(open(disk)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
@@ -346,9 +353,7 @@ describe("a node's storage", () => {
     const opened = await open(disk);
     const { storage, tree } = opened;
     await persist(storage, entries(1, 2));
-    tree.skipTo(zxid(2));
-    const options = { clock: new Clock(), clusterId: "c", historyId: "h" };
-    await new Checkpointer(options).run(tree, storage.image, metaAt(2));
+    await checkpoint(tree, storage.image, 2);
     await persist(storage, entries(3, 3));
     await storage.trim(logIndex(2), null);
     await close(opened);
@@ -361,10 +366,8 @@ describe("a node's storage", () => {
       const disk = newDisk();
       const opened = await open(disk);
       const { storage, tree } = opened;
-      tree.skipTo(zxid(3));
       await persist(storage, entries(1, 3));
-      const options = { clock: new Clock(), clusterId: "c", historyId: "h", ...change };
-      await new Checkpointer(options).run(tree, storage.image, metaAt(3));
+      await checkpoint(tree, storage.image, 3, { ...IDS, ...change });
       await close(opened);
       await expect(open(disk)).rejects.toMatchObject({ code: "IDENTITY_MISMATCH" });
     }
@@ -397,16 +400,13 @@ describe("a node's storage", () => {
     const disk = newDisk();
     const first = await open(disk);
     await persistCommands(first.storage, 1, 300, 1000);
-    first.tree.skipTo(zxid(200));
-    const checkpointer = new Checkpointer({ clock: new Clock(), clusterId: "c", historyId: "h" });
-    await checkpointer.run(first.tree, first.storage.image, metaAt(200));
+    await checkpoint(first.tree, first.storage.image, 200);
     await first.storage.trim(logIndex(200), null);
     expect(first.storage.logFirstIndex).toBe(1);
     await close(first);
     const second = await open(disk);
     expect(second.storage.logFirstIndex).toBe(1);
-    second.tree.skipTo(zxid(300));
-    await checkpointer.run(second.tree, second.storage.image, metaAt(300));
+    await checkpoint(second.tree, second.storage.image, 300);
     await second.storage.trim(logIndex(300), null);
     expect(second.storage.logFirstIndex).toBeGreaterThan(100);
     expect(second.storage.logFirstIndex).toBeLessThanOrEqual(201);

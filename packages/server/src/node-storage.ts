@@ -157,6 +157,7 @@ export class NodeStorage implements LoopLog {
         room,
       });
       ({ log } = opened);
+      if (!identity.current.logStarted) await identity.update({ logStarted: true });
       const { recovered } = opened;
       refuseDamage(recovered);
       const { tree, meta } = await loadImage(image, options.limits, ports.clock);
@@ -447,7 +448,7 @@ async function openLog(
   const path = `${directory}/${LOG_DIRECTORY}`;
   const { logStarted, logTag, nodeId, logSequence } = identity.current;
   if (!logStarted) await ports.files.remove(path);
-  const opened = await WriteAheadLog.open(ports.files, path, {
+  return WriteAheadLog.open(ports.files, path, {
     nodeId,
     tag: logTag,
     random: ports.random,
@@ -455,6 +456,4 @@ async function openLog(
     sequenceAtLeast: logSequence,
     ...options,
   });
-  if (!logStarted) await identity.update({ logStarted: true });
-  return opened;
 }
