@@ -132,7 +132,10 @@ export class NodeLoop {
     this.#inbox = [];
   }
 
-  /** Resolves when no disk write is under way any more. */
+  /**
+   * Resolves when no disk write is waited for any more. After one of the two copies of a vote has failed the other may still
+   * be under way; closing its file waits for it.
+   */
   settled(): Promise<void> {
     return this.#writing;
   }

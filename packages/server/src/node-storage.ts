@@ -251,7 +251,7 @@ export class NodeStorage implements LoopLog {
     return this.#log.read(work.from, work.to, work.bytesMax);
   }
 
-  /** The second copy of term and vote, durable before the log may tell of them. */
+  /** The second copy of term and vote, durable when it resolves; the log may be written meanwhile. */
   recordVote(hardState: HardState): Promise<void> {
     return this.#identity.recordVote(hardState, this.#log.sequence);
   }
@@ -412,7 +412,7 @@ async function openImage(
   // Open, it is locked: what another process is about to receive is not taken away from it.
   const image = await ports.images.open(path, { create: known === null });
   try {
-    await identity.settle();
+    await identity.makeDurable();
     if (known !== null) {
       await removeOtherImages(ports, directory, known);
     } else {

@@ -98,11 +98,12 @@ describe("identity file", () => {
       for (const at of [0, 9, 13, 20, 25, 40]) {
         const { files, identity } = await created();
         await identity.recordVote({ term: term(5), votedFor: nodeId(2) }, 1);
+        await identity.close();
         files.flipBit("/data/identity", slot + at);
         const after = await loaded(files);
         expect(after.current.hardState, `${slot + at}`).toEqual({ term: 5, votedFor: 2 });
         // It is made good before anything is built upon it: then the other slot may go.
-        await after.settle();
+        await after.makeDurable();
         await after.close();
         files.flipBit("/data/identity", 16_384 - slot + at);
         expect((await loaded(files)).current.hardState).toEqual({ term: 5, votedFor: 2 });
@@ -129,7 +130,7 @@ describe("identity file", () => {
       });
       const read = await loaded(files);
       expect(written).toEqual([]);
-      await read.settle();
+      await read.makeDurable();
       await read.close();
       expect(written).toEqual([damaged, 16_384 - damaged]);
     }
@@ -139,14 +140,14 @@ describe("identity file", () => {
     for (let seed = 1; seed <= 16; seed += 1) {
       const { files, identity } = await created(seed);
       await identity.recordVote({ term: term(1), votedFor: nodeId(1) }, 1);
-      await identity.settle();
+      await identity.makeDurable();
       files.failNext("write", new ServerError("STORAGE_FAILED", "EIO"));
       const refused = identity.recordVote({ term: term(2), votedFor: nodeId(2) }, 2);
       await expect(refused).rejects.toMatchObject({ code: "STORAGE_FAILED" });
       const next = files.restart();
       const read = await loaded(next);
       expect(read.current.hardState).toEqual({ term: 2, votedFor: 2 });
-      await read.settle();
+      await read.makeDurable();
       expect((await loaded(next.crash())).current.hardState).toEqual({ term: 2, votedFor: 2 });
     }
   });

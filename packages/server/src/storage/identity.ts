@@ -11,8 +11,9 @@ import { readUint64, writeUint64 } from "./uint64.ts";
 
 /*
  * The identity file: two slots of 16 KiB with the same content. An update writes the first slot, durably, and what it says
- * holds from then on; then the second, before the next update begins. So a damaged or unfinished slot never takes away what had been promised: the
- * other one holds it. Reading takes the slot with the higher number; before anything is built upon it both are made equal.
+ * holds from then on; then the second, before the next update begins. So an unfinished slot never takes away what had been
+ * promised, nor does a damaged one once the second is written: the other one holds it. Reading takes the slot with the
+ * higher number; before anything is built upon it both are written again, durably.
  *
  *   0  8 bytes "QUORIDN\n"      12  u32 format version (2)      24  u32 bytes of the content
  *   8  u32 crc32 of 12…end      16  u64 number of the update    28  content, MessagePack, by position
@@ -69,8 +70,8 @@ export class IdentityFile {
   readonly #file: OpenFile;
   #current: Identity;
   #number: number;
-  /** Slots to be written as they were read, in this order, before anything else is written. */
-  #unsettled: readonly number[];
+  /** Positions of slots that are written as they were read, in this order, before anything else is written. */
+  #toRewrite: readonly number[];
   #work: Promise<void> = Promise.resolve();
   #failure: unknown = null;
 
@@ -79,12 +80,12 @@ export class IdentityFile {
     file: OpenFile,
     number: number,
     identity: Identity,
-    unsettled: readonly number[] = [],
+    toRewrite: readonly number[] = [],
   ) {
     this.#file = file;
     this.#number = number;
     this.#current = identity;
-    this.#unsettled = unsettled;
+    this.#toRewrite = toRewrite;
   }
 
   /** As it was read, or is durable. */
@@ -99,7 +100,7 @@ export class IdentityFile {
   update(changes: Partial<Identity>): Promise<void> {
     const updated = this.#inOrder(async () => {
       const identity = { ...this.#current, ...changes };
-      await this.#settle();
+      await this.#makeDurable();
       await this.#file.write(0, encodeSlot(this.#number + 1, identity));
       this.#number += 1;
       this.#current = identity;
@@ -115,8 +116,8 @@ export class IdentityFile {
    * Makes durable what was read, in both slots. Not before the data directory is known to be this process's own. Fails as
    * {@link update} does.
    */
-  settle(): Promise<void> {
-    return this.#inOrder(() => this.#settle());
+  makeDurable(): Promise<void> {
+    return this.#inOrder(() => this.#makeDurable());
   }
 
   /**
@@ -149,17 +150,17 @@ export class IdentityFile {
     return work;
   }
 
-  async #settle(): Promise<void> {
-    if (this.#unsettled.length === 0) return;
+  async #makeDurable(): Promise<void> {
+    if (this.#toRewrite.length === 0) return;
     const slot = encodeSlot(this.#number, this.#current);
-    for (const position of this.#unsettled) await this.#file.write(position, slot);
-    this.#unsettled = [];
+    for (const position of this.#toRewrite) await this.#file.write(position, slot);
+    this.#toRewrite = [];
   }
 }
 
 /**
- * Reads, and writes nothing yet. Null: a new data directory. Fails with IDENTITY_LOST (a log or an image without identity), IDENTITY_DAMAGED (no slot
- * can be read), FORMAT_UNKNOWN, STORAGE_FAILED.
+ * Reads, and writes nothing yet. Null: a new data directory. Fails with IDENTITY_LOST (a log or an image without identity),
+ * IDENTITY_DAMAGED (no slot can be read), FORMAT_UNKNOWN, STORAGE_FAILED.
  */
 export async function loadIdentity(files: Files, directory: string): Promise<IdentityFile | null> {
   const names = await files.list(directory);
@@ -179,10 +180,10 @@ export async function loadIdentity(files: Files, directory: string): Promise<Ide
     // Both, because the cache may show of either what the disk refused. First the one that lags or was written last: were
     // the power to go meanwhile, the other one must still hold.
     const isFirstBehind = slotNumber(first) < slotNumber(second);
-    const unsettled = isFirstBehind ? [0, SLOT_BYTES] : [SLOT_BYTES, 0];
+    const toRewrite = isFirstBehind ? [0, SLOT_BYTES] : [SLOT_BYTES, 0];
     // Its maker may have been killed before the name was durable.
     await files.syncDirectory(directory);
-    return new IdentityFile(file, number, identity, unsettled);
+    return new IdentityFile(file, number, identity, toRewrite);
   } catch (error) {
     await file.close();
     throw error;
