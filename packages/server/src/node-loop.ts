@@ -19,6 +19,7 @@ import { reached } from "./points.ts";
 import type { MonotonicClock, Timer } from "./ports.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
+import { isSameHardState } from "./storage/identity.ts";
 import { Scratch } from "./storage/scratch.ts";
 
 /** The core as the loop uses it. */
@@ -269,11 +270,9 @@ export class NodeLoop {
     this.#block = block;
     const started = this.#clock.nowMs();
     this.#persistStartMs = started;
-    const known = this.#hardState;
-    const changed =
-      work.hardState.term !== known.term || work.hardState.votedFor !== known.votedFor;
+    const hasChanged = !isSameHardState(work.hardState, this.#hardState);
     this.#hardState = work.hardState;
-    const copied = changed ? this.#hooks.onHardState(work.hardState) : null;
+    const copied = hasChanged ? this.#hooks.onHardState(work.hardState) : null;
     const written = this.#log.persist(work, block);
     // Side by side: a vote that takes a slow disk twice as long may come too late for every election.
     this.#writing = Promise.all([copied, written]).then(

@@ -24,6 +24,7 @@ import type { ImageStore, ServerPorts } from "./ports.ts";
 import { IMAGE_PREFIX, LOG_DIRECTORY } from "./storage/data-directory.ts";
 import {
   createIdentity,
+  isSameHardState,
   laterHardState,
   loadIdentity,
   type IdentityFile,
@@ -168,7 +169,7 @@ export class NodeStorage implements LoopLog {
       const storage = new NodeStorage({ ports, directory, ...files, pinnedBytesMax, room, base });
       const hardState = laterHardState(identity.current.hardState, recovered.hardState);
       // The process ended while both copies were written: from now on what the log alone has may be told.
-      if (isLater(hardState, identity.current.hardState)) {
+      if (!isSameHardState(hardState, identity.current.hardState)) {
         await identity.update({ hardState, hasVoted: true });
       }
       const entries = await storage.#entriesAfter(base, hardState);
@@ -369,10 +370,6 @@ export class NodeStorage implements LoopLog {
 const REJOIN =
   "Nothing was changed. This node may not vote with what is left: move its data directory away " +
   "and start it with --rejoin, so that it comes back as a new member";
-
-function isLater(hardState: HardState, known: HardState): boolean {
-  return hardState.term !== known.term || hardState.votedFor !== known.votedFor;
-}
 
 function refuseDamage({ damage }: RecoveredLog): void {
   if (damage === null) return;

@@ -222,6 +222,11 @@ export function laterHardState(a: HardState, b: HardState): HardState {
   return a.votedFor === null ? b : a;
 }
 
+/** Neither term nor vote differ. */
+export function isSameHardState(a: HardState, b: HardState): boolean {
+  return a.term === b.term && a.votedFor === b.votedFor;
+}
+
 function slotNumber(decoded: DecodedSlot): number {
   return decoded.kind === "slot" ? decoded.slot.number : 0;
 }
