@@ -7,15 +7,13 @@ import {
 import { CliError, usageError } from "./cli-error.ts";
 import { EXIT_CODES } from "./exit-code.ts";
 
-/** Reads `NAME=PEER,CLIENT`, as `quorate-server --member` does. Throws a usage error. */
-export function readMember(text: string): NonNullable<RecoveryTarget["member"]> {
+/**
+ * Reads `NAME=PEER,CLIENT`, as `quorate-server --member` does. Addresses that other machines reach are taken: nothing listens
+ * on them yet. Throws a usage error.
+ */
+export function readMember(text: string): FoundingMember {
   try {
-    const { members } = parseServerConfig({
-      argv: ["--member", text],
-      env: {},
-      readFile: () => "",
-    });
-    const [member] = members;
+    const [member] = membersIn(text, "--insecure");
     if (member !== undefined) return member;
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
@@ -24,20 +22,52 @@ export function readMember(text: string): NonNullable<RecoveryTarget["member"]> 
   throw usageError(`${JSON.stringify(text)} names no member`);
 }
 
-/** What there is now, and how it goes on from here. */
+type FoundingMember = NonNullable<RecoveryTarget["member"]>;
+
+function membersIn(text: string, ...flags: readonly string[]): readonly FoundingMember[] {
+  const argv = ["--member", text, ...flags];
+  return parseServerConfig({ argv, env: {}, readFile: () => "" }).members;
+}
+
+/** What there is now, and how it goes on from here. `memberFlag`: what {@link readMember} has read. */
 export function formatFounded(
-  { directory, name, clusterId, historyId, zxid, znodes, sessions, digest }: FoundedEnsemble,
+  {
+    directory,
+    name,
+    clusterId,
+    historyId,
+    zxid,
+    znodes,
+    sessions,
+    digest,
+  }: Omit<FoundedEnsemble, "nodeId">,
   memberFlag: string,
 ): string {
+  const insecure = needsInsecure(memberFlag) ? " --insecure" : "";
   return (
     `${directory} is node ${name} of ensemble ${clusterId}, history ${historyId}: zxid ${zxid}, ` +
     `${znodes} znodes, ${sessions} sessions, digest ${digest}\n\n` +
     "start it:\n" +
-    `  quorate-server --name ${name} --member ${memberFlag} --data-directory ${directory}\n` +
+    `  quorate-server --name ${name} --member ${memberFlag} --data-directory ${shellWord(directory)}${insecure}\n` +
     "then let others join it, each on an empty data directory:\n" +
-    `  quorate-server --name OTHER --join --member OTHER=PEER,CLIENT --member ${memberFlag}\n` +
-    "  quorate member add OTHER\n"
+    `  quorate-server --name OTHER --join --member OTHER=PEER,CLIENT --member ${memberFlag}${insecure}\n` +
+    `  quorate member add OTHER --servers ${readMember(memberFlag).clientAddress}\n`
   );
+}
+
+function needsInsecure(memberFlag: string): boolean {
+  try {
+    membersIn(memberFlag);
+    return false;
+  } catch (error) {
+    if (error instanceof ServerError && error.code === "INSECURE_ADDRESS") return true;
+    throw error;
+  }
+}
+
+/** As a shell takes it for one word. */
+function shellWord(text: string): string {
+  return /^[\w./:=,@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Why nothing was founded, and what to do about it. */
