@@ -1,5 +1,5 @@
 import { freePorts } from "@quorate/cli";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -47,6 +47,20 @@ test("quorate dev serves, shows a node that dies, keeps its data and resumes", a
   expect(await second.ended()).toBe(0);
 });
 
+test("Ctrl-C on a terminal stops the nodes of quorate dev in order", async () => {
+  const directory = temporaryDirectory();
+  const [ports] = await freePorts(1);
+  const args = ["dev", "--data", directory, "--port", String(ports?.client)];
+  const dev = new RunningCommand(args, {}, { leadsGroup: true });
+  await dev.says(/leads in term/);
+  dev.interruptGroup();
+  expect(await dev.ended()).toBe(0);
+  for (const name of ["1", "2", "3"]) {
+    const log = readFileSync(join(directory, `node-${name}.log`), "utf8");
+    expect(log.trimEnd().split("\n").at(-1)).toContain("stopped");
+  }
+});
+
 test("quorate dev leaves no node behind, not even when it is killed", async () => {
   const directory = temporaryDirectory();
   const [ports] = await freePorts(1);
@@ -61,10 +75,10 @@ test("quorate dev leaves no node behind, not even when it is killed", async () =
 });
 
 test("quorate ends without a word when nobody reads what it prints", async () => {
-  const unread = new RunningCommand(["--help"], {}, "stdout");
+  const unread = new RunningCommand(["--help"], {}, { unread: "stdout" });
   expect(await unread.ended()).toBe(NO_READER);
   expect(unread.output).toBe("");
-  const untold = new RunningCommand(["get", "no-path"], {}, "stderr");
+  const untold = new RunningCommand(["get", "no-path"], {}, { unread: "stderr" });
   expect(await untold.ended()).toBe(WRONG_USAGE);
 });
 

@@ -6,20 +6,27 @@ import { poll } from "./poll.ts";
 const CLI_MAIN = fileURLToPath(new URL("../../packages/cli/bin/quorate.cjs", import.meta.url));
 const WAIT_MS = 40_000;
 
+interface RunningCommandOptions {
+  /** An output whose reader goes away before anything is written to it. */
+  readonly unread?: "stdout" | "stderr";
+  /** It leads a process group of its own, as a command on a terminal does. Default: false. */
+  readonly leadsGroup?: boolean;
+}
+
 /** A `quorate` command that runs; killed at the latest when the test ends. */
 export class RunningCommand {
   readonly #child: ChildProcess;
   output = "";
   exit: number | NodeJS.Signals | null = null;
 
-  /** `unread`: an output whose reader goes away before anything is written to it. */
   constructor(
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
-    unread?: "stdout" | "stderr",
+    { unread, leadsGroup = false }: RunningCommandOptions = {},
   ) {
     this.#child = spawn(process.execPath, [CLI_MAIN, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
+      detached: leadsGroup,
       env: { ...process.env, ...env },
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -35,6 +42,13 @@ export class RunningCommand {
 
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** Ctrl-C on a terminal: SIGINT for every process of the group that it leads. */
+  interruptGroup(): void {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error("the command was not started");
+    process.kill(-pid, "SIGINT");
   }
 
   /** Returns once the output matches. */

@@ -56,6 +56,10 @@ test("what nodes recorded is replayed, also of one that was killed", async () =>
   expect(lines.map((line): unknown => JSON.parse(line)).at(-1)).toMatchObject({
     summary: { inputs: 50, end: "upTo", divergence: null },
   });
-  const unread = new RunningCommand(["trace", "replay", traceOf(leader.name)], {}, "stdout");
+  const unread = new RunningCommand(
+    ["trace", "replay", traceOf(leader.name)],
+    {},
+    { unread: "stdout" },
+  );
   expect(await unread.ended()).toBe(NO_READER);
 });

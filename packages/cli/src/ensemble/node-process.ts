@@ -59,6 +59,8 @@ export class NodeProcess {
     // Nothing is ever written to the pipe: it ends with this process, however that ends, and the node with it.
     const child = spawn(process.execPath, [serverMain, ...args, "--stop-with-stdin"], {
       stdio: ["pipe", log, log],
+      // Ctrl-C on a terminal goes to this process alone: a node that got it, too, would take SIGTERM for its second signal.
+      detached: true,
       env: withoutSettings(env),
     });
     closeSync(log);
