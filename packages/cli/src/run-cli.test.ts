@@ -57,6 +57,12 @@ describe("the command line", () => {
     await runCli(["--help"], world.context);
     for (const code of Object.values(EXIT_CODES)) expect(world.out.text).toContain(` ${code}  `);
   });
+
+  test.each(["no-such-file", "."])("snapshot verify %s says what to name", async (file) => {
+    const world = new FakeWorld();
+    expect(await runCli(["snapshot", "verify", file], world.context)).toBe(EXIT_CODES.usage);
+    expect(world.err.text).toContain("name one that `quorate snapshot save` wrote");
+  });
 });
 
 describe("errors", () => {
@@ -267,6 +273,7 @@ describe("status", () => {
     const silent = await runCli(["status", "-s", "a:1,b:2,c:3"], world.context);
     expect(silent).toBe(EXIT_CODES.unavailable);
     expect(world.err.text).toContain("c:3 did not answer; the ensemble serves without");
+    expect(world.err.text).toContain("see `quorate member ls`");
 
     world.statuses.delete("a:1");
     expect(await runCli(["status", "-s", "a:1,b:2"], world.context)).toBe(EXIT_CODES.unavailable);

@@ -20,6 +20,8 @@ interface VerifyFlags {
   readonly json?: boolean;
 }
 
+const WHAT_TO_READ = "name one that `quorate snapshot save` wrote";
+
 /** Adds `snapshot save`, `verify` and `restore`. */
 export function addSnapshotCommands(program: Command, context: CliContext): void {
   const snapshot = program
@@ -132,11 +134,14 @@ async function* written(
 
 async function runVerify(context: CliContext, file: string, flags: VerifyFlags): Promise<void> {
   const path = resolve(context.workingDirectory, file);
+  if (await isFolder(path)) throw usageError(`${file} is a folder`, WHAT_TO_READ);
   let summary: BackupSummary;
   try {
     summary = await verifyBackup(readBackupFile(path, context.err, "verifying"));
   } catch (error) {
-    if (!(error instanceof ServerError)) throw usageError(`cannot read ${file}: ${textOf(error)}`);
+    if (!(error instanceof ServerError)) {
+      throw usageError(`cannot read ${file}: ${textOf(error)}`, WHAT_TO_READ);
+    }
     throw new CliError("DAMAGED", `${file} is no whole backup: ${error.message}`, {
       exitCode: EXIT_CODES.damaged,
       hint: "take another one with `quorate snapshot save`",

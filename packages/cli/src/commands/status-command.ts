@@ -84,6 +84,6 @@ function problemOf(
   return {
     code: "SERVER_SILENT",
     message: `${silent.join(", ")} did not answer; the ensemble serves without`,
-    hint: "start it again soon: fewer failures are survived until then; a node of `quorate dev` starts with the next `quorate dev`",
+    hint: "start it again soon: fewer failures are survived until then (a node of `quorate dev` starts with the next `quorate dev`); leave an address out of --servers that is no member's any more, see `quorate member ls`",
   };
 }
