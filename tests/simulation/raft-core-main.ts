@@ -1,57 +1,75 @@
+import { parseArgs } from "node:util";
 import { PointCounts } from "./point-counts.ts";
 import { drawProfile } from "./raft-core-profile.ts";
-import { RunFailure, Simulator } from "./raft-core-simulator.ts";
+import { RunFailure, Simulator, type RunResult } from "./raft-core-simulator.ts";
 import { measureThroughput } from "./raft-core-throughput.ts";
 
-/**
- * Runs seed `--seed N` and the next ones, `--runs K` in all, and ends with one line; stops after `--failures F` (default 1).
- * With `--trace` a failure tells its last steps, with `--points` every point its count; `--throughput` measures the core
- * instead. Exit code 1 if a run failed.
+/*
+ * The core alone, three to seven of it, under faults. A failure tells its seed, and with --trace its last steps; --throughput
+ * measures the core instead.
  */
-function main(args: readonly string[]): number {
-  if (args.includes("--throughput")) {
-    for (const line of measureThroughput()) console.log(line);
-    return 0;
-  }
-  const numberAfter = (name: string, fallback: number): number => {
-    const at = args.indexOf(name);
-    return at === -1 ? fallback : Number(args[at + 1]);
-  };
-  const first = numberAfter("--seed", 1);
-  const runs = numberAfter("--runs", 1);
-  const stopAfter = numberAfter("--failures", 1);
-  const isTraced = args.includes("--trace");
-  const started = performance.now();
-  using points = new PointCounts(["raft"]);
-  let failures = 0;
-  let done = 0;
-  const totals = { events: 0, elections: 0, committed: 0, reads: 0, crashes: 0, simulatedUs: 0 };
-  for (let seed = first; seed < first + runs && failures < stopAfter; seed += 1) {
-    done += 1;
-    try {
-      const result = new Simulator(drawProfile(seed), { isTraced }).run();
-      totals.events += result.events;
-      totals.elections += result.elections;
-      totals.committed += result.committed;
-      totals.reads += result.reads;
-      totals.crashes += result.crashes;
-      totals.simulatedUs += result.simulatedUs;
-    } catch (error) {
-      if (!(error instanceof RunFailure)) throw error;
-      failures += 1;
-      console.error(error.message);
-    }
-  }
-  for (const line of points.lines(args.includes("--points"))) console.log(line);
-  const seconds = (performance.now() - started) / 1_000;
-  const cpuSeconds = process.cpuUsage().user / 1e6;
-  console.log(
-    `${done} runs, ${failures} failed, ${seconds.toFixed(1)} s (${cpuSeconds.toFixed(1)} s CPU): ` +
-      `${(totals.simulatedUs / 60e6).toFixed(1)} simulated min, ${totals.events} events, ` +
-      `${totals.elections} elections, ${totals.committed} committed, ${totals.reads} reads, ` +
-      `${totals.crashes} crashes`,
-  );
-  return failures === 0 ? 0 : 1;
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    "from-seed": { type: "string", default: "1" },
+    runs: { type: "string", default: "500" },
+    minutes: { type: "string" },
+    "until-violation": { type: "boolean", default: false },
+    trace: { type: "boolean", default: false },
+    points: { type: "boolean", default: false },
+    throughput: { type: "boolean", default: false },
+  },
+});
+process.exitCode = values.throughput ? showThroughput() : simulate();
+
+function showThroughput(): number {
+  for (const line of measureThroughput()) console.log(line);
+  return 0;
 }
 
-process.exitCode = main(process.argv.slice(2));
+function simulate(): number {
+  const first = Number(values.seed ?? values["from-seed"]);
+  const runsMax = values.minutes === undefined ? Number(values.runs) : Infinity;
+  const end = values.seed === undefined ? first + runsMax : first + 1;
+  const untilMs = performance.now() + Number(values.minutes ?? Infinity) * 60_000;
+  const points = new PointCounts(["raft"]);
+  const done: RunResult[] = [];
+  let violations = 0;
+  for (let seed = first; seed < end && performance.now() < untilMs; seed += 1) {
+    const result = runSeed(seed);
+    if (result !== null) done.push(result);
+    else violations += 1;
+    if (violations > 0 && values["until-violation"]) break;
+  }
+  for (const line of points.lines(values.points)) console.log(line);
+  for (const line of totalsOf(done, violations)) console.log(line);
+  return violations === 0 ? 0 : 1;
+}
+
+function runSeed(seed: number): RunResult | null {
+  try {
+    return new Simulator(drawProfile(seed), { isTraced: values.trace }).run();
+  } catch (error) {
+    if (!(error instanceof RunFailure)) throw error;
+    console.log(error.message);
+    console.log(`again: npm run sim:core -- --seed ${seed} --trace`);
+    return null;
+  }
+}
+
+/** The last line is for programs as well, and as the ensemble simulator's. */
+function totalsOf(done: readonly RunResult[], violations: number): readonly string[] {
+  const sum = (of: (result: RunResult) => number): number =>
+    done.reduce((total, result) => total + of(result), 0);
+  const simulatedSeconds = sum(({ simulatedUs }) => simulatedUs) / 1e6;
+  const { user, system } = process.cpuUsage();
+  const speed = simulatedSeconds / ((user + system) / 1e6);
+  const elections = sum((result) => result.elections);
+  const crashes = sum((result) => result.crashes);
+  const asked = sum(({ committed, reads }) => committed + reads);
+  return [
+    `${elections} elections, ${crashes} crashes; ${speed.toFixed(0)} simulated seconds a second of CPU`,
+    `sim: ${done.length + violations} runs, ${(simulatedSeconds / 3_600).toFixed(2)} simulated hours, ` +
+      `${sum(({ events }) => events)} events, ${asked} client ops checked, ${violations} violations`,
+  ];
+}

@@ -40,6 +40,14 @@ export class AbstractDisk {
 
   /** A core starts from it: settles what became of a write under way. False: it does not start from what is there. */
   start(event: TraceEvent<"started">): boolean {
+    if (!this.#settle(event)) return false;
+    // A snapshot that the log was about to stand on, or a backup that was restored.
+    const { imageIndex, imageTerm } = event;
+    if (imageIndex > this.log.lastIndex) this.log = this.log.standingOn(imageIndex, imageTerm);
+    return true;
+  }
+
+  #settle(event: TraceEvent<"started">): boolean {
     const writing = this.#writing;
     this.#writing = null;
     if (this.#isStart(event)) return true;

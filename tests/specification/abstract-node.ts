@@ -59,7 +59,7 @@ export class AbstractNode {
     this.appliedIndex = event.imageIndex;
     this.termStart = null;
     this.answers.clear();
-    this.memberships = [{ index: event.membershipIndex, membership: event.membership }];
+    this.memberships = [];
   }
 }
 

@@ -23,6 +23,7 @@ function membershipOf(...ids: readonly NodeId[]): Membership {
 }
 
 const OF_THREE = membershipOf(one, two, three);
+const OF_TWO = membershipOf(one, two);
 
 /** No entries, as a range of them. */
 const nothing: readonly [from: number, to: number] = [1, 0];
@@ -42,18 +43,24 @@ class Told {
     votedFor: NodeId | null,
     [lastTerm, last]: readonly [term: number, index: number],
   ): void {
+    const end = { lastIndex: logIndex(last), lastTerm: term(lastTerm) };
+    this.startWith(id, { term: term(atTerm), votedFor, ...end });
+  }
+
+  startWith(id: NodeId, event: Partial<TraceEvent<"started">>): void {
     this.tell(id, {
       kind: "started",
       id,
-      term: term(atTerm),
-      votedFor,
+      term: term(1),
+      votedFor: null,
       imageIndex: logIndex(0),
       imageTerm: term(0),
-      lastIndex: logIndex(last),
-      lastTerm: term(lastTerm),
+      lastIndex: logIndex(0),
+      lastTerm: term(0),
       membershipIndex: logIndex(0),
       membership: OF_THREE,
       mayVote: true,
+      ...event,
     });
   }
 
@@ -70,15 +77,21 @@ class Told {
   }
 
   begin(id: NodeId, atTerm: number, votedFor: NodeId | null, [from, to] = nothing): void {
+    const range = { from: logIndex(from), to: logIndex(to) };
+    this.beginWith(id, { term: term(atTerm), votedFor, ...range });
+  }
+
+  beginWith(id: NodeId, event: Partial<TraceEvent<"writeBegun">>): void {
     this.#seq += 1;
     this.tell(id, {
       kind: "writeBegun",
       seq: this.#seq,
-      term: term(atTerm),
-      votedFor,
-      from: logIndex(from),
-      to: logIndex(to),
+      term: term(1),
+      votedFor: null,
+      from: logIndex(1),
+      to: logIndex(0),
       snapshotIndex: null,
+      ...event,
     });
   }
 
@@ -159,6 +172,16 @@ class Told {
   acknowledge(id: NodeId, to: NodeId, index: number): void {
     this.tell(id, { kind: "acknowledged", to, matchIndex: logIndex(index) });
     this.tell(to, { kind: "peerMatched", peer: id, matchIndex: logIndex(index), behind: 0 });
+  }
+
+  /** A membership of nodes 1 and 2 stands at entry 2, durable at node 3, which it leaves out. */
+  leaveOut(): void {
+    this.enter(three, 1);
+    for (const id of [one, three]) {
+      this.append(id, 1, id === one ? 2 : 1, 2);
+      this.tell(id, { kind: "membershipInForce", index: logIndex(2), membership: OF_TWO });
+    }
+    this.write(three, 1, null, [1, 2]);
   }
 
   /** Node 1 leads term 1, supported by node 2, and its first entry is committed on both. */
@@ -355,6 +378,13 @@ const BREACHES: readonly (readonly [rule: string, act: (told: Told) => void])[] 
       }
     },
   ],
+  [
+    "the newest membership is in force",
+    (told) => {
+      told.leaveOut();
+      told.start(three, 1, null, [1, 2]);
+    },
+  ],
   ["nothing durable is lost", (told) => told.start(two, 1, one, [0, 0])],
   ["nothing durable is lost", (told) => told.start(two, 1, null, [1, 1])],
   [
@@ -398,6 +428,32 @@ describe("the specification", () => {
       told.begin(three, 3, null);
       told.start(three, isWritten ? 3 : 0, null, [0, 0]);
     }
+  });
+
+  test("allows one to stand that a membership of its log leaves out, as long as the one before may come back", () => {
+    const told = new Told();
+    told.lead();
+    told.leaveOut();
+    const end = { lastIndex: logIndex(2), lastTerm: term(1) };
+    told.startWith(three, { ...end, membershipIndex: logIndex(2), membership: OF_TWO });
+    told.tell(three, {
+      kind: "roleChanged",
+      from: "follower",
+      to: "preCandidate",
+      term: term(1),
+      reason: "electionTimeout",
+    });
+  });
+
+  test("allows a start on the snapshot that a log was about to stand on", () => {
+    const told = new Told();
+    told.lead();
+    told.enter(three, 1);
+    told.tell(three, { kind: "logReset", index: logIndex(1), term: term(1) });
+    told.beginWith(three, { snapshotIndex: logIndex(1) });
+    const image = { imageIndex: logIndex(1), imageTerm: term(1) };
+    told.startWith(three, { ...image, lastIndex: logIndex(1), lastTerm: term(1) });
+    told.acknowledge(three, one, 1);
   });
 
   test.each(BREACHES)("%s", (rule, act) => {

@@ -5,7 +5,7 @@ import {
   type ReadContext,
   type TraceEvent,
 } from "@quorate/raft";
-import { AbstractNode, isQuorum } from "./abstract-node.ts";
+import { AbstractNode, isQuorum, type PlacedMembership } from "./abstract-node.ts";
 
 /** An event that no action of the specification allows, by the rule that it breaks. */
 export class SpecificationError extends Error {
@@ -24,6 +24,11 @@ interface TermLog {
   start: number | null;
   precedingTerm: number;
   lastIndex: number;
+}
+
+interface KnownMembership extends PlacedMembership {
+  readonly term: number | null;
+  readonly text: string;
 }
 
 interface Commit {
@@ -57,7 +62,7 @@ export class AbstractRaft {
   /** What a candidate's log ended with when it asked, by candidate and term. */
   readonly #requests = new Map<string, { readonly index: number; readonly term: number }>();
   /** Memberships by term and index of their entry. */
-  readonly #memberships = new Map<string, string>();
+  readonly #memberships = new Map<string, KnownMembership>();
   /** Terms of all committed entries; the first is that of index 1. */
   readonly #committed: number[] = [];
   readonly #commits: Commit[] = [];
@@ -116,6 +121,7 @@ export class AbstractRaft {
     }
     this.#checkCommitted(node, event.imageIndex, event.imageTerm, "an image is committed");
     node.begin(event);
+    node.memberships = this.#membershipsAtStart(node, event);
     if (event.votedFor !== null) this.#votes.set(`${node.id}/${event.term}`, event.votedFor);
   }
 
@@ -394,15 +400,40 @@ export class AbstractRaft {
     }
   }
 
+  /** The one of its image, and those of its log behind it: any of them may come back into force. */
+  #membershipsAtStart(node: AbstractNode, event: TraceEvent<"started">): PlacedMembership[] {
+    const { membership, imageIndex } = event;
+    const { lastIndex } = node.log;
+    const stored = [...this.#memberships.values()]
+      .filter(({ index, term }) => index <= lastIndex && this.#termAt(node, index) === term)
+      .sort((a, b) => a.index - b.index);
+    const at = stored.findLastIndex(({ index }) => index <= imageIndex);
+    // What an ensemble is formed with, or restored with.
+    const base = stored[at] ?? this.#know(node, imageIndex, membership);
+    const later = stored.slice(at + 1);
+    if ((later.at(-1) ?? base).text !== textOf(membership)) {
+      fail("the newest membership is in force", `${node.id} at ${event.membershipIndex}`);
+    }
+    return [{ index: imageIndex, membership: base.membership }, ...later];
+  }
+
+  /** At one place of the log there is one membership. */
+  #know(node: AbstractNode, index: number, membership: Membership): KnownMembership {
+    const term = this.#termAt(node, index);
+    const text = textOf(membership);
+    const place = `${term}/${index}`;
+    const known = this.#memberships.get(place) ?? { index, term, membership, text };
+    if (known.text !== text) fail("memberships match", `${node.id} at ${place}`);
+    this.#memberships.set(place, known);
+    return known;
+  }
+
   /** Raft thesis, section 4.1: every step leaves a majority in common, and follows one that is committed. */
   #enforce(node: AbstractNode, event: TraceEvent<"membershipInForce">): void {
     const { id, log } = node;
     const { index, membership } = event;
-    const text = textOf(membership);
+    this.#know(node, index, membership);
     const place = `${log.termAt(index)}/${index}`;
-    const known = this.#memberships.get(place);
-    if (known !== undefined && known !== text) fail("memberships match", `${id} at ${place}`);
-    if (known === undefined) this.#memberships.set(place, text);
     if (node.role === "leader") {
       const isSettled = node.membershipIndex <= node.commitIndex;
       if (!isSettled) fail("one membership at a time", `${id} at ${place}`);

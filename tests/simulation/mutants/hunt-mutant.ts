@@ -4,11 +4,16 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   rmSync,
   symlinkSync,
 } from "node:fs";
 import { basename, join, resolve } from "node:path";
+
+/** The simulators, by the names of their programs; the core alone is the faster one, where the core is what is broken. */
+const SIMULATORS = ["raft-core", "ensemble"] as const;
+type SimulatorName = (typeof SIMULATORS)[number];
 
 /** What became of a mutant. */
 export interface MutantVerdict {
@@ -17,6 +22,9 @@ export interface MutantVerdict {
   readonly kind: "found" | "survived" | "stale";
   /** The invariant it broke, or what was wrong. */
   readonly what: string;
+  /** Who found it. */
+  readonly by: SimulatorName | null;
+  /** Of all simulators that hunted it. */
   readonly seconds: number;
   readonly runs: number;
   /** Faults in the smallest run that was found; null unless it was asked for. */
@@ -32,11 +40,19 @@ const PARTS = [
   "tests/simulation",
   "tests/linearizability",
   "tests/specification",
+  "tests/support",
 ];
-const NOTHING = { seconds: 0, runs: 0, faults: null };
+const NOTHING = { by: null, seconds: 0, runs: 0, faults: null };
 const OUTPUT_BYTES_MAX = 268_435_456;
 
-/** How long a mutant is hunted: for so many minutes, or, the same on every machine, for so many runs. */
+/** Of the minutes, for the core alone. */
+const CORE_SHARE = 0.25;
+/** Runs of the core alone for one of a whole ensemble, which takes about as long. */
+const CORE_RUNS = 25;
+/** What the core alone is made of. */
+const TOUCHES_CORE = /^diff --git a\/packages\/raft\//mu;
+
+/** How long a mutant is hunted: for so many minutes, or, the same on every machine, for so many runs of an ensemble. */
 export type HuntBounds =
   | { readonly minutes: number }
   /** `shrinkRuns` above 0: what is found is made smaller by so many runs more. */
@@ -45,7 +61,7 @@ export type HuntBounds =
 /** Longest that a machine may take to make a run smaller. */
 const SHRINK_SECONDS_MAX = 600;
 
-/** Applies a patch to a copy of the tree and runs the simulator on it. */
+/** Applies a patch to a copy of the tree and runs the simulators on it, one after the other until one has found it. */
 export async function huntMutant(patch: string, bounds: HuntBounds): Promise<MutantVerdict> {
   mkdirSync(CACHE, { recursive: true });
   const copy = mkdtempSync(join(resolve(CACHE), "tree-"));
@@ -54,7 +70,8 @@ export async function huntMutant(patch: string, bounds: HuntBounds): Promise<Mut
     copyTree(copy);
     const stale = apply(copy, resolve(patch)) ?? bundle(copy);
     if (stale !== null) return { name, kind: "stale", what: stale, ...NOTHING };
-    return hunt(copy, name, flagsOf(bounds));
+    const isOfCore = TOUCHES_CORE.test(readFileSync(patch, "utf8"));
+    return hunt(copy, name, isOfCore ? SIMULATORS : ["ensemble"], bounds);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -93,16 +110,43 @@ function bundle(copy: string): string | null {
   return isMade ? null : `does not bundle: ${firstLine(Buffer.concat([stderr, stdout]))}`;
 }
 
-function flagsOf(bounds: HuntBounds): readonly string[] {
-  if ("minutes" in bounds) return ["--minutes", `${bounds.minutes}`];
+function hunt(
+  copy: string,
+  name: string,
+  simulators: readonly SimulatorName[],
+  bounds: HuntBounds,
+): MutantVerdict {
+  const survived: MutantVerdict = { name, kind: "survived", what: "", ...NOTHING };
+  return simulators.reduce((before, by) => {
+    if (before.kind === "found") return before;
+    const share = simulators.length === 1 ? 1 : by === "raft-core" ? CORE_SHARE : 1 - CORE_SHARE;
+    const found = simulate(copy, by, flagsOf(by, bounds, share));
+    const seconds = before.seconds + found.seconds;
+    const runs = before.runs + found.runs;
+    if (found.what === null) return { ...before, seconds, runs };
+    return { name, kind: "found", what: found.what, by, seconds, runs, faults: found.faults };
+  }, survived);
+}
+
+function flagsOf(by: SimulatorName, bounds: HuntBounds, share: number): readonly string[] {
+  if ("minutes" in bounds) return ["--minutes", `${bounds.minutes * share}`];
+  if (by === "raft-core") return ["--runs", `${bounds.runs * CORE_RUNS}`];
   const runs = ["--runs", `${bounds.runs}`];
   if (bounds.shrinkRuns === 0) return runs;
   const shrinkRuns = ["--shrink-runs", `${bounds.shrinkRuns}`];
   return [...runs, "--shrink", "--shrink-seconds", `${SHRINK_SECONDS_MAX}`, ...shrinkRuns];
 }
 
-function hunt(copy: string, name: string, options: readonly string[]): MutantVerdict {
-  const program = join(copy, ".cache/simulation/ensemble.mjs");
+interface Simulated {
+  readonly seconds: number;
+  readonly runs: number;
+  /** Null: no promise was broken. */
+  readonly what: string | null;
+  readonly faults: number | null;
+}
+
+function simulate(copy: string, by: SimulatorName, options: readonly string[]): Simulated {
+  const program = join(copy, `.cache/simulation/${by}.mjs`);
   const started = performance.now();
   const args = [program, "--until-violation", ...options];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
@@ -112,19 +156,12 @@ function hunt(copy: string, name: string, options: readonly string[]): MutantVer
   const seconds = (performance.now() - started) / 1_000;
   const text = `${stdout.toString()}${stderr.toString()}`;
   const runs = Number(/^sim: (\d+) runs/m.exec(text)?.[1] ?? 0);
-  if (status === 0) return { name, kind: "survived", what: "", seconds, runs, faults: null };
+  if (status === 0) return { seconds, runs, what: null, faults: null };
   const [, what = "the simulator itself broke"] =
     /^seed \d+: (?:Violation: )?(.*)$/m.exec(text) ?? [];
   const sizes = [...text.matchAll(/^shrink: .* with (\d+) faults/gm)];
   const faults = Number(sizes.at(-1)?.[1] ?? Number.NaN);
-  return {
-    name,
-    kind: "found",
-    what,
-    seconds,
-    runs,
-    faults: Number.isNaN(faults) ? null : faults,
-  };
+  return { seconds, runs, what, faults: Number.isNaN(faults) ? null : faults };
 }
 
 function firstLine(bytes: Uint8Array): string {
