@@ -32,6 +32,8 @@ export interface NodeWorld {
   /** How long the next disk write takes. */
   writeUs(): number;
   tickUs(): number;
+  /** Of the host's monotonic clock. */
+  nowMs(): number;
   turnUs(): number;
   applyDelayUs(): number;
   imageEvery(): number;
@@ -138,6 +140,7 @@ export class SimNode {
   /** Steps an input and has the work taken at the end of the turn. */
   step(input: RaftInput): StepResult {
     const { core } = this;
+    this.#tellClock(core);
     const result = core.step(input);
     core.checkInvariants();
     this.#observe(core);
@@ -176,8 +179,13 @@ export class SimNode {
     });
   }
 
+  #tellClock(core: RaftNode): void {
+    if (this.#config.lease !== null) core.step({ kind: "clock", nowMs: this.#world.nowMs() });
+  }
+
   #turn(): void {
     this.#isTurnDue = false;
+    if (this.#core !== null) this.#tellClock(this.#core);
     for (;;) {
       const core = this.#core;
       if (core === null) return;

@@ -43,7 +43,14 @@ export interface RunProfile {
   /** Inputs of one node are gathered this long before its work is taken. */
   readonly turnUs: number;
   readonly applyDelayUs: number;
+  /** Leaders answer reads on leases; clocks then differ by no more than leases allow. */
+  readonly hasLeases: boolean;
 }
+
+/** In ms, and as the server has it: a lease is this much shorter than the promises it rests on. */
+const lease = { promiseMs: 100, durationMs: 80 } as const;
+/** What a clock's rate may be off at most. */
+const leaseSkewMax = (lease.promiseMs - lease.durationMs) / (lease.promiseMs + lease.durationMs);
 
 /** Kinds of runs, by what they are after; the plain one draws everything. */
 const kinds = [
@@ -96,6 +103,7 @@ function drawGeneral(seed: number, random: SimRandom): RunProfile {
     keepBehind: random.pick([0, 3, 30]),
     turnUs: random.pick([0, 0, 500, 3_000]),
     applyDelayUs: random.pick([0, 0, 2_000, 30_000]),
+    hasLeases: random.chance(0.3),
   };
 }
 
@@ -157,7 +165,7 @@ function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
         duplicate: random.pick([0, 0.2]),
         straggler: random.pick([0, 0.03]),
         stragglerUs: random.pick([30_000, 100_000]),
-        skew: 0,
+        skew: random.pick([0, leaseSkewMax]),
         meanCrashUs: 0,
         meanCutUs: random.pick([100_000, 300_000]),
         hunterUs: random.pick([15_000, 60_000]),
@@ -167,6 +175,7 @@ function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
         meanMembershipUs: 0,
         meanTransferUs: random.pick([0, 100_000]),
         turnUs: 0,
+        hasLeases: random.chance(0.6),
       };
     case "churn":
       return {
@@ -185,12 +194,14 @@ function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
 export function drawProfile(seed: number): RunProfile {
   const random = new SimRandom(seed);
   const kind = random.pick(kinds);
-  return { ...drawGeneral(seed, random.fork()), ...emphasis(kind, random) };
+  const profile = { ...drawGeneral(seed, random.fork()), ...emphasis(kind, random) };
+  const { hasLeases, skew } = profile;
+  return hasLeases ? { ...profile, skew: Math.min(skew, leaseSkewMax) } : profile;
 }
 
 /** Settings of one core of the run. Half of the runs let every limit hold a single entry. */
 export function coreConfig(profile: RunProfile, id: RaftConfig["id"]): RaftConfig {
-  const { isTiny, seed } = profile;
+  const { isTiny, seed, hasLeases } = profile;
   return {
     id,
     heartbeatTicks: 2,
@@ -204,7 +215,7 @@ export function coreConfig(profile: RunProfile, id: RaftConfig["id"]): RaftConfi
     entryBytesMax: 64,
     persistBytesMax: isTiny ? 1 : 2_048,
     applyBytesMax: isTiny ? 1 : 1_024,
-    lease: null,
+    lease: hasLeases ? lease : null,
     seed,
   };
 }

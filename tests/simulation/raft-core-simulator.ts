@@ -151,7 +151,8 @@ export class Simulator {
       disks: this.#disks,
       random: this.#diskChance,
       writeUs: () => this.#writeUs(),
-      tickUs: () => (this.#isCalm ? tickUs : tickUs / (this.#rates.get(id) ?? 1)),
+      nowMs: () => 1_000 * id + (this.#schedule.now / 1_000) * this.#rateOf(id),
+      tickUs: () => (this.#isCalm ? tickUs : tickUs / this.#rateOf(id)),
       turnUs: () => (profile.turnUs === 0 ? 0 : this.#diskChance.between(0, profile.turnUs)),
       applyDelayUs: () => (this.#isCalm ? 0 : profile.applyDelayUs),
       imageEvery: () => profile.imageEvery,
@@ -165,6 +166,10 @@ export class Simulator {
       trace: (line) => this.#note(line),
       onEvent: (node, event) => this.#specification.take(node, event),
     };
+  }
+
+  #rateOf(id: NodeId): number {
+    return this.#rates.get(id) ?? 1;
   }
 
   #writeUs(): number {

@@ -20,6 +20,10 @@ export class AbstractNode {
   votedFor: NodeId | null = null;
   role: Role = "follower";
   log = new AbstractLog();
+  /** Up to here its log is known to be the leader's. */
+  matchedIndex = 0;
+  /** The same as the leader was told, whatever life of this node told it: in which term, and how far. */
+  acknowledged = { term: 0, index: 0 };
   commitIndex = 0;
   handedIndex = 0;
   appliedIndex = 0;
@@ -47,6 +51,12 @@ export class AbstractNode {
     return this.memberships.some(({ membership }) => isVoter(membership, this.id));
   }
 
+  /** As far as a leader of its term may tell it what is committed: beyond, its log may hold something else. */
+  get comparedIndex(): number {
+    const { term, index } = this.acknowledged;
+    return Math.max(this.matchedIndex, term === this.term ? index : 0);
+  }
+
   /** Memory as a start leaves it; the disk has been settled. */
   begin(event: TraceEvent<"started">): void {
     this.isKnown = true;
@@ -58,6 +68,7 @@ export class AbstractNode {
     this.handedIndex = event.imageIndex;
     this.appliedIndex = event.imageIndex;
     this.termStart = null;
+    this.matchedIndex = 0;
     this.answers.clear();
     this.memberships = [];
   }

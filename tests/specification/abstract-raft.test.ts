@@ -318,9 +318,20 @@ const BREACHES: readonly (readonly [rule: string, act: (told: Told) => void])[] 
     (told) => {
       told.append(one, 1, 2);
       told.append(two, 1, 2);
+      told.tell(two, { kind: "logMatched", index: logIndex(2) });
       told.commit(two, 2, false);
     },
   ],
+  [
+    "followers commit what was compared",
+    (told) => {
+      told.append(one, 1, 2);
+      told.write(one, 1, one, [2, 2]);
+      told.append(two, 1, 2);
+      told.commit(two, 2, false);
+    },
+  ],
+  ["what matches is there", (told) => told.tell(two, { kind: "logMatched", index: logIndex(2) })],
   [
     "entries are handed out once",
     (told) => told.tell(one, { kind: "entriesHandedOut", from: logIndex(2), to: logIndex(2) }),

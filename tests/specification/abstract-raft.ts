@@ -134,6 +134,7 @@ export class AbstractRaft {
         if (event.term <= node.term) fail("terms rise", `${id}: ${node.term}, ${event.term}`);
         node.term = event.term;
         node.votedFor = null;
+        node.matchedIndex = 0;
         return;
       case "roleChanged":
         return this.#changeRole(node, event);
@@ -236,6 +237,10 @@ export class AbstractRaft {
         node.handedIndex = event.index;
         node.memberships = [];
         return;
+      case "logMatched":
+        if (event.index > log.lastIndex) fail("what matches is there", `${id} at ${event.index}`);
+        node.matchedIndex = event.index;
+        return;
       case "writeBegun":
         if (event.term !== node.term || event.votedFor !== node.votedFor) {
           fail("what is promised is written", `${id}: ${JSON.stringify(event)}`);
@@ -308,6 +313,8 @@ export class AbstractRaft {
     const entryTerm = this.#termAt(node, matchIndex);
     const isDurable = disk.term === term && disk.log.holds(matchIndex, entryTerm);
     if (!isDurable) fail("what is acknowledged is durable", `${id} at ${matchIndex}`);
+    const before = node.acknowledged.term === term ? node.acknowledged.index : 0;
+    node.acknowledged = { term, index: Math.max(before, matchIndex) };
     if (this.#terms.get(term)?.leader !== to) fail("leaders are answered", `${id} answers ${to}`);
     const leader = this.#node(to);
     const isLeading = leader.role === "leader" && leader.term === term;
@@ -323,6 +330,9 @@ export class AbstractRaft {
       case "commitAdvanced":
         if (event.index <= node.commitIndex) fail("commits rise", `${id} at ${event.index}`);
         if (event.isCounted) this.#count(node, event.index);
+        else if (event.index > node.comparedIndex) {
+          fail("followers commit what was compared", `${id} at ${event.index}`);
+        }
         node.commitIndex = event.index;
         return this.#checkHas(node, event.index);
       case "entriesHandedOut": {

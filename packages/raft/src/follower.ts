@@ -201,6 +201,7 @@ export function onInstallSnapshot(state: NodeState, install: InstallSnapshot): v
   if (snapshot.index > state.commitIndex) {
     if (state.log.matches(snapshot.index, snapshot.term)) {
       reached("snapshot_end_was_in_the_log");
+      raiseMatched(state, snapshot.index);
       commitThrough(state, snapshot.index);
     } else {
       resetToSnapshot(state, install);
