@@ -62,6 +62,7 @@ const kinds = [
   "prior-term",
   "prior-term",
   "reads",
+  "leases",
   "churn",
   "churn",
 ] as const;
@@ -165,7 +166,7 @@ function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
         duplicate: random.pick([0, 0.2]),
         straggler: random.pick([0, 0.03]),
         stragglerUs: random.pick([30_000, 100_000]),
-        skew: random.pick([0, leaseSkewMax]),
+        skew: 0,
         meanCrashUs: 0,
         meanCutUs: random.pick([100_000, 300_000]),
         hunterUs: random.pick([15_000, 60_000]),
@@ -175,7 +176,17 @@ function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
         meanMembershipUs: 0,
         meanTransferUs: random.pick([0, 100_000]),
         turnUs: 0,
-        hasLeases: random.chance(0.6),
+      };
+    case "leases":
+      return {
+        ...emphasis("reads", random),
+        durationUs: 8_000_000,
+        meanReadUs: 2_000,
+        delayUs: 200,
+        writeUs: 100,
+        meanHealUs: 300_000,
+        hasLeases: true,
+        skew: leaseSkewMax,
       };
     case "churn":
       return {
