@@ -15,7 +15,7 @@ import {
   type Ready,
   type StepResult,
 } from "@quorate/raft";
-import { SimDisk } from "../simulation/raft-core-disk.ts";
+import { SimDisk } from "../simulation/raft-core/disk.ts";
 import { membershipOf } from "../support/members.ts";
 
 const electionTicks = 5;

@@ -11,6 +11,8 @@ const PACKAGES = {
   server: { names: server.SERVER_POINTS, observe: server.observePoints },
 } as const;
 
+const LINE_WIDTH = 110;
+
 export type WatchedPackage = keyof typeof PACKAGES;
 
 /** Every package that has points. */
@@ -54,10 +56,24 @@ export class PointCounts implements Disposable {
     if (withCounts)
       return [...[...this.#counts].map(([name, count]) => `${count} ${name}`), summary];
     const { missing } = this;
-    return missing.length === 0 ? [summary] : [`never reached: ${missing.join(", ")}`, summary];
+    return missing.length === 0 ? [summary] : ["never reached:", ...wrapped(missing), summary];
   }
 
   [Symbol.dispose](): void {
     for (const each of this.#packages) PACKAGES[each].observe(null);
   }
+}
+
+/** One behind the other, in lines that a screen is wide enough for. */
+function wrapped(names: readonly string[]): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const name of names) {
+    if (line !== "" && line.length + name.length > LINE_WIDTH) {
+      lines.push(line);
+      line = "";
+    }
+    line += line === "" ? `  ${name}` : ` ${name}`;
+  }
+  return [...lines, line];
 }

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PointCounts } from "./point-counts.ts";
-import { Checker } from "./raft-core-checker.ts";
+import { Checker } from "./raft-core/checker.ts";
 import { Violation } from "./violation.ts";
-import { drawProfile } from "./raft-core-profile.ts";
-import { RunFailure, Simulator, type RunResult } from "./raft-core-simulator.ts";
+import { drawProfile } from "./raft-core/profile.ts";
+import { RunFailure, Simulator, type RunResult } from "./raft-core/simulator.ts";
 
 /** Runs one seed; a failure is run once more to tell its last steps. */
 function runSeed(seed: number): RunResult {

@@ -10,7 +10,7 @@ const bundle = (input, name) => ({
 });
 
 export default [
-  bundle("tests/simulation/raft-core-main.ts", "raft-core"),
+  bundle("tests/simulation/raft-core/raft-core-main.ts", "raft-core"),
   bundle("tests/simulation/ensemble/ensemble-main.ts", "ensemble"),
   bundle("tests/simulation/mutants/mutants-main.ts", "mutants"),
 ];

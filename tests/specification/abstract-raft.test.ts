@@ -1,29 +1,12 @@
-import {
-  logIndex,
-  nodeId,
-  term,
-  type Membership,
-  type NodeId,
-  type TraceEvent,
-} from "@quorate/raft";
+import { logIndex, nodeId, term, type NodeId, type TraceEvent } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { membershipOf } from "../support/members.ts";
 import { AbstractRaft, SpecificationError } from "./abstract-raft.ts";
 
 const [one, two, three] = [nodeId(1), nodeId(2), nodeId(3)];
 
-function membershipOf(...ids: readonly NodeId[]): Membership {
-  const members = ids.map((id) => ({
-    id,
-    name: `n${id}`,
-    peerAddress: `p${id}:1`,
-    clientAddress: `c${id}:1`,
-    promotion: { kind: "none" as const },
-  }));
-  return { voters: ids, outgoingVoters: [], learners: [], members };
-}
-
-const OF_THREE = membershipOf(one, two, three);
-const OF_TWO = membershipOf(one, two);
+const OF_THREE = membershipOf([1, 2, 3]);
+const OF_TWO = membershipOf([1, 2]);
 
 /** No entries, as a range of them. */
 const nothing: readonly [from: number, to: number] = [1, 0];
@@ -363,7 +346,7 @@ const BREACHES: readonly (readonly [rule: string, act: (told: Told) => void])[] 
       told.tell(one, {
         kind: "membershipInForce",
         index: logIndex(2),
-        membership: membershipOf(three),
+        membership: membershipOf([3]),
       });
     },
   ],
@@ -372,7 +355,7 @@ const BREACHES: readonly (readonly [rule: string, act: (told: Told) => void])[] 
     (told) => {
       for (const index of [2, 3]) {
         told.append(one, 1, index);
-        const membership = index === 2 ? membershipOf(one, two) : OF_THREE;
+        const membership = index === 2 ? membershipOf([1, 2]) : OF_THREE;
         told.tell(one, { kind: "membershipInForce", index: logIndex(index), membership });
       }
     },
@@ -381,7 +364,7 @@ const BREACHES: readonly (readonly [rule: string, act: (told: Told) => void])[] 
     "memberships match",
     (told) => {
       for (const [id, membership] of [
-        [one, membershipOf(one, two)],
+        [one, membershipOf([1, 2])],
         [two, OF_THREE],
       ] as const) {
         told.append(id, 1, 2);

@@ -11,9 +11,21 @@ import {
 } from "node:fs";
 import { basename, join, resolve } from "node:path";
 
-/** The simulators, by the names of their programs; the core alone is the faster one, where the core is what is broken. */
-const SIMULATORS = ["raft-core", "ensemble"] as const;
-type SimulatorName = (typeof SIMULATORS)[number];
+/** By the name of its program. */
+type SimulatorName = "raft-core" | "ensemble";
+
+/** Who hunts, and for which share of the minutes. */
+interface Hunter {
+  readonly by: SimulatorName;
+  readonly share: number;
+}
+
+const ENSEMBLE_ALONE: readonly Hunter[] = [{ by: "ensemble", share: 1 }];
+/** Where the core is what is broken, cores alone show it sooner. */
+const CORE_FIRST: readonly Hunter[] = [
+  { by: "raft-core", share: 0.25 },
+  { by: "ensemble", share: 0.75 },
+];
 
 /** What became of a mutant. */
 export interface MutantVerdict {
@@ -45,8 +57,6 @@ const PARTS = [
 const NOTHING = { by: null, seconds: 0, runs: 0, faults: null };
 const OUTPUT_BYTES_MAX = 268_435_456;
 
-/** Of the minutes, for the core alone. */
-const CORE_SHARE = 0.25;
 /** Runs of the core alone for one of a whole ensemble, which takes about as long. */
 const CORE_RUNS = 25;
 /** What the core alone is made of. */
@@ -71,7 +81,7 @@ export async function huntMutant(patch: string, bounds: HuntBounds): Promise<Mut
     const stale = apply(copy, resolve(patch)) ?? bundle(copy);
     if (stale !== null) return { name, kind: "stale", what: stale, ...NOTHING };
     const isOfCore = TOUCHES_CORE.test(readFileSync(patch, "utf8"));
-    return hunt(copy, name, isOfCore ? SIMULATORS : ["ensemble"], bounds);
+    return hunt(copy, name, isOfCore ? CORE_FIRST : ENSEMBLE_ALONE, bounds);
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -113,13 +123,12 @@ function bundle(copy: string): string | null {
 function hunt(
   copy: string,
   name: string,
-  simulators: readonly SimulatorName[],
+  hunters: readonly Hunter[],
   bounds: HuntBounds,
 ): MutantVerdict {
   const survived: MutantVerdict = { name, kind: "survived", what: "", ...NOTHING };
-  return simulators.reduce((before, by) => {
+  return hunters.reduce((before, { by, share }) => {
     if (before.kind === "found") return before;
-    const share = simulators.length === 1 ? 1 : by === "raft-core" ? CORE_SHARE : 1 - CORE_SHARE;
     const found = simulate(copy, by, flagsOf(by, bounds, share));
     const seconds = before.seconds + found.seconds;
     const runs = before.runs + found.runs;

@@ -1,7 +1,7 @@
 import type { NodeId } from "@quorate/raft";
-import type { RunProfile } from "./raft-core-profile.ts";
-import type { SimRandom } from "./raft-core-random.ts";
-import type { Schedule } from "./raft-core-schedule.ts";
+import type { RunProfile } from "./profile.ts";
+import type { SimRandom } from "./random.ts";
+import type { Schedule } from "./schedule.ts";
 
 /** One-way links between all nodes, each of which can be cut; messages are lost, doubled, late and out of order. */
 export class SimNetwork {

@@ -16,12 +16,12 @@ import {
   type Term,
   type TraceEvent,
 } from "@quorate/raft";
-import { TracedStatus } from "../specification/traced-status.ts";
-import type { Checker } from "./raft-core-checker.ts";
-import type { Image, SimDisk } from "./raft-core-disk.ts";
-import type { SimRandom } from "./raft-core-random.ts";
-import type { Schedule } from "./raft-core-schedule.ts";
-import { Violation } from "./violation.ts";
+import { TracedStatus } from "../../specification/traced-status.ts";
+import type { Checker } from "./checker.ts";
+import type { Image, SimDisk } from "./disk.ts";
+import type { SimRandom } from "./random.ts";
+import type { Schedule } from "./schedule.ts";
+import { Violation } from "../violation.ts";
 
 /** What a simulated host needs of the world. */
 export interface NodeWorld {

@@ -1,5 +1,5 @@
 import type { RaftConfig } from "@quorate/raft";
-import { SimRandom } from "./raft-core-random.ts";
+import { SimRandom } from "./random.ts";
 
 /** Microseconds of one tick of an undisturbed clock. */
 export const tickUs = 10_000;

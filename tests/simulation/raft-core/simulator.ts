@@ -11,16 +11,16 @@ import {
   type NodeId,
   type Role,
 } from "@quorate/raft";
-import { AbstractRaft } from "../specification/abstract-raft.ts";
-import { membershipOf } from "../support/members.ts";
-import { Checker } from "./raft-core-checker.ts";
-import { SimDisk, type Image } from "./raft-core-disk.ts";
-import { SimNetwork } from "./raft-core-network.ts";
-import { SimNode, type NodeWorld } from "./raft-core-node.ts";
-import { coreConfig, tickUs, type RunProfile } from "./raft-core-profile.ts";
-import { SimRandom } from "./raft-core-random.ts";
-import { Schedule } from "./raft-core-schedule.ts";
-import { Violation } from "./violation.ts";
+import { AbstractRaft } from "../../specification/abstract-raft.ts";
+import { membershipOf } from "../../support/members.ts";
+import { Checker } from "./checker.ts";
+import { SimDisk, type Image } from "./disk.ts";
+import { SimNetwork } from "./network.ts";
+import { SimNode, type NodeWorld } from "./node.ts";
+import { coreConfig, tickUs, type RunProfile } from "./profile.ts";
+import { SimRandom } from "./random.ts";
+import { Schedule } from "./schedule.ts";
+import { Violation } from "../violation.ts";
 
 /** More events than this in one run, and something feeds on itself. */
 const eventsMax = 2_000_000;
