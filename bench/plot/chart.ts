@@ -54,7 +54,7 @@ export function drawChart(report: Report): string {
   );
   const height = y + footer.length * LINE_HEIGHT + MARGIN;
   const systems = [...new Set(rows.flatMap(({ bars }) => bars.map(({ system }) => system)))];
-  const title = "Quorate beside ZooKeeper and etcd on the same machine";
+  const title = `${systems.map((system) => NAMES[system] ?? system).join(", ")} on the same machine`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
     `  <title>${title}</title>`,

@@ -202,7 +202,10 @@ describe("WebSocket transport, hostile and odd input", () => {
   });
 
   test("an address that is not this machine's is told", async () => {
-    for (const host of ["192.0.2.1", "no-such-host.invalid"]) {
+    for (const [host, advice] of [
+      ["192.0.2.1", "name one of its own"],
+      ["no-such-host.invalid", "no-such-host.invalid"],
+    ] as const) {
       const options = {
         host,
         port: 0,
@@ -214,6 +217,7 @@ describe("WebSocket transport, hostile and odd input", () => {
       };
       await expect(new WsTransport().listen(options)).rejects.toMatchObject({
         code: "ADDRESS_UNAVAILABLE",
+        message: expect.stringContaining(advice),
       });
     }
   });

@@ -7,62 +7,63 @@ import {
 import { CliError, usageError } from "./cli-error.ts";
 import { EXIT_CODES } from "./exit-code.ts";
 
+type FoundingMember = NonNullable<RecoveryTarget["member"]>;
+
+/** The one member that a new ensemble begins with. */
+export interface Founder {
+  readonly member: FoundingMember;
+  /** As the command line named it. */
+  readonly flag: string;
+  /** Other machines reach its addresses, which a server takes with `--insecure` alone. */
+  readonly isExposed: boolean;
+}
+
 /**
  * Reads `NAME=PEER,CLIENT`, as `quorate-server --member` does. Addresses that other machines reach are taken: nothing listens
  * on them yet. Throws a usage error.
  */
-export function readMember(text: string): FoundingMember {
+export function readFounder(flag: string): Founder {
   try {
-    const [member] = membersIn(text, "--insecure");
-    if (member !== undefined) return member;
+    const [member] = membersIn(flag, "--insecure");
+    if (member !== undefined) return { member, flag, isExposed: isExposed(flag) };
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     throw usageError(error.text, "write NAME=PEER,CLIENT such as 1=127.0.0.1:7101,127.0.0.1:7001");
   }
-  throw usageError(`${JSON.stringify(text)} names no member`);
+  throw usageError(`${JSON.stringify(flag)} names no member`);
 }
 
-type FoundingMember = NonNullable<RecoveryTarget["member"]>;
-
-function membersIn(text: string, ...flags: readonly string[]): readonly FoundingMember[] {
-  const argv = ["--member", text, ...flags];
+function membersIn(flag: string, ...others: readonly string[]): readonly FoundingMember[] {
+  const argv = ["--member", flag, ...others];
   return parseServerConfig({ argv, env: {}, readFile: () => "" }).members;
 }
 
-/** What there is now, and how it goes on from here. `memberFlag`: what {@link readMember} has read. */
-export function formatFounded(
-  {
-    directory,
-    name,
-    clusterId,
-    historyId,
-    zxid,
-    znodes,
-    sessions,
-    digest,
-  }: Omit<FoundedEnsemble, "nodeId">,
-  memberFlag: string,
-): string {
-  const insecure = needsInsecure(memberFlag) ? " --insecure" : "";
-  return (
-    `${directory} is node ${name} of ensemble ${clusterId}, history ${historyId}: zxid ${zxid}, ` +
-    `${znodes} znodes, ${sessions} sessions, digest ${digest}\n\n` +
-    "start it:\n" +
-    `  quorate-server --name ${name} --member ${memberFlag} --data-directory ${shellWord(directory)}${insecure}\n` +
-    "then let others join it, each on an empty data directory:\n" +
-    `  quorate-server --name OTHER --join --member OTHER=PEER,CLIENT --member ${memberFlag}${insecure}\n` +
-    `  quorate member add OTHER --servers ${readMember(memberFlag).clientAddress}\n`
-  );
-}
-
-function needsInsecure(memberFlag: string): boolean {
+function isExposed(flag: string): boolean {
   try {
-    membersIn(memberFlag);
+    membersIn(flag);
     return false;
   } catch (error) {
     if (error instanceof ServerError && error.code === "INSECURE_ADDRESS") return true;
     throw error;
   }
+}
+
+/** What there is now, and how it goes on from here. */
+export function formatFounded(
+  founded: Omit<FoundedEnsemble, "nodeId">,
+  { member, flag, isExposed }: Founder,
+): string {
+  const { directory, name, clusterId, historyId, zxid, digest } = founded;
+  const insecure = isExposed ? " --insecure" : "";
+  return (
+    `${directory} is node ${name} of ensemble ${clusterId}, history ${historyId}: zxid ${zxid}, ` +
+    `${founded.znodes} znodes, ${founded.sessions} sessions, digest ${digest}\n\n` +
+    "start it:\n" +
+    `  quorate-server --name ${name} --member ${flag} --data-directory ${shellWord(directory)}${insecure}\n` +
+    "then let others join it, each on an empty data directory:\n" +
+    `  quorate-server --name OTHER --join --member OTHER=PEER,CLIENT --member ${flag}${insecure}\n` +
+    `  quorate member add OTHER --servers ${member.clientAddress}\n`
+  );
 }
 
 /** As a shell takes it for one word. */

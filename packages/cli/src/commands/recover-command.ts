@@ -10,7 +10,7 @@ import { resolve } from "node:path";
 import { usageError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../format/json.ts";
-import { formatFounded, foundingError, readMember } from "../founded-ensemble.ts";
+import { formatFounded, foundingError, readFounder } from "../founded-ensemble.ts";
 
 interface RecoverFlags {
   readonly to?: string;
@@ -64,12 +64,12 @@ async function runRecover(
       `say where the new node is reached, for example --member ${remains.name}=127.0.0.1:7101,127.0.0.1:7001`,
     );
   }
-  const member = readMember(flags.member);
+  const founder = readFounder(flags.member);
   context.err.write(formatRemains(directory, remains) + CONSEQUENCES);
   await confirm(context, remains, flags.yes === true);
-  const target = { directory: resolve(context.workingDirectory, flags.to), member };
+  const target = { directory: resolve(context.workingDirectory, flags.to), member: founder.member };
   const founded: FoundedEnsemble = await founding(() => recoverNode(systemPorts(), source, target));
-  const text = flags.json === true ? jsonLine(founded) : formatFounded(founded, flags.member);
+  const text = flags.json === true ? jsonLine(founded) : formatFounded(founded, founder);
   context.out.write(text);
 }
 

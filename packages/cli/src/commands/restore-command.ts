@@ -6,7 +6,7 @@ import { readBackupFile } from "../backup-file.ts";
 import { usageError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../format/json.ts";
-import { formatFounded, foundingError, readMember } from "../founded-ensemble.ts";
+import { formatFounded, foundingError, readFounder } from "../founded-ensemble.ts";
 
 interface RestoreFlags {
   readonly to: string;
@@ -33,18 +33,18 @@ with them.
 `;
 
 async function runRestore(context: CliContext, file: string, flags: RestoreFlags): Promise<void> {
-  const member = readMember(flags.member);
+  const founder = readFounder(flags.member);
   const path = resolve(context.workingDirectory, file);
   const directory = resolve(context.workingDirectory, flags.to);
   await refuseUnreadable(path, file);
   let founded: FoundedEnsemble;
   try {
     const backup = readBackupFile(path, context.err, "restoring");
-    founded = await restoreBackup(systemPorts(), backup, { directory, member });
+    founded = await restoreBackup(systemPorts(), backup, { directory, member: founder.member });
   } catch (error) {
     throw foundingError(error);
   }
-  const text = flags.json === true ? jsonLine(founded) : formatFounded(founded, flags.member);
+  const text = flags.json === true ? jsonLine(founded) : formatFounded(founded, founder);
   context.out.write(text);
 }
 

@@ -114,7 +114,7 @@ function summaryText(summary: WalSummary, findings: readonly string[]): string {
   const range =
     summary.firstIndex === null ? "" : `, indices ${summary.firstIndex} to ${summary.lastIndex}`;
   const lines = [
-    `${summary.segments} segments, ${summary.records} records, ${summary.entries} entries${range}, ${summary.bytes} bytes`,
+    `segments: ${summary.segments}, records: ${summary.records}, entries: ${summary.entries}${range}, bytes: ${summary.bytes}`,
     ...findings,
   ];
   if (summary.torn > 0) {

@@ -131,7 +131,7 @@ describe("greeting", () => {
     expect(asked).toBe(0);
   });
 
-  test("a refusal is told to the dialling side, which tries again slowly and logs it once", async () => {
+  test("a refusal is told to the dialling side, which tries again slowly, and both log it once", async () => {
     const refusals: PeerWelcome[] = [];
     const refused: PeerWelcome = {
       kind: "refused",
@@ -147,9 +147,10 @@ describe("greeting", () => {
         },
       },
     });
-    await lab.start(2, { hooks: { onHello: () => refused } });
+    const two = await lab.start(2, { hooks: { onHello: () => refused } });
     one.network.setMembers([target(2)]);
     await lab.pass(3_000);
+    expect(two.logger.lines.filter(({ message }) => message === "peer refused")).toHaveLength(1);
     expect(refusals.length).toBeGreaterThanOrEqual(5);
     expect(refusals.length).toBeLessThanOrEqual(13);
     expect(refusals[0]).toEqual(refused);

@@ -83,6 +83,8 @@ export class PeerNetwork implements AsyncDisposable {
   #listener: Listener | null = null;
   #keepalive: Timer | null = null;
   #closed = false;
+  /** Who was refused last, and why. */
+  #lastRefusal = "";
 
   constructor(options: PeerNetworkOptions) {
     const { transport, clock, random, logger, limits, blockFor } = options;
@@ -319,7 +321,13 @@ export class PeerNetwork implements AsyncDisposable {
 
   #refuse(link: IncomingLink, name: string, answer: PeerWelcome): void {
     const reason = answer.kind === "refused" ? answer.message : "";
-    this.#options.logger.warn({ remote: link.remote, peer: name, reason }, "peer refused");
+    const refusal = `${name}: ${reason}`;
+    // It comes again every moment, for as long as nobody changes anything.
+    const isToldAlready = refusal === this.#lastRefusal;
+    this.#lastRefusal = refusal;
+    if (!isToldAlready) {
+      this.#options.logger.warn({ remote: link.remote, peer: name, reason }, "peer refused");
+    }
     link.refuse(answer);
   }
 

@@ -207,10 +207,19 @@ function isAddressInfo(address: AddressInfo | string | null): address is Address
   return typeof address === "object" && address !== null;
 }
 
+/** What to do about it. */
+const LISTEN_HINTS: Readonly<Record<string, string>> = {
+  EADDRNOTAVAIL: "; this machine has no such address: name one of its own to listen on",
+  EACCES: "; ports below 1024 take privileges: choose another one",
+  ENOTFOUND: "; nothing knows a host of that name: mind the spelling, or give its address",
+};
+
 function listenError(address: string, error: NodeJS.ErrnoException): ServerError {
   const reason = error.code ?? error.message;
   if (error.code === "EADDRINUSE") {
     return new ServerError("ADDRESS_IN_USE", `${address} is in use by another program`, error);
   }
-  return new ServerError("ADDRESS_UNAVAILABLE", `cannot listen on ${address}: ${reason}`, error);
+  const hint = LISTEN_HINTS[reason] ?? "";
+  const text = `cannot listen on ${address}: ${reason}${hint}`;
+  return new ServerError("ADDRESS_UNAVAILABLE", text, error);
 }
