@@ -22,12 +22,10 @@ import type { ProcessClock } from "./process-clock.ts";
 
 /** What is to be heard of the cores of a run. */
 export interface CoreWatchOptions {
-  /** Every core of every life of a node writes a trace into this folder. Default: none does. */
-  readonly directory?: string | undefined;
-  /** Every core is held to the specification. Default: none is. */
-  readonly isHeld?: boolean | undefined;
-  /** Told every event of every core, as a line for people. Default: nobody is. */
-  readonly show?: ((who: string, what: string) => void) | undefined;
+  /** Every core of every life of a node writes a trace into this folder. Null: none does. */
+  readonly directory: string | null;
+  /** Told every event of every core, as a line for people. Null: nobody is. */
+  readonly show: ((who: string, what: string) => void) | null;
   /** A core did what the specification does not allow. */
   readonly onBreach: (violation: Violation) => void;
 }
@@ -38,7 +36,7 @@ export interface CoreLife {
   readonly life: number;
 }
 
-/** Listens to the cores of a run. What is heard of them changes nothing in it. */
+/** Holds the cores of a run to the specification. What is heard of them changes nothing in it. */
 export class CoreWatch implements Disposable {
   readonly specification = new AbstractRaft();
   readonly #options: CoreWatchOptions;
@@ -46,23 +44,18 @@ export class CoreWatch implements Disposable {
 
   constructor(options: CoreWatchOptions) {
     this.#options = options;
-    if (options.directory !== undefined) mkdirSync(options.directory, { recursive: true });
+    if (options.directory !== null) mkdirSync(options.directory, { recursive: true });
   }
 
   [Symbol.dispose](): void {
     for (const output of this.#outputs) output[Symbol.dispose]();
   }
 
-  /** What a server is started with to be heard; nothing where nobody listens, which takes no time. */
-  listener(
-    core: CoreLife,
-    clock: ProcessClock,
-    wallMs: number,
-  ): { readonly recorder?: CoreRecorder } {
-    const { directory, show, isHeld = false } = this.#options;
-    if (directory === undefined && show === undefined && !isHeld) return {};
+  /** What a server is started with to be heard. */
+  listener(core: CoreLife, clock: ProcessClock, wallMs: number): CoreRecorder {
+    const { directory } = this.#options;
     let recording: TraceRecording | null = null;
-    if (directory !== undefined) {
+    if (directory !== null) {
       const file = join(directory, `${core.node}-life-${core.life}.trace`);
       const origin = { name: core.node, release: "simulation", startedMs: Math.round(wallMs) };
       const startMs = clock.nowMs();
@@ -71,14 +64,13 @@ export class CoreWatch implements Disposable {
       recording = new TraceRecording(output, origin, () => clock.nowMs() - startMs);
     }
     const onEvents: OnEvents = (id, events) => this.#onEvents(core, id, events);
-    return { recorder: new CoreListener(clock, onEvents, recording) };
+    return new CoreListener(clock, onEvents, recording);
   }
 
   #onEvents({ node }: CoreLife, id: NodeId, events: readonly TraceEvent[]): void {
-    const { show, onBreach, isHeld = false } = this.#options;
+    const { show, onBreach } = this.#options;
     for (const event of events) {
       show?.(node, `  ${describeTraceEvent(event)}`);
-      if (!isHeld) continue;
       try {
         this.specification.take(id, event);
       } catch (error) {

@@ -14,7 +14,6 @@ const flags = readFlags({
   profile: { type: "string" },
   plan: { type: "string" },
   "core-traces": { type: "string" },
-  specification: { type: "boolean", default: false },
   shrink: { type: "boolean", default: false },
   "shrink-seconds": { type: "string", default: "60" },
   "shrink-runs": { type: "string", default: "Infinity" },
@@ -34,10 +33,9 @@ const points = new PointCounts(WATCHED_PACKAGES);
 for (const seed of seedsOf(chosen, RUNS, () => totals.violations > 0)) {
   const profile = planned?.profile ?? drawProfile(seed, kind);
   try {
-    const traces = folder === undefined ? undefined : join(folder, `seed-${seed}`);
-    const cores = { traces, isHeld: flags.specification };
+    const traces = folder === undefined ? null : join(folder, `seed-${seed}`);
     const shown = flags.trace ? print : null;
-    const result = await simulate(profile, shown, planned?.faults ?? null, cores);
+    const result = await simulate(profile, shown, planned?.faults ?? null, traces);
     totals.add(profile, result);
     if (isSingle) print(describeResult(result));
   } catch (error) {

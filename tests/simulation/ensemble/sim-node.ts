@@ -225,7 +225,7 @@ export class SimNode {
       },
       logger: trace.logger(this.name),
       ownsProcess: false,
-      ...cores.listener({ node: this.name, life: this.#life }, clock, wallClock.nowMs()),
+      recorder: cores.listener({ node: this.name, life: this.#life }, clock, wallClock.nowMs()),
     }).then(
       (server) => {
         if (clock.isDead) return;

@@ -18,7 +18,7 @@ import { SequenceWork } from "./sequence-work.ts";
 import { SimClient } from "./sim-client.ts";
 import { checkWatches } from "./watch-check.ts";
 import { WatchWork } from "./watch-work.ts";
-import { World, type CoreOptions } from "./world.ts";
+import { World } from "./world.ts";
 
 /** What one run did. */
 export interface RunResult {
@@ -31,7 +31,7 @@ export interface RunResult {
   readonly operations: number;
   readonly increments: number;
   readonly watched: number;
-  /** Of the cores, each of which the specification allowed; 0 where they are not held to it. */
+  /** Of the cores, each of which the specification allowed. */
   readonly coreEvents: number;
   readonly faults: ReadonlyMap<Fault, number>;
   /** The same, as a plan. */
@@ -79,9 +79,9 @@ export async function simulate(
   profile: Profile,
   print: ((line: string) => void) | null = null,
   planned: readonly FaultEvent[] | null = null,
-  cores: CoreOptions = {},
+  traces: string | null = null,
 ): Promise<RunResult> {
-  const world = new World(profile, print, cores);
+  const world = new World(profile, print, traces);
   const simulation = new Simulation(world, planned);
   const onUnhandled = (error: unknown): void => {
     world.fail(new Violation("unhandled rejection", String(error)));

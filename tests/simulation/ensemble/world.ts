@@ -13,14 +13,6 @@ import { streamOf } from "./streams.ts";
 import { Trace } from "./trace.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
-/** What is asked of the cores of a run, beside what they do. */
-export interface CoreOptions {
-  /** A folder in which every core leaves a trace. */
-  readonly traces?: string | undefined;
-  /** Every core is held to the specification. */
-  readonly isHeld?: boolean | undefined;
-}
-
 /** Everything that is shared in one run: time, network, machines. */
 export class World {
   readonly profile: Profile;
@@ -38,13 +30,17 @@ export class World {
   #failure: unknown = null;
   #answered = 0;
 
-  constructor(profile: Profile, print: ((line: string) => void) | null, cores: CoreOptions = {}) {
+  /** `traces`: a folder in which every core leaves a trace. */
+  constructor(
+    profile: Profile,
+    print: ((line: string) => void) | null,
+    traces: string | null = null,
+  ) {
     this.profile = profile;
     this.trace = new Trace(this.time, print);
     this.cores = new CoreWatch({
-      directory: cores.traces,
-      isHeld: cores.isHeld,
-      show: print === null ? undefined : (who, what) => this.trace.show(who, what),
+      directory: traces,
+      show: print === null ? null : (who, what) => this.trace.show(who, what),
       onBreach: (error) => this.fail(error),
     });
     this.network = new MemoryNetwork({
