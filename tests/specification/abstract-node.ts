@@ -22,8 +22,8 @@ export class AbstractNode {
   log = new AbstractLog();
   /** Up to here its log is known to be the leader's. */
   matchedIndex = 0;
-  /** The same as the leader was told, whatever life of this node told it: in which term, and how far. */
-  acknowledged = { term: 0, index: 0 };
+  /** How far the leader of each term was told so, whatever life of this node told it. */
+  readonly acknowledged = new Map<number, number>();
   commitIndex = 0;
   handedIndex = 0;
   appliedIndex = 0;
@@ -53,8 +53,7 @@ export class AbstractNode {
 
   /** As far as a leader of its term may tell it what is committed: beyond, its log may hold something else. */
   get comparedIndex(): number {
-    const { term, index } = this.acknowledged;
-    return Math.max(this.matchedIndex, term === this.term ? index : 0);
+    return Math.max(this.matchedIndex, this.acknowledged.get(this.term) ?? 0);
   }
 
   /** Memory as a start leaves it; the disk has been settled. */

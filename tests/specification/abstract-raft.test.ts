@@ -281,7 +281,7 @@ const BREACHES: readonly (readonly [rule: string, act: (told: Told) => void])[] 
   ],
   ["leaders are answered", (told) => told.acknowledge(two, three, 1)],
   [
-    "what a leader counts is durable",
+    "what a leader counts was acknowledged",
     (told) => {
       told.append(one, 1, 2);
       told.tell(one, { kind: "peerMatched", peer: two, matchIndex: logIndex(2), behind: 0 });

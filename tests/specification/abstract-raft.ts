@@ -252,8 +252,9 @@ export class AbstractRaft {
         return this.#acknowledge(node, event);
       case "peerMatched": {
         const { peer, matchIndex } = event;
-        if (this.#node(peer).disk.log.holds(matchIndex, this.#termAt(node, matchIndex))) return;
-        return fail("what a leader counts is durable", `${peer} at ${matchIndex} for ${id}`);
+        // It need not be there any more: a leader of a later term may have dropped it since.
+        if ((this.#node(peer).acknowledged.get(node.term) ?? 0) >= matchIndex) return;
+        return fail("what a leader counts was acknowledged", `${peer} at ${matchIndex} for ${id}`);
       }
       default:
     }
@@ -313,8 +314,7 @@ export class AbstractRaft {
     const entryTerm = this.#termAt(node, matchIndex);
     const isDurable = disk.term === term && disk.log.holds(matchIndex, entryTerm);
     if (!isDurable) fail("what is acknowledged is durable", `${id} at ${matchIndex}`);
-    const before = node.acknowledged.term === term ? node.acknowledged.index : 0;
-    node.acknowledged = { term, index: Math.max(before, matchIndex) };
+    node.acknowledged.set(term, Math.max(node.acknowledged.get(term) ?? 0, matchIndex));
     if (this.#terms.get(term)?.leader !== to) fail("leaders are answered", `${id} answers ${to}`);
     const leader = this.#node(to);
     const isLeading = leader.role === "leader" && leader.term === term;
