@@ -220,6 +220,11 @@ export interface QuorateClient extends AsyncDisposable {
   readonly state: SessionState;
   readonly session: SessionId;
   readonly sessionTimeoutMs: number;
+  /**
+   * Until then, on the clock of `performance.now()`, the session certainly lives, and with it its ephemerals and locks: so far
+   * the service has proved it. While connected it moves on every quarter of the timeout. -Infinity once the session is over.
+   */
+  readonly livesUntil: number;
   /** Highest revision seen. */
   readonly lastZxid: Zxid | 0;
   readonly clusterId: string;

@@ -60,6 +60,19 @@ describe("liveness", () => {
     expect(net.clock.timerCount).toBe(0);
   });
 
+  test("a client tells until when its session certainly lives", async () => {
+    const { net, client, connection } = await openClient();
+    await net.clock.advance(2_500);
+    expect(client.livesUntil).toBe(1_000 + 9_500);
+    connection.send({ kind: "pong", pingId: 2, zxid: zxid(100) });
+    expect(client.livesUntil).toBe(1_000 + 12_000);
+    net.answer = () => "refuse";
+    connection.cut();
+    expect(client.livesUntil).toBe(1_000 + 12_000);
+    await net.clock.advance(9_500);
+    expect([client.state.kind, client.livesUntil]).toEqual(["expired", -Infinity]);
+  });
+
   test("a welcome proves no life beyond what is known: it may answer the hello of an earlier connection", async () => {
     const { net, client, connection } = await openClient();
     connection.cut();

@@ -67,6 +67,10 @@ export class SessionClient implements QuorateClient {
     return this.#session.timeoutMs;
   }
 
+  get livesUntil(): number {
+    return this.#session.livesUntil;
+  }
+
   get lastZxid(): Zxid | 0 {
     return this.#session.lastZxid;
   }

@@ -99,6 +99,11 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     return this.#ports.clock.nowMs();
   }
 
+  /** On the port's clock, ms; -Infinity once it is over. */
+  get livesUntil(): number {
+    return this.#liveness.deadlineMs;
+  }
+
   get lastZxid(): Zxid | 0 {
     return this.#identity.lastZxid;
   }

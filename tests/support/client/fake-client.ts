@@ -12,6 +12,7 @@ export class FakeClient implements QuorateClient {
   readonly state: SessionState = { kind: "closed" };
   readonly session = JSON.parse("1");
   readonly sessionTimeoutMs = 10_000;
+  readonly livesUntil = -Infinity;
   readonly lastZxid = 0;
   readonly clusterId = "fake";
   isClosed = false;
