@@ -1,4 +1,3 @@
-import type { SessionState } from "@quorate/client";
 import type { Timer } from "../../../packages/server/src/ports.ts";
 import { Violation } from "../violation.ts";
 import type { AppSession, Work } from "./application.ts";
@@ -23,9 +22,8 @@ export class EphemeralWork implements Work {
   async run(session: AppSession): Promise<void> {
     const { client, number } = session;
     await createOnce(client, DIRECTORY);
-    const pulse = new Pulse(session.clock, STOPPED_PART * client.sessionTimeoutMs);
     // To the end of the session, which outlives this work.
-    this.#watchEnd(session, pulse).catch((error: unknown) => this.#world.fail(error));
+    this.#watchEnd(session).catch((error: unknown) => this.#world.fail(error));
     const path = `${DIRECTORY}/${number}`;
     await client.create(path, "", { mode: "ephemeral" });
     while (session.isLive) {
@@ -46,51 +44,41 @@ export class EphemeralWork implements Work {
     throw new Violation("S4 ephemerals go with their session", text);
   }
 
-  async #watchEnd(session: AppSession, pulse: Pulse): Promise<void> {
-    const { client, clock } = session;
-    let before = { state: client.state, sinceMs: clock.nowMs() };
+  async #watchEnd({ client, clock }: AppSession): Promise<void> {
+    const timeoutMs = client.sessionTimeoutMs;
+    let livesUntil = client.livesUntil;
+    const pulse = new Pulse(clock, STOPPED_PART * timeoutMs, () => {
+      livesUntil = Math.max(livesUntil, client.livesUntil);
+    });
+    let before = client.state;
     for await (const state of client.states()) {
-      if (state.kind === "expired" && !clock.isDead) this.#checkEnd(session, before, pulse);
-      before = { state, sinceMs: clock.nowMs() };
+      if (state.kind === "suspended") livesUntil = state.until;
+      const wasStopped = pulse.msSinceStop < timeoutMs;
+      const isEarly = clock.nowMs() < livesUntil - SKEW_PART * timeoutMs;
+      if (state.kind === "expired" && !clock.isDead && !wasStopped && isEarly) {
+        const text = `session ${client.session} ended while it was ${before.kind}`;
+        this.#world.fail(new Violation("S2 no session ends before its time", text));
+      }
+      before = state;
     }
     pulse.stop();
   }
-
-  #checkEnd({ client, clock }: AppSession, before: Standing, pulse: Pulse): void {
-    const { sessionTimeoutMs } = client;
-    if (pulse.msSinceStop < sessionTimeoutMs) return;
-    if (!isEarly(before, clock.nowMs(), sessionTimeoutMs)) return;
-    const text = `session ${client.session} ended while it was ${before.state.kind}`;
-    this.#world.fail(new Violation("S2 no session ends before its time", text));
-  }
-}
-
-/** A session's state, and since when. */
-interface Standing {
-  readonly state: SessionState;
-  readonly sinceMs: number;
-}
-
-/**
- * A connection that has lasted for a timeout was proven within the last half of it. A new one need not have been: the
- * deadline of the one before may still be in force.
- */
-function isEarly({ state, sinceMs }: Standing, nowMs: number, timeoutMs: number): boolean {
-  if (state.kind === "connected") return nowMs - sinceMs > timeoutMs;
-  return state.kind === "suspended" && nowMs < state.until - SKEW_PART * timeoutMs;
 }
 
 /** Knows when its process was last stopped for longer than `limitMs`. */
 class Pulse {
   readonly #clock: ProcessClock;
   readonly #limitMs: number;
+  readonly #onBeat: () => void;
   readonly #timer: Timer;
   #lastMs: number;
   #goesOnSinceMs = -Infinity;
 
-  constructor(clock: ProcessClock, limitMs: number) {
+  /** `onBeat`: called several times in that while. */
+  constructor(clock: ProcessClock, limitMs: number, onBeat: () => void) {
     this.#clock = clock;
     this.#limitMs = limitMs;
+    this.#onBeat = onBeat;
     this.#lastMs = clock.nowMs();
     this.#timer = clock.every(limitMs / 4, () => this.#beat());
   }
@@ -109,6 +97,7 @@ class Pulse {
     const nowMs = this.#clock.nowMs();
     if (this.#isLate(nowMs)) this.#goesOnSinceMs = nowMs;
     this.#lastMs = nowMs;
+    this.#onBeat();
   }
 
   #isLate(nowMs: number): boolean {

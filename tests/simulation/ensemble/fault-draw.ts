@@ -17,6 +17,8 @@ const FULL_MS = 6_000;
 /** Room that is left on a disk when it fills up: from none to as much as a few segments and a reserve need. */
 const SPARE_BYTES_MAX = 200_000;
 const WALL_JUMP_MS = 1e9;
+/** How often an operator's next word is about the node that the last one was about. */
+const SAME_NODE_PART = 0.4;
 const FAILING_OPERATIONS: readonly FileOperation[] = ["write", "write", "write", "sync"];
 
 /** Decides what goes wrong next, out of one stream of chance and of how things stand. */
@@ -24,6 +26,8 @@ export class FaultDraw {
   readonly #world: World;
   readonly #clients: readonly string[];
   readonly #random: SeededRandom;
+  /** Whom the last change of members was about. */
+  #lastNamed: string | null = null;
 
   constructor(world: World, clients: readonly string[]) {
     this.#world = world;
@@ -127,22 +131,26 @@ export class FaultDraw {
     const random = this.#random;
     const membership = this.#world.leader()?.server?.status().membership ?? null;
     if (membership === null) return null;
-    const names = membership.members.map(({ name }) => name);
-    const name = this.#pick(names);
-    const others = this.#world.nodes.filter((node) => !names.includes(node.name));
-    const other = others.length === 0 ? null : this.#pick(others);
-    const dice = random.nextFraction();
-    if (dice < 0.15) return { fault: "members", change: { kind: "transfer", name } };
-    return { fault: "members", change: this.#change(name, dice < 0.6 ? other : null) };
+    const isAgain = random.nextFraction() < SAME_NODE_PART;
+    const everybody = this.#world.nodes.map(({ name }) => name);
+    const name = (isAgain ? this.#lastNamed : null) ?? this.#pick(everybody);
+    this.#lastNamed = name;
+    const members = membership.members.map((member) => member.name);
+    const change = members.includes(name) ? this.#toMember(name) : this.#toOther(name, members);
+    return { fault: "members", change };
   }
 
-  /** Something about the member `name`, or about `other`, who is none. */
-  #change(name: string, other: SimNode | null): MemberChange {
+  #toMember(name: string): MemberChange {
+    const dice = this.#random.nextFraction();
+    if (dice < 0.3) return { kind: "transfer", name };
+    return { kind: dice < 0.8 ? "remove" : "promote", name };
+  }
+
+  #toOther(name: string, members: readonly string[]): MemberChange {
     const random = this.#random;
-    if (other === null) return { kind: random.nextFraction() < 0.7 ? "remove" : "promote", name };
     return random.nextFraction() < 0.5
-      ? { kind: "add", name: other.name, staysLearner: random.nextFraction() < 0.3 }
-      : { kind: "replace", name, by: other.name };
+      ? { kind: "add", name, staysLearner: random.nextFraction() < 0.3 }
+      : { kind: "replace", name: this.#pick(members), by: name };
   }
 
   #downtime({ name }: SimNode): Downtime {

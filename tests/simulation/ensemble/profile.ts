@@ -40,8 +40,8 @@ export type Fault = (typeof FAULTS)[number];
 
 /** What clients do, by name. */
 export const WORKS = ["registers", "counter", "watch", "ephemeral", "sequence"] as const;
-/** The last one is asked for by kinds alone: beside the others it would take their time. */
-export type WorkName = (typeof WORKS)[number] | "refusals";
+/** The last ones are asked for by kinds alone: beside the others they would take their time. */
+export type WorkName = (typeof WORKS)[number] | "refusals" | "bursts";
 
 /** One simulated run: what is in the world, and what happens to it. Everything follows from the seed. */
 export interface Profile {
@@ -108,6 +108,8 @@ export const KINDS = [
   "members",
   /** Many clients with short sessions, cut off, stopped and killed. */
   "clients",
+  /** Sessions as short as they may be, of clients that come back while the log is slow. */
+  "sessions",
   /** One entry at a time through every queue. */
   "tiny",
   /** Links that break, hang, lag and let through one way only. */
@@ -122,7 +124,7 @@ export type Kind = (typeof KINDS)[number];
 const WEIGHTS: readonly Kind[] = [
   ...["general", "general", "general", "general"],
   ...["hunter", "hunter", "slowDisk", "skew", "members", "members", "clients", "tiny"],
-  ...["network", "network", "corruption"],
+  ...["network", "network", "corruption", "sessions"],
 ] as readonly Kind[];
 
 /** Sets apart what a kind is after; the rest stays as drawn. */
@@ -161,11 +163,24 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
   },
   clients: {
     clients: 8,
-    works: [...WORKS, "refusals"],
+    works: [...WORKS, "refusals", "bursts"],
     sessionTimeoutMs: 1_000,
     faults: ["cutClients", "blockClient", "stopClient", "crashClient", "restart", "isolate"],
   },
+  sessions: {
+    clients: 8,
+    thinkMs: 150,
+    works: [...WORKS, "bursts"],
+    sessionTimeoutMs: 1_000,
+    diskMeanMs: 80,
+    faultEveryMs: 600,
+    faults: [
+      ...(["blockClient", "blockClient", "stopClient", "cutClients", "crashClient"] as const),
+      ...(["slowDisk", "isolate", "restart"] as const),
+    ],
+  },
   network: {
+    works: [...WORKS, "bursts"],
     faultEveryMs: 800,
     faults: [
       ...(["isolate", "oneWay", "split", "bridge", "ring", "cutPeers", "cutClients"] as const),

@@ -5,6 +5,7 @@ import { findSessionDisorder } from "../../linearizability/session-order.ts";
 import { checkWitness } from "../../linearizability/witness.ts";
 import { Violation } from "../violation.ts";
 import { Application } from "./application.ts";
+import { BurstWork } from "./burst-work.ts";
 import { CounterWork } from "./counter-work.ts";
 import { EphemeralWork } from "./ephemeral-work.ts";
 import type { FaultEvent } from "./fault-event.ts";
@@ -122,6 +123,7 @@ class Simulation {
       this.#ephemerals,
       sequences,
       refusals,
+      new BurstWork(world),
     ];
     const works = all.filter(({ name }) => world.profile.works.includes(name));
     const nextNumber = (): number => {
