@@ -6,6 +6,10 @@ import { SILENT_LOGGER } from "../../packages/server/src/observe/logger.ts";
 
 type Settings = Parameters<typeof createServerConfig>[0];
 
+const FOUNDERS = 3;
+/** The last one is only there when a test starts it, and asks to join. */
+const PLACES = [0, 1, 2, 3] as const;
+
 /** Three servers in this process whose disks, in memory, outlive them: they can be stopped and started one by one. */
 export class Servers implements AsyncDisposable {
   readonly clients: readonly string[];
@@ -19,12 +23,12 @@ export class Servers implements AsyncDisposable {
     settings: Settings,
     ports: readonly ServerPorts[],
   ) {
-    this.#members = [0, 1, 2].map((at) => ({
+    this.#members = PLACES.map((at) => ({
       name: `${at + 1}`,
       peer: `127.0.0.1:${addresses[at * 2]}`,
       client: `127.0.0.1:${addresses[at * 2 + 1]}`,
     }));
-    this.clients = this.#members.map((member) => member.client);
+    this.clients = this.#members.slice(0, FOUNDERS).map((member) => member.client);
     this.#settings = settings;
     this.#ports = ports;
   }
@@ -33,12 +37,12 @@ export class Servers implements AsyncDisposable {
     settings: Settings = {},
     adapt: (ports: ServerPorts, at: number) => ServerPorts = (ports) => ports,
   ): Promise<Servers> {
-    const ports = [0, 1, 2].map((at) => {
+    const ports = PLACES.map((at) => {
       const files = new MemoryFiles();
       return adapt({ ...systemPorts(), files, images: new MemoryImageStores(files) }, at);
     });
-    const servers = new Servers(await freePorts(6), settings, ports);
-    await Promise.all([0, 1, 2].map((at) => servers.startNode(at)));
+    const servers = new Servers(await freePorts(2 * PLACES.length), settings, ports);
+    await Promise.all(PLACES.slice(0, FOUNDERS).map((at) => servers.startNode(at)));
     await servers.ready();
     return servers;
   }
@@ -69,8 +73,10 @@ export class Servers implements AsyncDisposable {
 
   /** `changes`: settings that differ from those of all this once. */
   async startNode(at: number, changes: Settings = {}): Promise<QuorateServer> {
+    const isFounder = at < FOUNDERS;
     const config = createServerConfig({
-      members: this.#members,
+      members: isFounder ? this.#members.slice(0, FOUNDERS) : this.#members,
+      join: !isFounder,
       name: `${at + 1}`,
       dataDirectory: "/data",
       tickMs: 10,
