@@ -8,8 +8,9 @@ import type { World } from "./world.ts";
 const DIRECTORY = "/bursts";
 /** Calls made at once: so many at most, and now and then more than may be under way. */
 const CALLS_MAX = 24;
-const FLOOD_PART = 0.005;
 const FLOOD_CALLS = 4_200;
+/** Of the bursts. */
+const FLOOD_PART = 0.005;
 const SET_PART = 0.4;
 const LOCAL_PART = 0.5;
 /** Of the bursts that somebody loses patience in, and of the calls in these. */
@@ -34,16 +35,13 @@ export class BurstWork implements Work {
   }
 
   async run(session: AppSession): Promise<void> {
-    const { client, number, random } = session;
+    const { client, number } = session;
     const path = `${DIRECTORY}/${number}`;
     await createOnce(client, DIRECTORY);
     await client.create(path, "0", { mode: "ephemeral" });
     const book = new BurstBook();
     while (session.isLive) {
-      const isFlood = random.nextFraction() < FLOOD_PART;
-      const count = isFlood ? FLOOD_CALLS : 1 + random.nextBelow(CALLS_MAX);
-      const calls = await this.#burst(session, path, { book, count });
-      const disorder = book.findDisorder(calls);
+      const disorder = book.findDisorder(await burst(session, path, book));
       if (disorder !== null) {
         this.#world.fail(new Violation("C2 bursts", `${path}: ${disorder}`));
         return;
@@ -52,24 +50,23 @@ export class BurstWork implements Work {
     }
     await client.delete(path);
   }
+}
 
-  #burst(
-    session: AppSession,
-    path: string,
-    { book, count }: { readonly book: BurstBook; readonly count: number },
-  ): Promise<readonly Call[]> {
-    const { random } = session;
-    const isPatient = count > CALLS_MAX || random.nextFraction() >= IMPATIENT_PART;
-    const setPart = count > CALLS_MAX ? 1 / count : SET_PART;
-    const calls = Array.from({ length: count }, async (): Promise<Call> => {
-      const isSet = random.nextFraction() < setPart;
-      const options = isPatient || random.nextFraction() >= GIVEN_UP_PART ? {} : patience(session);
-      const set = isSet ? book.nextSet() : book.lastSet;
-      const ask = isSet ? setTo : read;
-      return { isSet, set, outcome: await outcomeOf(ask(session, { path, set, options })) };
-    });
-    return Promise.all(calls);
-  }
+/** Resolves when all calls of one burst have ended, in their order. */
+function burst(session: AppSession, path: string, book: BurstBook): Promise<readonly Call[]> {
+  const { random } = session;
+  const isFlood = random.nextFraction() < FLOOD_PART;
+  const count = isFlood ? FLOOD_CALLS : 1 + random.nextBelow(CALLS_MAX);
+  const setPart = isFlood ? 1 / count : SET_PART;
+  const givenUpPart = !isFlood && random.nextFraction() < IMPATIENT_PART ? GIVEN_UP_PART : 0;
+  const calls = Array.from({ length: count }, async (): Promise<Call> => {
+    const isSet = random.nextFraction() < setPart;
+    const options = random.nextFraction() < givenUpPart ? patience(session) : {};
+    const set = isSet ? book.nextSet() : book.lastSet;
+    const ask = isSet ? setTo : read;
+    return { isSet, set, outcome: await outcomeOf(ask(session, { path, set, options })) };
+  });
+  return Promise.all(calls);
 }
 
 interface Asked {

@@ -44,6 +44,7 @@ export class EphemeralWork implements Work {
     throw new Violation("S4 ephemerals go with their session", text);
   }
 
+  /** A session that the client gave up by itself has reached its deadline; what may be early is the service's word. */
   async #watchEnd({ client, clock }: AppSession): Promise<void> {
     const timeoutMs = client.sessionTimeoutMs;
     let livesUntil = client.livesUntil;
