@@ -33,13 +33,15 @@ export class Servers implements AsyncDisposable {
     this.#ports = ports;
   }
 
+  /** `adapt`: what is different under each of the three. */
   static async start(
     settings: Settings = {},
     adapt: (ports: ServerPorts, at: number) => ServerPorts = (ports) => ports,
   ): Promise<Servers> {
     const ports = PLACES.map((at) => {
       const files = new MemoryFiles();
-      return adapt({ ...systemPorts(), files, images: new MemoryImageStores(files) }, at);
+      const plain = { ...systemPorts(), files, images: new MemoryImageStores(files) };
+      return at < FOUNDERS ? adapt(plain, at) : plain;
     });
     const servers = new Servers(await freePorts(2 * PLACES.length), settings, ports);
     await Promise.all(PLACES.slice(0, FOUNDERS).map((at) => servers.startNode(at)));
