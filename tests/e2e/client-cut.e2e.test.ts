@@ -32,6 +32,7 @@ test("a client cut off for less than its timeout keeps session, ephemerals and l
 
   workload.noteFault("cut");
   cutOff(ensemble);
+  await workload.noteFaultInDoubt("all are cut off", 3);
   for (let change = 1; change <= CHANGES; change += 1) {
     await other.set("/changing", String(change));
   }

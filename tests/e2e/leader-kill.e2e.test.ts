@@ -8,6 +8,8 @@ const CLIENTS = 50;
 const PATHS = ["/a", "/b", "/c", "/d", "/e"];
 const KILLS = 3;
 const OPERATIONS_BETWEEN = 1_000;
+/** Writes that must be under way while nobody leads. */
+const IN_DOUBT = 10;
 
 test("kill -9 of the leader under load loses nothing, doubles nothing and leaves nothing in doubt", async () => {
   const ensemble = await startEnsemble();
@@ -26,8 +28,7 @@ test("kill -9 of the leader under load loses nothing, doubles nothing and leaves
     workload.noteFault(`kill ${leader.name}`);
     const killedMs = performance.now();
     await ensemble.kill(leader.name);
-    // What was sent to it and not answered is in doubt from here on.
-    workload.noteFault(`${leader.name} is gone`);
+    await workload.noteFaultInDoubt(`${leader.name} is gone`, IN_DOUBT);
     const next = await ensemble.leader(leader.term);
     console.log(
       `node ${next.name} leads ${Math.round(performance.now() - killedMs)} ms after the kill`,
@@ -49,7 +50,7 @@ test("kill -9 of the leader under load loses nothing, doubles nothing and leaves
       operations: KILLS * 2 * OPERATIONS_BETWEEN,
       paths: PATHS.length,
       concurrencyMin: 8,
-      inDoubtResolved: 10,
+      inDoubtResolved: KILLS * IN_DOUBT,
       leaderChanges: KILLS,
     },
     reader,

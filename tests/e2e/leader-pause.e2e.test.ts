@@ -9,6 +9,8 @@ import { verifyHistory } from "./verify-history.ts";
 const SESSION_TIMEOUT_MS = 4_000;
 const CLIENTS_PER_NODE = 5;
 const READS = 20;
+/** Writes that must be under way while nobody leads. */
+const IN_DOUBT = 4;
 
 test("a leader that stands still for longer than the session timeout costs no live client its session", async () => {
   const ensemble = await startEnsemble();
@@ -43,7 +45,7 @@ test("a leader that stands still for longer than the session timeout costs no li
 
   const pausedMs = performance.now();
   ensemble.pause(leader.name);
-  workload.noteFault(`pause ${leader.name}`);
+  await workload.noteFaultInDoubt(`pause ${leader.name}`, IN_DOUBT);
   const next = await ensemble.leader(leader.term);
   workload.noteLeader(next.name, next.term);
   await poll("the pause to be long", 30_000, () =>
@@ -68,7 +70,7 @@ test("a leader that stands still for longer than the session timeout costs no li
     operations: 400,
     paths: 2,
     concurrencyMin: 3,
-    inDoubtResolved: 1,
+    inDoubtResolved: IN_DOUBT,
     leaderChanges: 1,
   };
   const strength = await verifyHistory("leader-pause", history, minimums, observer);

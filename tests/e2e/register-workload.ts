@@ -36,6 +36,7 @@ export class RegisterWorkload implements AsyncDisposable {
   readonly #options: WorkloadOptions;
   readonly #history: HistoryRecord[] = [];
   readonly #clients: QuorateClient[] = [];
+  readonly #issuers: Issuer[] = [];
   readonly #lanes: Promise<void>[] = [];
   #isStopping = false;
   #completed = 0;
@@ -68,6 +69,15 @@ export class RegisterWorkload implements AsyncDisposable {
 
   noteFault(name: string): void {
     this.#history.push({ kind: "fault", name, atMs: performance.now() });
+  }
+
+  /** Notes a fault at a moment when at least `writes` writes are open, which are in doubt from then on. */
+  async noteFaultInDoubt(name: string, writes: number): Promise<void> {
+    await poll(`${writes} writes to be in doubt`, PROGRESS_MS, () => {
+      if (this.#issuers.reduce((sum, issuer) => sum + issuer.openWrites, 0) < writes) return null;
+      this.noteFault(name);
+      return true;
+    });
   }
 
   noteLeader(node: string, term: number): void {
@@ -120,19 +130,20 @@ export class RegisterWorkload implements AsyncDisposable {
   #begin(): void {
     const { pipeline = 2, seed } = this.#options;
     for (const [index, client] of this.#clients.entries()) {
-      const issue = new Issuer(index, client, this.#history);
+      const issuer = new Issuer(index, client, this.#history);
+      this.#issuers.push(issuer);
       for (let lane = 0; lane < pipeline; lane += 1) {
         const random = seededRandom(seed + index * 1_000 + lane);
-        this.#lanes.push(this.#runLane(issue, random));
+        this.#lanes.push(this.#runLane(issuer, random));
       }
     }
   }
 
-  async #runLane(issue: Issuer, random: () => number): Promise<void> {
+  async #runLane(issuer: Issuer, random: () => number): Promise<void> {
     const { paths, thinkMs = 15 } = this.#options;
     while (!this.#isStopping) {
       const path = paths[Math.floor(random() * paths.length)] ?? "/";
-      const isOver = await issue.one(path, random());
+      const isOver = await issuer.one(path, random());
       this.#completed += 1;
       if (isOver) return;
       await sleep(thinkMs * (0.5 + random()));
@@ -147,11 +158,16 @@ class Issuer {
   readonly #history: HistoryRecord[];
   readonly #versions = new Map<string, number>();
   #sequence = 0;
+  #openWrites = 0;
 
   constructor(index: number, client: QuorateClient, history: HistoryRecord[]) {
     this.#index = index;
     this.#client = client;
     this.#history = history;
+  }
+
+  get openWrites(): number {
+    return this.#openWrites;
   }
 
   /** One operation; true when the session is over and no more can follow. */
@@ -160,7 +176,10 @@ class Issuer {
     const sequence = this.#sequence;
     const operation = this.#choose(path, dice, `${this.#index}-${sequence}`);
     const invokedMs = performance.now();
+    const writes = operation.kind === "get" ? 0 : 1;
+    this.#openWrites += writes;
     const outcome = await this.#perform(path, operation);
+    this.#openWrites -= writes;
     const returnedMs = outcome.kind === "unknown" ? Infinity : performance.now();
     const record: OperationRecord = {
       kind: "operation",

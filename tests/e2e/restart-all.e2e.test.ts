@@ -5,6 +5,9 @@ import { RegisterWorkload } from "./register-workload.ts";
 import { verifyHistory } from "./verify-history.ts";
 
 const CLIENTS = 10;
+const ROUNDS = 2;
+/** Writes that must be under way while no node runs. */
+const IN_DOUBT = 4;
 
 test("after kill -9 of all nodes at once everything acknowledged is there", async () => {
   const ensemble = await startEnsemble();
@@ -17,12 +20,11 @@ test("after kill -9 of all nodes at once everything acknowledged is there", asyn
   });
   const before = await ensemble.leader();
   workload.noteLeader(before.name, before.term);
-  for (let round = 0; round < 2; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     await workload.progress(500);
     workload.noteFault("kill all");
     await ensemble.killAllAtOnce();
-    // What was sent and not answered is in doubt from here on.
-    workload.noteFault("all are gone");
+    await workload.noteFaultInDoubt("all are gone", IN_DOUBT);
     for (const name of ensemble.names) ensemble.start(name);
     await ensemble.waitUntilReady();
     const leader = await ensemble.leader();
@@ -35,7 +37,12 @@ test("after kill -9 of all nodes at once everything acknowledged is there", asyn
   await verifyHistory(
     "restart-all",
     history,
-    { operations: 2_000, concurrencyMin: 4, inDoubtResolved: 4, leaderChanges: 2 },
+    {
+      operations: 2_000,
+      concurrencyMin: 4,
+      inDoubtResolved: ROUNDS * IN_DOUBT,
+      leaderChanges: ROUNDS,
+    },
     reader,
   );
   expect(workload.clients.every((client) => client.state.kind === "connected")).toBe(true);

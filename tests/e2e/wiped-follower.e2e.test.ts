@@ -50,8 +50,7 @@ test("a follower that lost its data is refused under its old identity and comes 
   const victim = now.name === follower ? third : now.name;
   workload.noteFault(`kill ${victim}`);
   await ensemble.kill(victim);
-  // What was sent to it and not answered is in doubt from here on.
-  workload.noteFault(`${victim} is gone`);
+  await workload.noteFaultInDoubt(`${victim} is gone`, 1);
   await client.create("/with-the-rejoined", "", { timeoutMs: 60_000 });
   const last = await ensemble.leader();
   workload.noteLeader(last.name, last.term);
