@@ -124,9 +124,8 @@ function footerOf({ machine, commit, versions, settings }: Report): readonly str
   return [
     `Bars of a group have one scale, groups do not; ${measured}, thin lines from the lowest to the highest. Hollow: invalid.`,
     `${machine.cores} × ${machine.cpu}, ${memory} GiB, Linux ${machine.kernel}; servers and clients share it.`,
-    `Commit ${commit}; ${Object.entries(versions)
-      .map(([system, version]) => `${NAMES[system] ?? system} ${version}`)
-      .join("; ")}.`,
+    `Commit ${commit}.`,
+    ...Object.entries(versions).map(([system, version]) => `${NAMES[system] ?? system} ${version}`),
   ];
 }
 
