@@ -3,7 +3,7 @@ import { SeededRandom } from "../../packages/server/src/memory/seeded-random.ts"
 import type { Delivery } from "../../packages/server/src/transport/memory-transport.ts";
 import { drawLinks } from "./ensemble/link-draw.ts";
 import { LinkMoods } from "./ensemble/link-moods.ts";
-import { drawProfile, type Fault } from "./ensemble/profile.ts";
+import { drawProfile, type Fault, type Profile } from "./ensemble/profile.ts";
 import { simulate, type RunResult } from "./ensemble/simulation.ts";
 import { Totals } from "./ensemble/totals.ts";
 
@@ -76,7 +76,7 @@ describe("faults of links", () => {
 describe("faults of disks", () => {
   test("a blackout takes back what no disk had, and nothing that was answered", async () => {
     const works = ["sequence"] as const;
-    const profile = { ...drawProfile(1), nodes: 3, spares: 0, clients: 5, thinkMs: 50, works };
+    const profile = { ...drawProfile(1), nodes: 3, spares: 0, clients: 5, ...restless(50), works };
     const downtimes = ["n1", "n2", "n3"].map((node) => ({ node, downMs: 500 }));
     const blackout = { fault: "blackout", forMs: 200, downtimes } as const;
     const times = [2_000, 4_000, 6_000, 8_000];
@@ -92,7 +92,14 @@ describe("faults of disks", () => {
   test("full disks refuse what would grow, and everything goes on once they have room", async () => {
     const drawn = drawProfile(1, "corruption");
     const works = ["sequence"] as const;
-    const profile = { ...drawn, spares: 0, clients: 3, thinkMs: 100, durationMs: 10_000, works };
+    const profile = {
+      ...drawn,
+      spares: 0,
+      clients: 3,
+      ...restless(100),
+      durationMs: 10_000,
+      works,
+    };
     const full = ["n1", "n2", "n3"].map(
       (node) => ({ atMs: 1_000, fault: "fullDisk", node, spareBytes: 0, forMs: 8_000 }) as const,
     );
@@ -111,7 +118,7 @@ describe("what rots while a node runs", () => {
     const drawn = drawProfile(1, "corruption");
     const works = ["sequence"] as const;
     const profile = { ...drawn, nodes: 3, spares: 0, clients: 3, works, durationMs: 20_000 };
-    const quick = { ...profile, thinkMs: 100, scrubMs: 1_000, checkpointBytes: 2_000 };
+    const quick = { ...profile, ...restless(100), scrubMs: 1_000, checkpointBytes: 2_000 };
     const rot = { fault: "rot", place: { record: 0.5, offset: 0.1, bit: 3 } } as const;
     const lines: string[] = [];
     const { faults } = await simulate(quick, (line) => lines.push(line), [
@@ -142,6 +149,11 @@ describe("what many runs did", () => {
     );
   });
 });
+
+/** Clients that pause for so long whatever their pace is. */
+function restless(thinkMs: number): Pick<Profile, "thinkMs" | "callsPerSecond"> {
+  return { thinkMs, callsPerSecond: 0 };
+}
 
 function delivery(from: string, to: string, changes: Partial<Delivery> = {}): Delivery {
   return { from, to, connection: 1, kind: "frame", bytes: 1, deliver: () => {}, ...changes };

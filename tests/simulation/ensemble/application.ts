@@ -119,9 +119,9 @@ export class Application {
       },
       think: () =>
         new Promise((resolve) => {
-          clock.after(world.profile.thinkMs * (0.2 + 1.6 * random.nextFraction()), resolve);
+          clock.after(world.load.thinkMs * (0.2 + 1.6 * random.nextFraction()), resolve);
         }),
-      noteAnswered: () => world.noteAnswered(),
+      noteAnswered: () => world.load.noteAnswered(),
     };
   }
 

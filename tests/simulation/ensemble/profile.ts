@@ -56,8 +56,10 @@ export interface Profile {
   readonly paths: number;
   /** Safety phase: faults and load. */
   readonly durationMs: number;
-  /** Mean pause of one client between two operations. */
+  /** Mean pause of one client between two operations, while clients are neither behind nor ahead of their rate. */
   readonly thinkMs: number;
+  /** The rate of answered calls on shared paths that all clients together keep to. 0: none, pauses are as they are. */
+  readonly callsPerSecond: number;
   readonly sessionTimeoutMs: number;
   readonly electionTimeoutMs: number;
   readonly heartbeatMs: number;
@@ -130,17 +132,15 @@ const WEIGHTS: readonly Kind[] = [
 /** Sets apart what a kind is after; the rest stays as drawn. */
 const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
   general: {},
-  // More clients, that ask more: for much of the time nobody serves them.
+  // More clients, that can make up for more: for much of the time nobody serves them.
   hunter: {
     leaderHunt: 0.95,
     clients: 8,
-    thinkMs: 150,
     faultEveryMs: 700,
     faults: ["crash", "powerCut", "blackout", "isolate", "oneWay", "stop", "restart"],
   },
   slowDisk: {
     diskMeanMs: 10,
-    thinkMs: 300,
     faultEveryMs: 1_000,
     faults: [
       ...(["slowDisk", "hungDisk", "failingDisk", "crash", "powerCut", "crashAll"] as const),
@@ -169,7 +169,6 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
   },
   sessions: {
     clients: 8,
-    thinkMs: 150,
     works: [...WORKS, "bursts"],
     sessionTimeoutMs: 1_000,
     diskMeanMs: 80,
@@ -202,6 +201,8 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
 
 /** Calls on shared paths that the works of one client make in the time of one pause. */
 const CALLS_PER_PAUSE = 6;
+/** Hours count from 30 on; what is asked beyond costs time in which less can go wrong. */
+const CALLS_PER_SECOND = [38, 38, 38, 38, 40, 50, 80] as const;
 
 /**
  * A run's parameters (swarm testing: every run leaves out some kinds of faults, or what they do would hide the rest).
@@ -214,6 +215,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
   const faults = FAULTS.filter((fault) => fault !== "rot" && random.nextFraction() < 0.4);
   const drawn = kind ?? WEIGHTS[random.nextBelow(WEIGHTS.length)] ?? "general";
   const clients = TRAITS[drawn].clients ?? pick(3, 5, 5, 7);
+  const callsPerSecond = pick(...CALLS_PER_SECOND);
   const profile: Profile = {
     seed,
     kind: drawn,
@@ -223,7 +225,8 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     works: WORKS,
     paths: pick(1, 2, 4),
     durationMs: pick(30_000, 60_000),
-    thinkMs: (1_000 * CALLS_PER_PAUSE * clients) / pick(50, 60, 70, 150),
+    thinkMs: (1_000 * CALLS_PER_PAUSE * clients) / callsPerSecond,
+    callsPerSecond,
     sessionTimeoutMs: pick(1_000, 2_000, 4_000),
     electionTimeoutMs: pick(300, 600),
     heartbeatMs: pick(60, 100, 100),
@@ -242,7 +245,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     pendingMax: pick(4, 65_536, 65_536),
     unreadBytes: pick(20_000, 16_777_216, 16_777_216),
     scrubMs: pick(0, 0, 2_000),
-    checkpointTurnRecords: pick(1, 5, 8_192),
+    checkpointTurnRecords: pick(5, 30, 8_192),
     snapshotPieceBytes: pick(200, 2_000, 65_536),
     ...TRAITS[drawn],
   };

@@ -142,10 +142,11 @@ class Simulation {
   }
 
   async run(): Promise<RunResult> {
-    const { time, nodes, profile, trace, cores } = this.#world;
+    const { time, nodes, profile, trace, cores, load } = this.#world;
     for (const node of nodes) if (node.isEnlisted) node.start();
     await this.#wait("the ensemble to form", FORMATION_MS, () => this.#isReady());
     const loadedFromMs = time.nowMs;
+    load.start();
     for (const { application } of this.#sites) application.start();
     this.#nemesis.start();
     await time.runUntil(time.nowMs + profile.durationMs, () => this.#world.hasFailed);
@@ -153,7 +154,7 @@ class Simulation {
     this.#nemesis.stop();
     await this.#recover();
     const loadedMs = time.nowMs - loadedFromMs;
-    const operations = this.#world.answered;
+    const operations = load.answered;
     await this.#end();
     this.#checkHistories();
     return {
@@ -175,11 +176,11 @@ class Simulation {
   /** Once nothing is broken any more everything works again, without anybody's help. */
   async #recover(): Promise<void> {
     await this.#wait("all nodes to serve again", RECOVERY_MS, () => this.#isReady());
-    const world = this.#world;
-    const enough = world.answered + 4 * this.#sites.length;
-    const isWorking = world.profile.works.some((name) => SHARED_WORKS.has(name));
+    const { load, profile } = this.#world;
+    const enough = load.answered + 4 * this.#sites.length;
+    const isWorking = profile.works.some((name) => SHARED_WORKS.has(name));
     await this.#wait("operations to succeed again", RECOVERY_MS, () => {
-      return !isWorking || world.answered >= enough;
+      return !isWorking || load.answered >= enough;
     });
   }
 

@@ -6,6 +6,7 @@ import {
 import { CoreWatch } from "./core-watch.ts";
 import { Cuts } from "./cuts.ts";
 import { LinkMoods } from "./link-moods.ts";
+import { Load } from "./load.ts";
 import { ProcessClock } from "./process-clock.ts";
 import type { Profile } from "./profile.ts";
 import { SimNode } from "./sim-node.ts";
@@ -17,6 +18,7 @@ import { VirtualTime } from "./virtual-time.ts";
 export class World {
   readonly profile: Profile;
   readonly time = new VirtualTime();
+  readonly load: Load;
   readonly trace: Trace;
   readonly cores: CoreWatch;
   readonly network: MemoryNetwork;
@@ -28,7 +30,6 @@ export class World {
   readonly #delays = new Map<string, Map<string, SeededRandom>>();
   readonly #clients: string[] = [];
   #failure: unknown = null;
-  #answered = 0;
 
   /** `traces`: a folder in which every core leaves a trace. */
   constructor(
@@ -37,6 +38,7 @@ export class World {
     traces: string | null = null,
   ) {
     this.profile = profile;
+    this.load = new Load(this.time, profile);
     this.trace = new Trace(this.time, print);
     this.cores = new CoreWatch({
       directory: traces,
@@ -66,17 +68,8 @@ export class World {
     return this.#failure !== null;
   }
 
-  /** Calls of clients on paths that they share which were answered. */
-  get answered(): number {
-    return this.#answered;
-  }
-
   get servers(): readonly string[] {
     return this.nodes.map((node) => node.clientAddress);
-  }
-
-  noteAnswered(): void {
-    this.#answered += 1;
   }
 
   /** The stream of chance of that name. */
