@@ -1,9 +1,9 @@
 import type { Profile } from "./profile.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** Clients hurry, or take their time, by so much at most. */
-const HASTE_MIN = 0.02;
-const HASTE_MAX = 4;
+/** Of the usual pause: as short and as long as it becomes. */
+const PACE_MIN = 0.02;
+const PACE_MAX = 4;
 /** The steeper, the closer to the rate. */
 const STEEPNESS = 8;
 /** What the first moments are weighed against, s. */
@@ -45,6 +45,6 @@ export class Load {
     const grace = callsPerSecond * GRACE_S;
     const due = (callsPerSecond * (this.#time.nowMs - this.#startMs)) / 1_000;
     const pace = ((this.#answered + grace) / (due + grace)) ** STEEPNESS;
-    return thinkMs * Math.min(HASTE_MAX, Math.max(HASTE_MIN, pace));
+    return thinkMs * Math.min(PACE_MAX, Math.max(PACE_MIN, pace));
   }
 }

@@ -62,9 +62,11 @@ const CORE_RUNS = 25;
 /** What the core alone is made of. */
 const TOUCHES_CORE = /^diff --git a\/packages\/raft\//mu;
 
-/** How long a mutant is hunted: for so many minutes, or, the same on every machine, for so many runs of an ensemble. */
+/** What a mutant is hunted with: runs for so many minutes, or, the same on every machine, so many runs of an ensemble, or one. */
 export type HuntBounds =
   | { readonly minutes: number }
+  /** The file of a run with everything that goes wrong in it. */
+  | { readonly plan: string }
   /** `shrinkRuns` above 0: what is found is made smaller by so many runs more. */
   | { readonly runs: number; readonly shrinkRuns: number };
 
@@ -80,7 +82,7 @@ export async function huntMutant(patch: string, bounds: HuntBounds): Promise<Mut
     copyTree(copy);
     const stale = apply(copy, resolve(patch)) ?? bundle(copy);
     if (stale !== null) return { name, kind: "stale", what: stale, ...NOTHING };
-    const isOfCore = TOUCHES_CORE.test(readFileSync(patch, "utf8"));
+    const isOfCore = !("plan" in bounds) && TOUCHES_CORE.test(readFileSync(patch, "utf8"));
     return hunt(copy, name, isOfCore ? CORE_FIRST : ENSEMBLE_ALONE, bounds);
   } finally {
     rmSync(copy, { recursive: true, force: true });
@@ -139,6 +141,7 @@ function hunt(
 
 function flagsOf(by: SimulatorName, bounds: HuntBounds, share: number): readonly string[] {
   if ("minutes" in bounds) return ["--minutes", `${bounds.minutes * share}`];
+  if ("plan" in bounds) return ["--plan", resolve(bounds.plan)];
   if (by === "raft-core") return ["--runs", `${bounds.runs * CORE_RUNS}`];
   const runs = ["--runs", `${bounds.runs}`];
   if (bounds.shrinkRuns === 0) return runs;
