@@ -24,6 +24,7 @@ function membershipOf(...ids: readonly number[]): Membership {
 }
 
 const THREE = membershipOf(1, 2, 3);
+const ELECTION_TIMEOUT_MS = 100;
 
 interface Setting {
   readonly self?: Member;
@@ -46,6 +47,8 @@ function lab(setting: Setting = {}) {
     removed: null as ServerError | null,
     memberSince: [] as number[],
     targets: [] as readonly PeerTarget[],
+    nowMs: 0,
+    followed: nodeId(2) as NodeId | null,
     transferringTo: null as NodeId | null,
     membership: setting.logged ?? initial,
   };
@@ -53,7 +56,7 @@ function lab(setting: Setting = {}) {
     id: self.id,
     role: state.isLeading ? "leader" : "follower",
     term: term(1),
-    leader: state.isLeading ? self.id : nodeId(2),
+    leader: state.isLeading ? self.id : state.followed,
     votedFor: null,
     firstIndex: logIndex(1),
     lastIndex: logIndex(9),
@@ -92,9 +95,9 @@ function lab(setting: Setting = {}) {
     })),
     acquaintances,
     logger: SILENT_LOGGER,
-    electionTimeoutMs: 0,
+    electionTimeoutMs: ELECTION_TIMEOUT_MS,
     ports: {
-      nowMs: () => 0,
+      nowMs: () => state.nowMs,
       status,
       isLeading: () => state.isLeading,
       step: (input) => {
@@ -137,6 +140,23 @@ describe("whom a node dials", () => {
     apply(membershipOf(1, 2, 4), 5);
     expect(members.belongs).toBe(true);
     expect(names()).toEqual(["a", "b", "d"]);
+  });
+
+  test("also the configured ones while it has had no leader for long: its members may all be gone", () => {
+    const { members, names, state } = lab({ isLeading: false, configured: ["a", "x"] });
+    members.keep();
+    state.followed = null;
+    for (const nowMs of [500, 999]) {
+      state.nowMs = nowMs;
+      members.keep();
+      expect(names()).toEqual(["a", "b", "c"]);
+    }
+    state.nowMs = 1_000;
+    members.keep();
+    expect(names()).toEqual(["a", "b", "c", "x"]);
+    state.followed = nodeId(3);
+    members.keep();
+    expect(names()).toEqual(["a", "b", "c"]);
   });
 
   test("members as the log has them, before they are applied, and also if they never will be", () => {

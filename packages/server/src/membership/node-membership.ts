@@ -42,7 +42,10 @@ export interface NodeMembershipOptions {
   readonly self: Member;
   /** As the image has it. */
   readonly initial: Membership;
-  /** Whom the configuration names; dialled while this node is no member, because the membership it has may be of the past. */
+  /**
+   * Whom the configuration names; dialled while this node is no member, or has no leader for long, because the membership it
+   * has may be of the past.
+   */
   readonly configured: readonly ConfiguredMember[];
   /** Dialled too. */
   readonly acquaintances: Acquaintances;
@@ -50,6 +53,9 @@ export interface NodeMembershipOptions {
   readonly electionTimeoutMs: number;
   readonly ports: NodeMembershipPorts;
 }
+
+/** Election timeouts without a leader after which a node looks for one beyond its members. */
+const LOST_ELECTION_TIMEOUTS = 10;
 
 /**
  * The members as this node has applied them, and its part in what changes them. What was applied is committed: nobody who
@@ -63,6 +69,9 @@ export class NodeMembership {
   #inForce: Membership;
   /** This node was seen among the members. */
   #belongs: boolean;
+  #leaderSeenMs: number;
+  /** It has had no leader for long. */
+  #isLost = false;
   /** Null: somebody of whom only the name is known. */
   #dialled: ReadonlySet<NodeId | null> = new Set();
 
@@ -72,6 +81,7 @@ export class NodeMembership {
     this.#current = options.initial;
     this.#inForce = options.initial;
     this.#belongs = isMember(options.initial, options.self.id);
+    this.#leaderSeenMs = options.ports.nowMs();
   }
 
   get current(): Membership {
@@ -172,11 +182,16 @@ export class NodeMembership {
     ports.send(leader, { kind: "joinRequest", request });
   }
 
-  /** Called every now and then: who is new in the log is dialled, and a leader proposes what is due. */
+  /**
+   * Called every now and then: who is new in the log is dialled, and so is whoever may know of a leader while there is none;
+   * a leader proposes what is due.
+   */
   keep(): void {
     const { ports } = this.#options;
-    const { membership } = ports.status();
-    if (membership !== this.#inForce) {
+    const { membership, leader } = ports.status();
+    const wasLost = this.#isLost;
+    this.#noteLeader(leader);
+    if (membership !== this.#inForce || this.#isLost !== wasLost) {
       this.#inForce = membership;
       this.#retarget();
     }
@@ -184,6 +199,14 @@ export class NodeMembership {
     const next = this.#keeper.next(this.#view());
     if (next === null || this.#handsOverBefore(next)) return;
     ports.step({ kind: "proposeMembership", membership: next });
+  }
+
+  #noteLeader(leader: NodeId | null): void {
+    const { electionTimeoutMs, ports } = this.#options;
+    const nowMs = ports.nowMs();
+    if (leader !== null) this.#leaderSeenMs = nowMs;
+    this.#isLost = nowMs - this.#leaderSeenMs >= LOST_ELECTION_TIMEOUTS * electionTimeoutMs;
+    if (this.#isLost) reached("node_lost_its_members");
   }
 
   /**
@@ -256,7 +279,7 @@ export class NodeMembership {
   #retarget(): void {
     const { acquaintances, configured, ports } = this.#options;
     const targets = new Map<string, PeerTarget>();
-    if (!this.#belongs) {
+    if (!this.#belongs || this.#isLost) {
       for (const { name, peerAddress } of configured)
         targets.set(name, { id: null, name, peerAddress });
     }
