@@ -80,8 +80,10 @@ export class Application {
     while (!this.#isEnding && !clock.isDead) {
       try {
         const client = await this.#host.connect();
+        // Killed just as it was let in: what comes now belongs to the next process.
+        if (clock.isDead) return;
         this.#client = client;
-        await this.#work(client);
+        await this.#work(client, clock);
       } catch (error) {
         if (!(error instanceof QuorateError) || error.code !== "CONNECTION_FAILED") throw error;
       }
@@ -91,10 +93,9 @@ export class Application {
     }
   }
 
-  async #work(client: QuorateClient): Promise<void> {
+  async #work(client: QuorateClient, clock: ProcessClock): Promise<void> {
     const number = this.#nextNumber();
     this.#world.trace.note(this.#host.name, `has session ${client.session}, number ${number}`);
-    const { clock } = this.#host;
     const works = this.#works.map(({ work, random }) =>
       this.#one(work, this.#session(client, number, { clock, random })),
     );
