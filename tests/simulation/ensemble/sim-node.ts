@@ -57,6 +57,7 @@ export class SimNode {
   /** Something of what it has stored turned while it ran, and it has not started anew since. */
   #isRotten = false;
   #isEnlisted: boolean;
+  #wasMember = false;
 
   constructor(world: World, number: number) {
     this.#world = world;
@@ -88,6 +89,11 @@ export class SimNode {
     return this.#entrance === "member" || this.#entrance === "join";
   }
 
+  /** It runs, and was a member under the identity that it has. */
+  get wasMember(): boolean {
+    return this.isUp && this.#wasMember;
+  }
+
   /** From now on it runs, and asks to join unless it is a member. */
   enlist(): void {
     this.#isEnlisted = true;
@@ -99,6 +105,7 @@ export class SimNode {
     this.#world.trace.note(this.name, "loses its data");
     this.#entrance = entrance;
     this.#isRotten = false;
+    this.#wasMember = false;
     this.#files = this.#emptyDisk();
     this.#images = new MemoryImageStores(this.#files);
   }
@@ -177,8 +184,10 @@ export class SimNode {
 
   /** Once it serves it starts as a member ever after. */
   noteServing(): void {
-    if (this.#entrance === "member") return;
-    if (this.#server?.notReady().length === 0) this.#entrance = "member";
+    if (this.#server === null || this.#server.notReady().length > 0) return;
+    this.#entrance = "member";
+    const { nodeId, membership } = this.#server.status();
+    this.#wasMember ||= membership?.members.some(({ id }) => id === nodeId) ?? false;
   }
 
   /** Sectors that its disk lost at crashes, of all that it wrote and did not sync. */

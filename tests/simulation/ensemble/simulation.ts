@@ -176,6 +176,7 @@ class Simulation {
   /** Once nothing is broken any more everything works again, without anybody's help. */
   async #recover(): Promise<void> {
     await this.#wait("all nodes to serve again", RECOVERY_MS, () => this.#isReady());
+    await this.#wait("removed members to know it", RECOVERY_MS, () => this.#isNobodyAstray());
     const { load, profile } = this.#world;
     const enough = load.answered + 4 * this.#sites.length;
     const isWorking = profile.works.some((name) => SHARED_WORKS.has(name));
@@ -249,6 +250,13 @@ class Simulation {
   #isReady(): boolean {
     const members = this.#world.members();
     return members !== null && members.every(({ server }) => server?.notReady().length === 0);
+  }
+
+  /** Nobody runs who was a member and is none any more. */
+  #isNobodyAstray(): boolean {
+    const { nodes } = this.#world;
+    const members = this.#world.members();
+    return members !== null && nodes.every((node) => !node.wasMember || members.includes(node));
   }
 
   #isAtRest(): boolean {
