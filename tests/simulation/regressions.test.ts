@@ -13,8 +13,9 @@ const FILES = readdirSync(DIRECTORY).filter((name) => name.endsWith(".json"));
 describe("runs that failed once", () => {
   test.each(FILES)("%s", async (name) => {
     const { profile, faults } = readPlan(`${DIRECTORY}/${name}`);
-    const { happened } = await simulate(profile, null, faults);
-    expect(happened.length).toBeGreaterThan(0);
+    const { happened, loadedMs } = await simulate(profile, null, faults);
+    expect(loadedMs).toBeGreaterThanOrEqual(profile.durationMs);
+    expect(happened.length > 0).toBe(faults.length > 0);
   });
 
   test.each(FILES)(
