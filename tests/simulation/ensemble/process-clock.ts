@@ -145,8 +145,9 @@ export class ProcessClock implements MonotonicClock {
   }
 }
 
-/** The clock of a new process: it starts anywhere, and goes up to `skewMax` too fast or too slow. */
+/** The clock of a new process: it starts anywhere, and goes up to `skewMax` too fast or too slow, half of them by all of it. */
 export function drawClock(time: VirtualTime, random: SeededRandom, skewMax: number): ProcessClock {
-  const skew = skewMax * (2 * random.nextFraction() - 1);
+  const share = 2 * (2 * random.nextFraction() - 1);
+  const skew = skewMax * Math.max(-1, Math.min(1, share));
   return new ProcessClock(time, { rate: 1 + skew, startMs: 1_000 + random.nextBelow(1_000_000) });
 }

@@ -51,7 +51,9 @@ export interface Profile {
   readonly nodes: number;
   readonly spares: number;
   readonly clients: number;
-  /** What each of them does. */
+  /** Of them, those that only read, and watch: a write under way keeps the later reads of its session waiting. */
+  readonly readers: number;
+  /** What each of the others does. */
   readonly works: readonly WorkName[];
   readonly paths: number;
   /** Safety phase: faults and load. */
@@ -125,7 +127,7 @@ export type Kind = (typeof KINDS)[number];
 /** How often each kind comes up of its own accord. */
 const WEIGHTS: readonly Kind[] = [
   ...["general", "general", "general", "general"],
-  ...["hunter", "hunter", "slowDisk", "skew", "members", "members", "clients", "tiny"],
+  ...["hunter", "hunter", "slowDisk", "skew", "skew", "members", "members", "clients", "tiny"],
   ...["network", "network", "corruption", "sessions"],
 ] as readonly Kind[];
 
@@ -147,11 +149,19 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
       ...(["blackout", "damage"] as const),
     ],
   },
+  // What a margin is too small by is over in milliseconds: links and disks are fast, and reads many, or none would see it.
   skew: {
     clockSkewMax: 0.02,
     leaseReads: true,
+    readers: 2,
     works: [...WORKS, "refusals"],
-    faults: ["stop", "stopClient", "isolate", "crash", "wallJump"],
+    paths: 1,
+    delayMinMs: 0.05,
+    delayMeanMs: 0.1,
+    diskMeanMs: 0.2,
+    leaderHunt: 0.9,
+    faultEveryMs: 700,
+    faults: ["stop", "stopClient", "isolate", "isolate", "crash", "wallJump"],
   },
   members: {
     spares: 3,
@@ -247,6 +257,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     scrubMs: pick(0, 0, 2_000),
     checkpointTurnRecords: pick(5, 30, 8_192),
     snapshotPieceBytes: pick(200, 2_000, 65_536),
+    readers: pick(0, 0, 1, 2),
     ...TRAITS[drawn],
   };
   const rots = drawn === "general" && profile.scrubMs > 0;

@@ -13,7 +13,23 @@ import type { WatchWork } from "./watch-work.ts";
 import type { World } from "./world.ts";
 
 const LANES = 2;
+/** Of a session that only reads. */
+const READING_LANES = 8;
 const WORKED_ON_MS = 5;
+
+type Choice = (random: SeededRandom, version: number | undefined, value: string) => Operation;
+
+const GET: Operation = { kind: "get" };
+
+/** One session at its work. */
+interface Caller {
+  readonly session: AppSession;
+  readonly choice: Choice;
+  /** As it saw them last, by path. */
+  readonly versions: Map<string, number>;
+  /** Of its latest call. */
+  sequence: number;
+}
 
 /** Reads and writes of a few registers by everybody, recorded for the checkers. */
 export class RegisterWork implements Work {
@@ -42,14 +58,22 @@ export class RegisterWork implements Work {
     return [...this.#ended, ...this.#open];
   }
 
-  async run(session: AppSession): Promise<void> {
+  /** The same for sessions that only read. */
+  get reading(): Work {
+    return { name: this.name, run: (session) => this.#run(session, READING_LANES, () => GET) };
+  }
+
+  run(session: AppSession): Promise<void> {
+    return this.#run(session, LANES, choose);
+  }
+
+  async #run(session: AppSession, lanes: number, choice: Choice): Promise<void> {
     await this.#createAll(session);
-    const versions = new Map<string, number>();
-    const counter = { sequence: 0 };
+    const caller: Caller = { session, choice, versions: new Map(), sequence: 0 };
     await Promise.all(
-      Array.from({ length: LANES }, async () => {
+      Array.from({ length: lanes }, async () => {
         while (session.isLive) {
-          await this.#one(session, versions, counter);
+          await this.#one(caller);
           await session.think();
         }
       }),
@@ -62,18 +86,15 @@ export class RegisterWork implements Work {
     }
   }
 
-  async #one(
-    session: AppSession,
-    versions: Map<string, number>,
-    counter: { sequence: number },
-  ): Promise<void> {
+  async #one(caller: Caller): Promise<void> {
     const { time } = this.#world;
+    const { session, versions, choice } = caller;
     const { random } = session;
     const path = this.#paths[random.nextBelow(this.#paths.length)] ?? "/";
     this.#issued += 1;
-    counter.sequence += 1;
-    const { sequence } = counter;
-    const operation = choose(random, versions.get(path), `${session.number}.${this.#issued}`);
+    caller.sequence += 1;
+    const { sequence } = caller;
+    const operation = choice(random, versions.get(path), `${session.number}.${this.#issued}`);
     const open: OperationRecord = {
       kind: "operation",
       client: session.number,
@@ -110,7 +131,7 @@ export class RegisterWork implements Work {
 
 function choose(random: SeededRandom, version: number | undefined, value: string): Operation {
   const dice = random.nextFraction();
-  if (dice < 0.4) return { kind: "get" };
+  if (dice < 0.4) return GET;
   if (dice < 0.75 || version === undefined) return { kind: "set", value };
   return { kind: "compareAndSet", value, expectedVersion: version };
 }

@@ -184,10 +184,11 @@ export class SimNode {
 
   /** Once it serves it starts as a member ever after. */
   noteServing(): void {
+    if (this.#entrance === "member" && this.#wasMember) return;
     if (this.#server === null || this.#server.notReady().length > 0) return;
     this.#entrance = "member";
     const { nodeId, membership } = this.#server.status();
-    this.#wasMember ||= membership?.members.some(({ id }) => id === nodeId) ?? false;
+    this.#wasMember = membership?.members.some(({ id }) => id === nodeId) ?? false;
   }
 
   /** Sectors that its disk lost at crashes, of all that it wrote and did not sync. */

@@ -125,14 +125,17 @@ class Simulation {
       refusals,
       new BurstWork(world),
     ];
-    const works = all.filter(({ name }) => world.profile.works.includes(name));
+    const works = all.filter(({ name }) => this.#does(name));
+    const readers = this.#does(this.#registers.name) ? world.profile.readers : 0;
+    const reading = [this.#registers.reading, ...works.filter((work) => work === this.#watches)];
     const nextNumber = (): number => {
       this.#sessions += 1;
       return this.#sessions;
     };
     this.#sites = Array.from({ length: world.profile.clients }, (_, at) => {
       const host = new SimClient(world, at + 1);
-      return { host, application: new Application(world, host, works, nextNumber) };
+      const its = at < readers ? reading : works;
+      return { host, application: new Application(world, host, its, nextNumber) };
     });
     this.#nemesis = new Nemesis(world, this.#sites, planned);
   }
