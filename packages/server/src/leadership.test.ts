@@ -217,6 +217,35 @@ describe("a leader with a lower priority than another voter", () => {
     expect(asked).toHaveLength(2);
   });
 
+  test("lets it lead under load, too, when it never has all that is committed", () => {
+    const { made, asked, state } = leadership([], { 3: 101 });
+    for (let committed = 51; committed <= 75; committed += 1) {
+      expect(asked).toEqual([]);
+      const peers = [{ id: 2 }, { id: 3, at: committed - 1 }];
+      state.status = statusOf(peers, { commitIndex: logIndex(committed) });
+      made.keep();
+    }
+    expect(asked).toEqual([{ kind: "transferLeadership", to: 3 }]);
+  });
+
+  test("takes the highest of those that are well", () => {
+    const both = leadership([{ id: 2 }, { id: 3 }], { 2: 101, 3: 102 });
+    looks(both.made, 25);
+    expect(both.asked).toEqual([{ kind: "transferLeadership", to: 3 }]);
+    const one = leadership([{ id: 2 }, { id: 3, at: 49 }], { 2: 101, 3: 102 });
+    looks(one.made, 25);
+    expect(one.asked).toEqual([{ kind: "transferLeadership", to: 2 }]);
+  });
+
+  test("counts each by itself: one that is well only now and then holds up nobody", () => {
+    const { made, asked, state } = leadership([], { 2: 101, 3: 102 });
+    for (let look = 0; look < 26; look += 1) {
+      state.status = statusOf([{ id: 2 }, { id: 3, isActive: look % 2 === 0 }]);
+      made.keep();
+    }
+    expect(asked).toEqual([{ kind: "transferLeadership", to: 2 }]);
+  });
+
   test("keeps the lead from equals, from learners, and from who is behind", () => {
     for (const peers of [[{ id: 2 }], [{ id: 4 }], [{ id: 3, at: 49 }]]) {
       const { made, asked } = leadership(peers, { 3: 900, 4: 900 });

@@ -35,7 +35,8 @@ const TRANSFER_MS = 2_000;
  */
 export class Leadership {
   readonly #ports: LeadershipPorts;
-  #preferred: { readonly id: NodeId; readonly looks: number } | null = null;
+  /** How many looks in a row somebody with a higher priority has been well. */
+  #looks: ReadonlyMap<NodeId, number> = new Map();
   /** What was committed at the last look. */
   #committed = 0;
 
@@ -89,31 +90,50 @@ export class Leadership {
    */
   keep(): void {
     const ports = this.#ports;
-    const { id: self, role, transferringTo, commitIndex, peers } = ports.status();
+    const { id: self, role, transferringTo, commitIndex, membership, peers } = ports.status();
     const seenCommitted = this.#committed;
     this.#committed = commitIndex;
-    const mayHandOver = role === "leader" && transferringTo === null;
-    const to = mayHandOver ? this.successor((id) => ports.hasRoom(id)) : null;
-    if (to !== null && !ports.hasRoom(self)) {
+    if (role !== "leader" || transferringTo !== null) {
+      this.#looks = new Map();
+      return;
+    }
+    if (!ports.hasRoom(self)) {
+      const to = this.successor((id) => ports.hasRoom(id));
+      if (to === null) return;
       reached("leader_with_full_disk_hands_over");
       ports.step({ kind: "transferLeadership", to });
       return;
     }
-    const peer = peers.find(({ id }) => id === to);
-    const isPreferred =
-      peer !== undefined &&
-      peer.matchIndex >= seenCommitted &&
-      ports.priorityOf(peer.id) > ports.ownPriority;
-    if (!isPreferred) {
-      this.#preferred = null;
-      return;
-    }
-    const looks = this.#preferred?.id === peer.id ? this.#preferred.looks + 1 : 1;
-    this.#preferred = looks < PREFERRED_LOOKS ? { id: peer.id, looks } : null;
-    if (looks === PREFERRED_LOOKS) {
-      reached("lead_goes_to_preferred_node");
-      ports.step({ kind: "transferLeadership", to: peer.id });
-    }
+    const to = this.#preferred(membership, peers, seenCommitted);
+    if (to === null) return;
+    reached("lead_goes_to_preferred_node");
+    this.#looks = new Map();
+    ports.step({ kind: "transferLeadership", to });
+  }
+
+  /**
+   * Who has been preferred and well for long enough, of several the one with the highest priority. Well: it is heard of, has
+   * room, and has what was committed at the last look, since under load nobody has everything at any moment.
+   */
+  #preferred(
+    membership: RaftStatus["membership"],
+    peers: RaftStatus["peers"],
+    committed: number,
+  ): NodeId | null {
+    const ports = this.#ports;
+    const well = peers.filter(
+      ({ id, recentlyActive, matchIndex }) =>
+        recentlyActive &&
+        isVoter(membership, id) &&
+        ports.hasRoom(id) &&
+        matchIndex >= committed &&
+        ports.priorityOf(id) > ports.ownPriority,
+    );
+    this.#looks = new Map(well.map(({ id }) => [id, (this.#looks.get(id) ?? 0) + 1]));
+    const [first] = [...this.#looks]
+      .filter(([, looks]) => looks >= PREFERRED_LOOKS)
+      .sort(([a], [b]) => ports.priorityOf(b) - ports.priorityOf(a));
+    return first?.[0] ?? null;
   }
 
   #targetOf({ id, membership, peers }: RaftStatus, name: string): NodeId {

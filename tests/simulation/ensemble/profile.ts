@@ -82,6 +82,8 @@ export interface Profile {
   readonly faults: readonly Fault[];
   /** Faults pick the leader with this chance. */
   readonly leaderHunt: number;
+  /** The higher a node's number the higher its priority; false: all have the same. */
+  readonly isRanked: boolean;
   /** Leaders answer reads on leases. */
   readonly leaseReads: boolean;
   /** Log that a node keeps in memory, bytes: what a peer lacks beyond that comes from the disk. */
@@ -258,6 +260,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     checkpointTurnRecords: pick(5, 30, 8_192),
     snapshotPieceBytes: pick(200, 2_000, 65_536),
     readers: pick(0, 0, 1, 2),
+    isRanked: pick(false, false, true),
     ...TRAITS[drawn],
   };
   const rots = drawn === "general" && profile.scrubMs > 0;

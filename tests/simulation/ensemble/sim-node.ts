@@ -399,6 +399,7 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
     heartbeatMs: profile.heartbeatMs,
     electionTimeoutMs: profile.electionTimeoutMs,
     leaseReads: profile.leaseReads,
+    ...(profile.isRanked && { priority: 100 * number }),
     diskFreeBytesMin: 262_144,
     diskReserveBytes: 65_536,
     logSegmentBytes: 65_536,

@@ -180,6 +180,7 @@ class Simulation {
   async #recover(): Promise<void> {
     await this.#wait("all nodes to serve again", RECOVERY_MS, () => this.#isReady());
     await this.#wait("removed members to know it", RECOVERY_MS, () => this.#isNobodyAstray());
+    await this.#wait("the preferred node to lead", RECOVERY_MS, () => this.#doesPreferredLead());
     const { load, profile } = this.#world;
     const enough = load.answered + 4 * this.#sites.length;
     const isWorking = profile.works.some((name) => SHARED_WORKS.has(name));
@@ -260,6 +261,19 @@ class Simulation {
     const { nodes } = this.#world;
     const members = this.#world.members();
     return members !== null && nodes.every((node) => !node.wasMember || members.includes(node));
+  }
+
+  #doesPreferredLead(): boolean {
+    const { profile, nodes } = this.#world;
+    if (!profile.isRanked) return true;
+    const leader = this.#world.leader();
+    const membership = leader?.server?.status().membership;
+    if (leader === null || membership === undefined || membership === null) return false;
+    const ids = new Set(membership.voters);
+    const names = new Set(
+      membership.members.filter(({ id }) => ids.has(id)).map(({ name }) => name),
+    );
+    return nodes.findLast(({ name }) => names.has(name)) === leader;
   }
 
   #isAtRest(): boolean {
