@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { HistoryRecord } from "../linearizability/history.ts";
+import type { Watched } from "./ensemble/watch-work.ts";
 import { checkWatches } from "./ensemble/watch-check.ts";
 import { drawProfile, type Fault } from "./ensemble/profile.ts";
 import { simulate, type RunResult } from "./ensemble/simulation.ts";
@@ -49,8 +51,9 @@ describe("whole ensembles with their clients, under faults", () => {
 });
 
 describe("the check of watches", () => {
-  const told = (...zxids: readonly number[]) => zxids.map((zxid) => ({ zxid, path: "/r0" }));
-  const watched = (number: number, events: ReturnType<typeof told>, gaps = []) => ({
+  const told = (...zxids: readonly number[]): Watched["events"] =>
+    zxids.map((zxid) => ({ zxid, path: "/r0", data: null }));
+  const watched = (number: number, events: Watched["events"], gaps = []) => ({
     number,
     fromZxid: 1,
     events,
@@ -65,6 +68,22 @@ describe("the check of watches", () => {
 
   test("sees a change that was told twice", () => {
     expect(() => checkWatches([watched(1, told(2, 2))], [])).toThrow("W2");
+  });
+
+  test("sees data that the revision did not have", () => {
+    const written: HistoryRecord = {
+      kind: "operation",
+      client: 1,
+      sequence: 1,
+      path: "/r0",
+      operation: { kind: "set", value: "a" },
+      outcome: { kind: "ok", observed: { value: "a", version: 1 }, zxid: 2 },
+      invokedMs: 0,
+      returnedMs: 1,
+    };
+    const heard = (data: string) => [watched(1, [{ zxid: 2, path: "/r0", data }])];
+    expect(() => checkWatches(heard("b"), [written])).toThrow("W data");
+    expect(() => checkWatches(heard("a"), [written])).not.toThrow();
   });
 
   test("accepts what a watch said that it does not know", () => {

@@ -4,14 +4,20 @@ import type { Watched } from "./watch-work.ts";
 
 /**
  * Every change between the first and the last one a watch told of was told once, unless the watch said that it may have
- * missed some there. What changed is known from all watches and all acknowledged writes together.
+ * missed some there, and with the data that it left. What changed is known from all watches and all answers together.
  */
 export function checkWatches(watched: readonly Watched[], history: readonly HistoryRecord[]): void {
   const changes = changesOf(watched, history);
+  const contents = contentsOf(history);
   for (const record of watched) {
     const seen = new Set<string>();
-    for (const { zxid, path } of record.events) {
+    for (const { zxid, path, data } of record.events) {
       const key = `${zxid} ${path}`;
+      const content = contents.get(key) ?? data;
+      if (data !== null && data !== content) {
+        const text = `session number ${record.number} heard ${data} of ${key}, which is ${content}`;
+        throw new Violation("W data", text);
+      }
       if (seen.has(key))
         throw new Violation("W2 unique", `session number ${record.number}: ${key}`);
       seen.add(key);
@@ -44,4 +50,15 @@ function changesOf(
     }
   }
   return [...changes].map(([key, zxid]) => ({ zxid, key }));
+}
+
+/** What each revision of a register held, as far as answers told. */
+function contentsOf(history: readonly HistoryRecord[]): ReadonlyMap<string, string> {
+  const contents = new Map<string, string>();
+  for (const record of history) {
+    if (record.kind !== "operation" || record.outcome.kind !== "ok") continue;
+    const { zxid, observed } = record.outcome;
+    if (zxid !== null && observed !== null) contents.set(`${zxid} ${record.path}`, observed.value);
+  }
+  return contents;
 }

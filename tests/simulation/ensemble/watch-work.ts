@@ -1,3 +1,5 @@
+import { zxid as zxidOf, type Zxid } from "../../../packages/kv-store/src/protocol/ids.ts";
+import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import { Violation } from "../violation.ts";
 import type { AppSession, Work } from "./application.ts";
 import type { World } from "./world.ts";
@@ -7,16 +9,23 @@ export interface Watched {
   readonly number: number;
   /** Everything after this revision is to be told. */
   readonly fromZxid: number;
-  /** Everything up to this one has been told, by path. */
-  readonly events: { readonly zxid: number; readonly path: string }[];
+  /** `data`: of those that came with it. */
+  readonly events: {
+    readonly zxid: number;
+    readonly path: string;
+    readonly data: string | null;
+  }[];
   /** Revisions that the watch said it does not know: between these two. */
   readonly gaps: { readonly afterZxid: number; readonly upToZxid: number }[];
 }
 
 /** Part of the sessions that watch: events are most of what nodes have to say, and a few who hear all are enough. */
 const WATCHING_PART = 0.5;
+/** Of them, those that go on where an earlier watch of anybody had come to. */
+const RESUMING_PART = 0.3;
+const WITH_DATA_PART = 0.5;
 
-/** Sessions watch the whole tree, and remember what they hear. */
+/** Sessions watch the whole tree, from now or from an earlier revision on, and remember what they hear. */
 export class WatchWork implements Work {
   readonly name = "watch" as const;
   readonly watched: Watched[] = [];
@@ -31,8 +40,11 @@ export class WatchWork implements Work {
   async run(session: AppSession): Promise<void> {
     if (session.random.nextFraction() >= WATCHING_PART) return;
     const { client, number } = session;
-    const watch = await client.watch("/", { mode: "recursive" });
-    const record: Watched = { number, fromZxid: client.lastZxid, events: [], gaps: [] };
+    const sinceZxid = this.#revisionToResume(session.random);
+    const withData = session.random.nextFraction() < WITH_DATA_PART;
+    const watch = await client.watch("/", { mode: "recursive", withData, sinceZxid });
+    const fromZxid = sinceZxid ?? client.lastZxid;
+    const record: Watched = { number, fromZxid, events: [], gaps: [] };
     this.watched.push(record);
     const heard = { upToZxid: client.lastZxid as number, isOpen: true };
     this.#heard.set(number, heard);
@@ -53,12 +65,25 @@ export class WatchWork implements Work {
         const text = `session ${client.session} heard of ${notice.zxid} after ${last}`;
         this.#world.fail(new Violation("W1 order", text));
       }
+      if (notice.zxid <= (sinceZxid ?? 0) && record.gaps.length === 0) {
+        const text = `session ${client.session} heard of ${notice.zxid}, it asked from ${sinceZxid} on`;
+        this.#world.fail(new Violation("W1 order", text));
+      }
       last = notice.zxid;
       heard.upToZxid = last;
-      record.events.push({ zxid: notice.zxid, path: notice.path });
+      const { zxid, path } = notice;
+      const data = notice.data == null ? null : new TextDecoder().decode(notice.data);
+      record.events.push({ zxid, path, data });
     }
     heard.isOpen = false;
     await closing;
+  }
+
+  /** Undefined: none. */
+  #revisionToResume(random: SeededRandom): Zxid | undefined {
+    if (random.nextFraction() >= RESUMING_PART || this.watched.length === 0) return undefined;
+    const last = this.watched[random.nextBelow(this.watched.length)]?.events.at(-1);
+    return last === undefined ? undefined : zxidOf(last.zxid);
   }
 
   /** A session was answered with a change of `zxid`: its watch has told of it before. */
