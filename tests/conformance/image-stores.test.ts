@@ -98,6 +98,27 @@ describe("LevelDB images, damaged", () => {
   });
 });
 
+test("images in memory give out no damaged value either, until another takes its place", async () => {
+  const images = new MemoryImageStores(new MemoryFiles());
+  const corrupt = { code: "IMAGE_CORRUPT", message: expect.stringContaining("the value of b") };
+  const store = await images.open("/image", { create: true });
+  const batch = store.batch();
+  for (const key of ["a", "b", "c"]) batch.put(key, Uint8Array.of(1));
+  await batch.write();
+  expect(images.damage(0.5)).toBe(true);
+  expect(await store.getMany(["a", "c"])).toEqual([Uint8Array.of(1), Uint8Array.of(1)]);
+  await expect(store.getMany(["b"])).rejects.toMatchObject(corrupt);
+  await expect(store.getMany(["a"])).rejects.toMatchObject(corrupt);
+  await store.close();
+  const again = await images.open("/image", { create: false });
+  const mend = again.batch();
+  mend.put("b", Uint8Array.of(2));
+  await mend.write();
+  expect(await again.view().next(10, 1_000)).toHaveLength(3);
+  expect(images.damage(0.5)).toBe(true);
+  await expect(again.view().next(10, 1_000)).rejects.toMatchObject(corrupt);
+});
+
 describe("images in memory, crashing", () => {
   test("a batch is there as a whole or not at all", async () => {
     const found = new Set<string>();

@@ -208,13 +208,31 @@ describe("a leader with a lower priority than another voter", () => {
     expect(asked).toEqual([]);
   });
 
-  test("asks again only after as long once more", () => {
+  test("waits twice as long after every offer that came to nothing", () => {
     const { made, asked, state } = leadership([{ id: 3 }], { 3: 101 });
     state.takesOver = false;
+    for (const [offers, count] of [25, 50, 100, 200, 400, 800, 1_600, 1_600].entries()) {
+      looks(made, count - 1);
+      expect(asked).toHaveLength(offers);
+      looks(made, 1);
+      expect(asked).toHaveLength(offers + 1);
+    }
+  });
+
+  test("trusts it again once it has led for a while, not for a moment", () => {
+    const { made, asked, state } = leadership([{ id: 3 }], { 3: 101 });
+    const leading = state.status;
+    looks(made, 25);
+    looks(made, 24);
+    state.status = leading;
     looks(made, 49);
     expect(asked).toHaveLength(1);
     looks(made, 1);
     expect(asked).toHaveLength(2);
+    looks(made, 25);
+    state.status = leading;
+    looks(made, 25);
+    expect(asked).toHaveLength(3);
   });
 
   test("lets it lead under load, too, when it never has all that is committed", () => {

@@ -10,22 +10,15 @@ import { memberNamed } from "./membership/formation.ts";
 import { reached } from "./points.ts";
 import { pollUntil } from "./poll-until.ts";
 import type { MonotonicClock } from "./ports.ts";
+import { PreferredLeader, type PreferencePorts } from "./preferred-leader.ts";
 
 /** What {@link Leadership} works with. */
-export interface LeadershipPorts {
+export interface LeadershipPorts extends PreferencePorts {
   readonly clock: MonotonicClock;
   status(): RaftStatus;
   step(input: RaftInput): StepResult;
-  /** As the node said it; whoever has not said any has none. */
-  priorityOf(id: NodeId): number;
-  /** How this node's own compares. */
-  readonly ownPriority: number;
-  /** Whether a node's disk has room, this one's included, as far as it was said. */
-  hasRoom(id: NodeId): boolean;
 }
 
-/** How long somebody has to be well, and preferred, before leadership goes there, in looks. */
-const PREFERRED_LOOKS = 25;
 /** A successor that has not taken over after this many ms is not going to. */
 const TRANSFER_MS = 2_000;
 
@@ -35,13 +28,11 @@ const TRANSFER_MS = 2_000;
  */
 export class Leadership {
   readonly #ports: LeadershipPorts;
-  /** How many looks in a row somebody with a higher priority has been well. */
-  #looks: ReadonlyMap<NodeId, number> = new Map();
-  /** What was committed at the last look. */
-  #committed = 0;
+  readonly #preference: PreferredLeader;
 
   constructor(ports: LeadershipPorts) {
     this.#ports = ports;
+    this.#preference = new PreferredLeader(ports);
   }
 
   /** Asks the best successor to take over; resolves when somebody leads, or after `timeoutMs`, with whether it is another. */
@@ -90,50 +81,18 @@ export class Leadership {
    */
   keep(): void {
     const ports = this.#ports;
-    const { id: self, role, transferringTo, commitIndex, membership, peers } = ports.status();
-    const seenCommitted = this.#committed;
-    this.#committed = commitIndex;
-    if (role !== "leader" || transferringTo !== null) {
-      this.#looks = new Map();
-      return;
-    }
-    if (!ports.hasRoom(self)) {
+    const status = ports.status();
+    const preferred = this.#preference.look(status);
+    if (status.role !== "leader" || status.transferringTo !== null) return;
+    if (!ports.hasRoom(status.id)) {
       const to = this.successor((id) => ports.hasRoom(id));
       if (to === null) return;
       reached("leader_with_full_disk_hands_over");
       ports.step({ kind: "transferLeadership", to });
-      return;
+    } else if (preferred !== null) {
+      reached("lead_goes_to_preferred_node");
+      ports.step({ kind: "transferLeadership", to: preferred });
     }
-    const to = this.#preferred(membership, peers, seenCommitted);
-    if (to === null) return;
-    reached("lead_goes_to_preferred_node");
-    this.#looks = new Map();
-    ports.step({ kind: "transferLeadership", to });
-  }
-
-  /**
-   * Who has been preferred and well for long enough, of several the one with the highest priority. Well: it is heard of, has
-   * room, and has what was committed at the last look, since under load nobody has everything at any moment.
-   */
-  #preferred(
-    membership: RaftStatus["membership"],
-    peers: RaftStatus["peers"],
-    committed: number,
-  ): NodeId | null {
-    const ports = this.#ports;
-    const well = peers.filter(
-      ({ id, recentlyActive, matchIndex }) =>
-        recentlyActive &&
-        isVoter(membership, id) &&
-        ports.hasRoom(id) &&
-        matchIndex >= committed &&
-        ports.priorityOf(id) > ports.ownPriority,
-    );
-    this.#looks = new Map(well.map(({ id }) => [id, (this.#looks.get(id) ?? 0) + 1]));
-    const [first] = [...this.#looks]
-      .filter(([, looks]) => looks >= PREFERRED_LOOKS)
-      .sort(([a], [b]) => ports.priorityOf(b) - ports.priorityOf(a));
-    return first?.[0] ?? null;
   }
 
   #targetOf({ id, membership, peers }: RaftStatus, name: string): NodeId {

@@ -64,7 +64,10 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
-/** Ordered key-value stores on disk, one directory each (`level`): they hold the tree's image. */
+/**
+ * Ordered key-value stores on disk, one directory each (`level`): they hold the tree's image. A value that is not what was
+ * stored is never handed out: reading it fails with IMAGE_CORRUPT, and so does whatever the store is asked for after that.
+ */
 export interface ImageStores {
   /** `create` false: fails unless a store is there. `create` true: fails if one is. */
   open(directory: string, options: { readonly create: boolean }): Promise<ImageStore>;

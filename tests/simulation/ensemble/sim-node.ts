@@ -160,8 +160,8 @@ export class SimNode {
    */
   async rot(place: DiskPlace, isImage: boolean): Promise<void> {
     this.#isRotten = true;
-    if (isImage && this.#images.flipBit(place.record, place.offset, place.bit)) {
-      this.#world.trace.note(this.name, "a bit of its image is another one");
+    if (isImage && this.#images.damage(place.record)) {
+      this.#world.trace.note(this.name, "a record of its image is damaged");
     } else {
       await this.spoil(place);
     }

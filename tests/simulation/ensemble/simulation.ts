@@ -64,6 +64,8 @@ export class RunFailure extends Error {
 const FORMATION_MS = 20_000;
 const RECOVERY_MS = 60_000;
 const DRAIN_MS = 60_000;
+/** Whoever failed to take over before has to be well for longer: as often as runs are long this takes no more. */
+const PREFERENCE_MS = 120_000;
 const POLL_MS = 50;
 /** Those whose calls are on paths that all share. */
 const SHARED_WORKS: ReadonlySet<WorkName> = new Set(["registers", "counter", "sequence"]);
@@ -180,7 +182,7 @@ class Simulation {
   async #recover(): Promise<void> {
     await this.#wait("all nodes to serve again", RECOVERY_MS, () => this.#isReady());
     await this.#wait("removed members to know it", RECOVERY_MS, () => this.#isNobodyAstray());
-    await this.#wait("the preferred node to lead", RECOVERY_MS, () => this.#doesPreferredLead());
+    await this.#wait("the preferred node to lead", PREFERENCE_MS, () => this.#doesPreferredLead());
     const { load, profile } = this.#world;
     const enough = load.answered + 4 * this.#sites.length;
     const isWorking = profile.works.some((name) => SHARED_WORKS.has(name));

@@ -18,6 +18,8 @@ interface Content {
 /** The contents of all images of one disk: hand it on when the disk is used again after a crash. */
 export class MemoryImages {
   readonly contents: Content[] = [];
+  /** Values that are not what was stored any more; whoever reads one finds its checksum wrong. */
+  readonly damaged: WeakSet<Uint8Array> = new WeakSet();
 }
 
 /**
@@ -40,17 +42,13 @@ export class MemoryImageStores implements ImageStores {
     return new MemoryImageStores(files, this.#images);
   }
 
-  /**
-   * One bit of a record of the image that is in use, counted from 0 to 1 through all of them and through its bytes, is
-   * another one. False: there is none.
-   */
-  flipBit(record: number, offset: number, bit: number): boolean {
+  /** A record of the image that is in use, counted from 0 to 1 through all of them, is damaged. False: there is none. */
+  damage(record: number): boolean {
     const content = this.#images.contents.findLast(({ isOpen }) => isOpen);
-    const values = [...(content?.values.values() ?? [])].filter(({ length }) => length > 0);
+    const values = [...(content?.values.values() ?? [])];
     const value = values[Math.min(values.length - 1, Math.floor(record * values.length))];
     if (value === undefined) return false;
-    const at = Math.min(value.length - 1, Math.floor(offset * value.length));
-    value[at] = (value[at] ?? 0) ^ (1 << bit);
+    this.#images.damaged.add(value);
     return true;
   }
 
@@ -71,7 +69,7 @@ export class MemoryImageStores implements ImageStores {
     if (content.isOpen) throw new ServerError("STORAGE_LOCKED", `${directory} is in use`);
     settle(content, view.getUint32(4, true));
     content.isOpen = true;
-    return new MemoryImageStore(this.#images.contents.indexOf(content), content, marker);
+    return new MemoryImageStore(this.#images, content, marker);
   }
 
   async #create(directory: string): Promise<void> {
@@ -87,14 +85,14 @@ export class MemoryImageStores implements ImageStores {
 }
 
 class MemoryImageStore implements ImageStore {
-  readonly #id: number;
+  readonly #images: MemoryImages;
   readonly #content: Content;
   readonly #marker: OpenFile;
   #sorted: readonly (readonly [key: string, value: Uint8Array])[] | null = null;
   #failure: unknown = null;
 
-  constructor(id: number, content: Content, marker: OpenFile) {
-    this.#id = id;
+  constructor(images: MemoryImages, content: Content, marker: OpenFile) {
+    this.#images = images;
     this.#content = content;
     this.#marker = marker;
   }
@@ -114,7 +112,10 @@ class MemoryImageStore implements ImageStore {
 
   async getMany(keys: readonly string[]): Promise<readonly (Uint8Array | null)[]> {
     this.#refuse();
-    return keys.map((key) => this.#content.values.get(key)?.slice() ?? null);
+    return keys.map((key) => {
+      const value = this.#content.values.get(key);
+      return value === undefined ? null : this.#checked(key, value);
+    });
   }
 
   view(): ImageView {
@@ -130,7 +131,7 @@ class MemoryImageStore implements ImageStore {
           const entry = entries[at];
           if (entry === undefined) break;
           bytes += entry[0].length + entry[1].length;
-          page.push([entry[0], entry[1].slice()]);
+          page.push([entry[0], this.#checked(entry[0], entry[1])]);
         }
         return page;
       },
@@ -157,13 +158,21 @@ class MemoryImageStore implements ImageStore {
     const version = content.version + 1;
     content.pending = { version, values };
     try {
-      await this.#marker.write(0, markerOf(this.#id, version));
+      await this.#marker.write(0, markerOf(this.#images.contents.indexOf(content), version));
     } catch (error) {
       this.#failure = error;
       throw error;
     }
     settle(content, version);
     this.#sorted = null;
+  }
+
+  #checked(key: string, value: Uint8Array): Uint8Array {
+    if (this.#images.damaged.has(value)) {
+      this.#failure ??= new ServerError("IMAGE_CORRUPT", `the value of ${key} changed on disk`);
+      throw this.#failure;
+    }
+    return value.slice();
   }
 
   #refuse(): void {
