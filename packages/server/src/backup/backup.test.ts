@@ -186,6 +186,14 @@ describe("the backups of a node", () => {
     expect(state).toMatchObject({ opened: 1, closed: 1 });
   });
 
+  test("are refused while the node has nothing yet", async () => {
+    const { state, backups } = setUp();
+    state.index = 0;
+    await expect(backups.begin(true)).rejects.toMatchObject({ code: "NOT_READY" });
+    expect(state.opened).toBe(0);
+    expect(backups.count).toBe(0);
+  });
+
   test("are two at a time, and one that nobody reads is given up", async () => {
     const { clock, state, backups } = setUp();
     const forgotten = await backups.begin(true);

@@ -43,7 +43,7 @@ export class NodeBackups {
 
   /**
    * A backup of everything that was acknowledged before the call; with `isLocal` of what this node has. Rejects with a
-   * `ServerError`: NOT_READY (no quorum in 10 s), OVERLOADED, STORAGE_FULL, STOPPED.
+   * `ServerError`: NOT_READY (no quorum in 10 s, or the node is new and has nothing), OVERLOADED, STORAGE_FULL, STOPPED.
    */
   async begin(isLocal: boolean): Promise<AsyncIterable<Uint8Array>> {
     if (this.#count >= BACKUPS_MAX) {
@@ -53,6 +53,9 @@ export class NodeBackups {
     let view: ImageView | null = null;
     try {
       if (!isLocal) await this.#caughtUp();
+      if (this.#ports.appliedIndex() === 0) {
+        throw new ServerError("NOT_READY", "this node has nothing yet that could be backed up");
+      }
       view = await this.#ports.openView();
       if (this.#isStopped) throw new ServerError("STOPPED", "the node stops");
     } catch (error) {
