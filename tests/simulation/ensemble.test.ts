@@ -35,7 +35,7 @@ describe("whole ensembles with their clients, under faults", () => {
   }, 170_000);
 
   test("a run from its plan is the run that was drawn", async () => {
-    const profile = { ...drawProfile(7), durationMs: SHORT_MS };
+    const profile = { ...drawProfile(7), durationMs: SHORT_MS, faultEveryMs: 500 };
     const drawn = await simulate(profile);
     expect(drawn.happened.length).toBeGreaterThan(2);
     const planned = await simulate(profile, null, drawn.happened);

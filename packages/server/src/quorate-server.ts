@@ -217,6 +217,16 @@ export class QuorateServer implements AsyncDisposable {
     return this.#servingNode().leadership.transfer(name);
   }
 
+  /**
+   * A backup file of everything that was acknowledged before the call, piece by piece; with `isLocal` of what this node has,
+   * which works without a quorum. Rejects with NOT_READY, OVERLOADED, STORAGE_FULL and STOPPED.
+   */
+  async backup({ isLocal = false }: { readonly isLocal?: boolean } = {}): Promise<
+    AsyncIterable<Uint8Array>
+  > {
+    return this.#servingNode().backup(isLocal);
+  }
+
   /** Hands leadership over unless told not to, says goodbye to clients, closes everything. Idempotent. */
   stop({ handOver = true }: { readonly handOver?: boolean } = {}): Promise<void> {
     this.#stopping ??= this.#stop(handOver);
@@ -421,7 +431,7 @@ export class QuorateServer implements AsyncDisposable {
       notReady: () => this.notReady(),
       status: () => this.status(),
       metrics: () => this.#metrics.expose(),
-      backup: async (isLocal) => this.#servingNode().backup(isLocal),
+      backup: (isLocal) => this.backup({ isLocal }),
       changeMembers: (command, dryRun) =>
         this.changeMembers(readMemberCommand(command), { dryRun }),
       transferLeadership: async (to) => this.transferLeadership(readNodeName(to)),

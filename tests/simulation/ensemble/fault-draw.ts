@@ -19,6 +19,7 @@ const SPARE_BYTES_MAX = 200_000;
 const WALL_JUMP_MS = 1e9;
 /** How often an operator's next word is about the node that the last one was about. */
 const SAME_NODE_PART = 0.4;
+const BACKUP_PAUSE_MS = 500;
 const FAILING_OPERATIONS: readonly FileOperation[] = ["write", "write", "write", "sync"];
 
 /** Decides what goes wrong next, out of one stream of chance and of how things stand. */
@@ -93,6 +94,13 @@ export class FaultDraw {
         return { fault, node: node.name, byMs: (this.#random.nextFraction() - 0.5) * WALL_JUMP_MS };
       case "members":
         return this.#drawMembers();
+      case "backup":
+        return {
+          fault,
+          node: node.name,
+          isLocal: this.#random.nextFraction() < 0.3,
+          pauseMs: this.#duration(BACKUP_PAUSE_MS),
+        };
       case "stopClient":
         return { fault, client: this.#pick(this.#clients), forMs: this.#duration(CLIENT_MS) };
       case "crashClient":

@@ -92,7 +92,14 @@ export type FaultAction =
       readonly place: DiskPlace;
       readonly to: DiskPlace;
     } & Downtime)
-  | { readonly fault: "members"; readonly change: MemberChange };
+  | { readonly fault: "members"; readonly change: MemberChange }
+  /** An operator takes one of the whole tree, and reads it with a pause after every piece. */
+  | {
+      readonly fault: "backup";
+      readonly node: string;
+      readonly isLocal: boolean;
+      readonly pauseMs: number;
+    };
 
 /** What went wrong, and when: ms since clients began to work. */
 export type FaultEvent = FaultAction & { readonly atMs: number };

@@ -57,6 +57,8 @@ export class Inflictor {
         return this.#crash(action, action.fault === "powerCut");
       case "restart":
         return node.terminate();
+      case "backup":
+        return this.#world.backups.take(node, action.isLocal, action.pauseMs);
       case "stop":
         if (!node.stop()) return false;
         return this.#until(action.forMs, () => node.resume());

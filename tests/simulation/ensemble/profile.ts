@@ -35,6 +35,7 @@ export const FAULTS = [
   "readError",
   "fullDisk",
   "rot",
+  "backup",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -148,7 +149,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     faultEveryMs: 1_000,
     faults: [
       ...(["slowDisk", "hungDisk", "failingDisk", "crash", "powerCut", "crashAll"] as const),
-      ...(["blackout", "damage"] as const),
+      ...(["blackout", "damage", "backup"] as const),
     ],
   },
   // What a margin is too small by is over in milliseconds: links and disks are fast, and reads many, or none would see it.
@@ -171,7 +172,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     changeLogCount: 50,
     snapshotPieceBytes: 200,
     faultEveryMs: 700,
-    faults: ["members", "members", "members", "wipe", "crash", "isolate", "restart"],
+    faults: ["members", "members", "members", "wipe", "crash", "isolate", "restart", "backup"],
   },
   clients: {
     clients: 8,
@@ -204,7 +205,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     scrubMs: 2_000,
     faults: [
       ...(["damage", "bitFlip", "misdirectedWrite", "readError", "fullDisk", "rot"] as const),
-      ...(["failingDisk", "powerCut", "hungDisk", "isolate"] as const),
+      ...(["failingDisk", "powerCut", "hungDisk", "isolate", "backup"] as const),
     ],
   },
   // One at a time is only as fast as the network: with a slow one nobody who is behind would ever catch up.

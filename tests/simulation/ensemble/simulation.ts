@@ -5,6 +5,7 @@ import { findSessionDisorder } from "../../linearizability/session-order.ts";
 import { checkWitness } from "../../linearizability/witness.ts";
 import { Violation } from "../violation.ts";
 import { Application } from "./application.ts";
+import { checkBackups } from "./backups.ts";
 import { BurstWork } from "./burst-work.ts";
 import { CounterWork } from "./counter-work.ts";
 import { EphemeralWork } from "./ephemeral-work.ts";
@@ -308,6 +309,7 @@ class Simulation {
     const disorder = findSessionDisorder(history);
     if (disorder !== null) throw new Violation("C2 FIFO", disorder);
     checkWatches(this.#watches.watched, history);
+    checkBackups(this.#world.backups.taken, history);
   }
 
   #wait(what: string, limitMs: number, isDone: () => boolean): Promise<void> {

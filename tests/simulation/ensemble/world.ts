@@ -3,6 +3,7 @@ import {
   MemoryNetwork,
   type Delivery,
 } from "../../../packages/server/src/transport/memory-transport.ts";
+import { Backups } from "./backups.ts";
 import { CoreWatch } from "./core-watch.ts";
 import { Cuts } from "./cuts.ts";
 import { LinkMoods } from "./link-moods.ts";
@@ -21,6 +22,7 @@ export class World {
   readonly load: Load;
   readonly trace: Trace;
   readonly cores: CoreWatch;
+  readonly backups: Backups;
   readonly network: MemoryNetwork;
   readonly cut: Cuts;
   readonly links = new LinkMoods();
@@ -45,6 +47,7 @@ export class World {
       show: print === null ? null : (who, what) => this.trace.show(who, what),
       onBreach: (error) => this.fail(error),
     });
+    this.backups = new Backups(this.time, (error) => this.fail(error));
     this.network = new MemoryNetwork({
       clock: new ProcessClock(this.time, { rate: 1, startMs: 0 }),
       schedule: (delivery) => this.#schedule(delivery),
