@@ -72,6 +72,17 @@ export function operationsByPath(
   return byPath;
 }
 
+/** What an answered call tells of its register: its content, and since which revision. Null where it tells neither. */
+export function toldBy(
+  record: HistoryRecord,
+): { readonly path: string; readonly zxid: number; readonly value: string } | null {
+  if (record.kind !== "operation" || record.outcome.kind !== "ok") return null;
+  const { zxid, observed } = record.outcome;
+  return zxid === null || observed === null
+    ? null
+    : { path: record.path, zxid, value: observed.value };
+}
+
 /** Whether an operation changes its register when it succeeds. */
 export function isWrite(record: OperationRecord): boolean {
   return record.operation.kind !== "get";

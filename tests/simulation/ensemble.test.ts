@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { HistoryRecord } from "../linearizability/history.ts";
 import type { Watched } from "./ensemble/watch-work.ts";
+import { checkBackups, type TakenBackup } from "./ensemble/backups.ts";
 import { checkWatches } from "./ensemble/watch-check.ts";
 import { drawProfile, type Fault } from "./ensemble/profile.ts";
 import { simulate, type RunResult } from "./ensemble/simulation.ts";
@@ -22,15 +23,18 @@ describe("whole ensembles with their clients, under faults", () => {
     using points = new PointCounts(WATCHED_PACKAGES);
     let operations = 0;
     let increments = 0;
+    let backups = 0;
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       const result = await short(seed);
       for (const fault of result.faults.keys()) faults.add(fault);
       operations += result.operations;
       increments += result.increments;
+      backups += result.backups;
     }
     expect(faults.size).toBeGreaterThan(12);
     expect(operations).toBeGreaterThan(30 * SEEDS * (SHORT_MS / 1_000));
     expect(increments).toBeGreaterThan(100);
+    expect(backups).toBeGreaterThanOrEqual(3 * SEEDS);
     expect(points.reached, points.lines(false).join("\n")).toBeGreaterThan(POINTS_MIN);
   }, 170_000);
 
@@ -50,12 +54,63 @@ describe("whole ensembles with their clients, under faults", () => {
   }, 60_000);
 });
 
+function written(zxid: number, value: string, returnedMs = 1): HistoryRecord {
+  return {
+    kind: "operation",
+    client: 1,
+    sequence: 1,
+    path: "/r0",
+    operation: { kind: "set", value },
+    outcome: { kind: "ok", observed: { value, version: 1 }, zxid },
+    invokedMs: 0,
+    returnedMs,
+  };
+}
+
+describe("the check of backups", () => {
+  const backup = (held: { readonly value: string; readonly zxid: number } | null): TakenBackup => ({
+    node: "n1",
+    fromMs: 10,
+    isFresh: true,
+    zxid: 5,
+    digest: "d",
+    register: () => held,
+  });
+
+  test("sees what was answered before it was asked for, and is not in it", () => {
+    const at = backup({ value: "a", zxid: 3 });
+    expect(() => checkBackups([at], [written(3, "a"), written(6, "b", 10)])).toThrow("B fresh");
+    expect(() => checkBackups([at], [written(3, "a"), written(6, "b", 11)])).not.toThrow();
+    expect(() => checkBackups([{ ...at, isFresh: false }], [written(6, "b", 9)])).not.toThrow();
+  });
+
+  test("sees a register that is older, newer, other or missing", () => {
+    for (const held of [
+      { value: "z", zxid: 2 },
+      { value: "b", zxid: 6 },
+      { value: "b", zxid: 3 },
+    ]) {
+      expect(() => checkBackups([backup(held)], [written(3, "a")])).toThrow("B content");
+    }
+    expect(() => checkBackups([backup(null)], [written(3, "a")])).toThrow("B content");
+    expect(() => checkBackups([backup({ value: "b", zxid: 4 })], [written(3, "a")])).not.toThrow();
+  });
+
+  test("sees two of one revision that differ", () => {
+    const [one, other] = [backup(null), { ...backup(null), digest: "e" }];
+    expect(() => checkBackups([one, other], [])).toThrow("B equal");
+    expect(() => checkBackups([one, { ...other, zxid: 6 }], [])).not.toThrow();
+  });
+});
+
 describe("the check of watches", () => {
   const told = (...zxids: readonly number[]): Watched["events"] =>
-    zxids.map((zxid) => ({ zxid, path: "/r0", data: null }));
+    zxids.map((zxid) => ({ zxid, path: "/r0", data: null, isDeletion: false }));
   const watched = (number: number, events: Watched["events"], gaps = []) => ({
     number,
     fromZxid: 1,
+    isResumed: false,
+    withData: false,
     events,
     gaps,
   });
@@ -70,20 +125,22 @@ describe("the check of watches", () => {
     expect(() => checkWatches([watched(1, told(2, 2))], [])).toThrow("W2");
   });
 
-  test("sees data that the revision did not have", () => {
-    const written: HistoryRecord = {
-      kind: "operation",
-      client: 1,
-      sequence: 1,
-      path: "/r0",
-      operation: { kind: "set", value: "a" },
-      outcome: { kind: "ok", observed: { value: "a", version: 1 }, zxid: 2 },
-      invokedMs: 0,
-      returnedMs: 1,
-    };
-    const heard = (data: string) => [watched(1, [{ zxid: 2, path: "/r0", data }])];
-    expect(() => checkWatches(heard("b"), [written])).toThrow("W data");
-    expect(() => checkWatches(heard("a"), [written])).not.toThrow();
+  test("sees data that the revision did not have, and data that are missing", () => {
+    const heard = (data: string | null, isDeletion = false) => [
+      { ...watched(1, [{ zxid: 2, path: "/r0", data, isDeletion }]), withData: true },
+    ];
+    expect(() => checkWatches(heard("b"), [written(2, "a")])).toThrow("W data");
+    expect(() => checkWatches(heard("a"), [written(2, "a")])).not.toThrow();
+    expect(() => checkWatches(heard(null), [])).toThrow("W data");
+    expect(() => checkWatches(heard(null, true), [])).not.toThrow();
+  });
+
+  test("sees what a watch tells from before where it was to begin", () => {
+    const resumed = { ...watched(1, told(5, 6)), fromZxid: 5, isResumed: true };
+    expect(() => checkWatches([resumed], [])).toThrow("W1");
+    const lost = { ...resumed, gaps: [{ afterZxid: 0, upToZxid: 4 }] };
+    expect(() => checkWatches([lost], [])).not.toThrow();
+    expect(() => checkWatches([{ ...resumed, isResumed: false }], [])).not.toThrow();
   });
 
   test("accepts what a watch said that it does not know", () => {

@@ -168,6 +168,7 @@ function result(changes: Partial<RunResult>): RunResult {
     operations: 1,
     increments: 1,
     watched: 1,
+    backups: 3,
     coreEvents: 1,
     faults: new Map<Fault, number>([["crash", 1]]),
     happened: [],

@@ -13,9 +13,8 @@ const FILES = readdirSync(DIRECTORY).filter((name) => name.endsWith(".json"));
 describe("runs that failed once", () => {
   test.each(FILES)("%s", async (name) => {
     const { profile, faults } = readPlan(`${DIRECTORY}/${name}`);
-    const { happened, loadedMs } = await simulate(profile, null, faults);
-    expect(loadedMs).toBeGreaterThanOrEqual(profile.durationMs);
-    expect(happened.length > 0).toBe(faults.length > 0);
+    const { happened } = await simulate(profile, null, faults);
+    expect(happened.length).toBeGreaterThanOrEqual(faults.length / 2);
   });
 
   test.each(FILES)(
@@ -23,7 +22,10 @@ describe("runs that failed once", () => {
     async (name) => {
       const patch = `${MUTANTS}/${name.replace(/json$/, "patch")}`;
       const plan = `${DIRECTORY}/${name}`;
-      expect(await huntMutant(patch, { plan })).toMatchObject({ kind: "found", runs: 1 });
+      const { breaks } = readPlan(plan);
+      const verdict = await huntMutant(patch, { plan });
+      expect(verdict).toMatchObject({ kind: "found", runs: 1 });
+      expect(verdict.what).toContain(breaks);
     },
     60_000,
   );

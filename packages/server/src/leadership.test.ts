@@ -1,7 +1,15 @@
-import { logIndex, nodeId, term, type RaftInput, type RaftStatus } from "@quorate/raft";
+import {
+  logIndex,
+  nodeId,
+  term,
+  type NodeId,
+  type RaftInput,
+  type RaftStatus,
+} from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { member } from "../../../tests/support/members.ts";
 import { Leadership } from "./leadership.ts";
+import { SERVER_LIMITS } from "./limits.ts";
 import { ManualClock } from "./memory/manual-clock.ts";
 
 interface Peer {
@@ -52,27 +60,29 @@ function leadership(peers: readonly Peer[], priorities: Readonly<Record<number, 
   const clock = new ManualClock();
   const asked: RaftInput[] = [];
   const state = { status: statusOf(peers), takesOver: true, full: [] as readonly number[] };
-  const made = new Leadership({
+  const ports = {
     clock,
+    nowMs: () => clock.nowMs(),
     status: () => state.status,
-    step: (input) => {
+    step: (input: RaftInput) => {
       asked.push(input);
       if (input.kind === "transferLeadership" && state.takesOver) {
         const { to } = input;
         state.status = statusOf([], { role: "follower", term: term(4), leader: to });
       }
-      return { ok: true, index: null };
+      return { ok: true, index: null } as const;
     },
-    priorityOf: (id) => priorities[id] ?? 100,
+    priorityOf: (id: NodeId) => priorities[id] ?? 100,
     ownPriority: 100,
-    hasRoom: (id) => !state.full.includes(id),
-  });
+    hasRoom: (id: NodeId) => !state.full.includes(id),
+  };
+  const made = new Leadership(ports, SERVER_LIMITS.preference);
   /** Waits out what has been asked, in simulated time. */
   const settle = async <T>(work: Promise<T>): Promise<T> => {
     clock.advance(5_000);
     return work;
   };
-  return { made, asked, state, settle };
+  return { made, clock, asked, state, settle };
 }
 
 describe("the successor", () => {
@@ -185,89 +195,116 @@ describe("a voter whose disk is full", () => {
 });
 
 describe("a leader with a lower priority than another voter", () => {
-  const looks = (made: Leadership, count: number): void => {
-    for (let look = 0; look < count; look += 1) made.keep();
-  };
+  const LOOK_MS = 200;
+  const toThree = { kind: "transferLeadership", to: 3 };
 
-  test("lets it lead once it has been well for a while", () => {
-    const { made, asked } = leadership([{ id: 2 }, { id: 3 }], { 3: 101 });
-    looks(made, 24);
+  /** Looks until that long has passed. */
+  function watched(peers: readonly Peer[], priorities: Readonly<Record<number, number>>) {
+    const lab = leadership(peers, priorities);
+    const watch = (ms: number): void => {
+      for (let passed = 0; passed < ms; passed += LOOK_MS) {
+        lab.made.keep();
+        lab.clock.advance(LOOK_MS);
+      }
+    };
+    return { ...lab, watch };
+  }
+
+  test("lets it lead once it has been well for five seconds", () => {
+    const { asked, watch } = watched([{ id: 2 }, { id: 3 }], { 3: 101 });
+    watch(5_000);
     expect(asked).toEqual([]);
-    looks(made, 1);
-    expect(asked).toEqual([{ kind: "transferLeadership", to: 3 }]);
+    watch(LOOK_MS);
+    expect(asked).toEqual([toThree]);
   });
 
   test("begins to count anew when it was not well in between", () => {
-    const { made, asked, state } = leadership([{ id: 3 }], { 3: 101 });
+    const { asked, state, watch } = watched([{ id: 3 }], { 3: 101 });
     const well = state.status;
-    looks(made, 24);
+    watch(5_000);
     state.status = statusOf([{ id: 3, isActive: false }]);
-    looks(made, 1);
+    watch(LOOK_MS);
     state.status = well;
-    looks(made, 24);
+    watch(5_000);
     expect(asked).toEqual([]);
   });
 
-  test("waits twice as long after every offer that came to nothing", () => {
-    const { made, asked, state } = leadership([{ id: 3 }], { 3: 101 });
-    state.takesOver = false;
-    for (const [offers, count] of [25, 50, 100, 200, 400, 800, 1_600, 1_600].entries()) {
-      looks(made, count - 1);
-      expect(asked).toHaveLength(offers);
-      looks(made, 1);
-      expect(asked).toHaveLength(offers + 1);
-    }
-  });
-
-  test("trusts it again once it has led for a while, not for a moment", () => {
-    const { made, asked, state } = leadership([{ id: 3 }], { 3: 101 });
-    const leading = state.status;
-    looks(made, 25);
-    looks(made, 24);
-    state.status = leading;
-    looks(made, 49);
-    expect(asked).toHaveLength(1);
-    looks(made, 1);
-    expect(asked).toHaveLength(2);
-    looks(made, 25);
-    state.status = leading;
-    looks(made, 25);
-    expect(asked).toHaveLength(3);
-  });
-
   test("lets it lead under load, too, when it never has all that is committed", () => {
-    const { made, asked, state } = leadership([], { 3: 101 });
-    for (let committed = 51; committed <= 75; committed += 1) {
+    const { made, asked, state, clock } = watched([], { 3: 101 });
+    for (let committed = 51; committed <= 76; committed += 1) {
       expect(asked).toEqual([]);
       const peers = [{ id: 2 }, { id: 3, at: committed - 1 }];
       state.status = statusOf(peers, { commitIndex: logIndex(committed) });
       made.keep();
+      clock.advance(LOOK_MS);
     }
-    expect(asked).toEqual([{ kind: "transferLeadership", to: 3 }]);
+    expect(asked).toEqual([toThree]);
   });
 
   test("takes the highest of those that are well", () => {
-    const both = leadership([{ id: 2 }, { id: 3 }], { 2: 101, 3: 102 });
-    looks(both.made, 25);
-    expect(both.asked).toEqual([{ kind: "transferLeadership", to: 3 }]);
-    const one = leadership([{ id: 2 }, { id: 3, at: 49 }], { 2: 101, 3: 102 });
-    looks(one.made, 25);
+    const both = watched([{ id: 2 }, { id: 3 }], { 2: 101, 3: 102 });
+    both.watch(5_200);
+    expect(both.asked).toEqual([toThree]);
+    const one = watched([{ id: 2 }, { id: 3, at: 49 }], { 2: 101, 3: 102 });
+    one.watch(5_200);
     expect(one.asked).toEqual([{ kind: "transferLeadership", to: 2 }]);
   });
 
   test("counts each by itself: one that is well only now and then holds up nobody", () => {
-    const { made, asked, state } = leadership([], { 2: 101, 3: 102 });
-    for (let look = 0; look < 26; look += 1) {
+    const { asked, state, watch } = watched([], { 2: 101, 3: 102 });
+    for (let look = 0; look < 27; look += 1) {
       state.status = statusOf([{ id: 2 }, { id: 3, isActive: look % 2 === 0 }]);
-      made.keep();
+      watch(LOOK_MS);
     }
     expect(asked).toEqual([{ kind: "transferLeadership", to: 2 }]);
   });
 
+  test("waits twice as long after every offer that was not taken, up to five minutes", () => {
+    const { asked, state, watch } = watched([{ id: 3 }], { 3: 101 });
+    state.takesOver = false;
+    watch(5_200);
+    for (const seconds of [10, 20, 40, 80, 160, 300, 300]) {
+      const before = asked.length;
+      watch(seconds * 1_000);
+      expect(asked).toHaveLength(before);
+      watch(LOOK_MS);
+      expect(asked).toHaveLength(before + 1);
+    }
+  });
+
+  test("waits as well after a lead that did not last, whoever had offered it", () => {
+    const { asked, state, watch } = watched([{ id: 3 }], { 3: 101 });
+    const leading = state.status;
+    const following = statusOf([], { role: "follower", leader: nodeId(3) });
+    for (const seconds of [10, 20, 40]) {
+      state.status = following;
+      watch(8_000);
+      state.status = leading;
+      state.takesOver = true;
+      const before = asked.length;
+      watch(seconds * 1_000);
+      expect(asked).toHaveLength(before);
+    }
+  });
+
+  test("trusts it again once it has led for a minute", () => {
+    const { asked, state, watch } = watched([{ id: 3 }], { 3: 101 });
+    const leading = state.status;
+    const following = statusOf([], { role: "follower", leader: nodeId(3) });
+    for (const ms of [8_000, 61_000]) {
+      state.status = following;
+      watch(ms);
+      state.status = leading;
+      watch(LOOK_MS);
+    }
+    watch(5_000);
+    expect(asked).toEqual([toThree]);
+  });
+
   test("keeps the lead from equals, from learners, and from who is behind", () => {
     for (const peers of [[{ id: 2 }], [{ id: 4 }], [{ id: 3, at: 49 }]]) {
-      const { made, asked } = leadership(peers, { 3: 900, 4: 900 });
-      looks(made, 60);
+      const { asked, watch } = watched(peers, { 3: 900, 4: 900 });
+      watch(12_000);
       expect(asked).toEqual([]);
     }
   });

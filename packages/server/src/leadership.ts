@@ -6,6 +6,7 @@ import {
   type StepResult,
 } from "@quorate/raft";
 import { ServerError } from "./errors.ts";
+import type { PreferenceLimits } from "./limits.ts";
 import { memberNamed } from "./membership/formation.ts";
 import { reached } from "./points.ts";
 import { pollUntil } from "./poll-until.ts";
@@ -24,15 +25,15 @@ const TRANSFER_MS = 2_000;
 
 /**
  * Who leads, as far as a node that leads may choose: a successor when it stops or its disk is full, another node that an
- * operator names, and in quiet times the node with the highest priority.
+ * operator names, and the node with the highest priority.
  */
 export class Leadership {
   readonly #ports: LeadershipPorts;
   readonly #preference: PreferredLeader;
 
-  constructor(ports: LeadershipPorts) {
+  constructor(ports: LeadershipPorts, limits: PreferenceLimits) {
     this.#ports = ports;
-    this.#preference = new PreferredLeader(ports);
+    this.#preference = new PreferredLeader(ports, limits);
   }
 
   /** Asks the best successor to take over; resolves when somebody leads, or after `timeoutMs`, with whether it is another. */
@@ -91,7 +92,8 @@ export class Leadership {
       ports.step({ kind: "transferLeadership", to });
     } else if (preferred !== null) {
       reached("lead_goes_to_preferred_node");
-      ports.step({ kind: "transferLeadership", to: preferred });
+      const { ok } = ports.step({ kind: "transferLeadership", to: preferred });
+      if (ok) this.#preference.noteOffer(preferred);
     }
   }
 

@@ -79,6 +79,15 @@ export interface StorageLimits {
   readonly snapshotPieceBytes: number;
 }
 
+/** When the lead goes to a node with a higher priority, ms. */
+export interface PreferenceLimits {
+  /** It has been well for so long. */
+  readonly wellMs: number;
+  /** A lead that was not taken, or lasted less, was a failure: the next one is twice `wellMs` away, and twice as far each time. */
+  readonly lastingMs: number;
+  readonly waitMsMax: number;
+}
+
 /** Every bound of one server. */
 export interface ServerLimits {
   /** Decide what a command does, so they must be the same on every node of an ensemble. */
@@ -91,6 +100,7 @@ export interface ServerLimits {
   readonly peer: PeerLimits;
   readonly disk: DiskLimits;
   readonly storage: StorageLimits;
+  readonly preference: PreferenceLimits;
 }
 
 const KIB = 1024;
@@ -155,6 +165,7 @@ export const SERVER_LIMITS: ServerLimits = {
     checkpointTurnRecords: 8192,
     snapshotPieceBytes: 64 * KIB,
   },
+  preference: { wellMs: 5_000, lastingMs: 60_000, waitMsMax: 300_000 },
 };
 
 /**

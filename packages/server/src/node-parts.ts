@@ -75,14 +75,7 @@ export class NodeParts {
       sendTouches: (leader, batch, sessions) => this.#sendTouches(leader, batch, sessions),
     });
     this.duties = this.#createDuties();
-    this.leadership = new Leadership({
-      clock: ports.clock,
-      status: () => this.core.raft.status(),
-      step: (input) => this.loop.stepNow(input),
-      priorityOf: (id) => options.priorityOf(id),
-      ownPriority: config.priority,
-      hasRoom: (id) => this.disk.hasRoom(id),
-    });
+    this.leadership = this.#createLeadership();
     this.members = this.#createMembership();
     this.digests = this.#createDigests();
     this.gateway = this.#createGateway();
@@ -279,6 +272,22 @@ export class NodeParts {
       appliedIndex: () => this.applier.appliedIndex,
       openView: () => this.snapshots.openView(),
     });
+  }
+
+  #createLeadership(): Leadership {
+    const { config, ports } = this.#options;
+    return new Leadership(
+      {
+        clock: ports.clock,
+        nowMs: () => ports.clock.nowMs(),
+        status: () => this.core.raft.status(),
+        step: (input) => this.loop.stepNow(input),
+        priorityOf: (id) => this.#options.priorityOf(id),
+        ownPriority: config.priority,
+        hasRoom: (id) => this.disk.hasRoom(id),
+      },
+      config.limits.preference,
+    );
   }
 
   #createScrubber(): Scrubber {

@@ -132,7 +132,7 @@ export const SERVER_POINTS = [
   // membership/node-membership.ts
   "node_learned_of_its_removal",
   "removal_before_it_was_taken_in_again",
-  "node_lost_its_members",
+  "leader_missed_for_long",
   "join_request_passed_on",
   "membership_change_refused_by_core",
   "removal_waits_for_transfer_of_lead",

@@ -1,62 +1,93 @@
 import { isVoter, type NodeId, type RaftStatus } from "@quorate/raft";
+import type { PreferenceLimits } from "./limits.ts";
 
-/** What {@link PreferredLeader} asks of nodes. */
+/** What {@link PreferredLeader} asks of the nodes. */
 export interface PreferencePorts {
+  nowMs(): number;
   /** As the node said it; whoever has not said any has none. */
   priorityOf(id: NodeId): number;
-  /** How this node's own compares. */
+  /** Of this node. */
   readonly ownPriority: number;
   /** Whether a node's disk has room, this one's included, as far as it was said. */
   hasRoom(id: NodeId): boolean;
 }
 
-/** How long somebody has to be well before the lead goes there, in looks. */
-const WELL_LOOKS = 25;
-/** Every offer that came to nothing doubles that, up to so many times: each of them costs the ensemble a pause. */
-const DOUBLINGS_MAX = 6;
+/** Leads of one node, one after the other, that came to nothing. */
+interface Failures {
+  readonly count: number;
+  /** Until then it is not chosen again. */
+  readonly untilMs: number;
+}
+
+/** Nodes of whom failures are remembered; there are never more members than this. */
+const FAILURES_MAX = 64;
 
 /**
- * Which voter is to lead instead of this node: one with a higher priority that has been well for a while. Whoever did not
- * take over, or led for a moment only, has to be well for longer the next time.
+ * Which voter is to lead instead of this node: one with a higher priority that has been well for a while. A lead that was
+ * not taken, or was over after a moment, cost the ensemble a pause: whoever had it has to wait for the next one, each time
+ * twice as long.
  */
 export class PreferredLeader {
   readonly #ports: PreferencePorts;
-  /** Looks in a row that somebody preferred has been well. */
-  #wellLooks: ReadonlyMap<NodeId, number> = new Map();
-  /** How often the lead was offered to somebody since it last led for a while. */
-  readonly #offers = new Map<NodeId, number>();
+  readonly #limits: PreferenceLimits;
+  /** Since when those have been well who are. */
+  #wellSinceMs: ReadonlyMap<NodeId, number> = new Map();
+  readonly #failures = new Map<NodeId, Failures>();
   /** What was committed at the last look. */
   #committed = 0;
-  #leader: NodeId | null = null;
-  /** Looks in a row that this one has led. */
-  #ledLooks = 0;
+  /** Whoever was seen to lead last, at first and at last. */
+  #lead: { readonly id: NodeId; readonly fromMs: number; readonly toMs: number } | null = null;
+  /** Who was asked to take over, until somebody leads. */
+  #offered: NodeId | null = null;
 
-  constructor(ports: PreferencePorts) {
+  constructor(ports: PreferencePorts, limits: PreferenceLimits) {
     this.#ports = ports;
+    this.#limits = limits;
   }
 
-  /** Called every now and then, on every node; returns whom a leader is to offer the lead now, or null. */
+  /** Called every now and then on every node; returns whom a leader is to let lead now, or null. */
   look(status: RaftStatus): NodeId | null {
     const committed = this.#committed;
     this.#committed = status.commitIndex;
-    this.#noteLeader(status.leader);
+    if (status.leader !== null) this.#noteLeader(status.leader);
+    this.#noteOutcome(status);
     if (status.role !== "leader" || status.transferringTo !== null) {
-      this.#wellLooks = new Map();
+      this.#wellSinceMs = new Map();
       return null;
     }
+    const nowMs = this.#ports.nowMs();
     const well = this.#well(status, committed);
-    this.#wellLooks = new Map(well.map((id) => [id, (this.#wellLooks.get(id) ?? 0) + 1]));
-    const ready = well.filter((id) => (this.#wellLooks.get(id) ?? 0) >= this.#looksNeeded(id));
-    const [to] = ready.sort((a, b) => this.#ports.priorityOf(b) - this.#ports.priorityOf(a));
-    if (to === undefined) return null;
-    this.#noteOffer(to, status);
-    return to;
+    const before = this.#wellSinceMs;
+    this.#wellSinceMs = new Map(well.map((id) => [id, before.get(id) ?? nowMs]));
+    const [best] = well
+      .filter((id) => nowMs - (before.get(id) ?? nowMs) >= this.#limits.wellMs)
+      .filter((id) => nowMs >= (this.#failures.get(id)?.untilMs ?? 0))
+      .sort((a, b) => this.#ports.priorityOf(b) - this.#ports.priorityOf(a));
+    return best ?? null;
   }
 
-  #noteLeader(leader: NodeId | null): void {
-    this.#ledLooks = leader === this.#leader ? this.#ledLooks + 1 : 1;
-    this.#leader = leader;
-    if (leader !== null && this.#ledLooks >= WELL_LOOKS) this.#offers.delete(leader);
+  /** It was asked to take over. */
+  noteOffer(to: NodeId): void {
+    this.#offered = to;
+    this.#wellSinceMs = new Map();
+  }
+
+  #noteLeader(leader: NodeId): void {
+    const nowMs = this.#ports.nowMs();
+    const lead = this.#lead;
+    if (lead?.id !== leader) {
+      if (lead !== null && !this.#isLasting(lead.id, lead.toMs - lead.fromMs)) this.#fail(lead.id);
+      this.#lead = { id: leader, fromMs: nowMs, toMs: nowMs };
+      return;
+    }
+    this.#lead = { ...lead, toMs: nowMs };
+    if (this.#isLasting(leader, nowMs - lead.fromMs)) this.#failures.delete(leader);
+  }
+
+  #noteOutcome({ leader, transferringTo }: RaftStatus): void {
+    if (this.#offered === null || transferringTo !== null || leader === null) return;
+    if (leader !== this.#offered) this.#fail(this.#offered);
+    this.#offered = null;
   }
 
   /** Who is preferred, is heard of, has room, and what was committed at the last look: under load nobody ever has everything. */
@@ -69,15 +100,19 @@ export class PreferredLeader {
       .filter((id) => ports.priorityOf(id) > ports.ownPriority);
   }
 
-  #looksNeeded(id: NodeId): number {
-    return WELL_LOOKS * 2 ** Math.min(DOUBLINGS_MAX, this.#offers.get(id) ?? 0);
+  /** A lead of that length makes good for failures: of one that always lasts a little longer than its wait there is no end. */
+  #isLasting(id: NodeId, ms: number): boolean {
+    return ms >= Math.max(this.#limits.lastingMs, this.#waitMs(this.#failures.get(id)?.count ?? 0));
   }
 
-  #noteOffer(to: NodeId, { peers }: RaftStatus): void {
-    this.#wellLooks = new Map();
-    this.#offers.set(to, (this.#offers.get(to) ?? 0) + 1);
-    for (const id of this.#offers.keys()) {
-      if (peers.every((peer) => peer.id !== id)) this.#offers.delete(id);
-    }
+  #fail(id: NodeId): void {
+    const count = (this.#failures.get(id)?.count ?? 0) + 1;
+    if (this.#failures.size >= FAILURES_MAX) this.#failures.clear();
+    this.#failures.set(id, { count, untilMs: this.#ports.nowMs() + this.#waitMs(count) });
+  }
+
+  #waitMs(failures: number): number {
+    const { wellMs, waitMsMax } = this.#limits;
+    return Math.min(waitMsMax, wellMs * 2 ** failures);
   }
 }

@@ -218,8 +218,9 @@ export class QuorateServer implements AsyncDisposable {
   }
 
   /**
-   * A backup file of everything that was acknowledged before the call, piece by piece; with `isLocal` of what this node has,
-   * which works without a quorum. Rejects with NOT_READY, OVERLOADED, STORAGE_FULL and STOPPED.
+   * A backup file of everything that was acknowledged before the call, piece by piece; with `isLocal` of what this node has
+   * applied, which works without a quorum. Rejects with NOT_READY, OVERLOADED, STORAGE_FULL, STOPPED, and what reading the image
+   * may fail with: STORAGE_FAILED, IMAGE_CORRUPT. One that is not read for a minute is given up.
    */
   async backup({ isLocal = false }: { readonly isLocal?: boolean } = {}): Promise<
     AsyncIterable<Uint8Array>

@@ -68,7 +68,7 @@ async function shrinkOne(plan: Plan): Promise<void> {
     return;
   }
   const file = `.cache/simulation/plan-${plan.profile.seed}.json`;
-  writePlan(file, shrunk.plan);
+  writePlan(file, { breaks: shrunk.failure.rule, ...shrunk.plan });
   for (const line of describeFaults(shrunk.plan.faults)) print(line);
   print(shrunk.failure.message);
   print(`again: npm run sim -- --plan ${file}`);

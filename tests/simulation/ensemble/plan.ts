@@ -9,14 +9,24 @@ export interface Plan {
   readonly faults: readonly FaultEvent[];
 }
 
-/** As the file has it; what its profile does not say is as drawn from its seed. */
-export function readPlan(path: string): Plan {
-  const { profile, faults }: Plan = JSON.parse(readFileSync(path, "utf8"));
-  return { profile: { ...drawProfile(profile.seed, profile.kind), ...profile }, faults };
+/** A plan of a run that broke a promise, which it names. */
+export interface FailingPlan extends Plan {
+  readonly breaks: string;
+}
+
+/** Throws unless it says everything that a profile says: what were drawn for it could be drawn otherwise one day. */
+export function readPlan(path: string): FailingPlan {
+  const plan: FailingPlan = JSON.parse(readFileSync(path, "utf8"));
+  const { seed, kind } = plan.profile;
+  const missing = Object.keys(drawProfile(seed, kind)).filter(
+    (field) => !Object.hasOwn(plan.profile, field),
+  );
+  if (missing.length > 0) throw new Error(`${path} does not say ${missing.join(", ")}`);
+  return plan;
 }
 
 /** Makes the folder too. */
-export function writePlan(path: string, plan: Plan): void {
+export function writePlan(path: string, plan: FailingPlan): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(plan, null, 2)}\n`);
 }

@@ -1,4 +1,5 @@
 import { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
+import { streamOf } from "./streams.ts";
 
 /** What can go wrong, by name. */
 export const FAULTS = [
@@ -52,7 +53,10 @@ export interface Profile {
   readonly nodes: number;
   readonly spares: number;
   readonly clients: number;
-  /** Of them, those that only read, and watch: a write under way keeps the later reads of its session waiting. */
+  /**
+   * The last ones of them only read registers, and watch, once the registers are there: a write under way keeps the later
+   * reads of its session waiting. None where no work is about registers.
+   */
   readonly readers: number;
   /** What each of the others does. */
   readonly works: readonly WorkName[];
@@ -212,9 +216,10 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
   tiny: { isTiny: true, delayMinMs: 0.05, delayMeanMs: 0.1, diskMeanMs: 0.2 },
 };
 
-/** Calls on shared paths that the works of one client make in the time of one pause. */
+/** Calls on shared paths that the works of one client make in the time of one pause, and those of a reader. */
 const CALLS_PER_PAUSE = 6;
-/** Hours count from 30 on; what is asked beyond costs time in which less can go wrong. */
+const READS_PER_PAUSE = 8;
+/** Above what makes time count (`totals.ts`), and not by much: it costs time in which less can go wrong. */
 const CALLS_PER_SECOND = [38, 38, 38, 38, 40, 50, 80] as const;
 
 /**
@@ -225,20 +230,25 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
   const random = new SeededRandom(seed);
   const pick = <T>(...choices: readonly [T, ...T[]]): T =>
     choices[random.nextBelow(choices.length)] ?? choices[0];
-  const faults = FAULTS.filter((fault) => fault !== "rot" && random.nextFraction() < 0.4);
+  // Of a stream of their own: one kind more moves nothing else that is drawn.
+  const chances = streamOf(seed, "kinds of faults");
+  const faults = FAULTS.filter((fault) => fault !== "rot" && chances.nextFraction() < 0.4);
   const drawn = kind ?? WEIGHTS[random.nextBelow(WEIGHTS.length)] ?? "general";
   const clients = TRAITS[drawn].clients ?? pick(3, 5, 5, 7);
+  const readers = TRAITS[drawn].readers ?? pick(0, 0, 1, 2);
   const callsPerSecond = pick(...CALLS_PER_SECOND);
+  const callsPerPause = CALLS_PER_PAUSE * (clients - readers) + READS_PER_PAUSE * readers;
   const profile: Profile = {
     seed,
     kind: drawn,
     nodes: pick(3, 3, 3, 5),
     spares: pick(1, 2, 3),
     clients,
+    readers,
     works: WORKS,
     paths: pick(1, 2, 4),
     durationMs: pick(30_000, 60_000),
-    thinkMs: (1_000 * CALLS_PER_PAUSE * clients) / callsPerSecond,
+    thinkMs: (1_000 * callsPerPause) / callsPerSecond,
     callsPerSecond,
     sessionTimeoutMs: pick(1_000, 2_000, 4_000),
     electionTimeoutMs: pick(300, 600),
@@ -260,7 +270,6 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     scrubMs: pick(0, 0, 2_000),
     checkpointTurnRecords: pick(5, 30, 8_192),
     snapshotPieceBytes: pick(200, 2_000, 65_536),
-    readers: pick(0, 0, 1, 2),
     isRanked: pick(false, false, true),
     ...TRAITS[drawn],
   };

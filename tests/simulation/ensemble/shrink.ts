@@ -80,6 +80,7 @@ class Shrinker {
   }
 
   async #dropClients(): Promise<void> {
+    if (this.#plan.profile.readers > 0) await this.#takesProfile({ readers: 0 });
     for (let clients = 1; clients < this.#plan.profile.clients; clients += 1) {
       if (await this.#takesProfile({ clients })) return;
     }

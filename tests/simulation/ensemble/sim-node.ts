@@ -424,5 +424,8 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
   const outbox = { ...limits.outbox, bufferedBytesMax: profile.unreadBytes };
   const { checkpointTurnRecords, snapshotPieceBytes } = profile;
   const storage = { ...limits.storage, checkpointTurnRecords, snapshotPieceBytes };
-  return { ...config, limits: { ...limits, tree, raft, intake, proposals, outbox, storage } };
+  // As long as faults are apart, instead of minutes.
+  const preference = { wellMs: 4_000, lastingMs: 8_000, waitMsMax: 16_000 };
+  const parts = { tree, raft, intake, proposals, outbox, storage, preference };
+  return { ...config, limits: { ...limits, ...parts } };
 }

@@ -33,6 +33,8 @@ export interface RunResult {
   readonly operations: number;
   readonly increments: number;
   readonly watched: number;
+  /** Backups that were taken whole. */
+  readonly backups: number;
   /** Of the cores, each of which the specification allowed. */
   readonly coreEvents: number;
   readonly faults: ReadonlyMap<Fault, number>;
@@ -65,8 +67,6 @@ export class RunFailure extends Error {
 const FORMATION_MS = 20_000;
 const RECOVERY_MS = 60_000;
 const DRAIN_MS = 60_000;
-/** Whoever failed to take over before has to be well for longer: as often as runs are long this takes no more. */
-const PREFERENCE_MS = 120_000;
 const POLL_MS = 50;
 /** Those whose calls are on paths that all share. */
 const SHARED_WORKS: ReadonlySet<WorkName> = new Set(["registers", "counter", "sequence"]);
@@ -137,7 +137,8 @@ class Simulation {
     };
     this.#sites = Array.from({ length: world.profile.clients }, (_, at) => {
       const host = new SimClient(world, at + 1);
-      const its = at < readers ? reading : works;
+      const isReader = at > 0 && at >= world.profile.clients - readers;
+      const its = isReader ? reading : works;
       return { host, application: new Application(world, host, its, nextNumber) };
     });
     this.#nemesis = new Nemesis(world, this.#sites, planned);
@@ -158,9 +159,9 @@ class Simulation {
     await time.runUntil(time.nowMs + profile.durationMs, () => this.#world.hasFailed);
     this.#rethrow();
     this.#nemesis.stop();
-    await this.#recover();
     const loadedMs = time.nowMs - loadedFromMs;
     const operations = load.answered;
+    await this.#recover();
     await this.#end();
     this.#checkHistories();
     return {
@@ -170,6 +171,7 @@ class Simulation {
       events: time.events,
       operations,
       increments: this.#counter.done,
+      backups: this.#world.backups.taken.length,
       watched: this.#watches.watched.reduce((sum, { events }) => sum + events.length, 0),
       faults: this.#nemesis.counts,
       sectorsLost: nodes.reduce((sum, node) => sum + node.sectorsLost, 0),
@@ -183,7 +185,7 @@ class Simulation {
   async #recover(): Promise<void> {
     await this.#wait("all nodes to serve again", RECOVERY_MS, () => this.#isReady());
     await this.#wait("removed members to know it", RECOVERY_MS, () => this.#isNobodyAstray());
-    await this.#wait("the preferred node to lead", PREFERENCE_MS, () => this.#doesPreferredLead());
+    await this.#wait("the preferred node to lead", RECOVERY_MS, () => this.#doesPreferredLead());
     const { load, profile } = this.#world;
     const enough = load.answered + 4 * this.#sites.length;
     const isWorking = profile.works.some((name) => SHARED_WORKS.has(name));
@@ -209,6 +211,7 @@ class Simulation {
     await this.#wait("sessions to close", DRAIN_MS, () => isClosed);
     await this.#wait("all nodes to rest in one state", DRAIN_MS, () => this.#isAtRest());
     await this.#readEphemerals();
+    await this.#wait("backups of all members", DRAIN_MS, () => this.#isBackedUp());
     await this.#drain();
   }
 
@@ -292,6 +295,23 @@ class Simulation {
     }
     // Sessions whose owner died are gone after their timeout, and what they owned with them.
     return first.sessions === 0;
+  }
+
+  /** Takes backups until there is one of every member as it is now. */
+  #isBackedUp(): boolean {
+    const { backups } = this.#world;
+    const missing = (this.#world.members() ?? []).filter(({ name, server }) => {
+      const status = server?.status();
+      const taken = backups.taken.findLast(({ node }) => node === name);
+      if (status === undefined || taken?.zxid !== status.zxid) return true;
+      if (taken.digest === status.digest) return false;
+      const text = `${name} has ${status.digest} at ${taken.zxid}, its backup ${taken.digest}`;
+      throw new Violation("B equal", text);
+    });
+    for (const node of missing) {
+      if (node.server?.status().underWay.backups === 0) backups.take(node, false, 0);
+    }
+    return missing.length === 0;
   }
 
   #checkHistories(): void {

@@ -1,4 +1,4 @@
-import { isWrite, type HistoryRecord } from "../../linearizability/history.ts";
+import { isWrite, toldBy, type HistoryRecord } from "../../linearizability/history.ts";
 import { Violation } from "../violation.ts";
 import type { Watched } from "./watch-work.ts";
 
@@ -11,13 +11,10 @@ export function checkWatches(watched: readonly Watched[], history: readonly Hist
   const contents = contentsOf(history);
   for (const record of watched) {
     const seen = new Set<string>();
-    for (const { zxid, path, data } of record.events) {
-      const key = `${zxid} ${path}`;
-      const content = contents.get(key) ?? data;
-      if (data !== null && data !== content) {
-        const text = `session number ${record.number} heard ${data} of ${key}, which is ${content}`;
-        throw new Violation("W data", text);
-      }
+    for (const event of record.events) {
+      const key = `${event.zxid} ${event.path}`;
+      checkData(record, event, contents.get(key) ?? event.data);
+      checkFrom(record, event.zxid);
       if (seen.has(key))
         throw new Violation("W2 unique", `session number ${record.number}: ${key}`);
       seen.add(key);
@@ -32,6 +29,28 @@ export function checkWatches(watched: readonly Watched[], history: readonly Hist
       throw new Violation("W3 no gap", `session number ${record.number} never heard of ${key}`);
     }
   }
+}
+
+/** Whoever asked for data gets them with all but deletions, and those of the revision. */
+function checkData(
+  { number, withData }: Watched,
+  event: Watched["events"][number],
+  is: string | null,
+): void {
+  const { zxid, path, data, isDeletion } = event;
+  if (withData && data === null && !isDeletion) {
+    throw new Violation("W data", `session number ${number} heard nothing but of ${zxid} ${path}`);
+  }
+  if (data === null || data === is) return;
+  const text = `session number ${number} heard ${data} of ${zxid} ${path}, which is ${is}`;
+  throw new Violation("W data", text);
+}
+
+/** Nothing from before where a watch was to begin is told, unless it said that it begins further back. */
+function checkFrom({ number, fromZxid, isResumed, gaps }: Watched, zxid: number): void {
+  if (!isResumed || zxid > fromZxid || gaps.some(({ upToZxid }) => upToZxid < zxid)) return;
+  const text = `session number ${number} heard of ${zxid}, it asked from ${fromZxid} on`;
+  throw new Violation("W1 order", text);
 }
 
 function changesOf(
@@ -56,9 +75,8 @@ function changesOf(
 function contentsOf(history: readonly HistoryRecord[]): ReadonlyMap<string, string> {
   const contents = new Map<string, string>();
   for (const record of history) {
-    if (record.kind !== "operation" || record.outcome.kind !== "ok") continue;
-    const { zxid, observed } = record.outcome;
-    if (zxid !== null && observed !== null) contents.set(`${zxid} ${record.path}`, observed.value);
+    const told = toldBy(record);
+    if (told !== null) contents.set(`${told.zxid} ${told.path}`, told.value);
   }
   return contents;
 }

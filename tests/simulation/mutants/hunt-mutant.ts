@@ -62,10 +62,10 @@ const CORE_RUNS = 25;
 /** What the core alone is made of. */
 const TOUCHES_CORE = /^diff --git a\/packages\/raft\//mu;
 
-/** What a mutant is hunted with: runs for so many minutes, or, the same on every machine, so many runs of an ensemble, or one. */
-export type HuntBounds =
+/** What a mutant is hunted with: runs for so many minutes or, the same on every machine, so many runs of an ensemble. */
+export type HuntWith =
   | { readonly minutes: number }
-  /** The file of a run with everything that goes wrong in it. */
+  /** One run, with everything that goes wrong in it, from its file. */
   | { readonly plan: string }
   /** `shrinkRuns` above 0: what is found is made smaller by so many runs more. */
   | { readonly runs: number; readonly shrinkRuns: number };
@@ -74,7 +74,7 @@ export type HuntBounds =
 const SHRINK_SECONDS_MAX = 600;
 
 /** Applies a patch to a copy of the tree and runs the simulators on it, one after the other until one has found it. */
-export async function huntMutant(patch: string, bounds: HuntBounds): Promise<MutantVerdict> {
+export async function huntMutant(patch: string, bounds: HuntWith): Promise<MutantVerdict> {
   mkdirSync(CACHE, { recursive: true });
   const copy = mkdtempSync(join(resolve(CACHE), "tree-"));
   const name = basename(patch, ".patch");
@@ -126,7 +126,7 @@ function hunt(
   copy: string,
   name: string,
   hunters: readonly Hunter[],
-  bounds: HuntBounds,
+  bounds: HuntWith,
 ): MutantVerdict {
   const survived: MutantVerdict = { name, kind: "survived", what: "", ...NOTHING };
   return hunters.reduce((before, { by, share }) => {
@@ -139,7 +139,7 @@ function hunt(
   }, survived);
 }
 
-function flagsOf(by: SimulatorName, bounds: HuntBounds, share: number): readonly string[] {
+function flagsOf(by: SimulatorName, bounds: HuntWith, share: number): readonly string[] {
   if ("minutes" in bounds) return ["--minutes", `${bounds.minutes * share}`];
   if ("plan" in bounds) return ["--plan", resolve(bounds.plan)];
   if (by === "raft-core") return ["--runs", `${bounds.runs * CORE_RUNS}`];

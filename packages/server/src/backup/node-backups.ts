@@ -42,7 +42,7 @@ export class NodeBackups {
   }
 
   /**
-   * A backup of everything that was acknowledged before the call; with `isLocal` of what this node has. Rejects with a
+   * A backup of everything that was acknowledged before the call; with `isLocal` of what this node has applied. Rejects with a
    * `ServerError`: NOT_READY (no quorum in 10 s, or the node is new and has nothing), OVERLOADED, STORAGE_FULL, STOPPED.
    */
   async begin(isLocal: boolean): Promise<AsyncIterable<Uint8Array>> {
@@ -54,7 +54,10 @@ export class NodeBackups {
     try {
       if (!isLocal) await this.#caughtUp();
       if (this.#ports.appliedIndex() === 0) {
-        throw new ServerError("NOT_READY", "this node has nothing yet that could be backed up");
+        throw new ServerError(
+          "NOT_READY",
+          "this node has applied nothing yet; if the majority is lost for good, `quorate recover` takes what its log holds",
+        );
       }
       view = await this.#ports.openView();
       if (this.#isStopped) throw new ServerError("STOPPED", "the node stops");

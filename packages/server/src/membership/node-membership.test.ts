@@ -154,9 +154,18 @@ describe("whom a node dials", () => {
     state.nowMs = 1_000;
     members.keep();
     expect(names()).toEqual(["a", "b", "c", "x"]);
+    expect(state.targets.map(({ id }) => id)).toContain(2);
     state.followed = nodeId(3);
     members.keep();
     expect(names()).toEqual(["a", "b", "c"]);
+  });
+
+  test("also the configured ones where it never had a leader", () => {
+    const { members, names, state } = lab({ isLeading: false, configured: ["x"] });
+    state.followed = null;
+    state.nowMs = 1_000;
+    members.keep();
+    expect(names()).toEqual(["a", "b", "c", "x"]);
   });
 
   test("members as the log has them, before they are applied, and also if they never will be", () => {

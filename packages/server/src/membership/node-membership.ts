@@ -206,7 +206,7 @@ export class NodeMembership {
     const nowMs = ports.nowMs();
     if (leader !== null) this.#leaderSeenMs = nowMs;
     this.#isLost = nowMs - this.#leaderSeenMs >= LOST_ELECTION_TIMEOUTS * electionTimeoutMs;
-    if (this.#isLost) reached("node_lost_its_members");
+    if (this.#isLost) reached("leader_missed_for_long");
   }
 
   /**
