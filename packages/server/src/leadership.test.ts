@@ -62,7 +62,6 @@ function leadership(peers: readonly Peer[], priorities: Readonly<Record<number, 
   const state = { status: statusOf(peers), takesOver: true, full: [] as readonly number[] };
   const ports = {
     clock,
-    nowMs: () => clock.nowMs(),
     status: () => state.status,
     step: (input: RaftInput) => {
       asked.push(input);

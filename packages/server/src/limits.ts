@@ -77,6 +77,8 @@ export interface StorageLimits {
   readonly checkpointTurnRecords: number;
   /** Of one piece of a snapshot to a peer: small enough that a heartbeat behind it is not late on a slow link. */
   readonly snapshotPieceBytes: number;
+  /** Of one piece of a backup, about; a piece is what its reader may leave unread. */
+  readonly backupPieceBytes: number;
 }
 
 /** When the lead goes to a node with a higher priority, ms. */
@@ -164,6 +166,7 @@ export const SERVER_LIMITS: ServerLimits = {
     checkpointEntries: 200_000,
     checkpointTurnRecords: 8192,
     snapshotPieceBytes: 64 * KIB,
+    backupPieceBytes: 256 * KIB,
   },
   preference: { wellMs: 5_000, lastingMs: 60_000, waitMsMax: 300_000 },
 };
@@ -176,7 +179,7 @@ export function validateLimits(limits: ServerLimits): void {
   checkRaft(limits);
   checkPeer(limits);
   checkProposals(limits);
-  const { tree, raft, outbox, disk } = limits;
+  const { tree, raft, outbox, disk, preference } = limits;
   demand(
     outbox.frameBytesMax + PROTOCOL_LIMITS.dataBytesMax <= PROTOCOL_LIMITS.frameBytesMax,
     "a frame to a client must stay within the protocol with one more znode in it",
@@ -188,6 +191,10 @@ export function validateLimits(limits: ServerLimits): void {
   demand(
     tree.bytesMax >= raft.entryBytesMax,
     "the tree must be able to hold one entry (tree-bytes-max)",
+  );
+  demand(
+    preference.waitMsMax >= preference.wellMs,
+    "whoever failed to lead waits no less than whoever did not",
   );
   demand(
     disk.freeBytesMin > disk.reserveBytes,

@@ -266,12 +266,16 @@ export class NodeParts {
   }
 
   #createBackups(): NodeBackups {
-    return new NodeBackups({
-      clock: this.#options.ports.clock,
-      confirm: (read) => this.#confirm(read),
-      appliedIndex: () => this.applier.appliedIndex,
-      openView: () => this.snapshots.openView(),
-    });
+    const { config, ports } = this.#options;
+    return new NodeBackups(
+      {
+        clock: ports.clock,
+        confirm: (read) => this.#confirm(read),
+        appliedIndex: () => this.applier.appliedIndex,
+        openView: () => this.snapshots.openView(),
+      },
+      config.limits.storage.backupPieceBytes,
+    );
   }
 
   #createLeadership(): Leadership {
@@ -279,7 +283,6 @@ export class NodeParts {
     return new Leadership(
       {
         clock: ports.clock,
-        nowMs: () => ports.clock.nowMs(),
         status: () => this.core.raft.status(),
         step: (input) => this.loop.stepNow(input),
         priorityOf: (id) => this.#options.priorityOf(id),

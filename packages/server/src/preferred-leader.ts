@@ -1,9 +1,10 @@
 import { isVoter, type NodeId, type RaftStatus } from "@quorate/raft";
 import type { PreferenceLimits } from "./limits.ts";
+import type { MonotonicClock } from "./ports.ts";
 
 /** What {@link PreferredLeader} asks of the nodes. */
 export interface PreferencePorts {
-  nowMs(): number;
+  readonly clock: Pick<MonotonicClock, "nowMs">;
   /** As the node said it; whoever has not said any has none. */
   priorityOf(id: NodeId): number;
   /** Of this node. */
@@ -55,7 +56,7 @@ export class PreferredLeader {
       this.#wellSinceMs = new Map();
       return null;
     }
-    const nowMs = this.#ports.nowMs();
+    const nowMs = this.#ports.clock.nowMs();
     const well = this.#well(status, committed);
     const before = this.#wellSinceMs;
     this.#wellSinceMs = new Map(well.map((id) => [id, before.get(id) ?? nowMs]));
@@ -73,7 +74,7 @@ export class PreferredLeader {
   }
 
   #noteLeader(leader: NodeId): void {
-    const nowMs = this.#ports.nowMs();
+    const nowMs = this.#ports.clock.nowMs();
     const lead = this.#lead;
     if (lead?.id !== leader) {
       if (lead !== null && !this.#isLasting(lead.id, lead.toMs - lead.fromMs)) this.#fail(lead.id);
@@ -108,7 +109,7 @@ export class PreferredLeader {
   #fail(id: NodeId): void {
     const count = (this.#failures.get(id)?.count ?? 0) + 1;
     if (this.#failures.size >= FAILURES_MAX) this.#failures.clear();
-    this.#failures.set(id, { count, untilMs: this.#ports.nowMs() + this.#waitMs(count) });
+    this.#failures.set(id, { count, untilMs: this.#ports.clock.nowMs() + this.#waitMs(count) });
   }
 
   #waitMs(failures: number): number {

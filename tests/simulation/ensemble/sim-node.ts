@@ -423,7 +423,9 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
   const proposals = { ...limits.proposals, pendingCountMax: pendingMax };
   const outbox = { ...limits.outbox, bufferedBytesMax: profile.unreadBytes };
   const { checkpointTurnRecords, snapshotPieceBytes } = profile;
-  const storage = { ...limits.storage, checkpointTurnRecords, snapshotPieceBytes };
+  const backupPieceBytes = snapshotPieceBytes;
+  const pieces = { snapshotPieceBytes, backupPieceBytes };
+  const storage = { ...limits.storage, checkpointTurnRecords, ...pieces };
   // As long as faults are apart, instead of minutes.
   const preference = { wellMs: 4_000, lastingMs: 8_000, waitMsMax: 16_000 };
   const parts = { tree, raft, intake, proposals, outbox, storage, preference };

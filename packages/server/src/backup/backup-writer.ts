@@ -13,14 +13,16 @@ import {
   type BackupRecord,
 } from "./backup-format.ts";
 
-const PAGE_RECORDS = 1_000;
-const PAGE_BYTES = 262_144;
+const PIECE_RECORDS = 1_000;
 
 /**
- * A backup of what the view shows, piece by piece, as fast as it is taken. The view stays the caller's. Fails with what it
- * fails with.
+ * A backup of what the view shows, in pieces of about so many bytes, as fast as they are taken. The view stays the caller's.
+ * Fails with what it fails with.
  */
-export async function* writeBackup(view: ImageView): AsyncGenerator<Uint8Array, void> {
+export async function* writeBackup(
+  view: ImageView,
+  pieceBytes: number,
+): AsyncGenerator<Uint8Array, void> {
   const hash = createHash("sha256");
   let count = 0;
   const hashed = (bytes: Uint8Array): Uint8Array => {
@@ -29,7 +31,7 @@ export async function* writeBackup(view: ImageView): AsyncGenerator<Uint8Array, 
   };
   yield hashed(header());
   for (;;) {
-    const records = await view.next(PAGE_RECORDS, PAGE_BYTES);
+    const records = await view.next(PIECE_RECORDS, pieceBytes);
     if (records.length === 0) break;
     count += records.length;
     yield hashed(piece(records));

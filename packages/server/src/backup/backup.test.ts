@@ -1,6 +1,6 @@
 import { DataTree, TREE_LIMITS, type TreeLimits } from "@quorate/kv-store";
 import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
-import { logIndex, term } from "@quorate/raft";
+import { logIndex, term, type LogIndex } from "@quorate/raft";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { loneMembership } from "../../../../tests/support/members.ts";
@@ -54,6 +54,7 @@ function imageRecords(): readonly BackupRecord[] {
   return records;
 }
 
+const PIECE_BYTES = 65_536;
 const RECORDS = imageRecords();
 
 /** `onClose` may throw: then closing fails. */
@@ -81,7 +82,7 @@ async function* portions(bytes: Uint8Array, size: number): AsyncGenerator<Uint8A
 
 describe("a backup", () => {
   test("gives back what was in it, in whatever portions it comes", async () => {
-    const bytes = await bytesOf(writeBackup(viewOf(RECORDS)));
+    const bytes = await bytesOf(writeBackup(viewOf(RECORDS), PIECE_BYTES));
     for (const size of [1, 7, 64, 4_096, bytes.length]) {
       const reader = new BackupReader();
       const records: BackupRecord[] = [];
@@ -98,7 +99,7 @@ describe("a backup", () => {
   });
 
   test("tells what it stands for, whatever limits it was written under", async () => {
-    const bytes = await bytesOf(writeBackup(viewOf(RECORDS)));
+    const bytes = await bytesOf(writeBackup(viewOf(RECORDS), PIECE_BYTES));
     const { tree, summary } = await loadBackup(portions(bytes, 1_000));
     expect(summary).toEqual({
       zxid: 59,
@@ -113,7 +114,7 @@ describe("a backup", () => {
   });
 
   test("with any byte changed, cut off, or something behind it, is damaged", async () => {
-    const bytes = await bytesOf(writeBackup(viewOf(RECORDS)));
+    const bytes = await bytesOf(writeBackup(viewOf(RECORDS), PIECE_BYTES));
     const damaged = { code: expect.stringMatching(/BACKUP_DAMAGED|FORMAT_UNKNOWN/) };
     await fc.assert(
       fc.asyncProperty(
@@ -135,7 +136,7 @@ describe("a backup", () => {
 
   test("that lacks a record is damaged, however well it was written", async () => {
     const without = RECORDS.filter(([key]) => key !== "n/znode-30");
-    const bytes = await bytesOf(writeBackup(viewOf(without)));
+    const bytes = await bytesOf(writeBackup(viewOf(without), PIECE_BYTES));
     await expect(verifyBackup(portions(bytes, 5_000))).rejects.toMatchObject({
       code: "BACKUP_DAMAGED",
     });
@@ -147,18 +148,16 @@ describe("the backups of a node", () => {
     const clock = new ManualClock();
     const state = { index: 5, opened: 0, closed: 0, isBroken: false };
     const reads: { index: number | null }[] = [];
-    const backups = new NodeBackups({
-      clock,
-      confirm: (read) => void reads.push(read),
-      appliedIndex: () => logIndex(state.index),
-      openView: async () => {
-        state.opened += 1;
-        return viewOf(RECORDS, () => {
-          state.closed += 1;
-          if (state.isBroken) throw new ServerError("STORAGE_FAILED", "planned");
-        });
-      },
-    });
+    const openView = async (): Promise<ImageView> => {
+      state.opened += 1;
+      return viewOf(RECORDS, () => {
+        state.closed += 1;
+        if (state.isBroken) throw new ServerError("STORAGE_FAILED", "planned");
+      });
+    };
+    const confirm = (read: { index: number | null }): void => void reads.push(read);
+    const appliedIndex = (): LogIndex => logIndex(state.index);
+    const backups = new NodeBackups({ clock, confirm, appliedIndex, openView }, PIECE_BYTES);
     return { clock, state, reads, backups };
   }
 

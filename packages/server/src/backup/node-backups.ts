@@ -22,13 +22,15 @@ const CONFIRM_MS_MAX = 10_000;
 /** Backups of a node that goes on meanwhile: a checkpoint, and a consistent view of the image read in pieces. */
 export class NodeBackups {
   readonly #ports: NodeBackupsPorts;
+  readonly #pieceBytes: number;
   readonly #running = new Set<RunningBackup>();
   /** Those that wait for their view are counted too. */
   #count = 0;
   #isStopped = false;
 
-  constructor(ports: NodeBackupsPorts) {
+  constructor(ports: NodeBackupsPorts, pieceBytes: number) {
     this.#ports = ports;
+    this.#pieceBytes = pieceBytes;
   }
 
   /** Backups that are being read, or wait for their view. */
@@ -66,7 +68,7 @@ export class NodeBackups {
       await view?.close();
       throw error;
     }
-    const backup = new RunningBackup(view, this.#ports.clock, () => {
+    const backup = new RunningBackup(view, this.#pieceBytes, this.#ports.clock, () => {
       this.#count -= 1;
       this.#running.delete(backup);
     });

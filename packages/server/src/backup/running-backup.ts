@@ -17,9 +17,9 @@ export class RunningBackup implements AsyncIterableIterator<Uint8Array> {
   #isEnded = false;
 
   /** `onEnd` is called once. */
-  constructor(view: ImageView, clock: MonotonicClock, onEnd: () => void) {
+  constructor(view: ImageView, pieceBytes: number, clock: MonotonicClock, onEnd: () => void) {
     this.#view = view;
-    this.#bytes = writeBackup(view);
+    this.#bytes = writeBackup(view, pieceBytes);
     this.#onEnd = onEnd;
     this.#readMs = clock.nowMs();
     this.#timer = clock.every(LOOK_EVERY_MS, () => {

@@ -63,6 +63,7 @@ async function setUp(self = LEADER, membership = META.membership) {
       checkpointEntries: 50,
       checkpointTurnRecords: 8_192,
       snapshotPieceBytes: 65_536,
+      backupPieceBytes: 65_536,
     },
     storage: storage as unknown as NodeStorage,
     metrics: { counters } as unknown as Metrics,

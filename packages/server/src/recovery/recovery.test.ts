@@ -156,7 +156,7 @@ async function backupOf(ports: ServerPorts): Promise<Buffer> {
   await makeNode(ports);
   const image = await ports.images.open(`${OLD}/image-1`, { create: false });
   const pieces: Uint8Array[] = [];
-  for await (const piece of writeBackup(image.view())) pieces.push(piece.slice());
+  for await (const piece of writeBackup(image.view(), 65_536)) pieces.push(piece.slice());
   await image.close();
   return Buffer.concat(pieces);
 }
