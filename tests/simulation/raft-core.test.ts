@@ -3,18 +3,9 @@ import { describe, expect, test } from "vitest";
 import { PointCounts } from "./point-counts.ts";
 import { Checker } from "./raft-core/checker.ts";
 import { Violation } from "./violation.ts";
-import { drawProfile } from "./raft-core/profile.ts";
-import { RunFailure, Simulator, type RunResult } from "./raft-core/simulator.ts";
+import { runSeed } from "./raft-core/run-seed.ts";
 
-/** Runs one seed; a failure is run once more to tell its last steps. */
-function runSeed(seed: number): RunResult {
-  try {
-    return new Simulator(drawProfile(seed), { isTraced: false }).run();
-  } catch (error) {
-    if (!(error instanceof RunFailure)) throw error;
-    return new Simulator(drawProfile(seed), { isTraced: true }).run();
-  }
-}
+const RUNS = 240;
 
 describe("cores alone, under faults", () => {
   test("every promise is kept, and everything comes to rest once the faults end", () => {
@@ -26,7 +17,7 @@ describe("cores alone, under faults", () => {
       totals.reads += result.reads;
       totals.crashes += result.crashes;
     });
-    fc.assert(property, { numRuns: 60, seed: 20_261, endOnFailure: true });
+    fc.assert(property, { numRuns: RUNS, seed: 20_261, endOnFailure: true });
     expect(totals.elections).toBeGreaterThan(100);
     expect(totals.reads).toBeGreaterThan(100);
     expect(totals.crashes).toBeGreaterThan(100);

@@ -1,5 +1,5 @@
-import { spawnSync } from "node:child_process";
 import { appendFileSync } from "node:fs";
+import { headCommit } from "./commit.ts";
 
 const RECORD_FILE = "tests/simulation/RECORD.md";
 
@@ -16,11 +16,10 @@ export interface Recorded {
 
 /** Adds what a set of runs of `npm run SCRIPT` did to the record that the repository keeps. */
 export function appendRecord(script: string, recorded: Recorded, argv: readonly string[]): void {
-  const { stdout } = spawnSync("git", ["rev-parse", "--short", "HEAD"]);
   const flags = argv.filter((word) => word !== "--record").join(" ");
   const cells = [
     new Date().toISOString().slice(0, 10),
-    stdout.toString().trim(),
+    headCommit(),
     `\`npm run ${script} -- ${flags}\``,
     String(recorded.runs),
     recorded.countedHours.toFixed(1),

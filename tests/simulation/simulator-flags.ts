@@ -9,7 +9,6 @@ export const SEED_OPTIONS = {
   runs: { type: "string" },
   minutes: { type: "string" },
   "until-violation": { type: "boolean", default: false },
-  trace: { type: "boolean", default: false },
   points: { type: "boolean", default: false },
   record: { type: "boolean", default: false },
 } as const satisfies Options;

@@ -99,7 +99,7 @@ export interface Profile {
   readonly unreadBytes: number;
   /** Of a checkpoint in one turn. */
   readonly checkpointTurnRecords: number;
-  /** Of one piece of a snapshot. */
+  /** Of one piece of a snapshot, and of a backup. */
   readonly snapshotPieceBytes: number;
   /** How often nodes look through what they have stored; 0: never, and then nothing rots. */
   readonly scrubMs: number;

@@ -17,6 +17,7 @@ import { describeNode } from "./describe-node.ts";
 import { findLeftOver } from "./left-over.ts";
 import { RefusalWork } from "./refusal-work.ts";
 import { SequenceWork } from "./sequence-work.ts";
+import type { Print } from "./trace.ts";
 import { SimClient } from "./sim-client.ts";
 import { checkWatches } from "./watch-check.ts";
 import { WatchWork } from "./watch-work.ts";
@@ -81,7 +82,7 @@ const CREATED = present("0", 0);
  */
 export async function simulate(
   profile: Profile,
-  print: ((line: string) => void) | null = null,
+  print: Print | null = null,
   planned: readonly FaultEvent[] | null = null,
   traces: string | null = null,
 ): Promise<RunResult> {
@@ -211,7 +212,7 @@ class Simulation {
     await this.#wait("sessions to close", DRAIN_MS, () => isClosed);
     await this.#wait("all nodes to rest in one state", DRAIN_MS, () => this.#isAtRest());
     await this.#readEphemerals();
-    await this.#wait("backups of all members", DRAIN_MS, () => this.#isBackedUp());
+    await this.#wait("backups of all members", DRAIN_MS, () => this.#backUpMembers());
     await this.#drain();
   }
 
@@ -297,8 +298,8 @@ class Simulation {
     return first.sessions === 0;
   }
 
-  /** Takes backups until there is one of every member as it is now. */
-  #isBackedUp(): boolean {
+  /** Asks for those that are missing; true once there is one of every member as it is now. */
+  #backUpMembers(): boolean {
     const { backups } = this.#world;
     const missing = (this.#world.members() ?? []).filter(({ name, server }) => {
       const status = server?.status();

@@ -5,15 +5,18 @@ const LINES_MAX = 400;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
+/** Is told what happens, line by line; details are what cores do, which is most of it. */
+export type Print = (line: string, isDetail: boolean) => void;
+
 /** What happened in a run: its last lines for people, and a hash of everything, which equal seeds must share. */
 export class Trace {
   readonly #time: VirtualTime;
-  readonly #print: ((line: string) => void) | null;
+  readonly #print: Print | null;
   #lines: string[] = [];
   #hash = FNV_OFFSET;
 
   /** `print`: told every line as it comes. */
-  constructor(time: VirtualTime, print: ((line: string) => void) | null) {
+  constructor(time: VirtualTime, print: Print | null) {
     this.#time = time;
     this.#print = print;
   }
@@ -32,12 +35,12 @@ export class Trace {
     for (let at = 0; at < line.length; at += 1) this.#mix(line.charCodeAt(at));
     this.#lines.push(line);
     if (this.#lines.length > LINES_MAX) this.#lines = this.#lines.slice(-LINES_MAX / 2);
-    this.#print?.(line);
+    this.#print?.(line, false);
   }
 
-  /** A line for people alone. */
+  /** A line for people alone, who want to know all. */
   show(who: string, what: string): void {
-    this.#print?.(this.#line(who, what));
+    this.#print?.(this.#line(who, what), true);
   }
 
   /** Something that was sent, for the hash alone. */

@@ -12,7 +12,7 @@ import { ProcessClock } from "./process-clock.ts";
 import type { Profile } from "./profile.ts";
 import { SimNode } from "./sim-node.ts";
 import { streamOf } from "./streams.ts";
-import { Trace } from "./trace.ts";
+import { Trace, type Print } from "./trace.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** Everything that is shared in one run: time, network, machines. */
@@ -34,11 +34,7 @@ export class World {
   #failure: unknown = null;
 
   /** `traces`: a folder in which every core leaves a trace. */
-  constructor(
-    profile: Profile,
-    print: ((line: string) => void) | null,
-    traces: string | null = null,
-  ) {
+  constructor(profile: Profile, print: Print | null, traces: string | null = null) {
     this.profile = profile;
     this.load = new Load(this.time, profile);
     this.trace = new Trace(this.time, print);

@@ -1,13 +1,14 @@
+import { headCommit } from "../commit.ts";
 import { PointCounts } from "../point-counts.ts";
 import { appendRecord } from "../record.ts";
 import { readFlags, SEED_OPTIONS, seedsOf } from "../simulator-flags.ts";
-import { drawProfile } from "./profile.ts";
-import { RunFailure, Simulator } from "./simulator.ts";
+import { runSeed as run } from "./run-seed.ts";
+import { RunFailure } from "./simulator.ts";
 import { measureThroughput } from "./throughput.ts";
 import { Totals } from "./totals.ts";
 
 /*
- * Cores alone under faults. A failure tells its seed, and with --trace its last steps; --throughput measures the core instead.
+ * Cores alone under faults. A failure tells its seed and its last steps; --throughput measures the core instead.
  */
 const RUNS = 500;
 const flags = readFlags({ ...SEED_OPTIONS, throughput: { type: "boolean", default: false } });
@@ -30,11 +31,12 @@ function simulate(): number {
 
 function runSeed(seed: number, totals: Totals): void {
   try {
-    totals.add(new Simulator(drawProfile(seed), { isTraced: flags.trace }).run());
+    totals.add(run(seed));
   } catch (error) {
     if (!(error instanceof RunFailure)) throw error;
     totals.addViolation();
     console.log(error.message);
-    console.log(`again: npm run sim:core -- --seed ${seed} --trace`);
+    console.log(`commit: ${headCommit()}`);
+    console.log(`again: npm run sim:core -- --seed ${seed}`);
   }
 }
