@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { formatVerdicts } from "./mutants/format-verdicts.ts";
@@ -14,6 +16,7 @@ const BOUNDS = { runs: 8, shrinkRuns: 0 };
 /** Short to find and to make smaller. */
 const SMALL = "30-sequence-is-the-number-of-children.patch";
 const SHRINK_RUNS = 60;
+const PROGRAM = "tests/simulation/ensemble/ensemble-main.ts";
 
 describe("the mutants", () => {
   test.each(PATCHES)("%s applies, and says what it breaks", (name) => {
@@ -40,6 +43,22 @@ describe("the mutants", () => {
     expect(verdict).toMatchObject({ kind: "found", faults: expect.any(Number) });
     expect(verdict.faults).toBeLessThanOrEqual(4);
   }, 170_000);
+
+  test("under which the simulator itself breaks are no success", async () => {
+    const [first = ""] = readFileSync(PROGRAM, "utf8").split("\n", 1);
+    const lines = ["@@ -1,1 +1,2 @@", '+throw new Error("broken");', ` ${first}`, ""];
+    const at = mkdtempSync(join(tmpdir(), "quorate-mutant-"));
+    try {
+      const patch = join(at, "broken.patch");
+      writeFileSync(patch, [`--- a/${PROGRAM}`, `+++ b/${PROGRAM}`, ...lines].join("\n"));
+      expect(await huntMutant(patch, BOUNDS)).toMatchObject({
+        kind: "stale",
+        what: "the simulator itself broke: Error: broken",
+      });
+    } finally {
+      rmSync(at, { recursive: true });
+    }
+  });
 
   test("that no longer apply are no success", async () => {
     const verdict = await huntMutant(fileURLToPath(import.meta.url), BOUNDS);

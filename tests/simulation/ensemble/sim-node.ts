@@ -423,9 +423,8 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
   const proposals = { ...limits.proposals, pendingCountMax: pendingMax };
   const outbox = { ...limits.outbox, bufferedBytesMax: profile.unreadBytes };
   const { checkpointTurnRecords, snapshotPieceBytes } = profile;
-  const backupPieceBytes = snapshotPieceBytes;
-  const pieces = { snapshotPieceBytes, backupPieceBytes };
-  const storage = { ...limits.storage, checkpointTurnRecords, ...pieces };
+  const pieces = { snapshotPieceBytes, backupPieceBytes: snapshotPieceBytes };
+  const storage = { ...limits.storage, ...pieces, checkpointTurnRecords };
   // As long as faults are apart, instead of minutes.
   const preference = { wellMs: 4_000, lastingMs: 8_000, waitMsMax: 16_000 };
   const parts = { tree, raft, intake, proposals, outbox, storage, preference };

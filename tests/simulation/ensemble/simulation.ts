@@ -17,8 +17,8 @@ import { describeNode } from "./describe-node.ts";
 import { findLeftOver } from "./left-over.ts";
 import { RefusalWork } from "./refusal-work.ts";
 import { SequenceWork } from "./sequence-work.ts";
-import type { Print } from "./trace.ts";
 import { SimClient } from "./sim-client.ts";
+import type { Print } from "./trace.ts";
 import { checkWatches } from "./watch-check.ts";
 import { WatchWork } from "./watch-work.ts";
 import { World } from "./world.ts";
@@ -139,8 +139,8 @@ class Simulation {
     this.#sites = Array.from({ length: world.profile.clients }, (_, at) => {
       const host = new SimClient(world, at + 1);
       const isReader = at > 0 && at >= world.profile.clients - readers;
-      const its = isReader ? reading : works;
-      return { host, application: new Application(world, host, its, nextNumber) };
+      const application = new Application(world, host, isReader ? reading : works, nextNumber);
+      return { host, application };
     });
     this.#nemesis = new Nemesis(world, this.#sites, planned);
   }
@@ -274,13 +274,11 @@ class Simulation {
     const { profile, nodes } = this.#world;
     if (!profile.isRanked) return true;
     const leader = this.#world.leader();
-    const membership = leader?.server?.status().membership;
-    if (leader === null || membership === undefined || membership === null) return false;
-    const ids = new Set(membership.voters);
-    const names = new Set(
-      membership.members.filter(({ id }) => ids.has(id)).map(({ name }) => name),
+    const voters = leader?.server?.status().membership?.voters ?? [];
+    const preferred = nodes.findLast(
+      ({ server }) => server !== null && voters.some((id) => id === server.status().nodeId),
     );
-    return nodes.findLast(({ name }) => names.has(name)) === leader;
+    return preferred !== undefined && preferred === leader;
   }
 
   #isAtRest(): boolean {

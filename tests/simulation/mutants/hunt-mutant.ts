@@ -30,7 +30,7 @@ const CORE_FIRST: readonly Hunter[] = [
 /** What became of a mutant. */
 export interface MutantVerdict {
   readonly name: string;
-  /** `stale`: the patch does not apply to this tree any more, or does not make a program. */
+  /** `stale`: the patch does not apply to this tree any more, or does not make a program that runs. */
   readonly kind: "found" | "survived" | "stale";
   /** The invariant it broke, or what was wrong. */
   readonly what: string;
@@ -130,12 +130,11 @@ function hunt(
 ): MutantVerdict {
   const survived: MutantVerdict = { name, kind: "survived", what: "", ...NOTHING };
   return hunters.reduce((before, { by, share }) => {
-    if (before.kind === "found") return before;
+    if (before.kind !== "survived") return before;
     const found = simulate(copy, by, flagsOf(by, bounds, share));
     const seconds = before.seconds + found.seconds;
     const runs = before.runs + found.runs;
-    if (found.what === null) return { ...before, seconds, runs };
-    return { name, kind: "found", what: found.what, by, seconds, runs, faults: found.faults };
+    return { ...found, name, by: found.kind === "found" ? by : null, seconds, runs };
   }, survived);
 }
 
@@ -149,13 +148,7 @@ function flagsOf(by: SimulatorName, bounds: HuntWith, share: number): readonly s
   return [...runs, "--shrink", "--shrink-seconds", `${SHRINK_SECONDS_MAX}`, ...shrinkRuns];
 }
 
-interface Simulated {
-  readonly seconds: number;
-  readonly runs: number;
-  /** Null: no promise was broken. */
-  readonly what: string | null;
-  readonly faults: number | null;
-}
+type Simulated = Pick<MutantVerdict, "kind" | "what" | "seconds" | "runs" | "faults">;
 
 function simulate(copy: string, by: SimulatorName, options: readonly string[]): Simulated {
   const program = join(copy, `.cache/simulation/${by}.mjs`);
@@ -168,12 +161,21 @@ function simulate(copy: string, by: SimulatorName, options: readonly string[]): 
   const seconds = (performance.now() - started) / 1_000;
   const text = `${stdout.toString()}${stderr.toString()}`;
   const runs = Number(/^sim: (\d+) runs/m.exec(text)?.[1] ?? 0);
-  if (status === 0) return { seconds, runs, what: null, faults: null };
-  const [, what = "the simulator itself broke"] =
-    /^seed \d+: (?:Violation: )?(.*)$/m.exec(text) ?? [];
+  if (status === 0) return { kind: "survived", what: "", seconds, runs, faults: null };
+  const broken = /^seed \d+: (?:Violation: )?(.*)$/m.exec(text)?.[1];
+  if (broken === undefined) {
+    const what = `the simulator itself broke: ${/^\w*Error.*$/m.exec(text)?.[0] ?? ""}`;
+    return { kind: "stale", what, seconds, runs, faults: null };
+  }
   const sizes = [...text.matchAll(/^shrink: .* with (\d+) faults/gm)];
   const faults = Number(sizes.at(-1)?.[1] ?? Number.NaN);
-  return { seconds, runs, what, faults: Number.isNaN(faults) ? null : faults };
+  return {
+    kind: "found",
+    what: broken,
+    seconds,
+    runs,
+    faults: Number.isNaN(faults) ? null : faults,
+  };
 }
 
 function firstLine(bytes: Uint8Array): string {

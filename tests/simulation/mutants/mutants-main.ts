@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { formatVerdicts } from "./format-verdicts.ts";
+import { formatTime, formatVerdicts } from "./format-verdicts.ts";
 import { huntMutant, type MutantVerdict } from "./hunt-mutant.ts";
 
 /*
@@ -26,7 +26,7 @@ for (const name of patches) {
   process.stderr.write(`${name} … `);
   const verdict = await huntMutant(join(directory, name), { minutes: Number(values.minutes) });
   verdicts.push(verdict);
-  process.stderr.write(`${verdict.kind}\n`);
+  process.stderr.write(`${verdict.kind}, ${formatTime(verdict)}\n`);
 }
 process.stdout.write(formatVerdicts(verdicts));
 process.exitCode = verdicts.every(({ kind }) => kind === "found") && verdicts.length > 0 ? 0 : 1;
