@@ -11,7 +11,10 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DIRECTORY = fileURLToPath(new URL("mutants", import.meta.url));
 const PATCHES = readdirSync(DIRECTORY).filter((name) => name.endsWith(".patch"));
 /** Found by one of the first runs: what takes more is hunted by `npm run sim:mutants`. */
-const QUICK = ["12-half-is-a-quorum.patch", "30-sequence-is-the-number-of-children.patch"];
+const QUICK_NUMBERS = [
+  1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 24, 25, 26, 27, 30, 32, 33,
+];
+const QUICK = PATCHES.filter((name) => QUICK_NUMBERS.includes(Number.parseInt(name, 10)));
 const BOUNDS = { runs: 8, shrinkRuns: 0 };
 /** Short to find and to make smaller. */
 const SMALL = "30-sequence-is-the-number-of-children.patch";
