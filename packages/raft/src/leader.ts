@@ -34,7 +34,13 @@ import {
 import { reached } from "./points.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
-import { askAgain, broadcastHeartbeat, replicate, syncPeers } from "./replication.ts";
+import {
+  askAgain,
+  askAgainTicks,
+  broadcastHeartbeat,
+  replicate,
+  syncPeers,
+} from "./replication.ts";
 import { traceAppended, tracePeerState } from "./trace-changes.ts";
 import type { RoleChangeReason } from "./trace-event.ts";
 
@@ -310,8 +316,13 @@ export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply
     return;
   }
   leading.isReplicationDue = true;
+  const { isFetching, nextIndex: from } = peer;
   const isNews = peer.acknowledge(matchIndex, state.diskFirstIndex);
   tracePeerState(state, peer, before);
+  if (isFetching && !peer.isFetching && peer.state === before) {
+    reached("fetch_overtaken_by_acknowledgement");
+    state.trace?.({ kind: "fetchEnded", peer: id, from, outcome: "overtaken" });
+  }
   if (!isNews) return;
   const behind = state.log.lastIndex - matchIndex;
   state.trace?.({ kind: "peerMatched", peer: id, matchIndex, behind });
@@ -355,7 +366,8 @@ export function onHeartbeatReply(state: NodeState, reply: HeartbeatReply): void 
   assert(reply.term === state.term, "reply_of_this_term");
   noteContact(state, peer);
   notePromise(state, leading, peer, reply);
-  if (peer.heartbeatAnswered(state.log.lastIndex)) askAgain(state, peer);
+  const pauseTicks = askAgainTicks(state, peer);
+  if (peer.heartbeatAnswered(state.log.lastIndex, state.now, pauseTicks)) askAgain(state, peer);
   if (reply.round <= peer.confirmedRound) return;
   peer.confirmedRound = reply.round;
   state.trace?.({ kind: "roundAnswered", peer: peer.id, round: reply.round });

@@ -51,6 +51,7 @@ export const RAFT_POINTS = [
   "leader_disk_stuck",
   "leader_without_movement",
   "transfer_given_up",
+  "fetch_overtaken_by_acknowledgement",
   "fetch_expired",
   // log.ts
   "durable_entries_truncated",

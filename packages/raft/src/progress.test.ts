@@ -11,17 +11,26 @@ beforeEach(() => {
 });
 
 function replicateFrom(match: number): void {
-  peer.sent(logIndex(9), 0, 0);
+  peer.sent(0, 0, 0);
   peer.acknowledge(logIndex(match), logIndex(1));
 }
 
 describe("probe", () => {
-  test("one append at a time, the next after a heartbeat's reply", () => {
-    expect(peer.mayAppend).toBe(true);
-    peer.sent(logIndex(9), 0, 0);
+  test("one append at a time, the next one empty and after a heartbeat's reply that comes later", () => {
+    expect([peer.mayAppend, peer.isProbeRepeated]).toEqual([true, false]);
+    peer.sent(3, 90, 7);
     expect(peer.mayAppend).toBe(false);
-    expect(peer.heartbeatAnswered(logIndex(20))).toBe(true);
-    expect(peer.mayAppend).toBe(true);
+    expect(peer.heartbeatAnswered(logIndex(20), 8, 2)).toBe(false);
+    expect(peer.mayAppend).toBe(false);
+    expect(peer.heartbeatAnswered(logIndex(20), 9, 2)).toBe(true);
+    expect([peer.mayAppend, peer.isProbeRepeated]).toEqual([true, true]);
+  });
+
+  test("one that looks elsewhere carries entries again", () => {
+    peer.sent(3, 90, 7);
+    peer.heartbeatAnswered(logIndex(20), 9, 2);
+    peer.reject(logIndex(9), logIndex(4));
+    expect([peer.mayAppend, peer.isProbeRepeated]).toEqual([true, false]);
   });
 
   test("an acknowledgement opens the pipeline behind what is matched", () => {
@@ -36,7 +45,7 @@ describe("probe", () => {
     [8, 4, false, 10],
     [10, 4, false, 10],
   ])("refused behind %i, agreeing at %i: moves %s, next %i", (rejected, agree, moves, next) => {
-    peer.sent(logIndex(9), 0, 0);
+    peer.sent(0, 0, 0);
     expect(peer.reject(logIndex(rejected), logIndex(agree))).toBe(moves);
     expect(peer.nextIndex).toBe(next);
     expect(peer.mayAppend).toBe(moves);
@@ -47,14 +56,14 @@ describe("replicate", () => {
   beforeEach(() => replicateFrom(9));
 
   test("what is sent is assumed to arrive", () => {
-    peer.sent(logIndex(12), 3, 90);
+    peer.sent(3, 90, 0);
     expect([peer.nextIndex, peer.inflights.entries, peer.inflights.bytes]).toEqual([13, 3, 90]);
     peer.acknowledge(logIndex(12), logIndex(1));
     expect([peer.matchIndex, peer.inflights.entries]).toEqual([12, 0]);
   });
 
   test("a refusal goes back to what is matched; a stale one changes nothing", () => {
-    peer.sent(logIndex(12), 3, 90);
+    peer.sent(3, 90, 0);
     expect(peer.reject(logIndex(9), logIndex(3))).toBe(false);
     expect(peer.state).toBe("replicate");
     expect(peer.reject(logIndex(12), logIndex(3))).toBe(true);
@@ -67,11 +76,27 @@ describe("replicate", () => {
   });
 
   test("a heartbeat's reply asks again only when nothing moved since the last one", () => {
-    peer.sent(logIndex(12), 3, 90);
-    expect(peer.heartbeatAnswered(logIndex(12))).toBe(false);
-    expect(peer.heartbeatAnswered(logIndex(12))).toBe(true);
+    peer.sent(3, 90, 0);
+    expect(peer.heartbeatAnswered(logIndex(12), 2, 2)).toBe(false);
+    expect(peer.heartbeatAnswered(logIndex(12), 4, 2)).toBe(true);
     peer.acknowledge(logIndex(12), logIndex(1));
-    expect(peer.heartbeatAnswered(logIndex(12))).toBe(false);
+    expect(peer.heartbeatAnswered(logIndex(12), 6, 2)).toBe(false);
+  });
+
+  test("of many replies one in a while counts", () => {
+    peer.sent(3, 90, 0);
+    expect(peer.heartbeatAnswered(logIndex(12), 2, 2)).toBe(false);
+    expect(peer.heartbeatAnswered(logIndex(12), 3, 2)).toBe(false);
+    expect(peer.heartbeatAnswered(logIndex(12), 4, 2)).toBe(true);
+    expect(peer.heartbeatAnswered(logIndex(12), 4, 2)).toBe(false);
+  });
+
+  test("what is being read for it and came otherwise is not waited for", () => {
+    peer.beginFetch(5);
+    peer.acknowledge(logIndex(9), logIndex(1));
+    expect(peer.isFetching).toBe(true);
+    peer.acknowledge(logIndex(11), logIndex(1));
+    expect([peer.isFetching, peer.nextIndex]).toEqual([false, 12]);
   });
 
   test("a fetch holds appends back until it ends or is lost", () => {
@@ -91,7 +116,7 @@ describe("snapshot", () => {
 
   test("nothing is appended meanwhile, and refusals count for nothing", () => {
     expect(peer.mayAppend).toBe(false);
-    expect(peer.heartbeatAnswered(logIndex(12))).toBe(false);
+    expect(peer.heartbeatAnswered(logIndex(12), 9, 2)).toBe(false);
     expect(peer.reject(logIndex(9), logIndex(1))).toBe(false);
   });
 
@@ -101,9 +126,11 @@ describe("snapshot", () => {
   ])(
     "once the transfer ended (complete: %s), it probes from %i after a sign of life",
     (ok, next) => {
-      peer.endSnapshot(ok);
+      peer.endSnapshot(ok, 5);
       expect([peer.state, peer.nextIndex, peer.mayAppend]).toEqual(["probe", next, false]);
-      peer.heartbeatAnswered(logIndex(12));
+      peer.heartbeatAnswered(logIndex(12), 6, 2);
+      expect(peer.mayAppend).toBe(false);
+      peer.heartbeatAnswered(logIndex(12), 7, 2);
       expect(peer.mayAppend).toBe(true);
     },
   );

@@ -24,11 +24,14 @@ export class Progress {
   #state: ProgressState = "probe";
   #matchIndex: LogIndex = logIndex(0);
   #nextIndex: LogIndex;
-  /** A probe is on its way; the next one waits for its reply or for a heartbeat's. */
-  #probeSent = false;
+  /** When the probe left that is on its way; the next one waits for its reply, or for a heartbeat's after a while. */
+  #probeTick: number | null = null;
+  /** The probe that is due left before, with all that it carries, and was not answered. */
+  #isProbeRepeated = false;
   #snapshotIndex: LogIndex = logIndex(0);
   #fetchTick: number | null = null;
-  #matchAtHeartbeat: LogIndex = logIndex(0);
+  /** What it had acknowledged when it was last looked whether that moves, and when that was. */
+  #lookedAt: { readonly matchIndex: LogIndex; readonly tick: number };
   /** Highest commitIndex that an append carried there. */
   sentCommit: LogIndex = logIndex(0);
   /** When it was last heard of, in ticks. */
@@ -47,6 +50,7 @@ export class Progress {
     this.#nextIndex = start.nextIndex;
     this.contactTick = start.tick;
     this.movedTick = start.tick;
+    this.#lookedAt = { matchIndex: logIndex(0), tick: start.tick };
     this.inflights = start.inflights;
   }
 
@@ -69,12 +73,18 @@ export class Progress {
   /** An append may leave: the state allows it and nothing is awaited first. */
   get mayAppend(): boolean {
     if (this.#fetchTick !== null) return false;
-    return this.#state === "replicate" || (this.#state === "probe" && !this.#probeSent);
+    return this.#state === "replicate" || (this.#state === "probe" && this.#probeTick === null);
+  }
+
+  /** The append that is due only asks whether the logs agree: what follows is on its way, or lost. */
+  get isProbeRepeated(): boolean {
+    return this.#isProbeRepeated;
   }
 
   #enter(state: ProgressState): void {
     this.#state = state;
-    this.#probeSent = false;
+    this.#probeTick = null;
+    this.#isProbeRepeated = false;
     this.#fetchTick = null;
     this.inflights.clear();
     assert(this.inflights.messages === 0, "inflights_of_pipeline_only");
@@ -103,23 +113,24 @@ export class Progress {
   }
 
   /** The host's transfer ended. What comes next waits for a sign of life, so that a dead peer is not flooded. */
-  endSnapshot(isComplete: boolean): void {
+  endSnapshot(isComplete: boolean, tick: number): void {
     assert(this.#state === "snapshot", "progress_snapshot_under_way");
     if (!isComplete) this.#snapshotIndex = this.#matchIndex;
     this.becomeProbe();
-    this.#probeSent = true;
+    this.#probeTick = tick;
   }
 
-  /** An append left that ends at `lastIndex` with `entries` entries (perhaps none) of `bytes` bytes. */
-  sent(lastIndex: LogIndex, entries: number, bytes: number): void {
+  /** An append left at `tick` with the next `count` entries (perhaps none) of `bytes` bytes. */
+  sent(count: number, bytes: number, tick: number): void {
     assert(this.mayAppend, "progress_append_allowed");
-    assert(lastIndex + 1 >= this.#nextIndex, "progress_sent_forward");
+    assert(count > 0 || bytes === 0, "progress_bytes_are_of_entries");
     if (this.#state === "probe") {
-      this.#probeSent = true;
+      this.#probeTick = tick;
       return;
     }
-    if (entries > 0) this.inflights.add(lastIndex, entries, bytes);
-    this.#nextIndex = indexAfter(lastIndex);
+    if (count === 0) return;
+    this.#nextIndex = indexAfter(this.#nextIndex, count);
+    this.inflights.add(logIndex(this.#nextIndex - 1), count, bytes);
   }
 
   /** Entries for it are being read from disk since `tick`. */
@@ -143,7 +154,11 @@ export class Progress {
   acknowledge(matchIndex: LogIndex, reachableFrom: LogIndex): boolean {
     const isNews = matchIndex > this.#matchIndex;
     if (isNews) this.#matchIndex = matchIndex;
-    if (this.#nextIndex <= this.#matchIndex) this.#nextIndex = indexAfter(this.#matchIndex);
+    if (this.#nextIndex <= this.#matchIndex) {
+      this.#nextIndex = indexAfter(this.#matchIndex);
+      // What is being read from disk for it begins before that.
+      this.#fetchTick = null;
+    }
     if (this.#state === "replicate") {
       this.inflights.freeThrough(this.#matchIndex);
     } else if (this.#state === "probe") {
@@ -172,7 +187,8 @@ export class Progress {
     }
     const agrees = agreeIndex < rejectedIndex ? indexAfter(agreeIndex) : rejectedIndex;
     this.#nextIndex = later(agrees, indexAfter(this.#matchIndex));
-    this.#probeSent = false;
+    this.#probeTick = null;
+    this.#isProbeRepeated = false;
     this.#fetchTick = null;
     assert(this.#nextIndex <= rejectedIndex, "progress_reject_goes_back");
     return true;
@@ -180,13 +196,23 @@ export class Progress {
 
   /**
    * It answered a heartbeat. True if something should be sent although nothing is new: a probe again, or in the pipeline
-   * an empty append, which is refused if what went before was lost.
+   * an empty append, which is refused if what went before was lost. Not sooner than `pauseTicks` after the last time, how
+   * many rounds of heartbeats reads may ever start.
    */
-  heartbeatAnswered(lastIndex: LogIndex): boolean {
-    const isStalled = this.#matchIndex < lastIndex && this.#matchIndex === this.#matchAtHeartbeat;
-    assert(this.#matchAtHeartbeat <= this.#matchIndex, "match_never_back");
-    this.#matchAtHeartbeat = this.#matchIndex;
-    this.#probeSent = false;
-    return this.#state === "probe" || (this.#state === "replicate" && isStalled);
+  heartbeatAnswered(lastIndex: LogIndex, tick: number, pauseTicks: number): boolean {
+    assert(tick >= this.#lookedAt.tick, "progress_ticks_go_forward");
+    if (this.#state === "probe") {
+      if (this.#probeTick === null) return true;
+      if (tick - this.#probeTick < pauseTicks) return false;
+      this.#probeTick = null;
+      this.#isProbeRepeated = true;
+      return true;
+    }
+    if (tick - this.#lookedAt.tick < pauseTicks) return false;
+    const { matchIndex } = this.#lookedAt;
+    assert(matchIndex <= this.#matchIndex, "match_never_back");
+    this.#lookedAt = { matchIndex: this.#matchIndex, tick };
+    const isStalled = this.#matchIndex < lastIndex && this.#matchIndex === matchIndex;
+    return this.#state === "replicate" && isStalled;
   }
 }

@@ -257,7 +257,7 @@ export class RaftNode {
       reached("snapshot_ended_nobody_waits_for");
       return;
     }
-    peer.endSnapshot(isComplete);
+    peer.endSnapshot(isComplete, state.now);
     state.trace?.({ kind: "snapshotEnded", peer: to, isComplete });
     tracePeerState(state, peer, "snapshot");
   }

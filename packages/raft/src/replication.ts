@@ -121,13 +121,14 @@ function sendFromBehind(state: NodeState, peer: Progress): void {
   state.trace?.({ kind: "snapshotOrdered", peer: peer.id, index: image.index });
 }
 
-/** The last index of the next append to `peer`; below `peer.nextIndex` when the window has no room. */
+/** The last index of the next append to `peer`; below `peer.nextIndex` when it carries nothing or the window has no room. */
 function appendEnd(state: NodeState, peer: Progress): LogIndex {
   const { config, log } = state;
   const from = peer.nextIndex;
   assert(from > log.baseIndex, "append_from_memory");
   const { inflights } = peer;
   const before = logIndex(from - 1);
+  if (peer.isProbeRepeated) return before;
   const count = Math.min(config.appendEntriesMax, inflights.entriesLeft);
   if (from > log.lastIndex || count === 0) return before;
   const byCount = earlier(log.lastIndex, indexAfter(from, count - 1));
@@ -167,7 +168,7 @@ function sendFrom(state: NodeState, peer: Progress, end: LogIndex): void {
   const count = end - before;
   const entries = count === 0 ? noEntries : log.slice(from, end);
   sendAppend(state, peer, { index: before, term: prevTerm }, entries);
-  peer.sent(end, count, count === 0 ? 0 : log.bytesBetween(before, end));
+  peer.sent(count, count === 0 ? 0 : log.bytesBetween(before, end), state.now);
 }
 
 /** Sends every peer what it lacks, as far as its window allows; nothing to who lacks nothing. */
@@ -179,6 +180,16 @@ export function replicate(state: NodeState, leading: Leading): void {
       assert(peer.inflights.messages > 0, "pipeline_advances");
     }
   }
+}
+
+/**
+ * Ticks after which a peer that does not answer is asked again: for it about as often as heartbeats come by themselves.
+ * What has to be read from disk first, and is no empty append, leaves once in an election timeout.
+ */
+export function askAgainTicks({ config, log }: NodeState, peer: Progress): number {
+  assert(config.electionTicks >= config.heartbeatTicks, "config_election_two_heartbeats");
+  const isReadFirst = peer.state === "probe" && peer.nextIndex <= log.baseIndex;
+  return isReadFirst ? config.electionTicks : Math.ceil(config.heartbeatTicks / 2);
 }
 
 /**
@@ -259,6 +270,6 @@ export function onFetched(state: NodeState, fetched: Fetched): void {
   }
   assert(entries.length > 0, "fetched_something");
   sendAppend(state, peer, { index: logIndex(fetched.from - 1), term: prevTerm }, entries);
-  peer.sent(indexAfter(fetched.from, entries.length - 1), entries.length, bytes);
+  peer.sent(entries.length, bytes, state.now);
   leading.isReplicationDue = true;
 }

@@ -45,7 +45,9 @@ export type FetchOutcome =
   /** They do not fit in the peer's window now. */
   | "noRoom"
   /** No answer came for an election timeout. */
-  | "expired";
+  | "expired"
+  /** The peer acknowledged more than where they begin. */
+  | "overtaken";
 
 /** The events by kind, and what each tells. */
 interface TraceEventFields {

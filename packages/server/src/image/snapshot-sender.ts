@@ -77,11 +77,14 @@ export class SnapshotSender {
     return pinned;
   }
 
-  /** Begins a transfer, or goes on with the one to this peer whose link broke. */
+  /** Begins a transfer, or goes on with the one to this peer that is under way, or whose link broke. */
   start(message: InstallSnapshot): void {
     const { to } = message;
-    if (this.#transfers.has(to)) {
+    const active = this.#transfers.get(to);
+    if (active !== undefined) {
       reached("snapshot_asked_for_while_under_way");
+      // What arrives in the name of a term that is over is dropped, all of it.
+      if (message.term !== active.message.term) this.#resume(active, message);
       return;
     }
     const suspended = this.#suspended.get(to);

@@ -276,6 +276,26 @@ describe("a snapshot", () => {
     expect(received[0]?.tree.digest()).toBe(tree.digest());
   });
 
+  test("under way is for the message that asks for it now, of a later term of the same leader", async () => {
+    const { sender, order, wire, received, discarded, ended } = await setUp();
+    let isHeld = true;
+    const held: Chunk[] = [];
+    wire.alter = (chunk) => {
+      if (!isHeld || chunk.sequence < 6) return chunk;
+      held.push(chunk);
+      return null;
+    };
+    sender.start(order);
+    await settled();
+    expect(held.length).toBeGreaterThan(0);
+    isHeld = false;
+    sender.start({ ...order, term: term(4) });
+    await settled();
+    expect(ended).toEqual([true]);
+    expect(received.map(({ message }) => message.term)).toEqual([4]);
+    expect(discarded).toEqual([]);
+  });
+
   test("goes on although no answer came before the link broke", async () => {
     const { sender, order, wire, received, discarded, ended } = await setUp();
     wire.loseAcks = true;
