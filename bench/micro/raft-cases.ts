@@ -55,7 +55,6 @@ class ThreeCores {
             snapshot: { index: logIndex(0), term: term(0), membership },
             firstIndex: 1,
             entries: [],
-            mayVote: true,
           },
         ),
     );

@@ -1,5 +1,14 @@
 import { connect, type QuorateClient } from "@quorate/client";
-import { closeSync, openSync, readdirSync, readSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { quorate } from "./command.ts";
@@ -173,4 +182,36 @@ test("with --repair false, and without peers, damage ends the node", async () =>
     expect(await ensemble.exitOf(victim, REPAIR_MS)).toEqual({ code: EXIT_DATA, signal: null });
     expect(ensemble.log(victim)).toContain("LOG_CORRUPT");
   }
+});
+
+test("a node whose files were put back from an older copy says what they lack, and is made good by its peers", async () => {
+  const ensemble = await startEnsemble();
+  await using client = await connect({ servers: ensemble.servers, sessionTimeoutMs: 30_000 });
+  await client.create("/before");
+  const leader = await ensemble.leader();
+  const victim = ensemble.names.find((name) => name !== leader.name) ?? "";
+  const { dataDirectory } = ensemble.plan(victim);
+  await ensemble.waitForEqualDigests();
+  await ensemble.stop(victim);
+  cpSync(dataDirectory, `${dataDirectory}-copy`, { recursive: true });
+  ensemble.start(victim);
+  await ensemble.waitUntilReady([victim]);
+  await client.create("/acknowledged");
+  await ensemble.waitForEqualDigests();
+  await ensemble.stop(victim);
+  rmSync(dataDirectory, { recursive: true });
+  cpSync(`${dataDirectory}-copy`, dataDirectory, { recursive: true });
+
+  ensemble.start(victim);
+  await poll("the loss to be found", REPAIR_MS, () =>
+    ensemble.log(victim).includes("the leader knows that this node held more") ? true : null,
+  );
+  await poll("what it has to be set aside", REPAIR_MS, () =>
+    readdirSync(dataDirectory).includes("damaged-1") ? true : null,
+  );
+  await poll("the node to vote again", REPAIR_MS, async () =>
+    (await namesWithRoles(ensemble)).includes(`${victim} voter`) ? true : null,
+  );
+  await ensemble.waitForEqualDigests();
+  expect(await client.exists("/acknowledged")).not.toBeNull();
 });

@@ -49,7 +49,6 @@ interface LoneOptions {
   readonly terms?: readonly number[];
   readonly term?: number;
   readonly votedFor?: number | null;
-  readonly mayVote?: boolean;
   readonly config?: Partial<RaftConfig>;
 }
 
@@ -64,7 +63,7 @@ export class LoneCore {
 
   constructor(options: LoneOptions = {}) {
     const { voters = [1, 2, 3], learners = [], terms = [] } = options;
-    const { term: startTerm = terms.at(-1) ?? 0, votedFor = null, mayVote = true } = options;
+    const { term: startTerm = terms.at(-1) ?? 0, votedFor = null } = options;
     const hardState: HardState = {
       term: term(startTerm),
       votedFor: votedFor === null ? null : nodeId(votedFor),
@@ -76,7 +75,6 @@ export class LoneCore {
         snapshot: { index: logIndex(0), term: term(0), membership: membershipOf(voters, learners) },
         firstIndex: 1,
         entries: logOf(...terms),
-        mayVote,
       },
       (event) => this.#traced.take(event),
     );

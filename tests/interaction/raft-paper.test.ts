@@ -23,6 +23,15 @@ describe("Raft paper, section 5.1: terms", () => {
     },
   );
 
+  test("a term that no election can have led to is not taken over", () => {
+    const node = new LoneCore({ terms: [1] });
+    const heartbeat = { commitIndex: logIndex(0), round: 1 };
+    node.receive("heartbeat", { from: 2, term: 2 ** 52 }, heartbeat);
+    expect(node.term).toBe(1);
+    node.receive("heartbeat", { from: 2, term: 2 ** 32 }, heartbeat);
+    expect(node.term).toBe(2 ** 32);
+  });
+
   test("an append of an older term is refused with the newer one", () => {
     const node = new LoneCore({ terms: [3] });
     node.append({ from: 2, term: 2 }, [0, 0], [2]);

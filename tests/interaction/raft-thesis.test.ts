@@ -305,16 +305,22 @@ describe("a disk that is slow", () => {
   });
 });
 
-describe("a node that may not vote", () => {
-  test("follows and stores, and promises nothing", () => {
-    const node = new LoneCore({ terms: [1], mayVote: false });
+describe("a node that lost what it had acknowledged", () => {
+  test("says so, and neither acknowledges nor votes any more", () => {
+    const node = new LoneCore({ terms: [1], term: 2 });
+    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(1), round: 1 });
+    expect(node.core.status().hasLostEntries).toBe(false);
+    node.take();
+    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(2), round: 2 });
     node.append({ from: 2, term: 2 }, [1, 1], [2]);
+    node.append({ from: 2, term: 2 }, [7, 2], [2]);
     node.persistAll();
-    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(0), round: 1 });
     expect(node.take()).toEqual([]);
-    expect(node.logTerms).toEqual([1, 2]);
+    expect(node.core.status()).toMatchObject({ hasLostEntries: true, commitIndex: 1 });
     node.tick(30);
     expect(node.role).toBe("follower");
+    node.askVote({ from: 3, term: 9 }, [9, 8], { preVote: true });
+    expect(node.take("requestVoteReply")).toMatchObject([{ granted: false }]);
     node.askVote({ from: 3, term: 9 }, [9, 8]);
     node.persistAll();
     expect(node.take("requestVoteReply")).toMatchObject([{ granted: false }]);

@@ -172,7 +172,6 @@ test("what a core starts from survives a trace", () => {
     hardState: fc.record({ term: terms, votedFor: fc.option(id) }),
     snapshot,
     firstIndex: anyNumber,
-    mayVote: flag,
   });
   const property = fc.property(limits, id, stand, entries, (rest, own, initial, log) => {
     const config = { ...rest, id: own };

@@ -30,7 +30,6 @@ function record(): { readonly core: RecordedCore; readonly lines: string[] } {
       snapshot: { index: logIndex(0), term: term(0), membership: membershipOf([1, 2, 3]) },
       firstIndex: 1,
       entries: logOf(1, 1),
-      mayVote: true,
     },
     recording,
   );

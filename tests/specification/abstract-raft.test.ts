@@ -42,7 +42,6 @@ class Told {
       lastTerm: term(0),
       membershipIndex: logIndex(0),
       membership: OF_THREE,
-      mayVote: true,
       ...event,
     });
   }
@@ -381,6 +380,13 @@ const BREACHES: readonly (readonly [rule: string, act: (told: Told) => void])[] 
   ],
   ["nothing durable is lost", (told) => told.start(two, 1, one, [0, 0])],
   ["nothing durable is lost", (told) => told.start(two, 1, null, [1, 1])],
+  [
+    "nothing durable is lost",
+    (told) => {
+      const event = { acknowledgedIndex: logIndex(2), lastIndex: logIndex(1) };
+      told.tell(two, { kind: "lossFound", ...event });
+    },
+  ],
   [
     "reads are not stale",
     (told) => {

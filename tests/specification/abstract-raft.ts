@@ -237,6 +237,8 @@ export class AbstractRaft {
         node.handedIndex = event.index;
         node.memberships = [];
         return;
+      case "lossFound":
+        return fail("nothing durable is lost", `${id} has ${event.lastIndex}`);
       case "logMatched":
         if (event.index > log.lastIndex) fail("what matches is there", `${id} at ${event.index}`);
         node.matchedIndex = event.index;

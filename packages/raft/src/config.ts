@@ -52,6 +52,4 @@ export interface RaftInitialState {
   readonly firstIndex: number;
   /** Every entry after the snapshot, in order, without a gap. */
   readonly entries: readonly Entry[];
-  /** False: may not vote, campaign or acknowledge (its log was damaged); it follows and serves nothing. */
-  readonly mayVote: boolean;
 }

@@ -19,9 +19,8 @@ test.each<[TraceEvent, string]>([
       lastTerm: term(2),
       membershipIndex: logIndex(4),
       membership,
-      mayVote: false,
     },
-    "started node 1, term 3, vote none, log up to 2/9 on an image at 1/4, voters 1,2, may not vote",
+    "started node 1, term 3, vote none, log up to 2/9 on an image at 1/4, voters 1,2",
   ],
   [
     {

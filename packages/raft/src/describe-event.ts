@@ -38,8 +38,7 @@ const DESCRIBERS: Describers = {
   started: (event) =>
     `node ${event.id}, term ${event.term}, vote ${event.votedFor ?? "none"}, log up to ` +
     `${event.lastTerm}/${event.lastIndex} on an image at ${event.imageTerm}/${event.imageIndex}` +
-    `, ${describeMembership(event.membership)}` +
-    (event.mayVote ? "" : ", may not vote"),
+    `, ${describeMembership(event.membership)}`,
   termEntered: ({ term }) => `term ${term}`,
   roleChanged: ({ from, to, term, reason }) =>
     `${from} -> ${to} in term ${term}: ${REASONS[reason]}`,
@@ -55,6 +54,8 @@ const DESCRIBERS: Describers = {
     `${preVote ? "pre-vote" : "vote"} of ${from} for term ${term}: ${granted ? "yes" : "no"}`,
   entriesAppended: ({ term, from, to }) => `${range(from, to)} of term ${term}`,
   logTruncated: ({ from }) => `from ${from} on`,
+  lossFound: ({ acknowledgedIndex, lastIndex }) =>
+    `acknowledged entries up to ${acknowledgedIndex} and has them only up to ${lastIndex}`,
   logReset: ({ index, term }) => `stands on a snapshot at ${term}/${index}`,
   memoryTrimmed: ({ firstIndex }) => `begins with ${firstIndex}`,
   writeBegun: ({ seq, term, votedFor, from, to, snapshotIndex }) =>

@@ -20,7 +20,7 @@ export function entryBytes(entry: Entry): number {
   }
 }
 
-/** Bytes of a command once it is an entry. */
-export function commandBytes(data: Uint8Array): number {
-  return entryOverheadBytes + data.length;
+/** Bytes of a command of that length once it is an entry. */
+export function commandBytes(length: number): number {
+  return entryOverheadBytes + length;
 }

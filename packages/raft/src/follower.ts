@@ -109,13 +109,12 @@ function storeEntries(state: NodeState, append: AppendEntries): void {
  * starts before `commitIndex` is taken as starting there.
  */
 export function onAppendEntries(state: NodeState, append: AppendEntries): void {
-  if (!followLeader(state, append.from)) return;
+  if (!followLeader(state, append.from) || state.hasLostEntries) return;
   const { log, following } = state;
   const isAnchored =
     append.prevIndex <= state.commitIndex || log.matches(append.prevIndex, append.prevTerm);
   if (!isAnchored) {
-    if (state.mayVote) rejectAppend(state, append);
-    else reached("append_unanswered_by_who_may_not_vote");
+    rejectAppend(state, append);
     return;
   }
   storeEntries(state, append);
@@ -144,15 +143,25 @@ export function onCommitNotice(state: NodeState, notice: CommitNotice): void {
 }
 
 /**
- * A sign of life. Its commitIndex is never above what this node acknowledged to this leader, also before a restart, so it
- * holds for the log as it is.
+ * A leader's heartbeats say no more than what this node acknowledged to it in this term, also before a restart. Where the
+ * log ends before that, its disk or whoever copied its files back has lost what others count on.
  */
+function noteLoss(state: NodeState, acknowledgedIndex: LogIndex): void {
+  const { lastIndex } = state.log;
+  assert(acknowledgedIndex > lastIndex, "loss_is_behind_the_log");
+  if (state.hasLostEntries) return;
+  reached("acknowledged_entries_lost");
+  state.hasLostEntries = true;
+  state.trace?.({ kind: "lossFound", acknowledgedIndex, lastIndex });
+}
+
+/** A sign of life. What it says to be committed was acknowledged by this node, so it holds for the log as it is. */
 export function onHeartbeat(state: NodeState, heartbeat: Heartbeat): void {
   if (!followLeader(state, heartbeat.from)) return;
   assert(heartbeat.term === state.term, "heartbeat_of_this_term");
-  if (heartbeat.commitIndex <= state.log.lastIndex) commitThrough(state, heartbeat.commitIndex);
-  else reached("heartbeat_commits_beyond_own_log");
-  if (!state.mayVote) return;
+  if (heartbeat.commitIndex > state.log.lastIndex) noteLoss(state, heartbeat.commitIndex);
+  if (state.hasLostEntries) return;
+  commitThrough(state, heartbeat.commitIndex);
   state.outbox.push({
     kind: "heartbeatReply",
     from: state.id,
@@ -220,7 +229,7 @@ export function onInstallSnapshot(state: NodeState, install: InstallSnapshot): v
 export function flushAck(state: NodeState): void {
   const { following, leader } = state;
   if (!following.isAckDue || leader === null || state.role !== "follower") return;
-  if (!state.mayVote) return;
+  if (state.hasLostEntries) return;
   if (!isTermDurable(state)) {
     reached("ack_waits_for_durable_term");
     return;

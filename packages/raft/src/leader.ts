@@ -105,7 +105,7 @@ export function propose(state: NodeState, commands: readonly Uint8Array[]): Step
   let bytes = 0;
   for (const command of commands) {
     if (command.length > config.entryBytesMax) return refused(state, "entryTooLarge");
-    bytes += commandBytes(command);
+    bytes += commandBytes(command.length);
   }
   if (leading.uncommittedBytes + bytes > config.uncommittedBytesMax) {
     reached("proposal_refused_uncommitted_bytes");

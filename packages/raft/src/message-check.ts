@@ -1,10 +1,13 @@
 import { unreachable } from "./assert.ts";
 import type { Entry } from "./entry.ts";
+import type { Term } from "./ids.ts";
 import { validateMembership } from "./membership-rules.ts";
 import type { AppendEntries, Message, ReadContext, SnapshotMeta } from "./message.ts";
 
 /** Terms and indexes above this are taken for nonsense: adding to them must stay exact. */
 const numberMax = 2 ** 52;
+/** So many elections lie between no two nodes: a term further ahead is nonsense, and would be taken over for ever. */
+const termsAheadMax = 2 ** 32;
 
 function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0 && value <= numberMax;
@@ -43,10 +46,11 @@ function isAppend(append: AppendEntries): boolean {
 
 /**
  * True if a message can have come from a core that works: its numbers are in range and agree with one another. Whatever
- * fails is ignored, so that no peer, broken or hostile, can stop this node (etcd-io/raft, f215eff).
+ * fails is ignored, so that no peer that is broken can stop this node (etcd-io/raft, f215eff).
  */
-export function isPlausible(message: Message): boolean {
+export function isPlausible(message: Message, term: Term): boolean {
   if (!isCount(message.term) || message.term === 0) return false;
+  if (message.term > term + termsAheadMax) return false;
   if (!Number.isSafeInteger(message.from) || message.from <= 0) return false;
   switch (message.kind) {
     case "requestVote":

@@ -75,7 +75,8 @@ export interface ForwardedRead {
 export interface NodeState {
   readonly config: RaftConfig;
   readonly id: NodeId;
-  readonly mayVote: boolean;
+  /** Entries that it acknowledged are not in its log any more: it votes, stands and acknowledges no more. */
+  hasLostEntries: boolean;
   readonly random: Prng;
   readonly log: RaftLog;
   readonly memberships: MembershipHistory;
@@ -166,7 +167,7 @@ export function createNodeState(
   const state: NodeState = {
     config,
     id: config.id,
-    mayVote: initial.mayVote,
+    hasLostEntries: false,
     random: new Prng(config.seed, config.id),
     log,
     memberships,
@@ -221,7 +222,7 @@ export function isDiskStuck(state: NodeState): boolean {
  * nobody else might have a log good enough to be elected (Raft thesis, section 4.2.2).
  */
 export function mayCampaign(state: NodeState): boolean {
-  return state.mayVote && state.memberships.hasVoter(state.id) && !isDiskStuck(state);
+  return !state.hasLostEntries && state.memberships.hasVoter(state.id) && !isDiskStuck(state);
 }
 
 /** Answers a read of the host; null: it is to ask again. */

@@ -17,8 +17,7 @@ export const RAFT_POINTS = [
   "membership_fell_back_by_truncation",
   "append_repeats_committed_entries",
   "append_repeats_entries",
-  "append_unanswered_by_who_may_not_vote",
-  "heartbeat_commits_beyond_own_log",
+  "acknowledged_entries_lost",
   "log_replaced_by_snapshot",
   "uncommitted_membership_dropped_by_snapshot",
   "snapshot_end_was_in_the_log",
@@ -94,7 +93,7 @@ export const RAFT_POINTS = [
   "vote_ignored_leader_is_heard",
   "vote_refused_log_behind",
   "vote_refused_given_to_another",
-  "vote_refused_may_not_vote",
+  "vote_refused_after_loss",
   "vote_given_again",
   "vote_waits_for_the_disk",
 ] as const;

@@ -168,7 +168,8 @@ function handle(state: NodeState, message: Message): void {
  * helps; newer terms are taken over (Raft paper, section 5.1).
  */
 export function receive(state: NodeState, message: Message): void {
-  if (message.to !== state.id || message.from === state.id || !isPlausible(message)) {
+  const isOurs = message.to === state.id && message.from !== state.id;
+  if (!isOurs || !isPlausible(message, state.term)) {
     reached("stray_message_dropped");
     return;
   }

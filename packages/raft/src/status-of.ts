@@ -49,6 +49,7 @@ export function statusOf(state: NodeState): RaftStatus {
     transferringTo: leading?.transfer?.to ?? null,
     hasLease: leading !== null && hasLease(state, leading),
     isDiskStuck: isDiskStuck(state),
+    hasLostEntries: state.hasLostEntries,
     peers: peers.map((peer) => peerStatus(state, peer)),
   };
 }

@@ -51,6 +51,8 @@ export interface RaftStatus {
   readonly hasLease: boolean;
   /** A disk write has been outstanding for `electionTicks` or longer. */
   readonly isDiskStuck: boolean;
+  /** Entries that it acknowledged are not in its log any more: it takes no part until the host has made that good. */
+  readonly hasLostEntries: boolean;
   /** A leader's peers, ascending by id; empty on every other node. */
   readonly peers: readonly PeerStatus[];
 }

@@ -5,7 +5,7 @@ import type { ProgressState } from "./status.ts";
 
 /** Tells what a core begins with. */
 export function traceStarted(state: NodeState): void {
-  const { log, memberships, image, id, term, votedFor, mayVote } = state;
+  const { log, memberships, image, id, term, votedFor } = state;
   state.trace?.({
     kind: "started",
     id,
@@ -17,7 +17,6 @@ export function traceStarted(state: NodeState): void {
     lastTerm: log.lastTerm,
     membershipIndex: memberships.currentIndex,
     membership: memberships.current,
-    mayVote,
   });
 }
 

@@ -62,7 +62,6 @@ interface TraceEventFields {
     readonly lastTerm: Term;
     readonly membershipIndex: LogIndex;
     readonly membership: Membership;
-    readonly mayVote: boolean;
   };
 
   // Elections.
@@ -154,6 +153,9 @@ interface TraceEventFields {
     readonly rejectedIndex: LogIndex;
     readonly hintIndex: LogIndex;
   };
+
+  /** It acknowledged entries up to `acknowledgedIndex`, and its log ends at `lastIndex`: it takes no part any more. */
+  lossFound: { readonly acknowledgedIndex: LogIndex; readonly lastIndex: LogIndex };
 
   // Leading.
   peerAdded: { readonly peer: NodeId; readonly nextIndex: LogIndex };

@@ -36,7 +36,7 @@ test.each<[string, Partial<RaftConfig>]>([
   ["config_entry_fits_append", { appendBytesMax: 499 }],
   ["config_append_fits_window", { inflightBytesMax: 999 }],
   ["config_append_count_fits_window", { inflightEntriesMax: 99 }],
-  ["config_entry_fits_uncommitted", { uncommittedBytesMax: 499 }],
+  ["config_entry_fits_uncommitted", { uncommittedBytesMax: 531 }],
 ])("%s", (invariant, change) => {
   expect(() => validateConfig({ ...sound, ...change })).toThrow(invariant);
 });

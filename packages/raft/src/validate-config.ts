@@ -1,4 +1,5 @@
 import { assert } from "./assert.ts";
+import { commandBytes } from "./entry-bytes.ts";
 import type { RaftConfig } from "./config.ts";
 
 function isPositiveInteger(value: number): boolean {
@@ -36,5 +37,6 @@ export function validateConfig(config: RaftConfig): void {
   assert(config.entryBytesMax <= config.appendBytesMax, "config_entry_fits_append");
   assert(config.appendBytesMax <= config.inflightBytesMax, "config_append_fits_window");
   assert(config.appendEntriesMax <= config.inflightEntriesMax, "config_append_count_fits_window");
-  assert(config.entryBytesMax <= config.uncommittedBytesMax, "config_entry_fits_uncommitted");
+  const largestBytes = commandBytes(config.entryBytesMax);
+  assert(largestBytes <= config.uncommittedBytesMax, "config_entry_fits_uncommitted");
 }

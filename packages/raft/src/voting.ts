@@ -67,7 +67,7 @@ function answerPreVote(state: NodeState, request: RequestVote): void {
   const isTermFree =
     request.term > state.term || (request.term === state.term && isVoteFree(state, request.from));
   const isGranted =
-    state.mayVote &&
+    !state.hasLostEntries &&
     isTermFree &&
     !isSticky(state, request) &&
     state.log.isUpToDate(request.lastIndex, request.lastTerm);
@@ -105,7 +105,7 @@ function answerVote(state: NodeState, request: RequestVote): void {
     becomeFollower(state, request.term, null, "higherTerm");
   }
   const isGranted =
-    state.mayVote &&
+    !state.hasLostEntries &&
     isVoteFree(state, request.from) &&
     (request.transfer || !isPromised(state, request.from)) &&
     state.log.isUpToDate(request.lastIndex, request.lastTerm);
@@ -114,7 +114,7 @@ function answerVote(state: NodeState, request: RequestVote): void {
       reached("vote_refused_log_behind");
     }
     if (!isVoteFree(state, request.from)) reached("vote_refused_given_to_another");
-    if (!state.mayVote) reached("vote_refused_may_not_vote");
+    if (state.hasLostEntries) reached("vote_refused_after_loss");
     refuse(state, request);
     return;
   }

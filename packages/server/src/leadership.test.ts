@@ -42,6 +42,7 @@ function statusOf(peers: readonly Peer[], changes: Partial<RaftStatus> = {}): Ra
     transferringTo: null,
     hasLease: false,
     isDiskStuck: false,
+    hasLostEntries: false,
     peers: peers.map(({ id, at = 50, isActive = true }) => ({
       id: nodeId(id),
       state: "replicate",

@@ -256,7 +256,9 @@ function checkProposals({ proposals, intake, raft, client }: ServerLimits): void
     "a leader's queue must hold all pending proposals of one node",
   );
   demand(
-    raft.uncommittedBytesMax >= Math.max(intake.batchBytesMax, raft.entryBytesMax),
+    raft.uncommittedBytesMax >=
+      Math.max(intake.batchBytesMax, raft.entryBytesMax) +
+        intake.batchCountMax * ENTRY_OVERHEAD_BYTES,
     "uncommitted bytes must hold one batch of proposals",
   );
 }

@@ -149,7 +149,7 @@ describe("a node's storage", () => {
   test("starts from the formation, and again from what was made durable", async () => {
     const disk = newDisk();
     const first = await open(disk);
-    expect(first.initial).toMatchObject({ snapshot: metaAt(0), entries: [], mayVote: true });
+    expect(first.initial).toMatchObject({ snapshot: metaAt(0), entries: [] });
     await first.storage.recordVote(HARD_STATE);
     await persist(first.storage, entries(1, 3));
     await close(first);

@@ -67,7 +67,7 @@ export async function openIdentity(
     limits: null,
     hardState: { term: term(0), votedFor: null },
     hasVoted: false,
-    mayVote: true,
+    hasLostEntries: false,
     image: null,
     logStarted: false,
     logTag: ports.random.bytes(16),
@@ -161,6 +161,7 @@ export class NodeStorage implements LoopLog {
       if (!identity.current.logStarted) await identity.update({ logStarted: true });
       const { recovered } = opened;
       refuseDamage(recovered);
+      if (identity.current.hasLostEntries) throw lossOf(log.lastIndex);
       const { tree, meta } = await loadImage(image, options.limits, ports.clock);
       if (meta !== null) refuseForeign(meta, identity);
       const base = meta === null ? options.formation : meta.snapshot;
@@ -173,9 +174,8 @@ export class NodeStorage implements LoopLog {
         await identity.update({ hardState, hasVoted: true });
       }
       const entries = await storage.#entriesAfter(base, hardState);
-      const { mayVote } = identity.current;
       const { firstIndex } = log;
-      const initial = { hardState, snapshot: base, firstIndex, entries, mayVote };
+      const initial = { hardState, snapshot: base, firstIndex, entries };
       return { storage, tree, recovered, initial };
     } catch (error) {
       await log?.close();
@@ -277,6 +277,15 @@ export class NodeStorage implements LoopLog {
     }
   }
 
+  /**
+   * What this node acknowledged is gone: from when this resolves it takes no part any more, however often it is started.
+   * Resolves with what it ends with, LOG_CORRUPT.
+   */
+  async noteLoss(): Promise<ServerError> {
+    await this.#identity.update({ hasLostEntries: true });
+    return lossOf(this.#log.lastIndex);
+  }
+
   /** This node is in the membership at `index`, which is applied. Durable when it resolves; the first one counts. */
   async noteMember(index: LogIndex): Promise<void> {
     if (this.#identity.current.memberSince === null) {
@@ -375,6 +384,14 @@ function refuseDamage({ damage }: RecoveredLog): void {
   if (damage === null) return;
   const { message, segment, position } = damage;
   throw new ServerError("LOG_CORRUPT", `${message} (${segment} at ${position}). ${REJOIN}`);
+}
+
+/** What the leader counts on is gone, although all that is there is whole. */
+function lossOf(lastIndex: LogIndex): ServerError {
+  const text =
+    `the log ends at ${lastIndex}, but the leader knows that this node held more: its files are an older copy, ` +
+    "or the disk said that it had written what it had not";
+  return new ServerError("LOG_CORRUPT", `${text}. ${REJOIN}`);
 }
 
 /** The image is never ahead of the log it was made from, so the log was longer once. */

@@ -37,6 +37,7 @@ export class RunningNode implements NodeHooks {
   readonly #parts: NodeParts;
   #soft: SoftState;
   #ticks = 0;
+  #isLossNoted = false;
 
   constructor(options: RunningNodeOptions) {
     const { opened } = options;
@@ -276,6 +277,7 @@ export class RunningNode implements NodeHooks {
     if (this.#ticks % MEMBERSHIP_TICKS === 0) {
       members.keep();
       leadership.keep();
+      this.#lookForLoss();
     }
     if (this.#soft.term === 0 && this.#ticks % FOUNDING_TICKS === 0) this.#found();
   }
@@ -290,6 +292,15 @@ export class RunningNode implements NodeHooks {
     this.#parts.exchange.stop();
     this.#parts.gateway.abort();
     this.#options.onFatal(error);
+  }
+
+  #lookForLoss(): void {
+    if (this.#isLossNoted || !this.status.hasLostEntries) return;
+    this.#isLossNoted = true;
+    this.#storage.noteLoss().then(
+      (error) => this.#options.onDamage(error),
+      (error: unknown) => this.onFatal(error),
+    );
   }
 
   /** In an ensemble without any past one member asks around early: nobody has to wait out a timeout. */

@@ -105,7 +105,6 @@ export class SimDisk {
       snapshot: image.meta,
       firstIndex: this.firstIndex,
       entries: this.#entries.slice(image.meta.index - this.#base.index),
-      mayVote: true,
     };
     return { initial, image };
   }

@@ -47,7 +47,6 @@ function startCores(): readonly RaftNode[] {
           snapshot: { index: logIndex(0), term: term(0), membership },
           firstIndex: 1,
           entries: [],
-          mayVote: true,
         },
       ),
   );

@@ -70,6 +70,7 @@ function lab(setting: Setting = {}) {
     transferringTo: state.transferringTo,
     hasLease: false,
     isDiskStuck: false,
+    hasLostEntries: false,
     peers: state.membership.members
       .filter(({ id }) => id !== self.id)
       .map(({ id }) => ({

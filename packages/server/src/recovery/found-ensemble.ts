@@ -146,7 +146,7 @@ async function establish(
     limits: replicatedLimits(parts.state.tree.limits),
     hardState: { term: snapshot.term, votedFor: null },
     hasVoted: false,
-    mayVote: true,
+    hasLostEntries: false,
     image: IMAGE,
     logStarted: false,
     logTag: ports.random.bytes(16),

@@ -193,7 +193,6 @@ describe("recovery", () => {
       snapshot: { index: 20, term: 3, membership: { voters: [founded.nodeId], learners: [] } },
       hardState: { term: 3, votedFor: null },
       entries: [],
-      mayVote: true,
     });
     expect(founded.nodeId).not.toBe(5);
     expect(current).toMatchObject({ historyId: founded.historyId, name: "solo" });

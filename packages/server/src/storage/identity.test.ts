@@ -19,7 +19,7 @@ const IDENTITY: Identity = {
   limits: null,
   hardState: { term: term(0), votedFor: null },
   hasVoted: false,
-  mayVote: true,
+  hasLostEntries: false,
   image: null,
   logStarted: false,
   logTag: new Uint8Array(16).fill(3),

@@ -21,7 +21,7 @@ import { readUint64, writeUint64 } from "./uint64.ts";
 
 const SLOT_BYTES = 16_384;
 const SLOT_HEADER_BYTES = 28;
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
 const MAGIC = [0x51, 0x55, 0x4f, 0x52, 0x49, 0x44, 0x4e, 0x0a];
 const TAG_BYTES = 16;
 const packr = new Packr({ useRecords: false, moreTypes: false });
@@ -41,8 +41,8 @@ export interface Identity {
   readonly hardState: HardState;
   /** This node voted or acknowledged entries at some time. */
   readonly hasVoted: boolean;
-  /** False: its log was damaged and has not been made good from its peers. */
-  readonly mayVote: boolean;
+  /** Entries that it acknowledged are gone: under this identity it takes no part any more. */
+  readonly hasLostEntries: boolean;
   /** Directory name of the image in force; null before the first. */
   readonly image: string | null;
   /** The log was made: from then on its absence is a loss. */
@@ -253,7 +253,7 @@ function encodeSlot(number: number, identity: Identity): Uint8Array {
     identity.hardState.term,
     identity.hardState.votedFor,
     identity.hasVoted,
-    identity.mayVote,
+    identity.hasLostEntries,
     identity.image,
     identity.logStarted,
     identity.logTag,
@@ -293,7 +293,7 @@ function decodeSlot(bytes: Uint8Array): DecodedSlot {
 function decodeIdentity(content: Uint8Array): Identity | null {
   const fields: unknown = packr.unpack(content);
   if (!Array.isArray(fields)) return null;
-  const [clusterId, historyId, node, name, formation, termNumber, vote, hasVoted, mayVote] = fields;
+  const [clusterId, historyId, node, name, formation, termNumber, vote, hasVoted, hasLost] = fields;
   const [image, logStarted, logTag, logSequence, limitValues, memberSince] = fields.slice(9);
   const limits = limitValues === null ? null : limitsOf(limitValues);
   const votedFor = vote === null ? null : positive(vote);
@@ -304,7 +304,7 @@ function decodeIdentity(content: Uint8Array): Identity | null {
     typeof name === "string" &&
     (formation === null || formation instanceof Uint8Array) &&
     typeof hasVoted === "boolean" &&
-    typeof mayVote === "boolean" &&
+    typeof hasLost === "boolean" &&
     (image === null || typeof image === "string") &&
     typeof logStarted === "boolean" &&
     logTag instanceof Uint8Array &&
@@ -322,7 +322,7 @@ function decodeIdentity(content: Uint8Array): Identity | null {
     limits,
     hardState: { term: term(termNumber), votedFor: votedFor === null ? null : nodeId(votedFor) },
     hasVoted,
-    mayVote,
+    hasLostEntries: hasLost,
     image,
     logStarted,
     logTag: Uint8Array.from(logTag),

@@ -18,7 +18,7 @@ import {
 } from "./trace-shapes.ts";
 
 /** Rises whenever a line comes to mean something else. */
-const TRACE_VERSION = 1;
+const TRACE_VERSION = 2;
 
 /** What every trace begins with. */
 export const TRACE_MAGIC = '{"quorateTrace":';

@@ -50,7 +50,7 @@ function setUp(entries: readonly Entry[] = [], linesMax = Infinity) {
   const recording = new TraceRecording(output, ORIGIN, () => 0.6);
   const snapshot = { index: logIndex(0), term: term(0), membership: ALONE };
   const hardState = { term: term(1), votedFor: null };
-  const initial = { hardState, snapshot, firstIndex: 1, entries, mayVote: true };
+  const initial = { hardState, snapshot, firstIndex: 1, entries };
   return { core: new RecordedCore(CONFIG, initial, recording), lines };
 }
 

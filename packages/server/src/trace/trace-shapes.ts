@@ -149,5 +149,4 @@ export const initialShape: Shape<InitialStand> = record<InitialStand>({
   hardState: record<HardState>({ term: termShape, votedFor: nullable(id) }),
   snapshot,
   firstIndex: anyNumber,
-  mayVote: flag,
 });

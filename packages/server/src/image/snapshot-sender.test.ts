@@ -1,0 +1,76 @@
+import { nodeId } from "@quorate/raft";
+import { describe, expect, test } from "vitest";
+import {
+  PEER,
+  settled,
+  setUpTransfer as setUp,
+} from "../../../../tests/support/snapshot-transfer.ts";
+import type { ImageStore } from "../ports.ts";
+import { SnapshotSender } from "./snapshot-sender.ts";
+
+describe("a sender", () => {
+  test("hears no answers to other transfers or of other peers", async () => {
+    const { sender, order, ended, wire } = await setUp();
+    wire.alter = () => null;
+    sender.start(order);
+    await settled();
+    sender.onAck(PEER, 99, 1, false);
+    sender.onAck(nodeId(9), 100, 1, false);
+    expect(ended).toEqual([]);
+    sender.onAck(PEER, 100, 1, false);
+    expect(ended).toEqual([false]);
+  });
+
+  test("pins the log behind it, and once more when it has arrived", async () => {
+    const { sender, order, meta, wire } = await setUp();
+    expect(sender.takePinnedIndex()).toBeNull();
+    let seen: number | null = null;
+    wire.alter = (chunk) => {
+      if (chunk.sequence === 3) seen = sender.takePinnedIndex();
+      return chunk;
+    };
+    sender.start(order);
+    expect(sender.takePinnedIndex()).toBe(order.snapshot.index);
+    await settled();
+    expect(seen).toBe(meta.index);
+    expect(sender.takePinnedIndex()).toBe(meta.index);
+    expect(sender.takePinnedIndex()).toBeNull();
+  });
+
+  test("that comes to nothing pins nothing", async () => {
+    const { sender, order } = await setUp();
+    sender.start(order);
+    sender.onLinkDown(PEER);
+    expect(sender.takePinnedIndex()).toBeNull();
+  });
+
+  test("ends everything when it stops, and tells of each transfer once", async () => {
+    const { sender, order, ended, sent } = await setUp();
+    sender.start(order);
+    sender.stop();
+    await settled();
+    sender.onLinkDown(PEER);
+    expect(ended).toEqual([false]);
+    expect(sent).toEqual([]);
+    expect(sender.count).toBe(0);
+  });
+
+  test("of an image that cannot be read gives up", async () => {
+    const { clock } = await setUp();
+    const ended: boolean[] = [];
+    const view = {
+      next: () => Promise.reject(new Error("EIO")),
+      close: () => Promise.reject(new Error("closed")),
+    };
+    const sender = new SnapshotSender(1, {
+      ...{ clock, pieceBytes: 1 },
+      image: () => ({ view: () => view }) as unknown as ImageStore,
+      send: () => undefined,
+      done: (_to, ok) => void ended.push(ok),
+    });
+    const { order } = await setUp();
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false]);
+  });
+});
