@@ -72,7 +72,7 @@ it("gives the same state, step by step, to the same commands", () => {
 });
 
 /** What a host does between two commands. */
-type Host = "nothing" | "freeze" | "drain" | "finish" | "abandon" | "reload";
+type Host = "nothing" | "freeze" | "drain" | "finish" | "abandon" | "reload" | "lose";
 
 const host: fc.Arbitrary<Host> = fc.oneof(
   { weight: 3, arbitrary: fc.constant("nothing" as const) },
@@ -81,7 +81,10 @@ const host: fc.Arbitrary<Host> = fc.oneof(
     weight: 3,
     arbitrary: fc.constantFrom("freeze" as const, "finish" as const),
   },
-  { weight: 1, arbitrary: fc.constantFrom("abandon" as const, "reload" as const) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("abandon" as const, "reload" as const, "lose" as const),
+  },
 );
 
 /** A tree with its image: slices become durable together, when the checkpoint completes. */
@@ -103,12 +106,24 @@ class Node {
       this.#checkpoint?.abandon();
       this.#end();
     }
+    if (what === "lose") this.#lose();
     if (what === "reload") {
       this.#checkpoint?.abandon();
       this.#end();
       this.image.checkpoint(this.tree);
       this.tree = this.image.load(LIMITS);
     }
+  }
+
+  /** The image is gone, and a new one takes its place. */
+  #lose(): void {
+    this.#checkpoint?.abandon();
+    this.#end();
+    this.tree.forgetImage();
+    this.image.records.clear();
+    this.image.checkpoint(this.tree);
+    this.imaged = this.tree.digest();
+    expectSame(this.image.load(LIMITS), this.tree);
   }
 
   finish(): void {

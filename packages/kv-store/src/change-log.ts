@@ -123,6 +123,13 @@ export class ChangeLog {
     return { ok: true, changes: this.#changes.range(start, this.#changes.length) };
   }
 
+  /** No image holds anything of it any more. */
+  forgetImage(): void {
+    assert(this.#frozen === null, "forgotten_between_checkpoints");
+    this.#imaged = [];
+    this.#stale = [];
+  }
+
   freeze(): ChangeLogDelta {
     assert(this.#frozen === null, "one_checkpoint_at_a_time");
     const cut = this.#zxidBefore(this.#firstImaged());

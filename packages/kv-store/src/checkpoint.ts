@@ -44,6 +44,19 @@ export function beginCheckpoint(state: TreeState): Checkpoint {
   return new StateCheckpoint(state);
 }
 
+/** No image holds anything of the state any more; throws if a checkpoint is under way. Walks everything. */
+export function forgetImage(state: TreeState): void {
+  assert(!state.isFrozen, "forgotten_between_checkpoints");
+  reached("image_forgotten");
+  state.dirtyNodes.forgetImage(state.nodes.values());
+  state.dirtySessions.forgetImage(state.sessions.values());
+  state.changeLog.forgetImage();
+  for (const session of state.sessions.values()) {
+    session.imagedAcked = 0;
+    session.imagedLast = 0;
+  }
+}
+
 /** Replies of a session that the image holds. */
 interface ImagedRange {
   readonly session: Session;

@@ -8,7 +8,7 @@ import {
 import { applyWrite } from "./apply-write.ts";
 import { assert, unreachable } from "./assert.ts";
 import type { ChangesSince } from "./change-log.ts";
-import { beginCheckpoint, type Checkpoint } from "./checkpoint.ts";
+import { beginCheckpoint, forgetImage, type Checkpoint } from "./checkpoint.ts";
 import type { Command, CommandStamp } from "./command.ts";
 import { DIGEST_DIGITS } from "./digest.ts";
 import type { TreeLimits } from "./limits.ts";
@@ -125,6 +125,15 @@ export class DataTree {
   /** The digest from scratch: equal to {@link digest} unless memory or code went wrong. Walks everything. */
   recomputeDigest(): string {
     return renderDigest(this.#state, recomputedSum(this.#state));
+  }
+
+  /**
+   * The image is lost: the next checkpoint is of everything, for a new image, and the old one is never written to again. Not
+   * while a checkpoint is under way. Takes about as long as counting all znodes.
+   */
+  forgetImage(): void {
+    assert(!this.#transaction.isOpen, "forgotten_between_entries");
+    forgetImage(this.#state);
   }
 
   /** Fixes the state as it is now for a checkpoint; only one at a time. */

@@ -75,6 +75,18 @@ export class DirtyList<Item extends Markable<Item, Image>, Image> {
     }
   }
 
+  /** No image holds anything any more: `items`, which are all there are, count as new. */
+  forgetImage(items: Iterable<Item>): void {
+    assert(this.#frozen === null, "forgotten_between_checkpoints");
+    for (const mark of this.#marks) if (mark !== null) mark.item.mark = null;
+    this.#marks = [];
+    this.#holes = 0;
+    for (const item of items) {
+      assert(!item.isRemoved, "removed_items_are_not_among_them");
+      this.#push(item, false);
+    }
+  }
+
   freeze(): void {
     assert(this.#frozen === null, "one_checkpoint_at_a_time");
     this.#frozen = this.#marks;

@@ -42,6 +42,7 @@ export const KV_STORE_POINTS = [
   "changes_memory_used_again",
   "changes_data_beyond_one_arena",
   // checkpoint.ts
+  "image_forgotten",
   "replies_of_abandoned_checkpoint_written_again",
   "acknowledged_reply_left_the_image",
   "unacknowledged_reply_in_the_image",

@@ -5,7 +5,8 @@ import { ClientGateway } from "./client/client-gateway.ts";
 import { DigestExchange } from "./digest-exchange.ts";
 import { DiskHealth } from "./disk-health.ts";
 import { DiskWatch } from "./disk-watch.ts";
-import { ServerError } from "./errors.ts";
+import { isDamage, ServerError } from "./errors.ts";
+import { ImageRepair } from "./image/image-repair.ts";
 import { NodeSnapshots } from "./image/node-snapshots.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import { Leadership } from "./leadership.ts";
@@ -47,6 +48,7 @@ export class NodeParts {
   readonly gateway: ClientGateway;
   readonly applier: Applier;
   readonly snapshots: NodeSnapshots;
+  readonly repair: ImageRepair;
   readonly backups: NodeBackups;
   readonly scrubber: Scrubber;
   readonly loop: NodeLoop;
@@ -86,6 +88,7 @@ export class NodeParts {
       onMembership: ({ membership, index }) => hooks.onMembership(membership, index),
     });
     this.snapshots = this.#createSnapshots();
+    this.repair = this.#createRepair();
     this.backups = this.#createBackups();
     this.scrubber = this.#createScrubber();
     this.loop = this.#createLoop();
@@ -261,7 +264,22 @@ export class NodeParts {
         this.loop.wake();
       },
       push: (input) => this.loop.push(input),
+      failed: (error) => {
+        if (isDamage(error)) this.repair.onDamage(error);
+        else this.#hooks.onFatal(error);
+      },
       fatal: (error) => this.#hooks.onFatal(error),
+    });
+  }
+
+  #createRepair(): ImageRepair {
+    const { ports, logger, onDamage } = this.#options;
+    return new ImageRepair({
+      clock: ports.clock,
+      logger,
+      renewImage: () => this.snapshots.renewImage(),
+      onRenewed: () => this.scrubber.start(),
+      giveUp: onDamage,
     });
   }
 
@@ -294,13 +312,13 @@ export class NodeParts {
   }
 
   #createScrubber(): Scrubber {
-    const { config, ports, opened, metrics, logger, onDamage } = this.#options;
+    const { config, ports, opened, metrics, logger } = this.#options;
     return new Scrubber({
       clock: ports.clock,
       random: ports.random,
       intervalMs: config.scrubIntervalMs,
       scrub: (consume) => opened.storage.scrub(consume),
-      onDamage,
+      onDamage: (error) => this.repair.onDamage(error),
       metrics,
       logger,
     });

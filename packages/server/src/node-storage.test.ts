@@ -1,149 +1,26 @@
-import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
-import { zxid } from "@quorate/kv-store/protocol";
-import {
-  logIndex,
-  nodeId,
-  term,
-  type Entry,
-  type HardState,
-  type SnapshotMeta,
-} from "@quorate/raft";
+import { logIndex, nodeId, term, type HardState } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
-import { loneMembership } from "../../../tests/support/members.ts";
+import {
+  checkpoint,
+  crashDuring,
+  closeNode as close,
+  DIRECTORY,
+  entries,
+  IDS,
+  metaAt,
+  newDisk,
+  openNode as open,
+  HARD_STATE,
+  persist,
+  persistCommands,
+  PINNED_BYTES,
+  receive,
+  SNAPSHOT_INDEX,
+  type NodeDisk,
+} from "../../../tests/support/node-disk.ts";
 import { ServerError } from "./errors.ts";
-import { Checkpointer } from "./image/checkpointer.ts";
-import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
-import { ManualClock } from "./memory/manual-clock.ts";
-import { ManualWallClock } from "./memory/manual-wall-clock.ts";
-import { MemoryFiles } from "./memory/memory-files.ts";
-import { MemoryImageStores } from "./memory/memory-image-stores.ts";
-import { SeededRandom } from "./memory/seeded-random.ts";
-import { NodeStorage, openIdentity } from "./node-storage.ts";
-import type { ImageStore, ServerPorts, Transport } from "./ports.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
-import type { IdentityFile } from "./storage/identity.ts";
 import { scanLog, type LogScanItem } from "./storage/log-scan.ts";
-
-const DIRECTORY = "/data/one";
-const SNAPSHOT_INDEX = 50;
-const PINNED_BYTES = 4_000_000;
-const IDS = { clusterId: "c", historyId: "h" };
-const HARD_STATE: HardState = { term: term(2), votedFor: null };
-
-class Clock extends ManualClock {
-  override endOfTurn(callback: () => void): void {
-    queueMicrotask(callback);
-  }
-}
-
-function metaAt(index: number): SnapshotMeta {
-  return {
-    index: logIndex(index),
-    term: term(index === 0 ? 0 : 2),
-    membership: loneMembership(5),
-  };
-}
-
-interface Disk {
-  readonly files: MemoryFiles;
-  readonly images: MemoryImageStores;
-}
-
-function newDisk(seed = 1): Disk {
-  const files = new MemoryFiles({ seed });
-  return { files, images: new MemoryImageStores(files) };
-}
-
-function portsOf(disk: Disk): ServerPorts {
-  return {
-    ...disk,
-    clock: new Clock(),
-    wallClock: new ManualWallClock(0),
-    random: new SeededRandom(7),
-    transport: null as unknown as Transport,
-  };
-}
-
-interface Opened extends Awaited<ReturnType<typeof NodeStorage.open>> {
-  readonly identity: IdentityFile;
-}
-
-async function open(disk: Disk): Promise<Opened> {
-  const ports = portsOf(disk);
-  const identity = await openIdentity(ports, DIRECTORY, "one");
-  await identity.update(IDS);
-  try {
-    const opened = await NodeStorage.open(ports, DIRECTORY, identity, {
-      formation: metaAt(0),
-      limits: TREE_LIMITS,
-      segmentBytes: 65_536,
-      pinnedBytesMax: PINNED_BYTES,
-    });
-    return { ...opened, identity };
-  } catch (error) {
-    await identity.close();
-    throw error;
-  }
-}
-
-async function close({ storage, identity }: Opened): Promise<void> {
-  await storage.close();
-  await identity.close();
-}
-
-const entries = (from: number, to: number): readonly Entry[] =>
-  Array.from({ length: to - from + 1 }, (_, at) => ({
-    kind: "noop",
-    term: term(2),
-    index: logIndex(from + at),
-  }));
-
-let seq = 0;
-
-function persist(
-  storage: NodeStorage,
-  list: readonly Entry[],
-  snapshot: SnapshotMeta | null = null,
-): Promise<void> {
-  seq += 1;
-  const work = { ticket: { seq }, hardState: HARD_STATE, entries: list, snapshot };
-  return storage.persist(work, encodeEntries(list));
-}
-
-/** One after the other. */
-async function persistCommands(
-  storage: NodeStorage,
-  from: number,
-  to: number,
-  bytes: number,
-): Promise<void> {
-  const data = new Uint8Array(bytes);
-  for (let at = from; at <= to; at += 1) {
-    await persist(storage, [{ kind: "command", term: term(2), index: logIndex(at), data }]);
-  }
-}
-
-/** The state machine stands at an index, and then its image does. */
-async function checkpoint(tree: DataTree, image: ImageStore, index: number, ids = IDS) {
-  tree.skipTo(zxid(index));
-  await new Checkpointer({ clock: new Clock(), ...ids }).run(tree, image, metaAt(index));
-}
-
-/** A snapshot as the receiver hands it over: durable, not in force. */
-async function receive(storage: NodeStorage, index = SNAPSHOT_INDEX): Promise<ReceivedSnapshot> {
-  const meta = metaAt(index);
-  const { image, directory } = await storage.createImage();
-  const tree = new DataTree(TREE_LIMITS);
-  await checkpoint(tree, image, index);
-  const message = {
-    kind: "installSnapshot",
-    from: nodeId(6),
-    to: nodeId(5),
-    term: term(2),
-    snapshot: meta,
-  } as const;
-  return { meta, message, tree, image, directory };
-}
 
 describe("a node's storage", () => {
   test("starts from the formation, and again from what was made durable", async () => {
@@ -379,8 +256,7 @@ describe("a node's storage", () => {
     for (let cutAt = 1; cutAt < 12; cutAt += 1) {
       const disk = newDisk(cutAt);
       const { storage } = await open(disk);
-      seq += 1;
-      const work = { ticket: { seq }, hardState: vote, entries: [], snapshot: null };
+      const work = { ticket: { seq: 1 }, hardState: vote, entries: [], snapshot: null };
       let isTold = false;
       const crashed = await crashDuring(disk, cutAt, async () => {
         await Promise.all([storage.recordVote(vote), storage.persist(work, encodeEntries([]))]);
@@ -472,29 +348,10 @@ describe("a node's storage", () => {
 });
 
 /** The medium forgets the last record of the log as if it had never been written. */
-async function loseLastRecord({ files }: Disk): Promise<void> {
+async function loseLastRecord({ files }: NodeDisk): Promise<void> {
   const directory = `${DIRECTORY}/log`;
   let last: LogScanItem | null = null;
   for await (const item of scanLog(files, directory)) last = item;
   if (last?.status !== "ok") throw new Error("no record");
   files.overwrite(`${directory}/${last.segment}`, last.position, new Uint8Array(last.bytes));
-}
-
-/** Runs `work` until the step with this number, then cuts the power; the disk as it is found afterwards. */
-async function crashDuring(disk: Disk, cutAt: number, work: () => Promise<void>): Promise<Disk> {
-  let steps = 0;
-  const cut = new Promise<MemoryFiles>((resolve) => {
-    disk.files.setOnStep(() => {
-      steps += 1;
-      if (steps === cutAt) resolve(disk.files.crash());
-      return null;
-    });
-    void work().then(
-      () => resolve(disk.files.crash()),
-      () => resolve(disk.files.crash()),
-    );
-  });
-  const files = await cut;
-  files.setOnStep(null);
-  return { files, images: disk.images.afterCrash(files) };
 }

@@ -15,6 +15,7 @@ import {
 import { assert } from "./assert.ts";
 import { ServerError } from "./errors.ts";
 import { loadImage } from "./image/image-loader.ts";
+import { openImage } from "./image/open-image.ts";
 import type { ImageMeta } from "./image/image-meta.ts";
 import { scrubImage } from "./image/image-scrub.ts";
 import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
@@ -83,6 +84,13 @@ export function drawNodeId(bytes: Uint8Array): NodeId {
   return nodeId(value === 0 ? 1 : value);
 }
 
+/** One that is not in force. */
+export interface NewImage {
+  readonly image: ImageStore;
+  /** The name of its directory. */
+  readonly directory: string;
+}
+
 /** What the node starts from. */
 export interface OpenedStorage {
   readonly storage: NodeStorage;
@@ -105,6 +113,8 @@ export class NodeStorage implements LoopLog {
   /** What the state machine stands on. */
   #image: ImageStore;
   #imageName: string;
+  /** The last that was made. */
+  #newestImageName: string;
   /** Received, not what the state machine stands on yet. */
   #staged: ReceivedSnapshot | null = null;
   /** The identity names the staged image: the next start begins from it. */
@@ -129,6 +139,7 @@ export class NodeStorage implements LoopLog {
     this.#log = parts.log;
     this.#image = parts.image;
     this.#imageName = parts.imageName;
+    this.#newestImageName = parts.imageName;
     this.#pinnedBytesMax = parts.pinnedBytesMax;
     this.#room = parts.room;
     // Where those before it stood is forgotten: it counts for all but the next one, or a node that is started often would
@@ -293,9 +304,10 @@ export class NodeStorage implements LoopLog {
     }
   }
 
-  /** A new, empty image beside all that may be in force. */
-  async createImage(): Promise<{ readonly image: ImageStore; readonly directory: string }> {
-    const name = nextImageName(this.#staged?.directory ?? this.#imageName);
+  /** A new, empty image beside all that may be in force or come to be. */
+  async createImage(): Promise<NewImage> {
+    const name = nextImageName(this.#newestImageName);
+    this.#newestImageName = name;
     const directory = `${this.#directory}/${name}`;
     await this.#ports.files.remove(directory);
     const image = await this.#ports.images.open(directory, { create: true });
@@ -342,11 +354,7 @@ export class NodeStorage implements LoopLog {
     this.#checkpoints = [staged.meta.index];
     this.#staged = null;
     this.#isStagedInForce = false;
-    this.#cleaning = Promise.all([this.#cleaning, settled]).then(() =>
-      this.discardImage(old.image, old.name),
-    );
-    // `close` sees the failure; this keeps it from being one that nobody awaits.
-    this.#cleaning.catch(() => undefined);
+    this.#retire(old, settled);
   }
 
   /** The image stands at `index` now: the log behind the last few checkpoints goes, but nothing that follows `pinned`. */
@@ -360,6 +368,38 @@ export class NodeStorage implements LoopLog {
     const isPinned = pinned !== null && pinned < oldest && this.#log.bytes <= this.#pinnedBytesMax;
     if (isPinned) reached("log_kept_for_a_peer");
     await this.#log.compact(isPinned ? pinned : oldest);
+  }
+
+  /**
+   * Puts a new image in force, durable and of a revision that the log holds, in place of one that is damaged; the old one
+   * goes. False, and then the new one goes: a snapshot has taken its place meanwhile, or is about to.
+   */
+  async replaceImage(damaged: ImageStore, { image, directory }: NewImage): Promise<boolean> {
+    const old = { image: this.#image, name: this.#imageName };
+    if (old.image !== damaged || this.#isStagedInForce) {
+      reached("image_replaced_while_it_was_renewed");
+      await this.discardImage(image, directory);
+      return false;
+    }
+    await this.#ports.files.syncDirectory(this.#directory);
+    await this.#identity.update({ image: directory, logSequence: this.#log.sequence });
+    assert(this.#image === damaged, "damaged_image_in_force_until_replaced");
+    this.#image = image;
+    this.#imageName = directory;
+    this.#retire(old, Promise.resolve());
+    return true;
+  }
+
+  /** Takes away what was in force, once `settled`: nothing uses it any more. */
+  #retire(
+    old: { readonly image: ImageStore; readonly name: string },
+    settled: Promise<unknown>,
+  ): void {
+    this.#cleaning = Promise.all([this.#cleaning, settled]).then(() =>
+      this.discardImage(old.image, old.name),
+    );
+    // `close` sees the failure; this keeps it from being one that nobody awaits.
+    this.#cleaning.catch(() => undefined);
   }
 
   /** Closes log and images, all of them whatever fails. The identity is its opener's. */
@@ -412,45 +452,6 @@ function refuseForeign({ clusterId, historyId }: ImageMeta, identity: IdentityFi
 
 function nextImageName(name: string): string {
   return `${IMAGE_PREFIX}${Number(name.slice(IMAGE_PREFIX.length)) + 1}`;
-}
-
-async function openImage(
-  ports: ServerPorts,
-  directory: string,
-  identity: IdentityFile,
-): Promise<{ readonly image: ImageStore; readonly imageName: string }> {
-  const known = identity.current.image;
-  if (known === null) await removeOtherImages(ports, directory, known);
-  const imageName = known ?? `${IMAGE_PREFIX}1`;
-  const path = `${directory}/${imageName}`;
-  // Open, it is locked: what another process is about to receive is not taken away from it.
-  const image = await ports.images.open(path, { create: known === null });
-  try {
-    await identity.makeDurable();
-    if (known !== null) {
-      await removeOtherImages(ports, directory, known);
-    } else {
-      await ports.files.syncDirectory(directory);
-      await identity.update({ image: imageName });
-    }
-  } catch (error) {
-    await image.close();
-    throw error;
-  }
-  return { image, imageName };
-}
-
-/** Images that were not in force when the process ended: received in part, or replaced. */
-async function removeOtherImages(
-  ports: ServerPorts,
-  directory: string,
-  known: string | null,
-): Promise<void> {
-  for (const name of await ports.files.list(directory)) {
-    if (name.startsWith(IMAGE_PREFIX) && name !== known) {
-      await ports.files.remove(`${directory}/${name}`);
-    }
-  }
 }
 
 async function openLog(

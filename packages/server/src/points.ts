@@ -72,6 +72,9 @@ export const SERVER_POINTS = [
   // image/checkpointer.ts
   "checkpoint_failed",
   "checkpoint_paused_for_other_work",
+  // image/image-repair.ts
+  "image_renewal_waits_for_room",
+  "damaged_image_renewed",
   // image/node-snapshots.ts
   "checkpoint_put_off_disk_full",
   "snapshot_installed",
@@ -142,6 +145,7 @@ export const SERVER_POINTS = [
   "turn_ended_for_the_sockets",
   "commands_held_back_by_the_core",
   // node-storage.ts
+  "image_replaced_while_it_was_renewed",
   "start_between_snapshot_and_log",
   "received_snapshot_given_up",
   "log_kept_for_a_peer",

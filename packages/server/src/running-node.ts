@@ -125,8 +125,9 @@ export class RunningNode implements NodeHooks {
   }
 
   async stop(): Promise<void> {
-    const { gateway, backups, exchange, loop, core, snapshots, scrubber } = this.#parts;
+    const { gateway, backups, exchange, loop, core, snapshots, scrubber, repair } = this.#parts;
     gateway.stop();
+    repair.stop();
     await backups.stop();
     exchange.stop();
     loop.stop();

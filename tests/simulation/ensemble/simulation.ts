@@ -265,9 +265,12 @@ class Simulation {
 
   /** Nobody runs who was a member and is none any more. */
   #isNobodyAstray(): boolean {
-    const { nodes } = this.#world;
+    const { nodes, profile } = this.#world;
     const members = this.#world.members();
-    return members !== null && nodes.every((node) => !node.wasMember || members.includes(node));
+    if (members === null) return false;
+    // All configurations name the founders alone: where none is left nobody finds the members of today.
+    const isFindable = nodes.slice(0, profile.nodes).some((founder) => members.includes(founder));
+    return !isFindable || nodes.every((node) => !node.wasMember || members.includes(node));
   }
 
   #doesPreferredLead(): boolean {

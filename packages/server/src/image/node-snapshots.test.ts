@@ -55,6 +55,7 @@ async function setUp(self = LEADER, membership = META.membership) {
   const pushed: RaftInput[] = [];
   const acks: boolean[] = [];
   const fatal = vi.fn();
+  const failed = vi.fn();
   const snapshots = new NodeSnapshots({
     ...{ clock, limits: TREE_LIMITS, clusterId: "c", historyId: "h" },
     ...{ self, firstTransfer: 1, checkpointIndex: 0 },
@@ -73,6 +74,7 @@ async function setUp(self = LEADER, membership = META.membership) {
       appliedIndex: logIndex(9),
     }),
     freeBytes: () => state.freeBytes,
+    failed,
     membership: () => membership,
     send: (_to, envelope) => {
       if (envelope.kind === "snapshotAck") acks.push(envelope.ok);

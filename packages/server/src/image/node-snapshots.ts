@@ -15,7 +15,7 @@ import type { StorageLimits } from "../limits.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import { reached } from "../points.ts";
-import type { ImageView, MonotonicClock, Timer } from "../ports.ts";
+import type { ImageStore, ImageView, MonotonicClock, Timer } from "../ports.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { SnapshotReceiver, type ReceivedSnapshot } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
@@ -41,6 +41,8 @@ export interface NodeSnapshotsOptions {
   membership(): Membership;
   send(to: NodeId, envelope: PeerEnvelope): void;
   push(input: RaftInput): void;
+  /** The image could not be written, or is not what was written. */
+  failed(error: unknown): void;
   fatal(error: unknown): void;
 }
 
@@ -49,6 +51,8 @@ export interface NodeSnapshotsOptions {
  * while, and its first failed write ends the node.
  */
 const CHECKPOINT_ROOM = 3;
+/** Room that a new image needs, as a multiple of what it holds. */
+const RENEWAL_ROOM = 2;
 /** Room that one for a view needs at least, bytes: however small, it may have LevelDB write out its buffer of 32 MiB. */
 const VIEW_ROOM_BYTES = 67_108_864;
 /** Where the disk is nearly full a checkpoint is made after this part of what is usual. */
@@ -69,6 +73,8 @@ export class NodeSnapshots {
   #checkpointIndex: number;
   /** By this process; one that failed ends it. */
   #hasCheckpointed = false;
+  /** Nothing is written to it any more. */
+  #isImageDamaged = false;
   #stopping = false;
 
   constructor(options: NodeSnapshotsOptions) {
@@ -164,6 +170,7 @@ export class NodeSnapshots {
     this.#options.storage.install(this.#checkpointing);
     this.#options.applier().install(received.snapshot.tree, meta.index, meta.term);
     this.#checkpointIndex = meta.index;
+    this.#isImageDamaged = false;
     this.#options.metrics.counters.snapshotsReceived += 1;
     received.settle();
   }
@@ -195,6 +202,51 @@ export class NodeSnapshots {
     if (this.#hasRoomFor(bytes)) return;
     const text = `the disk has no room to bring the image up to date, ${bytes} bytes: free some, or ask another node`;
     throw new ServerError("STORAGE_FULL", text);
+  }
+
+  /**
+   * The image in force is damaged, and memory has all of it: a new one is written beside it and put in force. Resolves when it
+   * is, or a snapshot took the damaged one's place. Rejects with STORAGE_FULL, and may be tried again, when the disk has no
+   * room for it, and for good with what writing it failed with.
+   */
+  async renewImage(): Promise<void> {
+    const { storage } = this.#options;
+    const damaged = storage.image;
+    this.#isImageDamaged = true;
+    await this.#checkpointing;
+    if (this.#stopping || storage.image !== damaged) return;
+    const bytes = Math.max(
+      VIEW_ROOM_BYTES,
+      RENEWAL_ROOM * this.#options.applier().tree.approximateBytes,
+    );
+    if (!this.#hasRoomFor(bytes))
+      throw new ServerError("STORAGE_FULL", `a new image needs ${bytes} bytes`);
+    const renewing = this.#renew(damaged);
+    this.#checkpointing = renewing.catch(() => undefined);
+    await renewing;
+  }
+
+  async #renew(damaged: ImageStore): Promise<void> {
+    const { storage } = this.#options;
+    const made = await storage.createImage();
+    const snapshot = this.#nextSnapshot();
+    try {
+      await this.#checkpointer.renew(this.#options.applier().tree, made.image, snapshot);
+    } catch (error) {
+      await storage.discardImage(made.image, made.directory);
+      throw error;
+    }
+    if (!(await storage.replaceImage(damaged, made))) return;
+    this.#isImageDamaged = false;
+    await this.#onCheckpoint(snapshot, made.image);
+  }
+
+  /** What an image stands for that is written now. */
+  #nextSnapshot(): SnapshotMeta {
+    const applier = this.#options.applier();
+    applier.noteCheckpoint();
+    const { appliedIndex: index, appliedTerm: term } = applier;
+    return { index, term, membership: this.#options.membership() };
   }
 
   async stop(): Promise<void> {
@@ -243,21 +295,16 @@ export class NodeSnapshots {
   }
 
   #checkpoint(): void {
-    if (this.#checkpointer.isRunning || this.#stopping) return;
-    const applier = this.#options.applier();
-    applier.noteCheckpoint();
+    if (this.#checkpointer.isRunning || this.#isImageDamaged || this.#stopping) return;
+    const snapshot = this.#nextSnapshot();
     this.#hasCheckpointed = true;
     const { image } = this.#options.storage;
-    const snapshot: SnapshotMeta = {
-      index: applier.appliedIndex,
-      term: applier.appliedTerm,
-      membership: this.#options.membership(),
-    };
-    this.#checkpointing = this.#checkpointer.run(applier.tree, image, snapshot).then(
+    const { tree } = this.#options.applier();
+    this.#checkpointing = this.#checkpointer.run(tree, image, snapshot).then(
       () => this.#onCheckpoint(snapshot, image),
       (error: unknown) => {
         // An image that a snapshot replaced meanwhile is nobody's loss.
-        if (image === this.#options.storage.image) this.#options.fatal(error);
+        if (image === this.#options.storage.image) this.#options.failed(error);
       },
     );
   }

@@ -35,9 +35,11 @@ export class Scrubber {
     this.#options = options;
   }
 
+  /** Looks after a while, also when it had stopped looking because of damage that is made good. */
   start(): void {
     const { clock, random, intervalMs } = this.#options;
     if (intervalMs === 0 || this.#isStopped) return;
+    this.#timer?.cancel();
     // Nodes that were started together do not look all at once.
     const share = 0.5 + (random.bytes(1)[0] ?? 0) / 512;
     this.#timer = clock.after(intervalMs * share, () => {

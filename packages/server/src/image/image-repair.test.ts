@@ -1,0 +1,95 @@
+import { describe, expect, test, vi } from "vitest";
+import { ServerError } from "../errors.ts";
+import { ManualClock } from "../memory/manual-clock.ts";
+import { createMemoryLogger } from "../observe/logger.ts";
+import { ImageRepair } from "./image-repair.ts";
+
+const DAMAGE = new ServerError("IMAGE_CORRUPT", "planned");
+const FULL = new ServerError("STORAGE_FULL", "planned");
+
+function setUp() {
+  const clock = new ManualClock();
+  const logger = createMemoryLogger();
+  const renewImage = vi.fn<() => Promise<void>>(async () => undefined);
+  const onRenewed = vi.fn();
+  const giveUp = vi.fn();
+  const repair = new ImageRepair({ clock, logger, renewImage, onRenewed, giveUp });
+  const pass = async (ms: number): Promise<void> => {
+    clock.advance(ms);
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  };
+  return { repair, renewImage, onRenewed, giveUp, pass, logger };
+}
+
+describe("damage that is found while a node serves", () => {
+  test("of the image is made good from memory, once however often it is told", async () => {
+    const { repair, renewImage, onRenewed, giveUp, pass } = setUp();
+    repair.onDamage(DAMAGE);
+    repair.onDamage(DAMAGE);
+    await pass(0);
+    expect(renewImage).toHaveBeenCalledOnce();
+    expect(onRenewed).toHaveBeenCalledOnce();
+    expect(giveUp).not.toHaveBeenCalled();
+  });
+
+  test("of anything else is not", async () => {
+    const { repair, renewImage, giveUp, pass } = setUp();
+    const error = new ServerError("LOG_CORRUPT", "planned");
+    repair.onDamage(error);
+    await pass(0);
+    expect(renewImage).not.toHaveBeenCalled();
+    expect(giveUp).toHaveBeenCalledExactlyOnceWith(error);
+  });
+
+  test("of a new image is the disk's fault, unless that lasted for long", async () => {
+    const { repair, renewImage, giveUp, pass } = setUp();
+    repair.onDamage(DAMAGE);
+    await pass(0);
+    await pass(600_000);
+    repair.onDamage(DAMAGE);
+    await pass(0);
+    await pass(599_999);
+    expect(renewImage).toHaveBeenCalledTimes(2);
+    expect(giveUp).not.toHaveBeenCalled();
+    repair.onDamage(DAMAGE);
+    expect(giveUp).toHaveBeenCalledExactlyOnceWith(DAMAGE);
+  });
+
+  test("waits for room on the disk", async () => {
+    const { repair, renewImage, onRenewed, giveUp, pass } = setUp();
+    renewImage.mockRejectedValueOnce(FULL).mockRejectedValueOnce(FULL);
+    repair.onDamage(DAMAGE);
+    await pass(0);
+    await pass(10_000);
+    expect(onRenewed).not.toHaveBeenCalled();
+    await pass(10_000);
+    expect(renewImage).toHaveBeenCalledTimes(3);
+    expect(onRenewed).toHaveBeenCalledOnce();
+    expect(giveUp).not.toHaveBeenCalled();
+  });
+
+  test.each([
+    ["cannot be written anew", new ServerError("STORAGE_FAILED", "planned"), "IMAGE_CORRUPT"],
+    ["is no better when it is", new ServerError("IMAGE_CORRUPT", "again"), "IMAGE_CORRUPT"],
+  ])("that %s is the end", async (_what, failure, code) => {
+    const { repair, renewImage, onRenewed, giveUp, pass } = setUp();
+    renewImage.mockRejectedValueOnce(failure);
+    repair.onDamage(DAMAGE);
+    await pass(0);
+    expect(giveUp).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code }));
+    expect(onRenewed).not.toHaveBeenCalled();
+  });
+
+  test("is nothing to a node that stops", async () => {
+    const { repair, renewImage, giveUp, onRenewed, pass } = setUp();
+    renewImage.mockRejectedValueOnce(FULL);
+    repair.onDamage(DAMAGE);
+    await pass(0);
+    repair.stop();
+    await pass(10_000);
+    repair.onDamage(DAMAGE);
+    expect(renewImage).toHaveBeenCalledOnce();
+    expect(giveUp).not.toHaveBeenCalled();
+    expect(onRenewed).not.toHaveBeenCalled();
+  });
+});
