@@ -238,6 +238,7 @@ export class NodeSnapshots {
     }
     if (!(await storage.replaceImage(damaged, made))) return;
     this.#isImageDamaged = false;
+    this.#options.metrics.counters.imageRenewals += 1;
     await this.#onCheckpoint(snapshot, made.image);
   }
 

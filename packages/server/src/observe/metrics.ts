@@ -37,6 +37,7 @@ export interface Counters {
   snapshotsReceived: number;
   checkpoints: number;
   /** Looks through log and image that found nothing. */
+  imageRenewals: number;
   scrubs: number;
   scrubbedBytes: number;
   digestMismatches: number;
@@ -118,6 +119,7 @@ const COUNTER_HELP: Readonly<Record<keyof Counters, string>> = {
   snapshotsSent: "Snapshots sent to peers",
   snapshotsReceived: "Snapshots installed from peers",
   checkpoints: "Checkpoints of the image",
+  imageRenewals: "Damaged images that were written anew from memory",
   scrubs: "Looks through log and image that found them whole",
   scrubbedBytes: "Bytes of log and image that were read to look for damage",
   digestMismatches: "Comparisons of digests between replicas that failed",
@@ -193,6 +195,7 @@ export function zeroCounters(): Counters {
     snapshotsSent: 0,
     snapshotsReceived: 0,
     checkpoints: 0,
+    imageRenewals: 0,
     scrubs: 0,
     scrubbedBytes: 0,
     digestMismatches: 0,
