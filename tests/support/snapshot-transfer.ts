@@ -81,6 +81,8 @@ export interface TransferLab {
   readonly received: ReceivedSnapshot[];
   readonly discarded: string[];
   readonly fatal: Mock;
+  /** Of the leader: its image may be wrong. */
+  readonly suspected: Mock;
   readonly receiver: SnapshotReceiver;
   readonly sender: SnapshotSender;
   /** The leader's core knows an older image than the one that is sent. */
@@ -106,6 +108,7 @@ export async function setUpTransfer(): Promise<TransferLab> {
   const received: ReceivedSnapshot[] = [];
   const discarded: string[] = [];
   const fatal = vi.fn();
+  const suspected = vi.fn();
   const disk = { isFull: false };
   let images = 0;
   const receiver = new SnapshotReceiver({
@@ -139,6 +142,7 @@ export async function setUpTransfer(): Promise<TransferLab> {
       if (chunk !== null) receiver.onChunk(LEADER, chunk);
     },
     done: (_to, ok) => void ended.push(ok),
+    suspected,
   });
   const order: InstallSnapshot = {
     kind: "installSnapshot",
@@ -148,7 +152,20 @@ export async function setUpTransfer(): Promise<TransferLab> {
     snapshot: metaAt(10),
   };
   return {
-    ...{ clock, tree, meta, image, wire, sent, inFlight, ended, received, discarded, fatal },
+    ...{
+      clock,
+      tree,
+      meta,
+      image,
+      wire,
+      sent,
+      inFlight,
+      ended,
+      received,
+      discarded,
+      fatal,
+      suspected,
+    },
     ...{ receiver, sender, order, disk },
   };
 }

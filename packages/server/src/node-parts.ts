@@ -264,6 +264,7 @@ export class NodeParts {
         this.loop.wake();
       },
       push: (input) => this.loop.push(input),
+      suspected: () => this.scrubber.lookNow(),
       failed: (error) => {
         if (isDamage(error)) this.repair.onDamage(error);
         else this.#hooks.onFatal(error);

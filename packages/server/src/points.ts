@@ -92,6 +92,7 @@ export const SERVER_POINTS = [
   "snapshot_received_whole",
   "snapshot_piece_refused",
   // image/snapshot-sender.ts
+  "snapshot_refused_at_its_end",
   "snapshot_asked_for_while_under_way",
   "snapshot_resumed",
   "suspended_snapshot_too_old",
@@ -194,6 +195,8 @@ export const SERVER_POINTS = [
   "read_round_refused",
   // recovery/set-aside.ts
   "damaged_data_set_aside",
+  // scrub/scrubber.ts
+  "scrub_asked_for",
   // session-tracker.ts
   "attach_saved_expiring_session",
   "touch_of_expiring_session",

@@ -76,6 +76,7 @@ async function setUp(disk: NodeDisk = newDisk()) {
     send: () => undefined,
     push: (input) => void pushed.push(input),
     failed,
+    suspected: () => undefined,
     fatal: failed,
   });
   return { disk, opened, storage, tree, snapshots, state, pushed, failed, last };

@@ -75,6 +75,7 @@ async function setUp(self = LEADER, membership = META.membership) {
     }),
     freeBytes: () => state.freeBytes,
     failed,
+    suspected: () => undefined,
     membership: () => membership,
     send: (_to, envelope) => {
       if (envelope.kind === "snapshotAck") acks.push(envelope.ok);

@@ -43,6 +43,8 @@ export interface NodeSnapshotsOptions {
   push(input: RaftInput): void;
   /** The image could not be written, or is not what was written. */
   failed(error: unknown): void;
+  /** What the image gave a peer was refused: it is worth a look. */
+  suspected(): void;
   fatal(error: unknown): void;
 }
 
@@ -92,6 +94,7 @@ export class NodeSnapshots {
         if (ok) options.metrics.counters.snapshotsSent += 1;
         options.push({ kind: "snapshotSent", to, ok });
       },
+      suspected: () => options.suspected(),
     });
     this.#receiver = new SnapshotReceiver({
       clock,

@@ -67,6 +67,7 @@ describe("a sender", () => {
       image: () => ({ view: () => view }) as unknown as ImageStore,
       send: () => undefined,
       done: (_to, ok) => void ended.push(ok),
+      suspected: () => undefined,
     });
     const { order } = await setUp();
     sender.start(order);

@@ -13,6 +13,8 @@ export interface SnapshotSenderPorts {
   send(to: NodeId, envelope: PeerEnvelope): void;
   /** The transfer ended: for the core. */
   done(to: NodeId, ok: boolean): void;
+  /** All of it arrived, and the peer found that it is not what it says: the image may be the one that is wrong. */
+  suspected(): void;
 }
 
 const CHUNK_RECORDS = 1_024;
@@ -135,6 +137,10 @@ export class SnapshotSender {
     if (transfer === undefined || transfer.id !== transferId) return;
     transfer.sinceMs = this.#ports.clock.nowMs();
     if (!ok) {
+      if (transfer.ended) {
+        reached("snapshot_refused_at_its_end");
+        this.#ports.suspected();
+      }
       this.#finish(transfer, false);
       return;
     }

@@ -124,7 +124,7 @@ describe("a snapshot", () => {
   });
 
   test("that does not give the digest it claims is refused", async () => {
-    const { sender, order, wire, ended, received, discarded } = await setUp();
+    const { sender, order, wire, ended, received, discarded, suspected } = await setUp();
     // Whole and with a right checksum, but not all that the state consists of.
     const { crc32 } = await import("node:zlib");
     let checksum = 0;
@@ -138,6 +138,7 @@ describe("a snapshot", () => {
     expect(ended).toEqual([false]);
     expect(received).toEqual([]);
     expect(discarded).toEqual(["peer-1"]);
+    expect(suspected).toHaveBeenCalledOnce();
   });
 
   test("goes on where it was when its link broke, for the message that asks for it now", async () => {

@@ -49,6 +49,24 @@ describe("looking for damage", () => {
     expect(clock.nextDueMs()).toBeNull();
   });
 
+  test("at once when it is asked for, and then not again for a while", async () => {
+    const { pass, counters, scrubber } = setUp((consume) => consume(10), 10 * INTERVAL_MS);
+    scrubber.lookNow();
+    scrubber.lookNow();
+    await pass(0);
+    expect(counters.scrubs).toBe(1);
+    await pass(599_999);
+    scrubber.lookNow();
+    await pass(0);
+    expect(counters.scrubs).toBe(1);
+    await pass(1);
+    scrubber.lookNow();
+    await pass(0);
+    expect(counters.scrubs).toBe(2);
+    await pass(15 * INTERVAL_MS);
+    expect(counters.scrubs).toBe(3);
+  });
+
   test("takes its time: 8 MiB a second", async () => {
     const MIB = 1_048_576;
     const { pass, counters, scrubber, clock } = setUp(async (consume) => {

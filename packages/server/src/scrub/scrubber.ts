@@ -1,9 +1,12 @@
 import { asError, isDamage, type ServerError } from "../errors.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counters } from "../observe/metrics.ts";
+import { reached } from "../points.ts";
 import type { MonotonicClock, Random, Timer } from "../ports.ts";
 import { Throttle, type Consume } from "./throttle.ts";
 
+/** Whoever asks for a look sooner than this after one that was asked for gets none, ms. */
+const ASKED_AGAIN_MS = 600_000;
 /** Slow enough that nobody notices: a disk and a core have a hundred times that. */
 const BYTES_PER_SECOND = 8_388_608;
 
@@ -30,6 +33,8 @@ export class Scrubber {
   #throttle: Throttle | null = null;
   #scrubbing: Promise<void> = Promise.resolve();
   #isStopped = false;
+  #isLooking = false;
+  #askedMs: number | null = null;
 
   constructor(options: ScrubberOptions) {
     this.#options = options;
@@ -47,6 +52,17 @@ export class Scrubber {
     });
   }
 
+  /** Looks at once, because something may be wrong; not again for a while, whatever that was. */
+  lookNow(): void {
+    const nowMs = this.#options.clock.nowMs();
+    const isRecent = this.#askedMs !== null && nowMs - this.#askedMs < ASKED_AGAIN_MS;
+    if (this.#options.intervalMs === 0 || this.#isStopped || this.#isLooking || isRecent) return;
+    reached("scrub_asked_for");
+    this.#askedMs = nowMs;
+    this.#timer?.cancel();
+    this.#scrubbing = this.#look();
+  }
+
   /** Resolves when nothing is being read any more. */
   async stop(): Promise<void> {
     this.#isStopped = true;
@@ -60,6 +76,7 @@ export class Scrubber {
     const { counters } = this.#options.metrics;
     const throttle = new Throttle(clock, BYTES_PER_SECOND);
     this.#throttle = throttle;
+    this.#isLooking = true;
     try {
       await this.#options.scrub((bytes) => throttle.consume(bytes));
       counters.scrubs += 1;
@@ -71,6 +88,7 @@ export class Scrubber {
       }
       logger.warn({ error: asError(error) }, "log and image could not be read to the end");
     } finally {
+      this.#isLooking = false;
       counters.scrubbedBytes += throttle.totalBytes;
     }
     this.start();
