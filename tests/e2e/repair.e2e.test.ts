@@ -160,6 +160,30 @@ test("a leader whose log is damaged while it serves finds out, and lets another 
   await ensemble.waitForEqualDigests();
 });
 
+test("a node whose log is damaged goes on as long as the others are no majority", async () => {
+  const ensemble = await startEnsemble({ flags: [...FLAGS, "--scrub-interval-ms", "2000"] });
+  await using client = await connect({ servers: ensemble.servers, sessionTimeoutMs: 30_000 });
+  await fill(ensemble, client);
+  const { name: leader } = await ensemble.leader();
+  const [victim = "", away = ""] = ensemble.names.filter((name) => name !== leader);
+  await ensemble.kill(away);
+  flipLog(ensemble.plan(victim).dataDirectory);
+  await poll("the damage to be found", REPAIR_MS, () =>
+    ensemble.log(victim).includes("the others are no majority") ? true : null,
+  );
+  await client.create("/without");
+  expect(readdirSync(ensemble.plan(victim).dataDirectory)).not.toContain("damaged-1");
+  ensemble.start(away);
+  await poll("the damage to be made good", REPAIR_MS, () =>
+    readdirSync(ensemble.plan(victim).dataDirectory).includes("damaged-1") ? true : null,
+  );
+  await poll("the node to vote again", REPAIR_MS, async () =>
+    (await namesWithRoles(ensemble)).includes(`${victim} voter`) ? true : null,
+  );
+  await ensemble.waitForEqualDigests();
+  expect(await client.exists("/without")).not.toBeNull();
+});
+
 test.each([3, 1])(
   "of %i nodes the leader, whose image is damaged while it serves, writes it anew and goes on leading",
   async (nodes) => {

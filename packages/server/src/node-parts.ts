@@ -6,7 +6,6 @@ import { DigestExchange } from "./digest-exchange.ts";
 import { DiskHealth } from "./disk-health.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import { isDamage, ServerError } from "./errors.ts";
-import { ImageRepair } from "./image/image-repair.ts";
 import { NodeSnapshots } from "./image/node-snapshots.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import { Leadership } from "./leadership.ts";
@@ -19,6 +18,8 @@ import { ProposalIntake } from "./proposal-intake.ts";
 import { Proposals } from "./proposals.ts";
 import { ReadIndexes, type WaitingRead } from "./reads.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
+import { losesQuorum } from "./membership/tolerance.ts";
+import { DamageRepair } from "./recovery/damage-repair.ts";
 import { Scrubber } from "./scrub/scrubber.ts";
 import { startCore, type StartedCore } from "./trace/start-core.ts";
 
@@ -48,7 +49,7 @@ export class NodeParts {
   readonly gateway: ClientGateway;
   readonly applier: Applier;
   readonly snapshots: NodeSnapshots;
-  readonly repair: ImageRepair;
+  readonly repair: DamageRepair;
   readonly backups: NodeBackups;
   readonly scrubber: Scrubber;
   readonly loop: NodeLoop;
@@ -273,15 +274,25 @@ export class NodeParts {
     });
   }
 
-  #createRepair(): ImageRepair {
-    const { ports, logger, onDamage } = this.#options;
-    return new ImageRepair({
+  #createRepair(): DamageRepair {
+    const { config, ports, logger, onDamage } = this.#options;
+    const isRepaired = config.repair && config.members.length > 1;
+    return new DamageRepair({
       clock: ports.clock,
       logger,
       renewImage: () => this.snapshots.renewImage(),
       onRenewed: () => this.scrubber.start(),
+      // Where nothing is made good anyway, it is better known at once.
+      mayLeave: () => !isRepaired || !this.#isNeeded(),
       giveUp: onDamage,
     });
+  }
+
+  /** Without this node the voters that there are links to could decide nothing. */
+  #isNeeded(): boolean {
+    const { self, peers } = this.#options;
+    const { current } = this.members;
+    return losesQuorum(current, (id) => id !== self.id && peers.isUp(id));
   }
 
   #createBackups(): NodeBackups {

@@ -72,9 +72,6 @@ export const SERVER_POINTS = [
   // image/checkpointer.ts
   "checkpoint_failed",
   "checkpoint_paused_for_other_work",
-  // image/image-repair.ts
-  "image_renewal_waits_for_room",
-  "damaged_image_renewed",
   // image/node-snapshots.ts
   "checkpoint_put_off_disk_full",
   "snapshot_installed",
@@ -193,6 +190,10 @@ export const SERVER_POINTS = [
   "read_round_begun_again",
   "read_state_of_earlier_round_ignored",
   "read_round_refused",
+  // recovery/damage-repair.ts
+  "image_renewal_waits_for_room",
+  "damaged_image_renewed",
+  "damaged_node_is_needed",
   // recovery/set-aside.ts
   "damaged_data_set_aside",
   // scrub/scrubber.ts

@@ -357,6 +357,7 @@ export class QuorateServer implements AsyncDisposable {
       priorityOf: (id) => this.#admission.priorityOf(id),
       peers: {
         send: (to, envelope) => this.#network.send(to, envelope),
+        isUp: (to) => this.#network.isUp(to),
         flush: () => this.#network.flush(),
         bufferedBytes: () => this.#network.bufferedBytesTotal,
         setTargets: (targets) => this.#network.setMembers(this.#reachable(targets)),

@@ -16,6 +16,8 @@ import type { CoreRecorder } from "./trace/recorded-core.ts";
 export interface NodePeers {
   /** What waits to leave. */
   bufferedBytes(): number;
+  /** There is a link to it. */
+  isUp(to: NodeId): boolean;
   /** False: the link is down or full, and nothing was taken. */
   send(to: NodeId, envelope: PeerEnvelope): boolean;
   /** Lets what was sent in this turn leave. */

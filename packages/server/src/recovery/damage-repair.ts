@@ -5,43 +5,46 @@ import type { MonotonicClock, Timer } from "../ports.ts";
 
 /** A new image that is damaged sooner than this, ms, is the work of a disk that can be trusted with nothing. */
 const RENEWAL_LASTS_MS = 600_000;
-/** Until the disk may have room for a new image, ms. */
-const ROOM_WAIT_MS = 10_000;
+/** Until the disk may have room for a new image, or the others may be a majority, ms. */
+const WAIT_MS = 10_000;
 
-export interface ImageRepairPorts {
+export interface DamageRepairPorts {
   readonly clock: MonotonicClock;
   readonly logger: Logger;
   /** See `NodeSnapshots.renewImage`. */
   renewImage(): Promise<void>;
   onRenewed(): void;
+  /** The others are a majority without this node, or nobody waits for its vote. */
+  mayLeave(): boolean;
   /** The node cannot make it good by itself. */
   giveUp(error: ServerError): void;
 }
 
 /**
  * What becomes of damage that is found while a node serves. All of the state is in memory, so a damaged image is written anew,
- * and log, vote and identity stay as they are; any other damage is not made good here.
+ * and log, vote and identity stay as they are. Any other damage costs the node its identity, and so its vote: as long as the
+ * others could decide nothing without that, it goes on with what it has.
  */
-export class ImageRepair {
-  readonly #ports: ImageRepairPorts;
-  #isRenewing = false;
+export class DamageRepair {
+  readonly #ports: DamageRepairPorts;
+  #isBusy = false;
   #renewedMs: number | null = null;
   #wait: Timer | null = null;
   #isStopped = false;
 
-  constructor(ports: ImageRepairPorts) {
+  constructor(ports: DamageRepairPorts) {
     this.#ports = ports;
   }
 
   onDamage(error: ServerError): void {
     const { clock, logger } = this.#ports;
-    if (this.#isStopped || this.#isRenewing) return;
+    if (this.#isStopped || this.#isBusy) return;
+    this.#isBusy = true;
     const isRecent = this.#renewedMs !== null && clock.nowMs() - this.#renewedMs < RENEWAL_LASTS_MS;
     if (error.code !== "IMAGE_CORRUPT" || isRecent) {
-      this.#ports.giveUp(error);
+      this.#leave(error);
       return;
     }
-    this.#isRenewing = true;
     logger.error({ error }, "the image on disk is damaged: it is written anew from memory");
     void this.#renew(error);
   }
@@ -63,18 +66,32 @@ export class ImageRepair {
           { error: asError(failure) },
           "no room for a new image yet: free some on the disk",
         );
-        this.#wait = clock.after(ROOM_WAIT_MS, () => void this.#renew(error));
+        this.#wait = clock.after(WAIT_MS, () => void this.#renew(error));
         return;
       }
       logger.error({ error: asError(failure) }, "the image could not be written anew");
-      this.#ports.giveUp(isDamage(failure) ? failure : error);
+      this.#leave(isDamage(failure) ? failure : error);
       return;
     }
-    this.#isRenewing = false;
+    this.#isBusy = false;
     if (this.#isStopped) return;
     reached("damaged_image_renewed");
     this.#renewedMs = clock.nowMs();
     logger.info({}, "the image is whole again");
     this.#ports.onRenewed();
+  }
+
+  #leave(error: ServerError): void {
+    const { clock, logger } = this.#ports;
+    if (this.#ports.mayLeave()) {
+      this.#ports.giveUp(error);
+      return;
+    }
+    reached("damaged_node_is_needed");
+    logger.error(
+      { error },
+      "what is stored is damaged, and the others are no majority: the node goes on with what it has in memory until they are",
+    );
+    this.#wait = clock.after(WAIT_MS, () => this.#leave(error));
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { ServerError } from "../errors.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
 import { createMemoryLogger } from "../observe/logger.ts";
-import { ImageRepair } from "./image-repair.ts";
+import { DamageRepair } from "./damage-repair.ts";
 
 const DAMAGE = new ServerError("IMAGE_CORRUPT", "planned");
 const FULL = new ServerError("STORAGE_FULL", "planned");
@@ -12,13 +12,14 @@ function setUp() {
   const logger = createMemoryLogger();
   const renewImage = vi.fn<() => Promise<void>>(async () => undefined);
   const onRenewed = vi.fn();
+  const mayLeave = vi.fn(() => true);
   const giveUp = vi.fn();
-  const repair = new ImageRepair({ clock, logger, renewImage, onRenewed, giveUp });
+  const repair = new DamageRepair({ clock, logger, renewImage, onRenewed, mayLeave, giveUp });
   const pass = async (ms: number): Promise<void> => {
     clock.advance(ms);
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
   };
-  return { repair, renewImage, onRenewed, giveUp, pass, logger };
+  return { repair, renewImage, onRenewed, mayLeave, giveUp, pass, logger };
 }
 
 describe("damage that is found while a node serves", () => {
@@ -38,6 +39,21 @@ describe("damage that is found while a node serves", () => {
     repair.onDamage(error);
     await pass(0);
     expect(renewImage).not.toHaveBeenCalled();
+    expect(giveUp).toHaveBeenCalledExactlyOnceWith(error);
+  });
+
+  test("costs no majority: the node goes on until the others are one", async () => {
+    const { repair, mayLeave, giveUp, pass, logger } = setUp();
+    mayLeave.mockReturnValue(false);
+    const error = new ServerError("LOG_CORRUPT", "planned");
+    repair.onDamage(error);
+    await pass(10_000);
+    repair.onDamage(error);
+    await pass(10_000);
+    expect(giveUp).not.toHaveBeenCalled();
+    expect(logger.lines).toHaveLength(3);
+    mayLeave.mockReturnValue(true);
+    await pass(10_000);
     expect(giveUp).toHaveBeenCalledExactlyOnceWith(error);
   });
 
