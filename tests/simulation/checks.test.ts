@@ -56,7 +56,7 @@ describe("the check of backups", () => {
 
 describe("the check of watches", () => {
   const told = (...zxids: readonly number[]): Watched["events"] =>
-    zxids.map((zxid) => ({ zxid, path: "/r0", data: null, isDeletion: false }));
+    zxids.map((zxid) => ({ zxid, path: "/r0", data: null, kind: "dataChanged" }));
   const watched = (number: number, events: Watched["events"], gaps = []) => ({
     number,
     fromZxid: 1,
@@ -77,13 +77,13 @@ describe("the check of watches", () => {
   });
 
   test("sees data that the revision did not have, and data that are missing", () => {
-    const heard = (data: string | null, isDeletion = false) => [
-      { ...watched(1, [{ zxid: 2, path: "/r0", data, isDeletion }]), withData: true },
+    const heard = (data: string | null, kind: "dataChanged" | "deleted" = "dataChanged") => [
+      { ...watched(1, [{ zxid: 2, path: "/r0", data, kind }]), withData: true },
     ];
     expect(() => checkWatches(heard("b"), [written(2, "a")])).toThrow("W data");
     expect(() => checkWatches(heard("a"), [written(2, "a")])).not.toThrow();
     expect(() => checkWatches(heard(null), [])).toThrow("W data");
-    expect(() => checkWatches(heard(null, true), [])).not.toThrow();
+    expect(() => checkWatches(heard(null, "deleted"), [])).not.toThrow();
   });
 
   test("sees what a watch tells from before where it was to begin", () => {
@@ -92,6 +92,25 @@ describe("the check of watches", () => {
     const lost = { ...resumed, gaps: [{ afterZxid: 0, upToZxid: 4 }] };
     expect(() => checkWatches([lost], [])).not.toThrow();
     expect(() => checkWatches([{ ...resumed, isResumed: false }], [])).not.toThrow();
+  });
+
+  test("sees a kind that cannot follow the one before", () => {
+    type Event = Watched["events"][number];
+    const event = (zxid: number, kind: Event["kind"]): Event => ({
+      ...{ zxid, path: "/r0", data: null, kind },
+    });
+    const kinds = (...all: readonly Event["kind"][]) => all.map((kind, at) => event(2 + at, kind));
+    for (const wrong of [
+      kinds("created", "created"),
+      kinds("deleted", "dataChanged"),
+      kinds("deleted", "deleted"),
+    ]) {
+      expect(() => checkWatches([watched(1, wrong)], [])).toThrow("W5");
+      const lost = { ...watched(1, wrong), gaps: [{ afterZxid: 2, upToZxid: 2 }] };
+      expect(() => checkWatches([lost], [])).not.toThrow();
+    }
+    const right = kinds("dataChanged", "deleted", "created", "dataChanged", "deleted");
+    expect(() => checkWatches([watched(1, right)], [])).not.toThrow();
   });
 
   test("accepts what a watch said that it does not know", () => {

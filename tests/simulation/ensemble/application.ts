@@ -57,6 +57,12 @@ export class Application {
     return this.#open.size;
   }
 
+  /** Of the process that runs now; null: it has none. */
+  get session(): number | null {
+    const client = this.#client;
+    return client !== null && isOpen(client) ? client.session : null;
+  }
+
   /** Begins with the process that runs now; to be called again after it was killed. */
   start(): void {
     this.#open = new Set();

@@ -2,16 +2,29 @@ import { QuorateError, type Lock } from "@quorate/client";
 import { Violation } from "../violation.ts";
 import type { AppSession, Work } from "./application.ts";
 import { createOnce } from "./create-once.ts";
+import type { ProcessClock } from "./process-clock.ts";
 import type { World } from "./world.ts";
 
 const COUNTER = "/counter";
 const LOCK = "/lock";
 const ACQUIRE_MS = 3_000;
+/** A call that waits that long looks who holds the lock, and if it is itself, hears of it within so long. */
+const LOOK_MS = 1_000;
+const HEAR_MS = 700;
+/** Until what came together has been worked on. */
+const WORKED_ON_MS = 5;
 
 /** Somebody who holds the lock, as far as he may know. */
 interface Holder {
   readonly session: AppSession;
   readonly lock: Lock;
+}
+
+/** A call that waits for the lock. */
+interface Wait {
+  /** By which it is known. */
+  readonly data: string;
+  isOver: boolean;
 }
 
 /** Everybody increments one counter by reading and writing it under a lock, the write guarded by the lock's token. */
@@ -22,6 +35,7 @@ export class CounterWork implements Work {
   #lastToken = 0;
   #done = 0;
   #inDoubt = 0;
+  #asked = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -49,12 +63,18 @@ export class CounterWork implements Work {
 
   async #increment(session: AppSession): Promise<void> {
     let lock: Lock;
+    this.#asked += 1;
+    const data = `${session.number}.${this.#asked}`;
+    const wait = { data, isOver: false };
+    this.#watchOver(session, wait).catch((error: unknown) => this.#world.fail(error));
     try {
-      lock = await session.client.lock(LOCK).acquire({ timeoutMs: ACQUIRE_MS });
+      lock = await session.client.lock(LOCK).acquire({ timeoutMs: ACQUIRE_MS, data });
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
       if (error.code === "TIMEOUT" || error.code === "LOCK_LOST") return;
       throw error;
+    } finally {
+      wait.isOver = true;
     }
     session.noteAnswered();
     const holder: Holder = { session, lock };
@@ -85,8 +105,35 @@ export class CounterWork implements Work {
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error;
       if (error.code !== "FENCED") throw error;
+      if (!lock.signal.aborted && !session.clock.isDead) {
+        const text = `session ${client.session} holds the lock with ${lock.token}, and its guard is refused`;
+        this.#world.fail(new Violation("L4 holders are not fenced", text));
+      }
       this.#inDoubt -= 1;
     }
+  }
+
+  /** Whoever holds the lock is told so. */
+  async #watchOver({ client, clock }: AppSession, wait: Wait): Promise<void> {
+    const isOver = (): boolean => wait.isOver || clock.isDead;
+    const isHolder = async (): Promise<boolean> => {
+      const leader = isOver() ? null : await client.election(LOCK).leader();
+      return leader !== null && new TextDecoder().decode(leader.data) === wait.data;
+    };
+    try {
+      await pause(clock, LOOK_MS);
+      if (!(await isHolder())) return;
+      await pause(clock, HEAR_MS);
+      // An answer to a question after that comes behind the news.
+      const isStill = await isHolder();
+      await pause(clock, WORKED_ON_MS);
+      if (!isStill || isOver()) return;
+    } catch (error) {
+      if (error instanceof QuorateError) return;
+      throw error;
+    }
+    const text = `session ${client.session} has held the lock for ${HEAR_MS} ms, and still waits for it`;
+    this.#world.fail(new Violation("L5 holders are told", text));
   }
 
   #onAcquired(holder: Holder): void {
@@ -112,4 +159,10 @@ export class CounterWork implements Work {
 function mayAct({ lock, session }: Holder): boolean {
   const { clock } = session;
   return !clock.isDead && !clock.isStopped && !lock.signal.aborted;
+}
+
+function pause(clock: ProcessClock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
 }

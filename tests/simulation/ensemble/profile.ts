@@ -42,8 +42,9 @@ export type Fault = (typeof FAULTS)[number];
 
 /** What clients do, by name. */
 export const WORKS = ["registers", "counter", "watch", "ephemeral", "sequence"] as const;
-/** The last ones are asked for by kinds alone: beside the others they would take their time. */
-export type WorkName = (typeof WORKS)[number] | "refusals" | "bursts";
+/** Beside the others they would take their time: some kinds ask for them, and any run may have one. */
+export const MORE_WORKS = ["refusals", "bursts", "election"] as const;
+export type WorkName = (typeof WORKS)[number] | (typeof MORE_WORKS)[number];
 
 /** One simulated run: what is in the world, and what happens to it. Everything follows from the seed. */
 export interface Profile {
@@ -91,6 +92,8 @@ export interface Profile {
   readonly isRanked: boolean;
   /** Leaders answer reads on leases. */
   readonly leaseReads: boolean;
+  /** Leases and election timeouts are each node's own, as while an ensemble is being changed over. */
+  readonly isMixed: boolean;
   /** Log that a node keeps in memory, bytes: what a peer lacks beyond that comes from the disk. */
   readonly memoryLogBytes: number;
   /** Writes of one node's clients that may wait for the log at once; more are refused. */
@@ -219,6 +222,9 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
 /** Calls on shared paths that the works of one client make in the time of one pause, and those of a reader. */
 const CALLS_PER_PAUSE = 6;
 const READS_PER_PAUSE = 8;
+/** Parts of the runs. */
+const MIXED_PART = 0.2;
+const MORE_WORKS_PART = 0.15;
 /** Above what makes time count (`totals.ts`), and not by much: it costs time in which less can go wrong. */
 const CALLS_PER_SECOND = [38, 38, 38, 38, 40, 50, 80] as const;
 
@@ -271,8 +277,20 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     checkpointTurnRecords: pick(5, 30, 8_192),
     snapshotPieceBytes: pick(200, 2_000, 65_536),
     isRanked: pick(false, false, true),
+    isMixed: streamOf(seed, "mixed settings").nextFraction() < MIXED_PART,
     ...TRAITS[drawn],
   };
   const rots = drawn === "general" && profile.scrubMs > 0;
-  return rots ? { ...profile, faults: [...profile.faults, "rot"] } : profile;
+  return {
+    ...profile,
+    works: [...profile.works, ...moreWorks(seed, profile.works)],
+    ...(rots && { faults: [...profile.faults, "rot"] }),
+  };
+}
+
+function moreWorks(seed: number, works: readonly WorkName[]): readonly WorkName[] {
+  const chances = streamOf(seed, "more works");
+  return MORE_WORKS.filter(
+    (work) => chances.nextFraction() < MORE_WORKS_PART && !works.includes(work),
+  );
 }

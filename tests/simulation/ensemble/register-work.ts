@@ -16,6 +16,8 @@ const LANES = 2;
 /** Of a session that only reads. */
 const READING_LANES = 8;
 const WORKED_ON_MS = 5;
+/** Of reading sessions' reads, those of what their server has once it has caught up. */
+const SYNCED_PART = 0.3;
 
 type Choice = (random: SeededRandom, version: number | undefined, value: string) => Operation;
 
@@ -25,6 +27,8 @@ const GET: Operation = { kind: "get" };
 interface Caller {
   readonly session: AppSession;
   readonly choice: Choice;
+  /** It writes nothing. */
+  readonly isReader: boolean;
   /** As it saw them last, by path. */
   readonly versions: Map<string, number>;
   /** Of its latest call. */
@@ -69,7 +73,8 @@ export class RegisterWork implements Work {
 
   async #run(session: AppSession, lanes: number, choice: Choice): Promise<void> {
     await this.#createAll(session);
-    const caller: Caller = { session, choice, versions: new Map(), sequence: 0 };
+    const isReader = lanes === READING_LANES;
+    const caller: Caller = { session, choice, isReader, versions: new Map(), sequence: 0 };
     await Promise.all(
       Array.from({ length: lanes }, async () => {
         while (session.isLive) {
@@ -106,7 +111,10 @@ export class RegisterWork implements Work {
       returnedMs: Infinity,
     };
     this.#open.add(open);
-    const outcome = await perform(session, path, operation);
+    const isSynced = caller.isReader && random.nextFraction() < SYNCED_PART;
+    const outcome = isSynced
+      ? await outcomeOf(() => readSynced(session, path))
+      : await outcomeOf(() => perform(session, path, operation));
     this.#checkHeard(session, outcome);
     this.#open.delete(open);
     if (outcome.kind === "ok" && outcome.observed !== null) {
@@ -115,6 +123,10 @@ export class RegisterWork implements Work {
     if (outcome.kind === "unknown" && isOpen(session)) {
       const text = `${operation.kind} of ${path} in live session ${session.client.session}: ${outcome.code}`;
       this.#world.fail(new Violation("C4 no unknown outcome", text));
+    }
+    if (outcome.kind === "fail" && isOpen(session) && !mayFail(operation, outcome.code)) {
+      const text = `${operation.kind} of ${path} in live session ${session.client.session}: ${outcome.code}`;
+      this.#world.fail(new Violation("C1 answered", text));
     }
     if (outcome.kind !== "unknown") session.noteAnswered();
     const returnedMs = outcome.kind === "unknown" ? Infinity : time.nowMs;
@@ -140,24 +152,47 @@ function isOpen({ client, clock }: AppSession): boolean {
   return client.state.kind !== "expired" && client.state.kind !== "closed" && !clock.isDead;
 }
 
-async function perform(session: AppSession, path: string, operation: Operation): Promise<Outcome> {
-  const { client } = session;
+/** Registers are there, so nothing but its own condition is in the way of an operation, and disks that are full. */
+function mayFail(operation: Operation, code: string): boolean {
+  if (operation.kind === "get") return false;
+  return code === "DISK_FULL" || (operation.kind === "compareAndSet" && code === "BAD_VERSION");
+}
+
+type Answer = Extract<Outcome, { readonly kind: "ok" }>;
+
+async function outcomeOf(act: () => Promise<Answer>): Promise<Outcome> {
   try {
-    if (operation.kind === "get") {
-      const { data, stat } = await client.get(path);
-      const observed = { value: new TextDecoder().decode(data), version: stat.version };
-      return { kind: "ok", observed, zxid: stat.mzxid };
-    }
-    if (operation.kind !== "set" && operation.kind !== "compareAndSet") {
-      throw new Error(`no register does ${operation.kind}`);
-    }
-    const condition =
-      operation.kind === "compareAndSet" ? { version: operation.expectedVersion } : {};
-    const stat = await client.set(path, operation.value, condition);
-    const observed = { value: operation.value, version: stat.version };
-    return { kind: "ok", observed, zxid: stat.mzxid };
+    return await act();
   } catch (error) {
     if (!(error instanceof QuorateError)) throw error;
     return { kind: error.outcomeUnknown ? "unknown" : "fail", code: error.code };
   }
+}
+
+async function perform(
+  { client }: AppSession,
+  path: string,
+  operation: Operation,
+): Promise<Answer> {
+  if (operation.kind === "get") return answerOf(await client.get(path));
+  if (operation.kind !== "set" && operation.kind !== "compareAndSet") {
+    throw new Error(`no register does ${operation.kind}`);
+  }
+  const condition =
+    operation.kind === "compareAndSet" ? { version: operation.expectedVersion } : {};
+  const stat = await client.set(path, operation.value, condition);
+  const observed = { value: operation.value, version: stat.version };
+  return { kind: "ok", observed, zxid: stat.mzxid };
+}
+
+/** What the server has is no older than when it was asked to catch up. */
+async function readSynced({ client }: AppSession, path: string): Promise<Answer> {
+  const synced = client.sync();
+  const [, found] = await Promise.all([synced, client.get(path, { consistency: "local" })]);
+  return answerOf(found);
+}
+
+function answerOf({ data, stat }: Awaited<ReturnType<AppSession["client"]["get"]>>): Answer {
+  const observed = { value: new TextDecoder().decode(data), version: stat.version };
+  return { kind: "ok", observed, zxid: stat.mzxid };
 }

@@ -59,7 +59,10 @@ export class SimClient {
 
   /** A session of the process that runs now. */
   connect(): Promise<QuorateClient> {
-    const { profile, servers } = this.#world;
+    const { profile } = this.#world;
+    // As its configuration would name them; while members change, as it named all.
+    const members = this.#world.members() ?? this.#world.nodes;
+    const servers = members.map(({ clientAddress }) => clientAddress);
     const clock = this.#clock;
     const transport = processTransport(this.#world.network.transport(this.name), clock);
     return connect(

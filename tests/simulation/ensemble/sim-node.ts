@@ -16,6 +16,7 @@ import { drawClock, type ProcessClock } from "./process-clock.ts";
 import type { DiskPlace } from "./fault-event.ts";
 import { processTransport } from "./process-transport.ts";
 import type { Profile } from "./profile.ts";
+import { streamOf } from "./streams.ts";
 import type { World } from "./world.ts";
 
 const PEER_PORT = 7101;
@@ -397,8 +398,7 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
     insecure: true,
     tickMs: 20,
     heartbeatMs: profile.heartbeatMs,
-    electionTimeoutMs: profile.electionTimeoutMs,
-    leaseReads: profile.leaseReads,
+    ...coreSettings(profile, number),
     ...(profile.isRanked && { priority: 100 * number }),
     diskFreeBytesMin: 262_144,
     diskReserveBytes: 65_536,
@@ -429,4 +429,20 @@ function configOf(profile: Profile, number: number, entrance: Entrance | "repair
   const preference = { wellMs: 4_000, lastingMs: 8_000, waitMsMax: 16_000 };
   const parts = { tree, raft, intake, proposals, outbox, storage, preference };
   return { ...config, limits: { ...limits, ...parts } };
+}
+
+const ELECTION_TIMEOUTS_MS = [300, 600] as const;
+
+/** The same in all lives of a node: one that had longer promised would have to stay down for long. */
+function coreSettings(
+  profile: Profile,
+  number: number,
+): Pick<Profile, "electionTimeoutMs" | "leaseReads"> {
+  const { isMixed, electionTimeoutMs, leaseReads, seed } = profile;
+  if (!isMixed) return { electionTimeoutMs, leaseReads };
+  const random = streamOf(seed, `settings of node ${number}`);
+  return {
+    electionTimeoutMs: at(ELECTION_TIMEOUTS_MS, random.nextFraction()) ?? electionTimeoutMs,
+    leaseReads: random.nextFraction() < 0.5,
+  };
 }

@@ -10,6 +10,7 @@ export function checkWatches(watched: readonly Watched[], history: readonly Hist
   const changes = changesOf(watched, history);
   const contents = contentsOf(history);
   for (const record of watched) {
+    checkKinds(record);
     const seen = new Set<string>();
     for (const event of record.events) {
       const key = `${event.zxid} ${event.path}`;
@@ -31,14 +32,32 @@ export function checkWatches(watched: readonly Watched[], history: readonly Hist
   }
 }
 
+/** What was there is not created, what was not neither changed nor deleted, as far as the watch itself has told. */
+function checkKinds({ number, events, gaps }: Watched): void {
+  const isThere = new Map<string, boolean>();
+  const ends = gaps.map(({ upToZxid }) => upToZxid).sort((a, b) => a - b);
+  for (const { zxid, path, kind } of events) {
+    if (ends.length > 0 && zxid > (ends[0] ?? 0)) {
+      isThere.clear();
+      while (ends.length > 0 && zxid > (ends[0] ?? 0)) ends.shift();
+    }
+    const before = isThere.get(path);
+    if (before !== undefined && before === (kind === "created")) {
+      const text = `session number ${number} heard at ${zxid} that ${path} was ${kind}, which ${before ? "was there" : "was gone"}`;
+      throw new Violation("W5 kinds", text);
+    }
+    isThere.set(path, kind !== "deleted");
+  }
+}
+
 /** Whoever asked for data gets them with all but deletions, and those of the revision. */
 function checkData(
   { number, withData }: Watched,
   event: Watched["events"][number],
   is: string | null,
 ): void {
-  const { zxid, path, data, isDeletion } = event;
-  if (withData && data === null && !isDeletion) {
+  const { zxid, path, data, kind } = event;
+  if (withData && data === null && kind !== "deleted") {
     throw new Violation("W data", `session number ${number} heard nothing but of ${zxid} ${path}`);
   }
   if (data === null || data === is) return;

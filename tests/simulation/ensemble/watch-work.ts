@@ -1,3 +1,4 @@
+import type { WatchNotice } from "@quorate/client";
 import { zxid as zxidOf, type Zxid } from "../../../packages/kv-store/src/protocol/ids.ts";
 import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import { Violation } from "../violation.ts";
@@ -17,7 +18,7 @@ export interface Watched {
     readonly zxid: number;
     readonly path: string;
     readonly data: string | null;
-    readonly isDeletion: boolean;
+    readonly kind: Extract<WatchNotice, { readonly type: "event" }>["kind"];
   }[];
   /** Revisions that the watch said it does not know: between these two. */
   readonly gaps: { readonly afterZxid: number; readonly upToZxid: number }[];
@@ -28,6 +29,9 @@ const WATCHING_PART = 0.5;
 /** Of them, those that go on where an earlier watch of anybody had come to. */
 const RESUMING_PART = 0.3;
 const WITH_DATA_PART = 0.5;
+/** No run has more of them, a quarter of which images hold, too. */
+const CHANGES_OF_A_RUN = 10_000;
+const BYTES_OF_A_RUN = 16_777_216;
 
 /** Sessions watch the whole tree, from now or from an earlier revision on, and remember what they hear. */
 export class WatchWork implements Work {
@@ -62,6 +66,7 @@ export class WatchWork implements Work {
     for await (const notice of watch) {
       if (notice.type === "lost") {
         record.gaps.push({ afterZxid: last, upToZxid: notice.zxid });
+        this.#checkLoss(session, notice.zxid);
         last = Math.max(last, notice.zxid);
         heard.upToZxid = Math.max(heard.upToZxid, last);
         continue;
@@ -74,10 +79,18 @@ export class WatchWork implements Work {
       heard.upToZxid = Math.max(heard.upToZxid, last);
       const { zxid, path, kind } = notice;
       const data = notice.data === undefined ? null : new TextDecoder().decode(notice.data);
-      record.events.push({ zxid, path, data, isDeletion: kind === "deleted" });
+      record.events.push({ zxid, path, data, kind });
     }
     heard.isOpen = false;
     await closing;
+  }
+
+  /** Where nodes know all changes of a run, and keep what nobody has read yet, nothing is missed. */
+  #checkLoss({ client }: AppSession, zxid: number): void {
+    const { changeLogCount, unreadBytes } = this.#world.profile;
+    if (changeLogCount < CHANGES_OF_A_RUN || unreadBytes < BYTES_OF_A_RUN) return;
+    const text = `session ${client.session} was told that it missed something up to ${zxid}`;
+    this.#world.fail(new Violation("W4 no needless loss", text));
   }
 
   /** Undefined: none. */

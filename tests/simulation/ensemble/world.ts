@@ -67,10 +67,6 @@ export class World {
     return this.#failure !== null;
   }
 
-  get servers(): readonly string[] {
-    return this.nodes.map((node) => node.clientAddress);
-  }
-
   /** The stream of chance of that name. */
   stream(name: string): SeededRandom {
     return streamOf(this.profile.seed, name);
