@@ -223,7 +223,12 @@ export const OPTIONS: readonly Option[] = [
     "MS",
     "Pause between two looks for damage in what is stored; 0: never. Default: 86400000, a day",
   ),
-  option("logSegmentBytes", "bytes", "BYTES", "Size of one file of the log. Default: 16MiB"),
+  option(
+    "logSegmentBytes",
+    "bytes",
+    "BYTES",
+    "Size of one file of the log, a multiple of 512 from 4096 on. Default: 16MiB",
+  ),
   option(
     "checkpointBytes",
     "bytes",
