@@ -185,7 +185,7 @@ export const OPTIONS: readonly Option[] = [
     "clientConnectionsMax",
     "integer",
     "COUNT",
-    "Client connections to this node. Default: 20000",
+    "Client connections to this node, as far as the limit of open files has room for them. Default: 20000",
   ),
   option(
     "sessionsMax",
