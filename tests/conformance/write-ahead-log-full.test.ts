@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../packages/server/src/memory/manual-clock.ts";
-import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
+import { MemoryFiles, type FileStep } from "../../packages/server/src/memory/memory-files.ts";
+import { fileError } from "../../packages/server/src/storage/file-error.ts";
+import { PatientFiles } from "../../packages/server/src/storage/patient-files.ts";
 import { RoomWait } from "../../packages/server/src/storage/room-wait.ts";
 import { SEGMENT_BYTES, append, command, openLog, readAll } from "../support/log-fixture.ts";
 
@@ -84,5 +86,55 @@ describe("write-ahead log, full disks", () => {
     await log.close();
     const { recovered } = await openLog(files.crash());
     expect(recovered).toMatchObject({ lastIndex: last - 1, damage: null });
+  });
+});
+
+describe("write-ahead log, no more files may be opened", () => {
+  /** Everything that opens a file or a directory. */
+  const OPENING = new Set(["open", "list", "readWhole", "syncDirectory"]);
+
+  function emfile({ operation, path }: FileStep): Promise<void> | null {
+    if (!OPENING.has(operation)) return null;
+    const cause = Object.assign(new Error("EMFILE"), { code: "EMFILE" });
+    return Promise.reject(fileError(operation, path, cause));
+  }
+
+  test("it goes on once they may, with nothing lost, and so does who reads it", async () => {
+    const memory = new MemoryFiles();
+    const clock = new ManualClock();
+    const wait = new RoomWait(clock, "openFiles");
+    const { log } = await openLog(new PatientFiles(memory, wait), { create: true });
+    wait.begin();
+    let last = 0;
+    while (last < 20) {
+      last += 1;
+      await append(log, [command(last, 1, 900)]);
+    }
+    memory.setOnStep(emfile);
+    let isRead = false;
+    const reading = readAll(log).then((entries) => {
+      isRead = true;
+      return entries;
+    });
+    // Until the segment is full that it has open.
+    while (log.lastIndex === last) {
+      last += 1;
+      void append(log, [command(last, 1, 900)]);
+      await settled();
+    }
+    clock.advance(10_000);
+    await settled();
+    expect([wait.isWaiting, isRead, log.lastIndex]).toEqual([true, false, last - 1]);
+    memory.setOnStep(null);
+    for (let pauses = 0; pauses < 10; pauses += 1) {
+      clock.advance(250);
+      await settled();
+    }
+    expect([wait.isWaiting, log.lastIndex]).toEqual([false, last]);
+    expect((await reading).length).toBeGreaterThanOrEqual(20);
+    await append(log, [command(last + 1, 1, 900)]);
+    await log.close();
+    const { recovered } = await openLog(memory.crash());
+    expect(recovered).toMatchObject({ lastIndex: last + 1, damage: null, torn: 0 });
   });
 });

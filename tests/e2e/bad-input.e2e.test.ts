@@ -169,6 +169,12 @@ const BAD_CONFIGURATIONS: readonly (readonly [string, (flags: Flags) => Flags, n
       "CONFIG_INVALID",
     ],
     [
+      "log segments of no whole sectors",
+      (flags) => [...flags, "--log-segment-bytes", "1000000"],
+      2,
+      "CONFIG_INVALID",
+    ],
+    [
       "an address in use",
       (flags) => flags.map((flag) => (flag.includes("node-1") ? `${flag}-other` : flag)),
       3,

@@ -5,7 +5,7 @@ export type Promotion =
   /** It stays a learner until somebody decides otherwise. */
   | { readonly kind: "none" }
   | { readonly kind: "voter" }
-  /** A voter in the place of that member, which leaves with the same change. */
+  /** What that member is or was to become, in its place: it leaves with the same change. */
   | { readonly kind: "replacement"; readonly of: NodeId };
 
 /** One member's part that the core does not read: what the host needs to reach it and to name it. */

@@ -198,6 +198,18 @@ describe("invalid values", () => {
     [{ argv: ["--heartbeat-ms", "-5"] }, /"-5" is not a whole number/],
     [{ argv: ["--heartbeat-ms", "1e3"] }, /is not a whole number/],
     [{ env: { QUORATE_HEARTBEAT_MS: "0" } }, /QUORATE_HEARTBEAT_MS: must be at least 1/],
+    [
+      { argv: ["--log-segment-bytes", "1000000"] },
+      /--log-segment-bytes: must be a multiple of 512, at least 4096/,
+    ],
+    [
+      { argv: ["--log-segment-bytes", "0"] },
+      /--log-segment-bytes: must be a multiple of 512, at least 4096/,
+    ],
+    [
+      { file: "log-segment-bytes = 3584" },
+      /log-segment-bytes: must be a multiple of 512, at least 4096/,
+    ],
     [{ file: "heartbeat-ms = 1.5" }, /q.toml: heartbeat-ms: must be a whole number/],
     [{ file: 'heartbeat-ms = "5"' }, /must be a number/],
     [{ file: "name = 1" }, /must be text/],

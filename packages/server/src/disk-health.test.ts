@@ -36,7 +36,8 @@ function setUp(membership = membershipOf([1, 2, 3])) {
   const lines: string[] = [];
   const told: string[] = [];
   const none: readonly NodeId[] = [];
-  const state = { isWaiting: false, isStuck: false, unreachable: none, gone: none, failures: 0 };
+  const waits = { isWaiting: false, isOutOfFiles: false, isStuck: false };
+  const state = { ...waits, unreachable: none, gone: none, failures: 0 };
   const line =
     (level: string) =>
     (_fields: object, text: string): void =>
@@ -55,6 +56,7 @@ function setUp(membership = membershipOf([1, 2, 3])) {
     membership: () => membership,
     isPeer: (id) => !state.gone.includes(id),
     isWaiting: () => state.isWaiting,
+    isOutOfFiles: () => state.isOutOfFiles,
     isStuck: () => state.isStuck,
     onStanding: (why) => void told.push(`clients: ${why}`),
     tell: (peer, isFull) => {
@@ -121,6 +123,21 @@ describe("a node's disk", () => {
     state.gone = [];
     for (let tick = 0; tick < 100; tick += 1) health.onTick(10);
     expect(told).toEqual(["2 full"]);
+  });
+
+  test("has no part in it that no more files may be opened, which is said all the same", async () => {
+    const { health, lines, told, state, look } = setUp();
+    state.isOutOfFiles = true;
+    await look(5_000);
+    expect(health.notReady()).toEqual(["no more files may be opened"]);
+    expect([health.isStanding, health.hasRoom(SELF), told]).toEqual([false, true, []]);
+    state.isOutOfFiles = false;
+    await look(5_000);
+    expect(health.notReady()).toEqual([]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^error: no more files may be opened: .*ulimit -n/),
+      "info: files can be opened again",
+    ]);
   });
 
   test.each([

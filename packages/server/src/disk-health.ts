@@ -12,6 +12,8 @@ export interface DiskHealthOptions {
   isPeer(id: NodeId): boolean;
   /** The log waits for room. */
   isWaiting(): boolean;
+  /** As many files are open as may be, and something waits to open one. */
+  isOutOfFiles(): boolean;
   /** A write of the log has been outstanding for an election timeout, and the others have gone on without it. */
   isStuck(): boolean;
   /** Nothing is applied any more: whoever waits for this node had better go to another one. */
@@ -41,6 +43,9 @@ const STANDSTILLS = {
   },
 } as const;
 
+const OUT_OF_FILES =
+  "no more files may be opened: what needs one waits; raise the limit (ulimit -n, LimitNOFILE= of systemd)";
+
 /**
  * Which nodes have room on their disks, as far as this one knows: its own, and what the peers say of theirs. Whoever leads
  * leaves that to a node with room, and takes in what grows the tree as long as a majority has some. A node whose log stands
@@ -52,6 +57,7 @@ export class DiskHealth {
   readonly #untold = new Set<NodeId>();
   #sinceToldMs = 0;
   #wasFull = false;
+  #wasOutOfFiles = false;
   #standstill: Standstill | null = null;
 
   constructor(options: DiskHealthOptions) {
@@ -91,12 +97,14 @@ export class DiskHealth {
     const standstill = this.#reason();
     return [
       ...(this.#options.watch.isFull ? ["the disk is full"] : []),
+      ...(this.#options.isOutOfFiles() ? ["no more files may be opened"] : []),
       ...(standstill === null ? [] : [STANDSTILLS[standstill].notReady]),
     ];
   }
 
   onTick(elapsedMs: number): void {
     this.#options.watch.onTick(elapsedMs);
+    this.#sayIfOutOfFiles();
     this.#sayWhatChanged();
     this.#sinceToldMs += elapsedMs;
     if (this.#untold.size === 0 || this.#sinceToldMs < TELL_MS) return;
@@ -133,6 +141,15 @@ export class DiskHealth {
   #reason(): Standstill | null {
     if (this.#options.isWaiting()) return "full";
     return this.#options.isStuck() ? "stuck" : null;
+  }
+
+  #sayIfOutOfFiles(): void {
+    const { logger } = this.#options;
+    const isOutOfFiles = this.#options.isOutOfFiles();
+    if (isOutOfFiles === this.#wasOutOfFiles) return;
+    this.#wasOutOfFiles = isOutOfFiles;
+    if (isOutOfFiles) logger.error({}, OUT_OF_FILES);
+    else logger.info({}, "files can be opened again");
   }
 
   #sayWhatChanged(): void {

@@ -43,11 +43,15 @@ export interface PeerLimits {
   readonly linksMax: number;
   /** Incoming links that have not. */
   readonly greetingMax: number;
+  /** Sockets beside the links: handshakes under way. */
+  readonly otherSocketsMax: number;
 }
 
 /** Bounds of the client listener. */
 export interface ClientLimits {
   readonly connectionsMax: number;
+  /** Sockets beside the connections: plain HTTP requests, and handshakes under way. */
+  readonly otherSocketsMax: number;
   readonly frameBytesMax: number;
   /** Bytes of the first frame of a connection. */
   readonly helloBytesMax: number;
@@ -141,6 +145,7 @@ export const SERVER_LIMITS: ServerLimits = {
   outbox: { bufferedBytesMax: 16 * MIB, frameMessagesMax: 2048, frameBytesMax: 256 * KIB },
   client: {
     connectionsMax: 20_000,
+    otherSocketsMax: 64,
     frameBytesMax: PROTOCOL_LIMITS.frameBytesMax,
     helloBytesMax: 64 * KIB,
     unreadBytesMax: 256 * MIB,
@@ -158,6 +163,7 @@ export const SERVER_LIMITS: ServerLimits = {
     unreadBytesMax: 64 * KIB,
     linksMax: 64,
     greetingMax: 64,
+    otherSocketsMax: 64,
   },
   disk: { freeBytesMin: 256 * MIB, reserveBytes: 16 * MIB },
   storage: {

@@ -135,6 +135,7 @@ export class NodeParts {
       membership: () => this.members.current,
       isPeer: (id) => this.members.isPeer(id),
       isWaiting: () => opened.storage.room.isWaiting,
+      isOutOfFiles: () => opened.storage.openFiles.isWaiting,
       isStuck: () => this.loop.isPersisting && isLeftBehind(this.core.raft.status()),
       onStanding: (why) => this.gateway.sendAway("NOT_READY", why),
       tell: (peer, isFull) => peers.send(peer, { kind: "disk", isFull }),

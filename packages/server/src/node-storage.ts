@@ -31,6 +31,7 @@ import {
   type IdentityFile,
 } from "./storage/identity.ts";
 import type { Consume } from "./scrub/throttle.ts";
+import { PatientFiles } from "./storage/patient-files.ts";
 import { RoomWait } from "./storage/room-wait.ts";
 import { WriteAheadLog } from "./storage/write-ahead-log.ts";
 
@@ -110,6 +111,7 @@ export class NodeStorage implements LoopLog {
   readonly #log: WriteAheadLog;
   readonly #pinnedBytesMax: number;
   readonly #room: RoomWait;
+  readonly #openFiles: RoomWait;
   /** What the state machine stands on. */
   #image: ImageStore;
   #imageName: string;
@@ -131,6 +133,7 @@ export class NodeStorage implements LoopLog {
     readonly imageName: string;
     readonly pinnedBytesMax: number;
     readonly room: RoomWait;
+    readonly openFiles: RoomWait;
     readonly base: SnapshotMeta;
   }) {
     this.#ports = parts.ports;
@@ -142,6 +145,7 @@ export class NodeStorage implements LoopLog {
     this.#newestImageName = parts.imageName;
     this.#pinnedBytesMax = parts.pinnedBytesMax;
     this.#room = parts.room;
+    this.#openFiles = parts.openFiles;
     // Where those before it stood is forgotten: it counts for all but the next one, or a node that is started often would
     // keep its whole log.
     this.#checkpoints = Array.from({ length: CHECKPOINTS_KEPT - 1 }, () => parts.base.index);
@@ -149,7 +153,7 @@ export class NodeStorage implements LoopLog {
 
   /** `formation`: what the log stands on before the first checkpoint. */
   static async open(
-    ports: ServerPorts,
+    machine: ServerPorts,
     directory: string,
     identity: IdentityFile,
     options: {
@@ -160,9 +164,11 @@ export class NodeStorage implements LoopLog {
       readonly pinnedBytesMax?: number;
     },
   ): Promise<OpenedStorage> {
+    const room = new RoomWait(machine.clock);
+    const openFiles = new RoomWait(machine.clock, "openFiles");
+    const ports = { ...machine, files: new PatientFiles(machine.files, openFiles) };
     const { image, imageName } = await openImage(ports, directory, identity);
     let log: WriteAheadLog | null = null;
-    const room = new RoomWait(ports.clock);
     try {
       const opened = await openLog(ports, directory, identity, {
         segmentBytes: options.segmentBytes,
@@ -178,7 +184,10 @@ export class NodeStorage implements LoopLog {
       const base = meta === null ? options.formation : meta.snapshot;
       const { pinnedBytesMax = PINNED_BYTES_MAX_DEFAULT } = options;
       const files = { identity, log, image, imageName };
-      const storage = new NodeStorage({ ports, directory, ...files, pinnedBytesMax, room, base });
+      const waits = { room, openFiles };
+      const storage = new NodeStorage({
+        ...{ ports, directory, ...files, pinnedBytesMax, ...waits, base },
+      });
       const hardState = laterHardState(identity.current.hardState, recovered.hardState);
       // The process ended while both copies were written: from now on what the log alone has may be told.
       if (!isSameHardState(hardState, identity.current.hardState)) {
@@ -206,6 +215,11 @@ export class NodeStorage implements LoopLog {
    */
   get room(): RoomWait {
     return this.#room;
+  }
+
+  /** Files that may be open: from `begin` to `end` log and directories wait for one instead of failing. */
+  get openFiles(): RoomWait {
+    return this.#openFiles;
   }
 
   get logBytes(): number {
@@ -405,6 +419,7 @@ export class NodeStorage implements LoopLog {
   /** Closes log and images, all of them whatever fails. The identity is its opener's. */
   async close(): Promise<void> {
     this.#room.end();
+    this.#openFiles.end();
     const staged = this.#staged;
     const results = await Promise.allSettled([
       this.#cleaning,

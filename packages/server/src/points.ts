@@ -215,6 +215,7 @@ export const SERVER_POINTS = [
   "spare_segment_found_no_room",
   // storage/room-wait.ts
   "log_waits_for_room",
+  "file_waits_to_be_opened",
   // storage/write-ahead-log.ts
   "log_changed_during_a_read",
   "log_cut_at_damage",

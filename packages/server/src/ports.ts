@@ -118,6 +118,8 @@ export interface ListenOptions {
   readonly firstFrameBytesMax?: number;
   /** Connections beyond this are closed at once. */
   readonly connectionsMax: number;
+  /** The same for sockets beside them, plain HTTP requests and handshakes under way. Default: 64. */
+  readonly otherSocketsMax?: number;
   /** Browser origins that may connect, exact match; a request without an Origin header always may. */
   readonly allowedOrigins: readonly string[];
   /** Answers plain HTTP requests on the same port; null refuses them. */

@@ -151,6 +151,7 @@ export class QuorateServer implements AsyncDisposable {
       frameBytesMax: config.limits.client.frameBytesMax,
       firstFrameBytesMax: config.limits.client.helloBytesMax,
       connectionsMax: config.limits.client.connectionsMax,
+      otherSocketsMax: config.limits.client.otherSocketsMax,
       allowedOrigins: config.allowedOrigins,
       http: this.#adminHandler(),
       accept: (connection) => this.#accept(connection),

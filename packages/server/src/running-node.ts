@@ -50,6 +50,7 @@ export class RunningNode implements NodeHooks {
   start(): void {
     const { members, loop, scrubber } = this.#parts;
     this.#storage.room.begin();
+    this.#storage.openFiles.begin();
     members.start();
     loop.start();
     scrubber.start();
@@ -132,6 +133,8 @@ export class RunningNode implements NodeHooks {
     exchange.stop();
     loop.stop();
     const traced = core.endTrace();
+    // A checkpoint that is waited for may itself wait for a file.
+    this.#storage.openFiles.end();
     await snapshots.stop();
     this.#storage.room.end();
     await loop.settled();

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { parseServerConfig, serverConfigHelp, type ServerConfig } from "./config.ts";
+import { fitOpenFiles, type FittedLimits } from "./config/fit-open-files.ts";
 import { ServerError, asError, type ServerErrorCode } from "./errors.ts";
 import { createProcessLogger, type LogFields, type ProcessLogger } from "./observe/logger.ts";
 import { QuorateServer } from "./quorate-server.ts";
 import { isRepairable } from "./recovery/set-aside.ts";
+import { openFilesLimit } from "./system/open-files-limit.ts";
 import { systemPorts } from "./system/system-ports.ts";
 import { SERVER_VERSION } from "./version.ts";
 
@@ -91,8 +93,10 @@ export async function runServerProcess(
     return print(`${SERVER_VERSION}\n`);
   }
   let config: ServerConfig;
+  let fitted: FittedLimits;
   try {
     config = parseServerConfig({ argv, env, readFile: (path) => readFileSync(path, "utf8") });
+    fitted = fitOpenFiles(config.limits, openFilesLimit());
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -104,7 +108,8 @@ export async function runServerProcess(
     format: config.logFormat,
     wallClock: ports.wallClock,
   });
-  const code = await runNode(config, ports, logger);
+  if (fitted.warning !== null) logger.warn({}, fitted.warning);
+  const code = await runNode({ ...config, limits: fitted.limits }, ports, logger);
   // Read on, it would keep the process for as long as somebody holds its other end.
   if (config.stopWithStdin) process.stdin.destroy();
   await logger.flush();

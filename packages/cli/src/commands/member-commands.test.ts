@@ -220,6 +220,21 @@ describe("a change of the members", () => {
     });
   });
 
+  test("replaces a learner when the one is out and the other a learner", async () => {
+    const ensemble = new FakeEnsemble();
+    const after = { ...TOLERANCE, learners: ["4"] };
+    ensemble.answer = { status: 200, body: { ...BEGUN, after } };
+    ensemble.members.set("3", { role: "learner", behind: 0, isActive: true });
+    ensemble.members.set("4", { role: "learner", behind: 0, isActive: true });
+    ensemble.onLook = (look) => {
+      if (look === 1) ensemble.members.delete("3");
+    };
+    expect(await ensemble.run("member", "replace", "3", "4")).toBe(EXIT_CODES.ok);
+    expect(ensemble.out.text).toBe(
+      "4 is a learner in the place of 3; 2 voters, of which 0 may fail\n",
+    );
+  });
+
   test("on trial only shows both sides, and what to think over", async () => {
     const ensemble = new FakeEnsemble();
     const after = { voters: ["1"], learners: [], quorum: 1, tolerates: 0, reachable: 1 };

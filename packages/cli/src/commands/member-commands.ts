@@ -6,7 +6,12 @@ import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatTable } from "../format/table.ts";
 import { askLeader } from "../membership/ask-leader.ts";
-import { formatChange, readChangeReport, warningsOf } from "../membership/change-report.ts";
+import {
+  formatChange,
+  readChangeReport,
+  warningsOf,
+  type ChangeReport,
+} from "../membership/change-report.ts";
 import { askMembers, type ListedMember, type MemberList } from "../membership/member-list.ts";
 import { waitForMembers, type MemberGoal } from "../membership/wait-for-members.ts";
 import { resolveServers } from "../servers.ts";
@@ -24,6 +29,11 @@ interface AddFlags extends ChangeFlags {
 /** What is sent, and what it is to lead to. */
 interface Change {
   readonly command: Readonly<Record<string, string | boolean>>;
+  /** `after`: what there will be, as the leader says. */
+  outcome(after: ChangeReport["after"]): Outcome;
+}
+
+interface Outcome {
   readonly goal: MemberGoal;
   /** Said at the end. */
   readonly done: string;
@@ -58,7 +68,9 @@ export function addMemberCommands(program: Command, context: CliContext): void {
   addChangeOptions(
     member
       .command("replace <name> <by>")
-      .description("take the new node BY in; once it has caught up it votes in NAME's place"),
+      .description(
+        "take the new node BY in; once it has caught up it is in NAME's place, a voter or a learner as that one",
+      ),
   )
     .addHelpText("after", JOIN_HELP)
     .action((name: string, by: string, flags: ChangeFlags) =>
@@ -89,32 +101,44 @@ function addChangeOptions(command: Command): Command {
 function added(name: string, { learner = false }: AddFlags): Change {
   return {
     command: { kind: "add", name, staysLearner: learner },
-    goal: { arrives: name, asLearner: learner, leaves: null },
-    done: learner ? `${name} is a learner` : `${name} votes`,
+    outcome: () => ({
+      goal: { arrives: name, asLearner: learner, leaves: null },
+      done: learner ? `${name} is a learner` : `${name} votes`,
+    }),
   };
 }
 
 function promoted(name: string): Change {
   return {
     command: { kind: "promote", name },
-    goal: { arrives: name, asLearner: false, leaves: null },
-    done: `${name} votes`,
+    outcome: () => ({
+      goal: { arrives: name, asLearner: false, leaves: null },
+      done: `${name} votes`,
+    }),
   };
 }
 
 function removed(name: string): Change {
   return {
     command: { kind: "remove", name },
-    goal: { arrives: null, asLearner: false, leaves: name },
-    done: `${name} is out`,
+    outcome: () => ({
+      goal: { arrives: null, asLearner: false, leaves: name },
+      done: `${name} is out`,
+    }),
   };
 }
 
 function replaced(name: string, by: string): Change {
   return {
     command: { kind: "replace", name, by },
-    goal: { arrives: by, asLearner: false, leaves: name },
-    done: `${by} votes in the place of ${name}`,
+    outcome: ({ learners }) => {
+      // In the place of a learner.
+      const asLearner = learners.includes(by);
+      return {
+        goal: { arrives: by, asLearner, leaves: name },
+        done: `${by} ${asLearner ? "is a learner" : "votes"} in the place of ${name}`,
+      };
+    },
   };
 }
 
@@ -134,13 +158,14 @@ async function runChange(context: CliContext, flags: ChangeFlags, change: Change
     else context.out.write("begun; `quorate member ls` shows how far it is\n");
     return;
   }
-  const list = await waitForMembers(context, change.goal, {
+  const { goal, done } = change.outcome(report.after);
+  const list = await waitForMembers(context, goal, {
     servers,
     patienceMs: typeof flags.wait === "number" ? flags.wait * 1000 : Infinity,
     inviteAgain: () => inviteAgain(send),
   });
   if (flags.json === true) context.out.write(jsonLine({ ...report, members: list.members }));
-  else context.out.write(`${change.done}; ${survives(list)}\n`);
+  else context.out.write(`${done}; ${survives(list)}\n`);
 }
 
 /** Whoever came meanwhile is a member already. */

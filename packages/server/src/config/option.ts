@@ -185,7 +185,7 @@ export const OPTIONS: readonly Option[] = [
     "clientConnectionsMax",
     "integer",
     "COUNT",
-    "Client connections to this node. Default: 20000",
+    "Client connections to this node, as far as the limit of open files has room for them. Default: 20000",
   ),
   option(
     "sessionsMax",
@@ -223,7 +223,12 @@ export const OPTIONS: readonly Option[] = [
     "MS",
     "Pause between two looks for damage in what is stored; 0: never. Default: 86400000, a day",
   ),
-  option("logSegmentBytes", "bytes", "BYTES", "Size of one file of the log. Default: 16MiB"),
+  option(
+    "logSegmentBytes",
+    "bytes",
+    "BYTES",
+    "Size of one file of the log, a multiple of 512 from 4096 on. Default: 16MiB",
+  ),
   option(
     "checkpointBytes",
     "bytes",

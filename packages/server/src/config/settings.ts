@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { ServerError } from "../errors.ts";
+import { SECTOR_BYTES, SEGMENT_BYTES_MIN } from "../storage/log-format.ts";
 import {
   LOG_FORMATS,
   LOG_LEVELS,
@@ -31,6 +32,13 @@ const text = v.pipe(v.string("must be text"), v.nonEmpty("must not be empty"), v
 const ms = wholeNumber(1, 86_400_000);
 const count = wholeNumber(1, 10_000_000);
 const bytes = wholeNumber(1, Number.MAX_SAFE_INTEGER);
+
+const SEGMENT_RULE = `must be a multiple of ${SECTOR_BYTES}, at least ${SEGMENT_BYTES_MIN}`;
+const segmentBytes = v.pipe(
+  wholeNumber(0, Number.MAX_SAFE_INTEGER),
+  v.multipleOf(SECTOR_BYTES, SEGMENT_RULE),
+  v.minValue(SEGMENT_BYTES_MIN, SEGMENT_RULE),
+);
 
 /** At most this many members: more would make every decision slower and nothing safer. */
 const MEMBERS_MAX = 15;
@@ -88,7 +96,7 @@ const SCHEMAS: Readonly<Record<keyof ServerSettings, v.GenericSchema>> = {
   memoryLogBytesMax: bytes,
   diskFreeBytesMin: bytes,
   diskReserveBytes: bytes,
-  logSegmentBytes: bytes,
+  logSegmentBytes: segmentBytes,
   checkpointBytes: bytes,
   trace: text,
   traceBytesMax: wholeNumber(65_536, Number.MAX_SAFE_INTEGER),

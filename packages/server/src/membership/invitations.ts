@@ -1,4 +1,4 @@
-import type { Member, Promotion } from "@quorate/raft";
+import { isMember, type Member, type Membership, type Promotion } from "@quorate/raft";
 
 /** Nodes and invitations that are remembered; there are never more members than this. */
 const REMEMBERED_MAX = 16;
@@ -11,17 +11,27 @@ interface Until {
   readonly untilMs: number;
 }
 
+interface Invitation {
+  readonly promotion: Promotion;
+  readonly otherwise: Promotion;
+}
+
 /**
  * Who may come in, and who would like to. A node becomes a member when both meet under one name: whoever asks without an
  * invitation is not let in, and an invitation alone takes nobody in.
  */
 export class Invitations {
-  readonly #invited = new Map<string, Until & { readonly promotion: Promotion }>();
+  readonly #invited = new Map<string, Until & Invitation>();
   readonly #asking = new Map<string, Until & { readonly member: Member }>();
 
-  /** The node called `name` may come. */
-  invite(name: string, promotion: Promotion, nowMs: number): void {
-    remember(this.#invited, name, { promotion, untilMs: nowMs + INVITED_MS });
+  /** The node called `name` may come. `otherwise`: as what, if whoever it is to replace has gone before. */
+  invite(
+    name: string,
+    promotion: Promotion,
+    nowMs: number,
+    otherwise: Promotion = promotion,
+  ): void {
+    remember(this.#invited, name, { promotion, otherwise, untilMs: nowMs + INVITED_MS });
   }
 
   /** The invitation, or the node's wish, is of the past. */
@@ -53,10 +63,13 @@ export class Invitations {
   }
 
   /** Who may be taken in now, as it was invited to be. */
-  welcome(nowMs: number): readonly Member[] {
+  welcome(membership: Membership, nowMs: number): readonly Member[] {
     return this.asking(nowMs).flatMap((member) => {
-      const promotion = this.#invited.get(member.name)?.promotion;
-      return promotion === undefined ? [] : [{ ...member, promotion }];
+      const invitation = this.#invited.get(member.name);
+      if (invitation === undefined) return [];
+      const { promotion, otherwise } = invitation;
+      const isLate = promotion.kind === "replacement" && !isMember(membership, promotion.of);
+      return [{ ...member, promotion: isLate ? otherwise : promotion }];
     });
   }
 

@@ -1,4 +1,12 @@
-import { logIndex, nodeId, term, validateMembership, type Membership } from "@quorate/raft";
+import {
+  logIndex,
+  nodeId,
+  term,
+  validateMembership,
+  type Member,
+  type Membership,
+  type Promotion,
+} from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { member } from "../../../../tests/support/members.ts";
 import { ServerError } from "../errors.ts";
@@ -42,7 +50,7 @@ describe("add", () => {
 
   test("invites, and tells what the ensemble survives now and then", () => {
     const { step, before, after } = plan(add);
-    expect(step).toEqual({ kind: "invite", name: "e", promotion: { kind: "voter" } });
+    expect(step).toMatchObject({ kind: "invite", name: "e", promotion: { kind: "voter" } });
     expect(before).toMatchObject({
       voters: ["a", "b", "c"],
       quorum: 2,
@@ -103,6 +111,32 @@ describe("remove", () => {
     }
   });
 
+  test("gives who was to replace a member its place at once", () => {
+    const heirOf = (id: number): Membership => {
+      const heir: Member = {
+        ...member("e", 5),
+        promotion: { kind: "replacement", of: nodeId(id) },
+      };
+      return {
+        ...three,
+        learners: [nodeId(4), nodeId(5)],
+        members: [...three.members, heir],
+      };
+    };
+    for (const [id, name, becomes] of [
+      [3, "c", "voter"],
+      [4, "d", "none"],
+    ] as const) {
+      const { step } = plan({ kind: "remove", name }, viewOf([2, 3, 4, 5], heirOf(id)));
+      if (step.kind !== "propose") throw new Error(step.kind);
+      expect(step.membership.members.at(-1)).toMatchObject({
+        name: "e",
+        promotion: { kind: becomes },
+      });
+      expect(step.membership.learners).toContain(5);
+    }
+  });
+
   test("takes out who is down", () => {
     expect(plan({ kind: "remove", name: "c" }, viewOf([2])).step.kind).toBe("propose");
   });
@@ -150,7 +184,7 @@ describe("replace", () => {
   test("invites another node in a member's place", () => {
     const { step, before, after } = plan({ kind: "replace", name: "c", by: "e" }, viewOf([2]));
     const promotion = { kind: "replacement", of: 3 };
-    expect(step).toEqual({ kind: "invite", name: "e", promotion });
+    expect(step).toMatchObject({ kind: "invite", name: "e", promotion });
     expect(before.reachable).toBe(2);
     expect(after).toMatchObject({ voters: ["a", "b", "e"], tolerates: 1, reachable: 3 });
   });
@@ -160,6 +194,58 @@ describe("replace", () => {
     if (step.kind !== "propose") throw new Error(step.kind);
     expect(step.membership.members[3]?.promotion).toEqual({ kind: "replacement", of: 3 });
     expect(step.membership.voters).toEqual([1, 2, 3]);
+  });
+
+  test("of a learner leaves a learner, as it was", () => {
+    const { step, before, after } = plan({ kind: "replace", name: "d", by: "e" });
+    const promotion = { kind: "replacement", of: 4 };
+    expect(step).toMatchObject({ kind: "invite", name: "e", promotion });
+    expect(before).toMatchObject({ voters: ["a", "b", "c"], learners: ["d"] });
+    expect(after).toMatchObject({ voters: ["a", "b", "c"], learners: ["e"], tolerates: 1 });
+  });
+
+  test("of a learner that is to vote comes to a vote", () => {
+    for (const promotion of [
+      { kind: "voter" },
+      { kind: "replacement", of: nodeId(3) },
+    ] as const satisfies readonly Promotion[]) {
+      const heir = { ...member("d", 4), promotion };
+      const membership = { ...three, members: [...three.members.slice(0, 3), heir] };
+      const view = viewOf([2, 3, 4], membership);
+      const { after } = plan({ kind: "replace", name: "d", by: "e" }, view);
+      const others = promotion.kind === "voter" ? ["a", "b", "c"] : ["a", "b"];
+      expect(after).toMatchObject({ voters: [...others, "e"], learners: [] });
+    }
+  });
+
+  describe("of a learner by another one", () => {
+    const E = member("e", 5);
+    const two: Membership = {
+      ...three,
+      learners: [nodeId(4), nodeId(5)],
+      members: [...three.members, E],
+    };
+
+    test("leaves one learner less", () => {
+      const { step, after } = plan({ kind: "replace", name: "d", by: "e" }, viewOf([2, 3], two));
+      if (step.kind !== "propose") throw new Error(step.kind);
+      expect(step.membership.learners).toEqual([4, 5]);
+      expect(step.membership.members[4]?.promotion).toEqual({ kind: "replacement", of: 4 });
+      expect(after).toMatchObject({ voters: ["a", "b", "c"], learners: ["e"] });
+    });
+
+    test("counts more than that it was to be the other way round", () => {
+      const heir = { ...three.members[3]!, promotion: { kind: "replacement", of: E.id } } as const;
+      const turned = { ...two, members: [...three.members.slice(0, 3), heir, E] };
+      const view = viewOf([2, 3], turned);
+      const { step, after } = plan({ kind: "replace", name: "d", by: "e" }, view);
+      if (step.kind !== "propose") throw new Error(step.kind);
+      expect(step.membership.members.slice(3).map(({ promotion }) => promotion)).toEqual([
+        { kind: "none" },
+        { kind: "replacement", of: 4 },
+      ]);
+      expect(after).toMatchObject({ voters: ["a", "b", "c"], learners: ["e"] });
+    });
   });
 
   test("is refused for strangers and by voters", () => {

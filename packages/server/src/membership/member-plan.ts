@@ -1,17 +1,25 @@
 import {
+  isLearner,
   isVoter,
   membersMax,
   nodeId,
   type Member,
   type Membership,
+  type NodeId,
   type Promotion,
 } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
-import { memberNamed } from "./formation.ts";
+import { memberById, memberNamed } from "./formation.ts";
 import type { Invitations } from "./invitations.ts";
 import type { MemberCommand } from "./member-command.ts";
 import { isActiveIn, type MembershipView } from "./membership-keeper.ts";
-import { promoted, withLearner, withMember, withoutMember } from "./membership-steps.ts";
+import {
+  isToReplace,
+  promoted,
+  withLearner,
+  withMember,
+  withoutMember,
+} from "./membership-steps.ts";
 import { losesQuorum, silentVoters, toleranceOf, type Tolerance } from "./tolerance.ts";
 
 /** Stands for a node whose id is not known yet where its effect is counted. Never proposed. */
@@ -21,7 +29,13 @@ const NOBODY = nodeId(Number.MAX_SAFE_INTEGER);
 export type PlanStep =
   /** Nothing is left to do. */
   | { readonly kind: "nothing" }
-  | { readonly kind: "invite"; readonly name: string; readonly promotion: Promotion }
+  | {
+      readonly kind: "invite";
+      readonly name: string;
+      readonly promotion: Promotion;
+      /** Instead, if whoever it is to replace has gone before it comes. */
+      readonly otherwise: Promotion;
+    }
   | { readonly kind: "withdraw"; readonly name: string }
   | { readonly kind: "propose"; readonly membership: Membership };
 
@@ -51,7 +65,7 @@ export function planCommand(
       if (isVoter(membership, member.id)) return planned(view, { kind: "nothing" }, membership);
       const willVote: Member = { ...member, promotion: { kind: "voter" } };
       const next = withMember(membership, willVote);
-      return planned(view, { kind: "propose", membership: next }, promoted(next, willVote));
+      return planned(view, { kind: "propose", membership: next }, settled(next, member.id));
     }
     case "remove": {
       const isOnlyInvited =
@@ -76,10 +90,9 @@ function planAdd(
   refuseKnown(view.membership, name);
   refuseMore(view.membership);
   const promotion: Promotion = staysLearner ? { kind: "none" } : { kind: "voter" };
-  const newcomer = placeholder(name, promotion);
-  const joined = withLearner(view.membership, newcomer);
-  const after = staysLearner ? joined : promoted(joined, newcomer);
-  return planned(view, { kind: "invite", name, promotion }, after);
+  const joined = withLearner(view.membership, placeholder(name, promotion));
+  const step = { kind: "invite", name, promotion, otherwise: promotion } as const;
+  return planned(view, step, settled(joined, NOBODY));
 }
 
 function planReplace(
@@ -92,14 +105,26 @@ function planReplace(
   const present = memberNamed(membership, by);
   if (present === undefined) {
     refuseMore(membership);
-    const newcomer = placeholder(by, promotion);
-    const after = promoted(withLearner(membership, newcomer), newcomer);
-    return planned(view, { kind: "invite", name: by, promotion }, after);
+    const after = settled(withLearner(membership, placeholder(by, promotion)), NOBODY);
+    const otherwise: Promotion = { kind: isVoter(after, NOBODY) ? "voter" : "none" };
+    return planned(view, { kind: "invite", name: by, promotion, otherwise }, after);
   }
   if (present.id === replaced.id || isVoter(membership, present.id)) throw exists(by);
-  const willVote = { ...present, promotion };
-  const next = withMember(membership, willVote);
-  return planned(view, { kind: "propose", membership: next }, promoted(next, willVote));
+  const next = withMember(freed(replaced, present, membership), { ...present, promotion });
+  return planned(view, { kind: "propose", membership: next }, settled(next, present.id));
+}
+
+/** Whoever was to replace its own successor is to be nothing any more. */
+function freed(replaced: Member, by: Member, membership: Membership): Membership {
+  if (!isToReplace(replaced, by.id)) return membership;
+  return withMember(membership, { ...replaced, promotion: { kind: "none" } });
+}
+
+/** `id` has become all that it is to become. */
+function settled(membership: Membership, id: NodeId): Membership {
+  const member = memberById(membership, id);
+  if (member === undefined || !isLearner(membership, id)) return membership;
+  return member.promotion.kind === "none" ? membership : settled(promoted(membership, member), id);
 }
 
 function placeholder(name: string, promotion: Promotion): Member {

@@ -214,6 +214,81 @@ describe("a learner", () => {
   });
 });
 
+describe("a learner that replaces a learner", () => {
+  const D = member("d", 4);
+  const E: Member = { ...member("e", 5), promotion: { kind: "replacement", of: D.id } };
+  const both = (promotion: Promotion): Membership => ({
+    ...whole,
+    learners: [D.id, E.id],
+    members: [...members, { ...D, promotion }, E],
+  });
+  const peers = [speaking(2, 1000), silent(4), speaking(5, 1000)];
+
+  /** What follows, change by change, until nothing more does. */
+  function changes(first: Membership): readonly Membership[] {
+    const keeper = new MembershipKeeper(0);
+    keeper.next(view({ membership: first, peers }));
+    const steps: Membership[] = [];
+    for (let membership = first; steps.length < 10;) {
+      const next = keeper.next(view({ membership, peers }));
+      if (next === null) return steps;
+      expect(validateMembership(next)).toBeNull();
+      steps.push(next);
+      membership = next;
+    }
+    throw new Error("it does not end");
+  }
+
+  test("takes its place with one change, and stays what that one was", () => {
+    const [next, ...more] = changes(both({ kind: "none" }));
+    expect(next?.voters).toEqual([1, 2, 3]);
+    expect(next?.learners).toEqual([5]);
+    expect(next?.members.at(-1)).toEqual({ ...E, promotion: { kind: "none" } });
+    expect(more).toEqual([]);
+  });
+
+  test("waits until it has caught up", () => {
+    const keeper = new MembershipKeeper(0);
+    const membership = both({ kind: "none" });
+    const behind = { membership, peers: [speaking(2, 1000), speaking(4, 1000), speaking(5, 9)] };
+    expect(keeper.next(view(behind))).toBeNull();
+    expect(keeper.next(view(behind))).toBeNull();
+  });
+
+  test("votes if that one was to vote", () => {
+    const [next, last] = changes(both({ kind: "voter" }));
+    expect(next?.learners).toEqual([5]);
+    expect(next?.members.at(-1)?.promotion).toEqual({ kind: "voter" });
+    expect(last?.voters).toEqual([1, 2, 3, 5]);
+  });
+
+  test("replaces whom that one was to replace", () => {
+    const [next, last] = changes(both({ kind: "replacement", of: nodeId(3) }));
+    expect(next?.learners).toEqual([5]);
+    expect(last?.voters).toEqual([1, 2, 5]);
+    expect(last?.members.map(({ name }) => name)).toEqual(["a", "b", "e"]);
+  });
+
+  test("stays a learner where both were to replace each other", () => {
+    const [next, ...more] = changes(both({ kind: "replacement", of: E.id }));
+    expect(next?.learners).toEqual([5]);
+    expect(next?.members.at(-1)?.promotion).toEqual({ kind: "none" });
+    expect(more).toEqual([]);
+  });
+
+  test.each([
+    ["is gone when it comes", { kind: "none" }],
+    ["is gone when it comes, and was to vote", { kind: "voter" }],
+  ] as const)("becomes the same where that one %s", (_what, otherwise) => {
+    const keeper = new MembershipKeeper(0);
+    keeper.invitations.invite("e", E.promotion, 0, otherwise);
+    keeper.onRequest({ kind: "join", member: E }, whole, 0);
+    const next = keeper.next(view())!;
+    expect(next.learners).toEqual([5]);
+    expect(next.members.at(-1)?.promotion).toEqual(otherwise);
+  });
+});
+
 describe("a node that asks to join", () => {
   const D = member("d", 9);
   const ask = (keeper: MembershipKeeper, nowMs = 0): void =>

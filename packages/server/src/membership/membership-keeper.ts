@@ -11,7 +11,7 @@ import { reached } from "../points.ts";
 import { memberById, memberNamed } from "./formation.ts";
 import { ASKING_MS, Invitations } from "./invitations.ts";
 import type { JoinRequest } from "./join-request.ts";
-import { promoted, withLearner, withSuccessor } from "./membership-steps.ts";
+import { heritage, promoted, withLearner, withSuccessor } from "./membership-steps.ts";
 import { losesQuorum } from "./tolerance.ts";
 
 /** What a leader knows of the membership. */
@@ -43,7 +43,7 @@ interface Rejoin {
 
 /**
  * Sees to the changes of the membership that go on by themselves: who was invited and comes is taken in, who lost its data
- * comes back in the place of its old identity, and who has caught up votes. Everybody begins as a learner. What a learner
+ * comes back in the place of its old identity, and who has caught up votes, or takes a learner's place. Everybody begins as a learner. What a learner
  * becomes is part of the membership, so it does not matter who leads meanwhile.
  */
 export class MembershipKeeper {
@@ -121,7 +121,7 @@ export class MembershipKeeper {
         continue;
       }
       reached("lost_identity_replaced");
-      const becomes = isVoter(membership, present.id) ? VOTER : present.promotion;
+      const becomes = heritage(membership, present.id);
       return withSuccessor(membership, present.id, { ...wanted, promotion: becomes });
     }
     return null;
@@ -136,7 +136,7 @@ export class MembershipKeeper {
   #joined(view: MembershipView): Membership | null {
     const { membership, nowMs } = view;
     if (membership.members.length >= membersMax) return null;
-    for (const member of this.invitations.welcome(nowMs)) {
+    for (const member of this.invitations.welcome(membership, nowMs)) {
       if (memberNamed(membership, member.name) !== undefined) continue;
       if (memberById(membership, member.id) !== undefined) continue;
       reached("newcomer_becomes_learner");
@@ -145,8 +145,6 @@ export class MembershipKeeper {
     return null;
   }
 }
-
-const VOTER = { kind: "voter" } as const;
 
 function promotion(view: MembershipView, caughtUpAt: number): Membership | null {
   const { membership, peers } = view;
@@ -160,7 +158,7 @@ function promotion(view: MembershipView, caughtUpAt: number): Membership | null 
     }
     const next = promoted(membership, learner);
     if (!losesQuorum(next, isActiveIn(view))) {
-      reached("learner_becomes_voter");
+      if (isVoter(next, id)) reached("learner_becomes_voter");
       return next;
     }
     reached("promotion_would_lose_the_quorum");

@@ -228,7 +228,7 @@ export class NodeMembership {
       case "nothing":
         return;
       case "invite":
-        invitations.invite(step.name, step.promotion, nowMs);
+        invitations.invite(step.name, step.promotion, nowMs, step.otherwise);
         this.keep();
         return;
       case "withdraw":

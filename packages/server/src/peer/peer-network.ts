@@ -103,6 +103,7 @@ export class PeerNetwork implements AsyncDisposable {
       frameBytesMax: limits.frameBytesMax,
       firstFrameBytesMax: limits.helloBytesMax,
       connectionsMax: limits.linksMax + 2 * limits.greetingMax,
+      otherSocketsMax: limits.otherSocketsMax,
       allowedOrigins: [],
       http: null,
       accept: (connection) => this.#accept(connection),

@@ -12,6 +12,13 @@ export function fileError(operation: string, path: string, cause: unknown): Serv
   );
 }
 
+/** The process, or the machine, has as many files open as it may: nothing was done. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  if (!(error instanceof ServerError)) return false;
+  const code = systemCode(error.cause);
+  return code === "EMFILE" || code === "ENFILE";
+}
+
 function systemCode(cause: unknown): string | null {
   if (!(cause instanceof Error) || !("code" in cause)) return null;
   return typeof cause.code === "string" ? cause.code : null;

@@ -54,6 +54,8 @@ import { readUint64, writeUint64 } from "./uint64.ts";
  */
 
 export const SECTOR_BYTES = 512;
+/** Of one segment, which is whole sectors. */
+export const SEGMENT_BYTES_MIN: number = 8 * SECTOR_BYTES;
 export const LOG_FORMAT_VERSION = 1;
 export const TAG_BYTES = 16;
 const SEGMENT_MAGIC = [0x51, 0x55, 0x4f, 0x52, 0x57, 0x41, 0x4c, 0x0a];

@@ -1,6 +1,7 @@
 import { isStorageFull } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
+import { isOutOfDescriptors } from "./file-error.ts";
 import { encodeSegmentHeader, segmentName, type SegmentHeader } from "./log-format.ts";
 import type { RoomWait } from "./room-wait.ts";
 
@@ -75,9 +76,10 @@ export class SegmentMaker {
     const spare = await this.#spare;
     this.#spare = null;
     if (spare?.ok === true) return spare.prepared;
-    if (spare?.ok === false && !isStorageFull(spare.error)) throw spare.error;
+    if (spare?.ok === false && !isPassing(spare.error)) throw spare.error;
     if (spare?.ok === false) reached("spare_segment_found_no_room");
-    // Nothing was prepared, or there was no room then; what was begun is gone, and there may be room by now.
+    // Nothing was prepared, or there was no room then, on the disk or among the open files: what was begun is gone, and there may
+    // be room by now.
     return this.#fill(SPARE_NAME, bytes);
   }
 
@@ -105,6 +107,10 @@ export class SegmentMaker {
       throw error;
     }
   }
+}
+
+function isPassing(error: unknown): boolean {
+  return isStorageFull(error) || isOutOfDescriptors(error);
 }
 
 /** Removes what a preparation left behind. */

@@ -16,6 +16,7 @@ import type { Consume } from "../scrub/throttle.ts";
 import { blockBounds } from "./entry-codec.ts";
 import {
   SECTOR_BYTES,
+  SEGMENT_BYTES_MIN,
   TAG_BYTES,
   encodeSeal,
   segmentName,
@@ -40,7 +41,6 @@ import type { RoomWait } from "./room-wait.ts";
 const SEGMENT_BYTES_DEFAULT = 16_777_216;
 /** Part of a segment in use when the next one is begun: early, or a fast log waits for its zeros like for a disk that stands still. */
 const PREPARE_FROM = 1 / 8;
-const SEGMENT_BYTES_MIN = 8 * SECTOR_BYTES;
 const NOTHING = new Uint8Array(0);
 const NO_HARD_STATE: HardState = { term: term(0), votedFor: null };
 

@@ -70,6 +70,24 @@ function open(): Promise<WebSocket> {
   });
 }
 
+test("sockets that say nothing are few, and leave connections theirs", async () => {
+  await listener.close();
+  await listen({ connectionsMax: 1, otherSocketsMax: 2 });
+  const silent = Array.from({ length: 4 }, () =>
+    connect({ host: "127.0.0.1", port: listener.port }),
+  );
+  let closed = 0;
+  for (const socket of silent) {
+    socket.on("error", () => undefined);
+    socket.on("close", () => (closed += 1));
+  }
+  await expect.poll(() => closed).toBe(1);
+  silent.find((socket) => !socket.destroyed)?.destroy();
+  await expect.poll(() => closed).toBe(2);
+  (await open()).terminate();
+  for (const socket of silent) socket.destroy();
+});
+
 describe("the first frame", () => {
   const closed = (socket: WebSocket): Promise<void> =>
     new Promise((resolve) => {

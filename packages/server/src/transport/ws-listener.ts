@@ -14,8 +14,7 @@ const TIMEOUTS_CHECKED_EVERY_MS = 1_000;
 const HEADER_BYTES_MAX = 8_192;
 /** Commands are short; what is longer is read to its end and not kept. */
 const BODY_BYTES_MAX = 16_384;
-/** Sockets beside the connections: plain HTTP requests, and handshakes under way. */
-const OTHER_SOCKETS_MAX = 64;
+const OTHER_SOCKETS_MAX_DEFAULT = 64;
 /** `name`, `1.2.3.4` or `[::1]`, perhaps with a port. */
 const HOST_HEADER = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/iu;
 
@@ -46,7 +45,8 @@ export class WsListener implements Listener {
       },
       (request, response) => this.#onRequest(request, response),
     );
-    this.#http.maxConnections = options.connectionsMax + OTHER_SOCKETS_MAX;
+    const { connectionsMax, otherSocketsMax = OTHER_SOCKETS_MAX_DEFAULT } = options;
+    this.#http.maxConnections = connectionsMax + otherSocketsMax;
     this.#http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (socket instanceof Socket) this.#onUpgrade(request, socket, head);
       else socket.destroy();

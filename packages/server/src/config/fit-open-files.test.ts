@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { SERVER_LIMITS, validateLimits, type ServerLimits } from "../limits.ts";
+import { fitOpenFiles } from "./fit-open-files.ts";
+
+const withConnections = (connectionsMax: number): ServerLimits => ({
+  ...SERVER_LIMITS,
+  client: { ...SERVER_LIMITS.client, connectionsMax },
+});
+
+/** All sockets that listeners accept, beside those that come with peers that are there. */
+const socketsOf = ({ client, peer }: ServerLimits): number =>
+  client.connectionsMax + client.otherSocketsMax + 2 * peer.greetingMax + peer.otherSocketsMax;
+
+test("nothing is lowered where all fits, or nobody knows what does", () => {
+  for (const filesMax of [null, 21_428, 65_536, 1_048_576]) {
+    const fitted = fitOpenFiles(SERVER_LIMITS, filesMax);
+    expect(fitted).toEqual({ limits: SERVER_LIMITS, warning: null });
+  }
+  expect(fitOpenFiles(withConnections(5), 256).warning).toBeNull();
+});
+
+test.each([
+  [21_427, 19_999],
+  [4096, 2829],
+  [1024, 372],
+  [256, 45],
+])("of %i files clients get %i", (filesMax, connectionsMax) => {
+  const { limits, warning } = fitOpenFiles(SERVER_LIMITS, filesMax);
+  expect(limits.client.connectionsMax).toBe(connectionsMax);
+  expect(warning).toMatch(
+    new RegExp(
+      `${filesMax} files open: clients get ${connectionsMax} .* instead of 20000; .*21428`,
+    ),
+  );
+  expect(() => validateLimits(limits)).not.toThrow();
+});
+
+test("peers and strangers get a part only where there is next to nothing", () => {
+  expect(fitOpenFiles(SERVER_LIMITS, 1024).limits.peer).toEqual(SERVER_LIMITS.peer);
+  const { peer, client } = fitOpenFiles(SERVER_LIMITS, 256).limits;
+  expect(peer).toEqual({ ...SERVER_LIMITS.peer, greetingMax: 16, otherSocketsMax: 16 });
+  expect(client.otherSocketsMax).toBe(16);
+});
+
+test("a node that starts has files left for itself, whoever connects", () => {
+  for (let filesMax = 64; filesMax < 22_000; filesMax += 1) {
+    let limits: ServerLimits;
+    try {
+      ({ limits } = fitOpenFiles(SERVER_LIMITS, filesMax));
+    } catch {
+      expect(filesMax).toBeLessThan(200);
+      continue;
+    }
+    expect(limits.client.connectionsMax).toBeGreaterThanOrEqual(16);
+    expect(filesMax - socketsOf(limits)).toBeGreaterThanOrEqual(80);
+  }
+});
+
+test("where clients would get next to nothing that is refused, with what to do", () => {
+  for (const filesMax of [0, 64, 128, 180]) {
+    expect(() => fitOpenFiles(SERVER_LIMITS, filesMax)).toThrow(
+      new RegExp(`^CONFIG_INVALID: .* ${filesMax} files open, .* 1024 or more \\(ulimit -n`),
+    );
+  }
+});
