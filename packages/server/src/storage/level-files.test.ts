@@ -3,6 +3,10 @@ import { MemoryFiles } from "../memory/memory-files.ts";
 import { LevelFiles, type LiveTables } from "./level-files.ts";
 
 const CORRUPT = { code: "IMAGE_CORRUPT" };
+/** As LevelDB writes a block without entries, and here it is both the meta index and the index. */
+const EMPTY_BLOCK = "000000000100000000c0f2a1b0";
+const FOOTER = `00080008${"00".repeat(36)}57fb808b247547db`;
+const EMPTY_TABLE: Uint8Array = Buffer.from(EMPTY_BLOCK + FOOTER, "hex");
 
 let files: MemoryFiles;
 let image: LevelFiles;
@@ -13,10 +17,10 @@ beforeEach(async () => {
   image = new LevelFiles(files, "/i");
 });
 
-async function write(name: string, content: string): Promise<void> {
+async function write(name: string, content: string | Uint8Array): Promise<void> {
   await files.remove(`/i/${name}`);
   const file = await files.open(`/i/${name}`, { create: true, durable: true });
-  await file.write(0, new TextEncoder().encode(content));
+  await file.write(0, Buffer.from(content));
   await file.close();
 }
 
@@ -24,10 +28,26 @@ describe("the tables of an image", () => {
   const live = (name: string, bytes: number): LiveTables => new Map([[name, bytes]]);
 
   test("are whole, or one is too short, or has gone", async () => {
-    await write("000005.ldb", "12345");
-    await image.checkTables(() => live("000005.ldb", 5));
-    await expect(image.checkTables(() => live("000005.ldb", 6))).rejects.toMatchObject(CORRUPT);
+    await write("000005.ldb", EMPTY_TABLE);
+    const bytes = EMPTY_TABLE.length;
+    await image.checkTables(() => live("000005.ldb", bytes));
+    await expect(image.checkTables(() => live("000005.ldb", bytes + 1))).rejects.toMatchObject({
+      ...CORRUPT,
+      message: expect.stringContaining(`${bytes} bytes left of ${bytes + 1}`),
+    });
     await expect(image.checkTables(() => live("000007.ldb", 6))).rejects.toMatchObject(CORRUPT);
+  });
+
+  test("are found damaged by any bit of their index, and of where it is", async () => {
+    // Of the footer what is used: not the zeros.
+    const used = [...EMPTY_TABLE.keys()].filter((at) => at < 17 || at >= 53);
+    for (const at of used) {
+      const changed = EMPTY_TABLE.slice();
+      changed[at] = (changed[at] ?? 0) ^ 0x10;
+      await write("000005.ldb", changed);
+      const checked = image.checkTables(() => live("000005.ldb", changed.length));
+      await expect(checked, `byte ${at}`).rejects.toMatchObject(CORRUPT);
+    }
   });
 
   test("may go once LevelDB stands on others: it is asked again before one counts as lost", async () => {

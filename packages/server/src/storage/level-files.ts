@@ -1,6 +1,7 @@
 import { ServerError } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
+import { isIndexWhole } from "./level-table.ts";
 
 /** Names the manifest, which names everything else. */
 const CURRENT_FILE = "CURRENT";
@@ -45,7 +46,7 @@ export class LevelFiles {
     }
   }
 
-  /** Every table is as long as it was written. */
+  /** Every table is as long as it was written, and LevelDB finds its way through it. */
   async checkTables(tables: () => LiveTables): Promise<void> {
     for (const [name, bytes] of tables()) {
       const file = await this.#open(name);
@@ -57,6 +58,7 @@ export class LevelFiles {
       try {
         const size = await file.size();
         if (size < bytes) throw this.#corrupt(`${name} has ${size} bytes left of ${bytes}`);
+        if (!(await isIndexWhole(file, bytes))) throw this.#corrupt(`the index of ${name} changed`);
       } finally {
         await file.close();
       }

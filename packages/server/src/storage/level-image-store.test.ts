@@ -144,6 +144,18 @@ describe("an image that is damaged when it is opened", () => {
     expect(await allOf(await open())).toBe(VALUES);
   });
 
+  test("is IMAGE_CORRUPT with any bit of a table's index changed", async () => {
+    const path = pathOf(TABLE);
+    // The index is the last block, its checksum and the footer behind it.
+    const end = readFileSync(path).length - 48;
+    for (let at = end - 120; at < end; at += 1) {
+      flip(path, at, 1 << (at & 7));
+      await expect(open(), `byte ${at}`).rejects.toMatchObject(CORRUPT);
+      flip(path, at, 1 << (at & 7));
+    }
+    expect(await allOf(await open())).toBe(VALUES);
+  });
+
   test.each([TABLE, MANIFEST, CURRENT, LOG])(
     "is IMAGE_CORRUPT where %s cannot be read, before LevelDB has touched it",
     async (pattern) => {
@@ -223,8 +235,26 @@ describe("an image that is damaged while it is open", () => {
     });
   });
 
+  test("is IMAGE_CORRUPT where an index promises more than there is memory: LevelDB is not asked for it", async () => {
+    const store = await open();
+    const path = pathOf(TABLE);
+    const bytes = readFileSync(path);
+    // Where it is, and that it has 2^56 - 1 bytes: as much LevelDB would take, and no checksum speaks against it.
+    bytes.fill(0, bytes.length - 48, bytes.length - 8);
+    bytes.set([0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 127], bytes.length - 48);
+    writeFileSync(path, bytes);
+    await expect(allOf(store)).rejects.toMatchObject(CORRUPT);
+    await expect(open()).rejects.toMatchObject({ code: "STORAGE_LOCKED" });
+    await store.close();
+    await expect(open()).rejects.toMatchObject(CORRUPT);
+  });
+
   test.each([
     ["a table that shrank", () => truncateSync(pathOf(TABLE), 8_192)],
+    [
+      "a table whose index changed",
+      () => flip(pathOf(TABLE), readFileSync(pathOf(TABLE)).length - 200, 1),
+    ],
     ["a table that has gone", () => rmSync(pathOf(TABLE))],
     ["a manifest that has gone", () => rmSync(pathOf(MANIFEST))],
     ["CURRENT that has gone", () => rmSync(pathOf(CURRENT))],
