@@ -184,10 +184,33 @@ export function imageStoresSuite(name: string, setUp: () => Promise<ImageStoresU
       expect(seen).toEqual(keys);
     });
 
+    test("a check reads what is there, and may be given up", async () => {
+      const store = await open(true);
+      await put(store, { a: "1", b: "2".repeat(600_000) });
+      const reads: number[] = [];
+      for await (const bytes of store.check()) reads.push(bytes);
+      expect(reads.length).toBeGreaterThan(0);
+      expect(Math.min(...reads)).toBeGreaterThan(0);
+      for await (const bytes of store.check()) {
+        expect(bytes).toBe(reads[0]);
+        break;
+      }
+      // Side by side, while the store goes on.
+      const checks = [store.check(), store.check()].map(async (check) => {
+        for await (const bytes of check) expect(bytes).toBeGreaterThan(0);
+      });
+      await put(store, { c: "3" });
+      await Promise.all(checks);
+      expect((await all(store)).length).toBe(3);
+    });
+
     test("closed, it refuses", async () => {
       const store = await open(true);
       await store.close();
       await expect(store.getMany(["a"])).rejects.toMatchObject({ code: "STOPPED" });
+      await expect(store.check()[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+        code: "STOPPED",
+      });
       expect(() => store.batch()).toThrow("STOPPED");
     });
   });

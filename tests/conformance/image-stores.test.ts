@@ -1,9 +1,10 @@
-import { readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { readFile, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ServerError } from "../../packages/server/src/errors.ts";
 import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
 import { MemoryImageStores } from "../../packages/server/src/memory/memory-image-stores.ts";
+import { fileError } from "../../packages/server/src/storage/file-error.ts";
 import { LevelImageStores } from "../../packages/server/src/storage/level-image-store.ts";
 import { NodeFiles } from "../../packages/server/src/storage/node-files.ts";
 import { ThreadedImageStores } from "../../packages/server/src/storage/threaded-image-stores.ts";
@@ -88,6 +89,23 @@ describe("LevelDB images, damaged", () => {
     await remove();
   });
 
+  test("a table that shrinks while it is in use is found by a check, and no signal ends the process", async () => {
+    const { images, path, remove } = await damaged(async () => {});
+    const store = await images.open(path, { create: false });
+    expect((await store.getMany(["key 199"]))[0]).toHaveLength(500);
+    await truncate(await tableOf(path), 8_192);
+    const check = async (): Promise<void> => {
+      for await (const bytes of store.check()) expect(bytes).toBeGreaterThan(0);
+    };
+    await expect(check()).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+    await expect(store.getMany(["key 199"])).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+    await store.close();
+    await expect(images.open(path, { create: false })).rejects.toMatchObject({
+      code: "IMAGE_CORRUPT",
+    });
+    await remove();
+  });
+
   test("without its CURRENT file an image is not taken for an empty one", async () => {
     const { images, path, remove } = await damaged((at) => rm(join(at, "CURRENT")));
     await expect(images.open(path, { create: false })).rejects.toMatchObject({
@@ -117,6 +135,43 @@ test("images in memory give out no damaged value either, until another takes its
   expect(await again.view().next(10, 1_000)).toHaveLength(3);
   expect(images.damage(0.5)).toBe(true);
   await expect(again.view().next(10, 1_000)).rejects.toMatchObject(corrupt);
+});
+
+describe("images in memory, on a disk that cannot be read", () => {
+  const unread = (code: string): ServerError =>
+    fileError("read", "/image/CURRENT", Object.assign(new Error(code), { code }));
+
+  async function checked(store: Awaited<ReturnType<MemoryImageStores["open"]>>): Promise<number> {
+    let bytes = 0;
+    for await (const count of store.check()) bytes += count;
+    return bytes;
+  }
+
+  test("are damaged, when they are opened and when they are checked", async () => {
+    const files = new MemoryFiles();
+    const images = new MemoryImageStores(files);
+    await (await images.open("/image", { create: true })).close();
+    files.failNext("read", unread("EIO"));
+    await expect(images.open("/image", { create: false })).rejects.toMatchObject({
+      code: "IMAGE_CORRUPT",
+    });
+    const store = await images.open("/image", { create: false });
+    expect(await checked(store)).toBeGreaterThan(0);
+    files.failNext("read", unread("EIO"));
+    await expect(checked(store)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+    await expect(store.getMany(["a"])).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+    await store.close();
+  });
+
+  test("are not damaged for want of descriptors", async () => {
+    const files = new MemoryFiles();
+    const store = await new MemoryImageStores(files).open("/image", { create: true });
+    files.failNext("read", unread("EMFILE"));
+    await expect(checked(store)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+    expect(await checked(store)).toBeGreaterThan(0);
+    expect(await store.getMany(["a"])).toEqual([null]);
+    await store.close();
+  });
 });
 
 describe("images in memory, crashing", () => {

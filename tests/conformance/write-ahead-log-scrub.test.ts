@@ -1,6 +1,8 @@
 import { logIndex } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import type { ServerError } from "../../packages/server/src/errors.ts";
 import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
+import { fileError } from "../../packages/server/src/storage/file-error.ts";
 import type { WriteAheadLog } from "../../packages/server/src/storage/write-ahead-log.ts";
 import { DIRECTORY, append, command, openLog } from "../support/log-fixture.ts";
 
@@ -21,6 +23,10 @@ async function flip(files: MemoryFiles, name: string, position: number): Promise
   const [byte = 0] = await file.read(position, 1);
   await file.write(position, Uint8Array.of(byte ^ 0x10));
   await file.close();
+}
+
+function systemError(operation: string, code: string): ServerError {
+  return fileError(operation, DIRECTORY, Object.assign(new Error(code), { code }));
 }
 
 async function found(log: WriteAheadLog): Promise<string | null> {
@@ -108,6 +114,45 @@ describe("a log that is in use", () => {
     expect(log.firstIndex).toBeGreaterThan(30);
     expect(names.length).toBeGreaterThan(2);
     await log.close();
+  });
+
+  test.each(["read", "open", "size", "list"] as const)(
+    "is damaged where the medium cannot %s it, now or at the next start",
+    async (operation) => {
+      const { files, log } = await severalSegments();
+      if (operation === "read" || operation === "open") {
+        files.failNext(operation, systemError(operation, "EIO"));
+        await expect(log.scrub(noPause)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
+        files.failNext(operation, systemError(operation, "EIO"));
+        await expect(log.read(log.firstIndex, log.lastIndex, 1_000)).rejects.toMatchObject({
+          code: "LOG_CORRUPT",
+        });
+      }
+      // What could not be read once is not the log's last word.
+      expect(await log.scrub(noPause)).toBeNull();
+      await append(log, [command(61, 1)]);
+      await log.close();
+      files.failNext(operation, systemError(operation, "EIO"));
+      await expect(openLog(files)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
+    },
+  );
+
+  test("is not damaged for want of descriptors", async () => {
+    const { files, log } = await severalSegments();
+    files.failNext("open", systemError("open", "EMFILE"));
+    await expect(log.scrub(noPause)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+    await log.close();
+    files.failNext("open", systemError("open", "EMFILE"));
+    await expect(openLog(files)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+  });
+
+  test("is not damaged by a write that the medium does not take", async () => {
+    const { files, log } = await severalSegments();
+    files.failNext("write", systemError("write", "EIO"));
+    await expect(append(log, [command(61, 1)])).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+    await log.close();
+    files.failNext("write", systemError("write", "EIO"));
+    await expect(openLog(files)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
   });
 
   test("fails with what its throttle fails with", async () => {

@@ -2,11 +2,13 @@ import { connect, type QuorateClient } from "@quorate/client";
 import {
   closeSync,
   cpSync,
+  existsSync,
   openSync,
   readdirSync,
   readSync,
   rmSync,
   statSync,
+  truncateSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -65,10 +67,20 @@ function flipLog(directory: string): void {
   flip(oldest, 300);
 }
 
-function flipImage(directory: string): void {
+/** The largest table of the image. */
+function tableOf(directory: string): string {
   const image = readdirSync(directory).find((name) => name.startsWith("image-")) ?? "";
-  const table = filesIn(join(directory, image)).find((path) => path.endsWith(".ldb")) ?? "";
+  return filesIn(join(directory, image)).find((path) => path.endsWith(".ldb")) ?? "";
+}
+
+function flipImage(directory: string): void {
+  const table = tableOf(directory);
   flip(table, Math.floor(statSync(table).size / 3));
+}
+
+/** Of what the system has mapped into memory the rest is then no memory any more. */
+function cutImage(directory: string): void {
+  truncateSync(tableOf(directory), 8_192);
 }
 
 async function namesWithRoles(ensemble: TestEnsemble): Promise<readonly string[]> {
@@ -82,6 +94,7 @@ async function namesWithRoles(ensemble: TestEnsemble): Promise<readonly string[]
 test.each([
   ["log", flipLog],
   ["image", flipImage],
+  ["image, cut short,", cutImage],
 ])("a node with a damaged %s says so and is made good by its peers", async (_what, damage) => {
   const ensemble = await startEnsemble({ flags: FLAGS });
   await using client = await connect({ servers: ensemble.servers, sessionTimeoutMs: 30_000 });
@@ -217,6 +230,57 @@ test.each([3, 1])(
     expect(await client.exists("/after")).not.toBeNull();
   },
 );
+
+test("a node whose image is cut short while it serves is ended by no signal, and serves with all there was", async () => {
+  const ensemble = await startEnsemble({ flags: [...FLAGS, "--scrub-interval-ms", "3000"] });
+  await using client = await connect({ servers: ensemble.servers, sessionTimeoutMs: 30_000 });
+  await fill(ensemble, client);
+  const leader = await ensemble.leader();
+  const victim = ensemble.names.find((name) => name !== leader.name) ?? "";
+  // With its next start the image goes from the database's own log into tables, and the one after it reads them.
+  for (let time = 0; time < 2; time += 1) {
+    await ensemble.stop(victim);
+    ensemble.start(victim);
+    await ensemble.waitUntilReady([victim]);
+  }
+  await using workload = await RegisterWorkload.start({
+    servers: ensemble.servers,
+    clients: 4,
+    paths: ["/a", "/b"],
+    sessionTimeoutMs: 60_000,
+    seed: 6,
+  });
+  workload.noteLeader(leader.name, leader.term);
+  const { dataDirectory } = ensemble.plan(victim);
+  const table = tableOf(dataDirectory);
+  cutImage(dataDirectory);
+  const { ino } = statSync(table);
+
+  await poll("the damaged image to be given up", REPAIR_MS, () => {
+    expect(ensemble.local.node(victim).exit).toBeNull();
+    return existsSync(table) && statSync(table).ino === ino ? null : true;
+  });
+  await poll("the node to vote", REPAIR_MS, async () =>
+    (await namesWithRoles(ensemble)).includes(`${victim} voter`) ? true : null,
+  );
+  await ensemble.waitUntilReady([victim]);
+  await workload.progress(200);
+  const last = await ensemble.leader();
+  workload.noteLeader(last.name, last.term);
+  const history = await workload.stop();
+  await verifyHistory(
+    "cut image",
+    history,
+    { operations: 200, paths: 2, concurrencyMin: 2 },
+    client,
+  );
+  // What it has by now is what it starts from.
+  expect(await ensemble.stop(victim)).toEqual({ code: 0, signal: null });
+  ensemble.start(victim);
+  await ensemble.waitUntilReady([victim]);
+  await ensemble.waitForEqualDigests();
+  expect((await client.children("/before")).names).toHaveLength(ZNODES);
+});
 
 test("with --repair false, and without peers, damage ends the node", async () => {
   for (const [nodes, extra] of [

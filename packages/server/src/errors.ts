@@ -71,7 +71,7 @@ export function isStorageFull(error: unknown): boolean {
   return error instanceof ServerError && error.code === "STORAGE_FULL";
 }
 
-/** What is stored is not what was written; that it could not be read is no damage. */
+/** What is stored is not what was written, or the medium does not give it back any more. */
 export function isDamage(error: unknown): error is ServerError {
   if (!(error instanceof ServerError)) return false;
   const { code } = error;

@@ -284,8 +284,8 @@ export class NodeStorage implements LoopLog {
 
   /**
    * Reads log and image once more, while both are in use. Rejects with LOG_CORRUPT, IMAGE_CORRUPT or FORMAT_UNKNOWN where they
-   * are not what was written, with STORAGE_FAILED where they cannot be read, and with what `consume` rejects with. To be
-   * over before it is closed.
+   * are not what was written or the medium fails, with STORAGE_FAILED where something else is in the way, and with what
+   * `consume` rejects with. To be over before it is closed.
    */
   async scrub(consume: Consume): Promise<void> {
     const damage = await this.#log.scrub(consume);

@@ -80,6 +80,11 @@ export interface ImageStore {
   getMany(keys: readonly string[]): Promise<readonly (Uint8Array | null)[]>;
   /** A consistent view for as long as it is open, ascending by the keys' UTF-8 bytes. */
   view(): ImageView;
+  /**
+   * Reads all that the store has on disk, whatever it means; yields how many bytes each time. Fails with IMAGE_CORRUPT where
+   * something cannot be read or has gone; what else it fails with is not the store's last word.
+   */
+  check(): AsyncIterable<number>;
   close(): Promise<void>;
 }
 

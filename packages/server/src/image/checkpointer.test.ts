@@ -86,6 +86,7 @@ function altered(image: ImageStore, changes: Partial<ImageStore>): ImageStore {
     batch: () => image.batch(),
     getMany: (keys) => image.getMany(keys),
     view: () => image.view(),
+    check: () => image.check(),
     close: () => image.close(),
     ...changes,
   };

@@ -8,10 +8,12 @@ const PAGE_COUNT = 500;
 const PAGE_BYTES = 262_144;
 
 /**
- * Reads a consistent view of an image that is in use, record by record. Rejects with IMAGE_CORRUPT or FORMAT_UNKNOWN when it
- * is not what was written, and with whatever reading it or `consume` fails with.
+ * Reads what an image that is in use has on disk, and then a consistent view of it, record by record. Rejects with
+ * IMAGE_CORRUPT or FORMAT_UNKNOWN when it is not what was written or cannot be read any more, and with whatever else reading
+ * it or `consume` fails with.
  */
 export async function scrubImage(image: ImageStore, consume: Consume): Promise<void> {
+  for await (const bytes of image.check()) await consume(bytes);
   const view = image.view();
   const check = new ImageCheck();
   let meta: ImageMeta | null = null;

@@ -1,5 +1,6 @@
-import { ServerError } from "../errors.ts";
-import type { ImageBatch, ImageStore, ImageStores, ImageView, OpenFile } from "../ports.ts";
+import { ServerError, isDamage } from "../errors.ts";
+import { withDamagingReads } from "../storage/damaging-reads.ts";
+import type { Files, ImageBatch, ImageStore, ImageStores, ImageView, OpenFile } from "../ports.ts";
 import type { MemoryFiles } from "./memory-files.ts";
 import { compareUtf8 } from "./utf8-order.ts";
 
@@ -28,11 +29,11 @@ export class MemoryImages {
  * wait of those files hits images as well.
  */
 export class MemoryImageStores implements ImageStores {
-  readonly #files: MemoryFiles;
+  readonly #files: Files;
   readonly #images: MemoryImages;
 
   constructor(files: MemoryFiles, images: MemoryImages = new MemoryImages()) {
-    this.#files = files;
+    this.#files = withDamagingReads(files, "IMAGE_CORRUPT");
     this.#images = images;
   }
 
@@ -137,6 +138,18 @@ class MemoryImageStore implements ImageStore {
       },
       close: async () => {},
     };
+  }
+
+  async *check(): AsyncGenerator<number, void> {
+    this.#refuse();
+    try {
+      const { length } = await this.#marker.read(0, MARKER_BYTES);
+      if (length < MARKER_BYTES) throw new ServerError("IMAGE_CORRUPT", "the image's file is cut");
+      yield length;
+    } catch (error) {
+      if (isDamage(error)) this.#failure ??= error;
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

@@ -102,8 +102,8 @@ describe("looking for damage", () => {
     },
   );
 
-  test("says so when it cannot read, and tries again", async () => {
-    const failure = new ServerError("STORAGE_FAILED", "no such sector");
+  test("says so when it is kept from reading, and tries again", async () => {
+    const failure = new ServerError("STORAGE_FAILED", "open log-1.wal: EMFILE");
     const { pass, logger, damages, clock } = setUp(() => Promise.reject(failure));
     await pass(INTERVAL_MS);
     expect(damages).toEqual([]);

@@ -19,6 +19,11 @@ export function isOutOfDescriptors(error: unknown): boolean {
   return code === "EMFILE" || code === "ENFILE";
 }
 
+/** The medium did not do what it was asked to: of a read, that it does not give back what it was given. */
+export function isMediumError(error: unknown): error is ServerError {
+  return error instanceof ServerError && systemCode(error.cause) === "EIO";
+}
+
 function systemCode(cause: unknown): string | null {
   if (!(cause instanceof Error) || !("code" in cause)) return null;
   return typeof cause.code === "string" ? cause.code : null;

@@ -27,13 +27,22 @@ export type ImageQuestion =
       readonly bytesMax: number;
     }
   | { readonly kind: "closeView"; readonly id: number; readonly view: number }
+  /** Goes on with the check of this number, or begins it. */
+  | { readonly kind: "check"; readonly id: number; readonly check: number }
+  | { readonly kind: "endCheck"; readonly id: number; readonly check: number }
   | { readonly kind: "close"; readonly id: number };
 
 export type ImageRequest = ImageOrder | ImageQuestion;
 
-/** An answer. `records`: of `getMany` and `next`, else null. */
+/** `records`: of `getMany` and `next`, else null. `bytes`: that `check` has read, 0 when it is over. */
+export interface ImageAnswer {
+  readonly records: PackedRecords | null;
+  readonly bytes: number;
+}
+
+/** What came of a question. */
 export type ImageReply =
-  | { readonly id: number; readonly ok: true; readonly records: PackedRecords | null }
+  | ({ readonly id: number; readonly ok: true } & ImageAnswer)
   | {
       readonly id: number;
       readonly ok: false;
@@ -52,7 +61,7 @@ export interface ImageReturn {
 
 /** True for what is done also where something has failed: whatever is open is closed all the same. */
 export function isRelease({ kind }: Pick<ImageQuestion, "kind">): boolean {
-  return kind === "discard" || kind === "closeView" || kind === "close";
+  return kind === "discard" || kind === "closeView" || kind === "endCheck" || kind === "close";
 }
 
 /** An error as it can be sent: only its code and text mean anything on the other side. */

@@ -5,6 +5,7 @@ import type { ImageBatch, ImageStore, ImageView } from "../ports.ts";
 import {
   failedReply,
   isRelease,
+  type ImageAnswer,
   type ImageQuestion,
   type ImageReply,
   type ImageReturn,
@@ -14,12 +15,15 @@ import { LevelImageStores } from "./level-image-store.ts";
 import { NodeFiles } from "./node-files.ts";
 import { RecordPacker, unpacked, type PackedRecords } from "./packed-records.ts";
 
+const NOTHING: ImageAnswer = { records: null, bytes: 0 };
+
 /** One image in a thread of its own, at the service of `ThreadedImageStores`. */
 class ImageThread {
   readonly #send: (message: ImageReply | ImageReturn) => void;
   readonly #stores = new LevelImageStores(new NodeFiles());
   readonly #batches = new Map<number, ImageBatch>();
   readonly #views = new Map<number, ImageView>();
+  readonly #checks = new Map<number, AsyncIterator<number>>();
   #store: ImageStore | null = null;
   /** What went wrong with an order: the next questions are answered with it. */
   #failure: unknown = null;
@@ -38,24 +42,24 @@ class ImageThread {
         return;
       default:
         this.#answer(request).then(
-          (records) => this.#send({ id: request.id, ok: true, records }),
+          (answer) => this.#send({ id: request.id, ok: true, ...answer }),
           (error: unknown) => this.#send(failedReply(request.id, error)),
         );
     }
   }
 
-  async #answer(question: ImageQuestion): Promise<PackedRecords | null> {
+  async #answer(question: ImageQuestion): Promise<ImageAnswer> {
     if (this.#failure !== null && !isRelease(question)) throw this.#failure;
     switch (question.kind) {
       case "open":
         this.#store = await this.#stores.open(question.directory, { create: question.create });
-        return null;
+        return NOTHING;
       case "write":
         await this.#takeBatch(question.batch)?.write();
-        return null;
+        return NOTHING;
       case "discard":
         await this.#takeBatch(question.batch)?.discard();
-        return null;
+        return NOTHING;
       case "getMany": {
         const values = await this.#open().getMany(question.keys);
         return packed(question.keys.map((key, at) => [key, values[at] ?? null] as const));
@@ -68,11 +72,27 @@ class ImageThread {
       case "closeView":
         await this.#views.get(question.view)?.close();
         this.#views.delete(question.view);
-        return null;
+        return NOTHING;
+      case "check":
+        return { ...NOTHING, bytes: await this.#check(question.check) };
+      case "endCheck":
+        await this.#checks.get(question.check)?.return?.();
+        this.#checks.delete(question.check);
+        return NOTHING;
       case "close":
         await this.#store?.close();
-        return null;
+        return NOTHING;
     }
+  }
+
+  async #check(number: number): Promise<number> {
+    let check = this.#checks.get(number);
+    if (check === undefined) {
+      check = this.#open().check()[Symbol.asyncIterator]();
+      this.#checks.set(number, check);
+    }
+    const step = await check.next();
+    return step.done === true ? 0 : step.value;
   }
 
   #attempt(work: () => void): void {
@@ -112,12 +132,12 @@ class ImageThread {
 
 function packed(
   records: readonly (readonly [key: string, value: Uint8Array | null])[],
-): PackedRecords {
+): ImageAnswer {
   const packer = new RecordPacker(
     records.reduce((sum, [, value]) => sum + (value?.length ?? 0), 0),
   );
   for (const [key, value] of records) packer.add(key, value);
-  return packer.take();
+  return { ...NOTHING, records: packer.take() };
 }
 
 /**

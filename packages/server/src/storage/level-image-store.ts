@@ -1,13 +1,20 @@
 import { dirname } from "node:path";
 import { Level } from "level";
-import { ServerError } from "../errors.ts";
+import { assert } from "../assert.ts";
+import { ServerError, isDamage } from "../errors.ts";
 import type { Files, ImageBatch, ImageStore, ImageStores, ImageView } from "../ports.ts";
 import { checksum } from "./checksum.ts";
+import { levelError, type LevelWork } from "./level-error.ts";
+import { LevelFiles, type LiveTables } from "./level-files.ts";
 import { Scratch } from "./scratch.ts";
 
 /** A checkpoint comes in large batches; the larger buffer halves the longest stall. */
 const WRITE_BUFFER_BYTES = 33_554_432;
 const CHECKSUM_BYTES = 4;
+/** What is read at once before an image is opened: as fast as the disk gives it. */
+const OPENING_SLICE_BYTES = 4_194_304;
+/** The same while it is in use. */
+const CHECK_SLICE_BYTES = 262_144;
 
 type ImageLevel = Level<string, Uint8Array>;
 
@@ -24,29 +31,36 @@ export class LevelImageStores implements ImageStores {
 
   /** Fails with STORAGE_LOCKED, IMAGE_CORRUPT (damaged, or none where one must be), STORAGE_FAILED, STORAGE_FULL. */
   async open(directory: string, options: { readonly create: boolean }): Promise<ImageStore> {
-    const level: ImageLevel = new Level(directory, {
-      keyEncoding: "utf8",
-      valueEncoding: "view",
-      createIfMissing: options.create,
-      errorIfExists: options.create,
-      compression: false,
-      writeBufferSize: WRITE_BUFFER_BYTES,
-    });
+    const onDisk = new LevelFiles(this.#files, directory);
+    if (!options.create) await this.#readAll(directory, onDisk);
+    const level = newLevel(directory, { create: options.create, refuse: options.create });
     try {
       await level.open();
     } catch (error) {
-      throw levelError(`open ${directory}`, error);
+      throw levelError(`open ${directory}`, error, options.create ? "creating" : "opening");
     }
-    const store = new LevelImageStore(level, directory, this.#files);
-    if (!options.create) return store;
+    const store = new LevelImageStore(level, directory, { files: this.#files, onDisk });
     try {
-      await this.#files.syncDirectory(directory);
-      await this.#files.syncDirectory(dirname(directory));
+      if (options.create) {
+        await this.#files.syncDirectory(directory);
+        await this.#files.syncDirectory(dirname(directory));
+      } else await onDisk.checkTables(() => liveTables(level));
     } catch (error) {
       await store.close();
       throw error;
     }
     return store;
+  }
+
+  /** What cannot be read shows here as an error, and no longer as a signal; LevelDB then finds it in the kernel's cache. */
+  async #readAll(directory: string, onDisk: LevelFiles): Promise<void> {
+    try {
+      await onDisk.checkManifest();
+      for await (const _bytes of onDisk.read(OPENING_SLICE_BYTES));
+    } catch (error) {
+      await refuseLocked(directory);
+      throw error;
+    }
   }
 }
 
@@ -54,14 +68,20 @@ class LevelImageStore implements ImageStore {
   readonly #level: ImageLevel;
   readonly #directory: string;
   readonly #files: Files;
+  readonly #onDisk: LevelFiles;
   /** Where values are framed: LevelDB copies each within the call. */
   readonly #scratch = new Scratch();
   #failure: ServerError | null = null;
 
-  constructor(level: ImageLevel, directory: string, files: Files) {
+  constructor(
+    level: ImageLevel,
+    directory: string,
+    { files, onDisk }: { readonly files: Files; readonly onDisk: LevelFiles },
+  ) {
     this.#level = level;
     this.#directory = directory;
     this.#files = files;
+    this.#onDisk = onDisk;
   }
 
   batch(): ImageBatch {
@@ -73,7 +93,7 @@ class LevelImageStore implements ImageStore {
       delete: (key) => void batch.del(key),
       write: async () => {
         isOpen = false;
-        await this.#run(`write a batch to ${this.#directory}`, async () => {
+        await this.#run("writing", `write a batch to ${this.#directory}`, async () => {
           await batch.write({ sync: true });
           // LevelDB may have begun a file for this batch, and syncs a directory only for its manifest.
           await this.#files.syncDirectory(this.#directory);
@@ -87,7 +107,7 @@ class LevelImageStore implements ImageStore {
   }
 
   async getMany(keys: readonly string[]): Promise<readonly (Uint8Array | null)[]> {
-    const values = await this.#run(`read ${keys.length} values`, () =>
+    const values = await this.#run("reading", `read ${keys.length} values`, () =>
       this.#level.getMany([...keys]),
     );
     return keys.map((key, at) => {
@@ -103,7 +123,9 @@ class LevelImageStore implements ImageStore {
     let lastKey: string | null = null;
     return {
       next: (countMax, bytesMax) =>
-        this.#run("iterate", async () => {
+        this.#run("reading", "iterate", async () => {
+          // Whoever views an image may read all of it.
+          if (reader === null) await this.#onDisk.checkTables(() => this.#liveTables());
           // How much comes at once is settled when an iterator is made.
           if (reader?.bytesMax !== bytesMax) {
             await reader?.iterator.close();
@@ -122,23 +144,43 @@ class LevelImageStore implements ImageStore {
     };
   }
 
+  async *check(): AsyncGenerator<number, void> {
+    this.#refuse();
+    try {
+      await this.#onDisk.checkManifest();
+      await this.#onDisk.checkTables(() => this.#liveTables());
+      for await (const bytes of this.#onDisk.read(CHECK_SLICE_BYTES)) {
+        yield bytes;
+        this.#refuse();
+      }
+    } catch (error) {
+      if (isDamage(error)) this.#failure ??= error;
+      throw error;
+    }
+  }
+
   async close(): Promise<void> {
     this.#failure ??= new ServerError("STOPPED", "the image was closed");
     try {
       await this.#level.close();
     } catch (error) {
-      throw levelError(`close ${this.#directory}`, error);
+      throw levelError(`close ${this.#directory}`, error, "writing");
     }
   }
 
-  async #run<T>(operation: string, run: () => Promise<T>): Promise<T> {
+  async #run<T>(work: LevelWork, operation: string, run: () => Promise<T>): Promise<T> {
     this.#refuse();
     try {
       return await run();
     } catch (error) {
-      this.#failure ??= levelError(operation, error);
+      this.#failure ??= levelError(operation, error, work);
       throw this.#failure;
     }
+  }
+
+  #liveTables(): LiveTables {
+    this.#refuse();
+    return liveTables(this.#level);
   }
 
   #refuse(): void {
@@ -174,23 +216,48 @@ interface Reader {
   close(): Promise<void>;
 }
 
-function levelError(operation: string, error: unknown): ServerError {
-  if (error instanceof ServerError) return error;
-  const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const text = reason instanceof Error ? reason.message : String(reason);
-  const code = codeOf(reason);
-  const message = `${operation}: ${text}`;
-  if (code === "LEVEL_LOCKED") {
-    const held = `${operation}: another process has it open, perhaps a node that still runs`;
-    return new ServerError("STORAGE_LOCKED", held, error);
-  }
-  if (code === "LEVEL_CORRUPTION" || text.includes("does not exist (create_if_missing")) {
-    return new ServerError("IMAGE_CORRUPT", message, error);
-  }
-  const full = text.includes("No space left") || text.includes("Disk quota exceeded");
-  return new ServerError(full ? "STORAGE_FULL" : "STORAGE_FAILED", message, error);
+/** `create`: unless there is one. `refuse`: if there is one. */
+function newLevel(
+  directory: string,
+  { create, refuse }: { readonly create: boolean; readonly refuse: boolean },
+): ImageLevel {
+  return new Level(directory, {
+    keyEncoding: "utf8",
+    valueEncoding: "view",
+    createIfMissing: create,
+    errorIfExists: refuse,
+    compression: false,
+    writeBufferSize: WRITE_BUFFER_BYTES,
+  });
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : null;
+/** What another process is at work on is not damaged. Reads nothing: LevelDB takes its lock before it looks at anything. */
+async function refuseLocked(directory: string): Promise<void> {
+  const level = newLevel(directory, { create: false, refuse: true });
+  try {
+    await level.open();
+    await level.close();
+  } catch (error) {
+    const failure = levelError(`open ${directory}`, error, "opening");
+    if (failure.code === "STORAGE_LOCKED") throw failure;
+  }
+}
+
+/** In this runtime LevelDB itself, which tells what it stands on without looking at the disk. */
+interface Inspectable {
+  getProperty(name: string): string;
+}
+
+function isInspectable(level: object): level is Inspectable {
+  return "getProperty" in level;
+}
+
+function liveTables(level: ImageLevel): LiveTables {
+  assert(isInspectable(level), "level_is_leveldb");
+  const text = level.getProperty("leveldb.sstables");
+  // ` 17:2049['a' .. 'd']`: number, bytes, keys without line breaks.
+  const lines = text.matchAll(/^ (\d+):(\d+)\[/gmu);
+  return new Map(
+    [...lines].map(([, number = "", bytes]) => [`${number.padStart(6, "0")}.ldb`, Number(bytes)]),
+  );
 }

@@ -1,15 +1,16 @@
 import { Worker } from "node:worker_threads";
-import { ServerError } from "../errors.ts";
+import { ServerError, isDamage } from "../errors.ts";
 import type { ImageBatch, ImageStore, ImageStores, ImageView } from "../ports.ts";
 import {
   isRelease,
+  type ImageAnswer,
   type ImageOrder,
   type ImageQuestion,
   type ImageReply,
   type ImageReturn,
   type SharedBytes,
 } from "./image-thread-protocol.ts";
-import { RecordPacker, unpacked, type PackedRecords } from "./packed-records.ts";
+import { RecordPacker, unpacked } from "./packed-records.ts";
 
 /** A question before it has its number. */
 type Unnumbered<Question = ImageQuestion> = Question extends ImageQuestion
@@ -17,7 +18,8 @@ type Unnumbered<Question = ImageQuestion> = Question extends ImageQuestion
   : never;
 
 interface Waiting {
-  readonly resolve: (records: PackedRecords | null) => void;
+  readonly kind: ImageQuestion["kind"];
+  readonly resolve: (answer: ImageAnswer) => void;
   readonly reject: (error: ServerError) => void;
 }
 
@@ -50,6 +52,7 @@ class ThreadedImageStore implements ImageStore {
   readonly #thread: Thread;
   #batches = 0;
   #views = 0;
+  #checks = 0;
   #closed: Promise<void> | null = null;
 
   constructor(thread: Thread) {
@@ -82,7 +85,7 @@ class ThreadedImageStore implements ImageStore {
   }
 
   async getMany(keys: readonly string[]): Promise<readonly (Uint8Array | null)[]> {
-    const records = await this.#thread.ask({ kind: "getMany", keys });
+    const { records } = await this.#thread.ask({ kind: "getMany", keys });
     return records === null ? [] : [...unpacked(records)].map(([, value]) => value);
   }
 
@@ -93,7 +96,7 @@ class ThreadedImageStore implements ImageStore {
     this.#thread.hand({ kind: "view", view });
     return {
       next: async (countMax, bytesMax) => {
-        const records = await this.#thread.ask({ kind: "next", view, countMax, bytesMax });
+        const { records } = await this.#thread.ask({ kind: "next", view, countMax, bytesMax });
         const page: (readonly [key: string, value: Uint8Array])[] = [];
         if (records === null) return page;
         for (const [key, value] of unpacked(records)) if (value !== null) page.push([key, value]);
@@ -103,6 +106,20 @@ class ThreadedImageStore implements ImageStore {
         await this.#thread.ask({ kind: "closeView", view });
       },
     };
+  }
+
+  async *check(): AsyncGenerator<number, void> {
+    this.#checks += 1;
+    const check = this.#checks;
+    try {
+      for (;;) {
+        const { bytes } = await this.#thread.ask({ kind: "check", check });
+        if (bytes === 0) return;
+        yield bytes;
+      }
+    } finally {
+      await this.#thread.ask({ kind: "endCheck", check });
+    }
   }
 
   close(): Promise<void> {
@@ -170,18 +187,18 @@ class Thread {
    * Fails like the one before it if that failed: the first error of an image is its last. Only what lets go of something is
    * asked nevertheless, unless everything went with the thread.
    */
-  async ask(question: Unnumbered): Promise<PackedRecords | null> {
+  async ask(question: Unnumbered): Promise<ImageAnswer> {
     if (!isRelease(question)) this.refuse();
-    else if (this.#isGone) return null;
+    else if (this.#isGone) return { records: null, bytes: 0 };
     return this.#ask(question);
   }
 
-  #ask(question: Unnumbered): Promise<PackedRecords | null> {
+  #ask(question: Unnumbered): Promise<ImageAnswer> {
     this.#id += 1;
     const id = this.#id;
     return new Promise((resolve, reject) => {
       if (this.#waiting.size === 0) this.#worker.ref();
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { kind: question.kind, resolve, reject });
       this.#worker.postMessage({ ...question, id }, []);
     });
   }
@@ -195,11 +212,12 @@ class Thread {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (this.#waiting.size === 0) this.#worker.unref();
-    if (reply.ok) waiting?.resolve(reply.records);
-    else {
-      this.#failure ??= new ServerError(reply.code, reply.text);
-      waiting?.reject(this.#failure);
-    }
+    if (reply.ok) return waiting?.resolve(reply);
+    const error = new ServerError(reply.code, reply.text);
+    // A check reads beside LevelDB: that it could not, for want of descriptors, say, says nothing of the image.
+    if (waiting?.kind === "check" && !isDamage(error)) return waiting.reject(error);
+    this.#failure ??= error;
+    waiting?.reject(this.#failure);
   }
 
   #fail(error: ServerError): void {

@@ -13,6 +13,7 @@ import { ServerError } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { Files, OpenFile, Random } from "../ports.ts";
 import type { Consume } from "../scrub/throttle.ts";
+import { withDamagingReads } from "./damaging-reads.ts";
 import { blockBounds } from "./entry-codec.ts";
 import {
   SECTOR_BYTES,
@@ -137,14 +138,15 @@ export class WriteAheadLog {
 
   /**
    * Makes a log or reads and verifies one. An unfinished last write is cut off. Damage is not an error: it stands in the
-   * result. Fails with LOG_CORRUPT (no log where one must be, or one where none may be), IDENTITY_MISMATCH,
-   * FORMAT_UNKNOWN, STORAGE_FAILED, STORAGE_FULL.
+   * result. Fails with LOG_CORRUPT (no log where one must be, or one where none may be, or that the medium does not give
+   * back), IDENTITY_MISMATCH, FORMAT_UNKNOWN, STORAGE_FAILED, STORAGE_FULL.
    */
   static async open(
-    files: Files,
+    plainFiles: Files,
     directory: string,
     options: LogOptions,
   ): Promise<{ readonly log: WriteAheadLog; readonly recovered: RecoveredState }> {
+    const files = withDamagingReads(plainFiles, "LOG_CORRUPT");
     assert(options.tag.length === TAG_BYTES, "log_tag_length");
     if (options.create) await prepareDirectory(files, directory, options);
     else await removePreparations(files, directory);
@@ -246,7 +248,7 @@ export class WriteAheadLog {
 
   /**
    * Reads everything that is stored now and verifies it again, while the log goes on; null: it is what was written.
-   * Fails with STORAGE_FAILED, and with what `consume` fails with.
+   * Fails with LOG_CORRUPT where the medium fails, with STORAGE_FAILED, and with what `consume` fails with.
    */
   async scrub(consume: Consume): Promise<LogDamage | null> {
     this.#refuse(true);
