@@ -264,7 +264,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     diskMeanMs: pick(0.2, 1, 5),
     clockSkewMax: pick(0, 0.001, 0.01),
     checkpointBytes: pick(2_000, 20_000, 200_000),
-    changeLogCount: pick(50, 500, 10_000),
+    changeLogCount: pick(50, 500, 100_000),
     isTiny: false,
     faultEveryMs: pick(500, 1_500, 4_000),
     faults: faults.length === 0 ? ["crash"] : faults,

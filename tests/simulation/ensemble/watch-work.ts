@@ -29,8 +29,8 @@ const WATCHING_PART = 0.5;
 /** Of them, those that go on where an earlier watch of anybody had come to. */
 const RESUMING_PART = 0.3;
 const WITH_DATA_PART = 0.5;
-/** No run has more of them, a quarter of which images hold, too. */
-const CHANGES_OF_A_RUN = 10_000;
+/** No run has more than a quarter of them, which images hold, too. */
+const CHANGES_OF_A_RUN = 100_000;
 const BYTES_OF_A_RUN = 16_777_216;
 
 /** Sessions watch the whole tree, from now or from an earlier revision on, and remember what they hear. */
@@ -66,7 +66,8 @@ export class WatchWork implements Work {
     for await (const notice of watch) {
       if (notice.type === "lost") {
         record.gaps.push({ afterZxid: last, upToZxid: notice.zxid });
-        this.#checkLoss(session, notice.zxid);
+        // A server that is behind what was heard elsewhere cannot tell whether it will ever come there.
+        if (notice.zxid >= fromZxid) this.#checkLoss(session, notice.zxid);
         last = Math.max(last, notice.zxid);
         heard.upToZxid = Math.max(heard.upToZxid, last);
         continue;
