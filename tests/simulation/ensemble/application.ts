@@ -89,6 +89,8 @@ export class Application {
         // Killed just as it was let in: what comes now belongs to the next process.
         if (clock.isDead) return;
         this.#client = client;
+        // Told to end before there was anything to end.
+        if (this.#isEnding) return await client.close();
         await this.#work(client, clock);
       } catch (error) {
         if (!(error instanceof QuorateError) || error.code !== "CONNECTION_FAILED") throw error;

@@ -5,6 +5,7 @@ import { findSessionDisorder } from "../../linearizability/session-order.ts";
 import { findSpuriousRefusal } from "../../linearizability/spurious-refusals.ts";
 import { checkWitness } from "../../linearizability/witness.ts";
 import { Violation } from "../violation.ts";
+import { Aftermath } from "./aftermath.ts";
 import { Application } from "./application.ts";
 import { checkBackups } from "./backups.ts";
 import { BurstWork } from "./burst-work.ts";
@@ -20,7 +21,6 @@ import { findLeftOver } from "./left-over.ts";
 import { RefusalWork } from "./refusal-work.ts";
 import { SequenceWork } from "./sequence-work.ts";
 import { SimClient } from "./sim-client.ts";
-import type { SimNode } from "./sim-node.ts";
 import type { Print } from "./trace.ts";
 import { checkWatches } from "./watch-check.ts";
 import { WatchWork } from "./watch-work.ts";
@@ -72,11 +72,6 @@ const FORMATION_MS = 20_000;
 const RECOVERY_MS = 60_000;
 const DRAIN_MS = 60_000;
 const POLL_MS = 50;
-/** Election timeouts within which the others go on without a minority that is gone: an election, and clients that find it. */
-const MINORITY_TIMEOUTS = 20;
-/** Until a session has ended, beyond its timeouts: a leader that comes on the way gives all of them another one. */
-const EXPIRY_TIMEOUTS = 3;
-const EXPIRY_MS = 4_000;
 /** Those whose calls are on paths that all share. */
 const SHARED_WORKS: ReadonlySet<WorkName> = new Set(["registers", "counter", "sequence"]);
 /** Per path: a search that finds no order within it says nothing. */
@@ -202,51 +197,12 @@ class Simulation {
     await this.#wait("operations to succeed again", RECOVERY_MS, () => {
       return !isWorking || load.answered >= enough;
     });
-    await this.#loseMinority();
-    await this.#loseClient();
-  }
-
-  /** A majority is enough: whoever leads and as many others as may be gone are killed, and clients are answered all the same. */
-  async #loseMinority(): Promise<void> {
-    const { profile, load } = this.#world;
-    const leader = this.#world.leader();
-    const voters = this.#voters();
-    const others = voters.filter((node) => node !== leader);
-    const gone = [...voters.filter((node) => node === leader), ...others].slice(
-      0,
-      (voters.length - 1) >> 1,
-    );
-    const isWorking = profile.works.some((name) => SHARED_WORKS.has(name));
-    if (gone.length === 0 || !isWorking) return;
-    for (const node of gone) node.crash(false);
-    const enough = load.answered + this.#sites.length;
-    const limitMs = MINORITY_TIMEOUTS * profile.electionTimeoutMs + profile.sessionTimeoutMs;
-    await this.#wait(
-      "operations to succeed without a minority",
-      limitMs,
-      () => load.answered >= enough,
-    );
-    for (const node of gone) node.start();
-    await this.#wait("the minority to serve again", RECOVERY_MS, () => this.#isReady());
-  }
-
-  /** A client that is gone loses its session, and not only in the end. */
-  async #loseClient(): Promise<void> {
-    const { time, profile } = this.#world;
-    const site = this.#sites.at(-1);
-    const session = site?.application.session ?? null;
-    if (site === undefined || session === null) return;
-    site.host.crash();
-    const endMs = time.nowMs + EXPIRY_TIMEOUTS * profile.sessionTimeoutMs + EXPIRY_MS;
-    await this.#readOnce("the end of a session", async (client) => {
-      while ((await client.sessions()).some(({ id }) => id === session)) {
-        if (time.nowMs > endMs) {
-          throw new Violation("S3 expiry in time", `session ${session} outlives its client`);
-        }
-        await time.pause(POLL_MS);
-      }
-    });
-    site.application.start();
+    await new Aftermath(this.#world, this.#sites, {
+      isWorking,
+      isReady: () => this.#isReady(),
+      wait: (what, limitMs, isDone) => this.#wait(what, limitMs, isDone),
+      readOnce: (what, look) => this.#readOnce(what, look),
+    }).run();
   }
 
   /** Everybody finishes, and all nodes come to rest in the same state. */
@@ -305,8 +261,12 @@ class Simulation {
     const read = async (): Promise<void> => {
       try {
         const client = await site.host.connect();
-        await look(client);
-        await client.close();
+        // The bundle runs as it is, and this runtime knows no `await using`.
+        try {
+          await look(client);
+        } finally {
+          await client.close();
+        }
       } catch (error) {
         if (!(error instanceof QuorateError)) throw error;
         return read();
@@ -332,19 +292,10 @@ class Simulation {
     return !isFindable || nodes.every((node) => !node.wasMember || members.includes(node));
   }
 
-  /** Those that run, by rising number. */
-  #voters(): readonly SimNode[] {
-    const { nodes } = this.#world;
-    const voters = this.#world.leader()?.server?.status().membership?.voters ?? [];
-    return nodes.filter(
-      ({ server }) => server !== null && voters.some((id) => id === server.status().nodeId),
-    );
-  }
-
   #doesPreferredLead(): boolean {
     const { profile } = this.#world;
     if (!profile.isRanked) return true;
-    const preferred = this.#voters().at(-1);
+    const preferred = this.#world.voters().at(-1);
     return preferred !== undefined && preferred === this.#world.leader();
   }
 

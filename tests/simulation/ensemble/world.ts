@@ -95,6 +95,14 @@ export class World {
     return newest;
   }
 
+  /** Of the leader's membership those that run, by rising number. */
+  voters(): readonly SimNode[] {
+    const voters = this.leader()?.server?.status().membership?.voters ?? [];
+    return this.nodes.filter(
+      ({ server }) => server !== null && voters.some((id) => id === server.status().nodeId),
+    );
+  }
+
   /** The members that the leader has applied; null without a leader, and while anybody is still to come, vote or go. */
   members(): readonly SimNode[] | null {
     const membership = this.leader()?.server?.status().membership ?? null;

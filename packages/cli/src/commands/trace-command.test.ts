@@ -54,7 +54,7 @@ describe("trace replay", () => {
 
   test("a first line that is broken is damage, and says so", async () => {
     const { exit, err } = await run(["trace", "replay", "broken"], {
-      broken: '{"quorateTrace":1,"name":"1"}\n',
+      broken: '{"quorateTrace":2,"name":"1"}\n',
     });
     expect([exit, err]).toEqual([EXIT_CODES.damaged, expect.stringContaining("line 1")]);
   });
