@@ -143,6 +143,7 @@ export async function setUpTransfer(): Promise<TransferLab> {
     },
     done: (_to, ok) => void ended.push(ok),
     suspected,
+    unreadable: () => undefined,
   });
   const order: InstallSnapshot = {
     kind: "installSnapshot",

@@ -282,6 +282,8 @@ export class NodeParts {
       clock: ports.clock,
       logger,
       renewImage: () => this.snapshots.renewImage(),
+      markImageDamaged: () => this.snapshots.markImageDamaged(),
+      isImageDamaged: () => this.snapshots.isImageDamaged,
       onRenewed: () => this.scrubber.start(),
       // Where nothing is made good anyway, it is better known at once.
       mayLeave: () => !isRepaired || !this.#isNeeded(),
@@ -292,8 +294,10 @@ export class NodeParts {
   /** Without this node the voters that there are links to could decide nothing. */
   #isNeeded(): boolean {
     const { self, peers } = this.#options;
-    const { current } = this.members;
-    return losesQuorum(current, (id) => id !== self.id && peers.isUp(id));
+    const { membership } = this.core.raft.status();
+    const isThere = (id: NodeId): boolean => id !== self.id && peers.isUp(id);
+    const halves = [membership, { ...membership, voters: membership.outgoingVoters }];
+    return halves.some((half) => half.voters.length > 0 && losesQuorum(half, isThere));
   }
 
   #createBackups(): NodeBackups {

@@ -389,13 +389,14 @@ export class NodeStorage implements LoopLog {
    * goes. False, and then the new one goes: a snapshot has taken its place meanwhile, or is about to.
    */
   async replaceImage(damaged: ImageStore, { image, directory }: NewImage): Promise<boolean> {
+    await this.#ports.files.syncDirectory(this.#directory);
+    // From here to the update, which waits its turn behind any before it, nothing comes between.
     const old = { image: this.#image, name: this.#imageName };
     if (old.image !== damaged || this.#isStagedInForce) {
       reached("image_replaced_while_it_was_renewed");
       await this.discardImage(image, directory);
       return false;
     }
-    await this.#ports.files.syncDirectory(this.#directory);
     await this.#identity.update({ image: directory, logSequence: this.#log.sequence });
     assert(this.#image === damaged, "damaged_image_in_force_until_replaced");
     this.#image = image;

@@ -73,6 +73,7 @@ export const SERVER_POINTS = [
   "checkpoint_failed",
   "checkpoint_paused_for_other_work",
   // image/node-snapshots.ts
+  "snapshot_replaced_the_damaged_image",
   "checkpoint_put_off_disk_full",
   "snapshot_installed",
   "snapshot_arrived_while_stopping",
@@ -194,6 +195,7 @@ export const SERVER_POINTS = [
   "image_renewal_waits_for_room",
   "damaged_image_renewed",
   "damaged_node_is_needed",
+  "damaged_image_was_replaced",
   // recovery/set-aside.ts
   "damaged_data_set_aside",
   // scrub/scrubber.ts

@@ -16,7 +16,13 @@ test("nothing is lowered where all fits, or nobody knows what does", () => {
     const fitted = fitOpenFiles(SERVER_LIMITS, filesMax);
     expect(fitted).toEqual({ limits: SERVER_LIMITS, warning: null });
   }
-  expect(fitOpenFiles(withConnections(5), 256).warning).toBeNull();
+});
+
+test("where all clients fit because strangers get a part, they get that part", () => {
+  const { limits, warning } = fitOpenFiles(withConnections(16), 256);
+  expect(warning).toBeNull();
+  expect(limits.client.connectionsMax).toBe(16);
+  expect(socketsOf(limits)).toBeLessThan(256 - 80);
 });
 
 test.each([

@@ -51,10 +51,12 @@ export function fitOpenFiles(limits: ServerLimits, filesMax: number | null): Fit
         `raise that to ${LIMIT_OF_ALL} or more ${ADVICE}`,
     );
   }
-  if (left >= configured) return { limits, warning: null };
   assert(left > 0, "fitted_connections");
+  const part = partOf(filesMax);
+  const fitted = lowered(limits, Math.min(left, configured), part);
+  if (left >= configured) return { limits: part < 1 ? fitted : limits, warning: null };
   return {
-    limits: lowered(limits, left, partOf(filesMax)),
+    limits: fitted,
     warning:
       `this process may have ${filesMax} files open: clients get ${left} connections instead of ${configured}; ` +
       `raise that to ${enough} ${ADVICE} or lower client-connections-max`,

@@ -18,7 +18,7 @@ import {
   type NodeDisk,
 } from "../../../../tests/support/node-disk.ts";
 import type { Applier } from "../applier.ts";
-import type { NodeStorage } from "../node-storage.ts";
+import { NodeStorage } from "../node-storage.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { NodeSnapshots } from "./node-snapshots.ts";
 
@@ -89,6 +89,11 @@ async function damage(storage: NodeStorage, key: string): Promise<void> {
   await batch.write();
 }
 
+function renew(snapshots: NodeSnapshots): Promise<void> {
+  snapshots.markImageDamaged();
+  return snapshots.renewImage();
+}
+
 async function checkpointed(made: Awaited<ReturnType<typeof setUp>>): Promise<void> {
   const view = await made.snapshots.openView();
   await view.close();
@@ -104,7 +109,7 @@ describe("a damaged image", () => {
       code: "IMAGE_CORRUPT",
     });
     const old = storage.image;
-    await snapshots.renewImage();
+    await renew(snapshots);
     expect(storage.image).not.toBe(old);
     expect(snapshots.checkpointIndex).toBe(last);
     expect(pushed.at(-1)).toMatchObject({ kind: "compact", snapshot: { index: last } });
@@ -126,13 +131,13 @@ describe("a damaged image", () => {
     await checkpointed(made);
     const { storage, snapshots, state, disk } = made;
     state.freeBytes = 1000;
-    await expect(snapshots.renewImage()).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    await expect(renew(snapshots)).rejects.toMatchObject({ code: "STORAGE_FULL" });
     const batch = vi.spyOn(storage.image, "batch");
     snapshots.onApplied();
     expect(batch).not.toHaveBeenCalled();
     expect(disk.files.namesIn(DIRECTORY)).not.toContain("image-2");
     state.freeBytes = FREE_BYTES;
-    await snapshots.renewImage();
+    await renew(snapshots);
     await storage.scrub(async () => undefined);
     await snapshots.stop();
     await closeNode(made.opened);
@@ -144,7 +149,7 @@ describe("a damaged image", () => {
     const snapshot = await receive(storage);
     storage.stage(snapshot);
     await persist(storage, [], snapshot.meta);
-    await snapshots.renewImage();
+    await renew(snapshots);
     expect(disk.files.namesIn(DIRECTORY)).not.toContain("image-3");
     storage.install(Promise.resolve());
     expect(storage.image).toBe(snapshot.image);
@@ -156,6 +161,45 @@ describe("a damaged image", () => {
     await closeNode(again);
   });
 
+  test("that a snapshot replaces before there is room for a new one is no business any more", async () => {
+    const made = await setUp();
+    await checkpointed(made);
+    const { storage, snapshots, state } = made;
+    state.freeBytes = 1000;
+    await expect(renew(snapshots)).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    const snapshot = await receive(storage);
+    storage.stage(snapshot);
+    await persist(storage, [], snapshot.meta);
+    storage.install(Promise.resolve());
+    expect(snapshots.isImageDamaged).toBe(false);
+    state.freeBytes = FREE_BYTES;
+    await snapshots.renewImage();
+    expect(storage.image).toBe(snapshot.image);
+    await snapshots.stop();
+    await closeNode(made.opened);
+  });
+
+  test("that a snapshot replaces while the new one is made keeps what the snapshot brought", async () => {
+    const made = await setUp();
+    await checkpointed(made);
+    const { storage, snapshots, disk } = made;
+    const snapshot = await receive(storage);
+    storage.stage(snapshot);
+    await persist(storage, [], snapshot.meta);
+    const create = vi.spyOn(storage, "createImage");
+    const { createImage } = NodeStorage.prototype;
+    create.mockImplementationOnce(async () => {
+      const image = await createImage.call(storage);
+      storage.install(Promise.resolve());
+      return image;
+    });
+    await renew(snapshots);
+    expect(storage.image).toBe(snapshot.image);
+    expect(disk.files.namesIn(DIRECTORY)).not.toContain("image-3");
+    await snapshots.stop();
+    await closeNode(made.opened);
+  });
+
   test("is replaced by a new one or stays, at whatever step power is lost", async () => {
     const found = new Set<string>();
     for (let cutAt = 1; cutAt < 60; cutAt += 1) {
@@ -164,7 +208,7 @@ describe("a damaged image", () => {
       await checkpointed(made);
       const digest = made.tree.digest();
       const crashed = await crashDuring(disk, cutAt, async () => {
-        await made.snapshots.renewImage();
+        await renew(made.snapshots);
         await closeNode(made.opened);
       });
       const again = await openNode(crashed);

@@ -9,7 +9,7 @@ import type {
   SnapshotMeta,
 } from "@quorate/raft";
 import type { Applier } from "../applier.ts";
-import { ServerError } from "../errors.ts";
+import { isDamage, ServerError } from "../errors.ts";
 import type { NodeStorage } from "../node-storage.ts";
 import type { StorageLimits } from "../limits.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -55,8 +55,8 @@ export interface NodeSnapshotsOptions {
 const CHECKPOINT_ROOM = 3;
 /** Room that a new image needs, as a multiple of what it holds. */
 const RENEWAL_ROOM = 2;
-/** Room that one for a view needs at least, bytes: however small, it may have LevelDB write out its buffer of 32 MiB. */
-const VIEW_ROOM_BYTES = 67_108_864;
+/** Room that a checkpoint for a view, and a new image, need at least, bytes: LevelDB may write out its buffer of 32 MiB. */
+const ROOM_BYTES_MIN = 67_108_864;
 /** Where the disk is nearly full a checkpoint is made after this part of what is usual. */
 const EARLY_CHECKPOINTS = 8;
 /** One checkpoint may be under way, and a snapshot may be installed meanwhile. */
@@ -73,10 +73,10 @@ export class NodeSnapshots {
   #received: { readonly snapshot: ReceivedSnapshot; readonly settle: () => void } | null = null;
   #checkpointing: Promise<void> = Promise.resolve();
   #checkpointIndex: number;
-  /** By this process; one that failed ends it. */
+  /** By this process. */
   #hasCheckpointed = false;
-  /** Nothing is written to it any more. */
-  #isImageDamaged = false;
+  /** Nothing is written to it any more. A snapshot may have taken its place. */
+  #damaged: ImageStore | null = null;
   #stopping = false;
 
   constructor(options: NodeSnapshotsOptions) {
@@ -95,6 +95,10 @@ export class NodeSnapshots {
         options.push({ kind: "snapshotSent", to, ok });
       },
       suspected: () => options.suspected(),
+      unreadable: (error) => {
+        // Of an image that a snapshot replaced meanwhile, or that is being renewed, it is no news.
+        if (isDamage(error) && !this.isImageDamaged) options.failed(error);
+      },
     });
     this.#receiver = new SnapshotReceiver({
       clock,
@@ -113,6 +117,11 @@ export class NodeSnapshots {
   /** Revision at which the image on disk stands. */
   get checkpointIndex(): number {
     return this.#checkpointIndex;
+  }
+
+  /** The image in force is known to be damaged, and has not been replaced yet. */
+  get isImageDamaged(): boolean {
+    return this.#damaged !== null && this.#damaged === this.#options.storage.image;
   }
 
   /** Snapshots on their way to peers. */
@@ -173,7 +182,6 @@ export class NodeSnapshots {
     this.#options.storage.install(this.#checkpointing);
     this.#options.applier().install(received.snapshot.tree, meta.index, meta.term);
     this.#checkpointIndex = meta.index;
-    this.#isImageDamaged = false;
     this.#options.metrics.counters.snapshotsReceived += 1;
     received.settle();
   }
@@ -201,25 +209,29 @@ export class NodeSnapshots {
 
   #demandRoomForView(): void {
     const { bytesSinceCheckpoint } = this.#options.applier();
-    const bytes = Math.max(VIEW_ROOM_BYTES, CHECKPOINT_ROOM * bytesSinceCheckpoint);
+    const bytes = Math.max(ROOM_BYTES_MIN, CHECKPOINT_ROOM * bytesSinceCheckpoint);
     if (this.#hasRoomFor(bytes)) return;
     const text = `the disk has no room to bring the image up to date, ${bytes} bytes: free some, or ask another node`;
     throw new ServerError("STORAGE_FULL", text);
   }
 
+  /** The image in force was found to be damaged: nothing is written to it any more. */
+  markImageDamaged(): void {
+    this.#damaged = this.#options.storage.image;
+  }
+
   /**
-   * The image in force is damaged, and memory has all of it: a new one is written beside it and put in force. Resolves when it
-   * is, or a snapshot took the damaged one's place. Rejects with STORAGE_FULL, and may be tried again, when the disk has no
+   * Memory has all that the damaged image has: a new one is written beside it and put in force. Resolves when it is, or a
+   * snapshot took the damaged one's place. Rejects with STORAGE_FULL, and may be tried again, when the disk has no
    * room for it, and for good with what writing it failed with.
    */
   async renewImage(): Promise<void> {
     const { storage } = this.#options;
-    const damaged = storage.image;
-    this.#isImageDamaged = true;
+    const damaged = this.#damaged;
     await this.#checkpointing;
-    if (this.#stopping || storage.image !== damaged) return;
+    if (this.#stopping || damaged === null || storage.image !== damaged) return;
     const bytes = Math.max(
-      VIEW_ROOM_BYTES,
+      ROOM_BYTES_MIN,
       RENEWAL_ROOM * this.#options.applier().tree.approximateBytes,
     );
     if (!this.#hasRoomFor(bytes))
@@ -232,6 +244,10 @@ export class NodeSnapshots {
   async #renew(damaged: ImageStore): Promise<void> {
     const { storage } = this.#options;
     const made = await storage.createImage();
+    if (this.#stopping || storage.image !== damaged) {
+      reached("snapshot_replaced_the_damaged_image");
+      return storage.discardImage(made.image, made.directory);
+    }
     const snapshot = this.#nextSnapshot();
     try {
       await this.#checkpointer.renew(this.#options.applier().tree, made.image, snapshot);
@@ -240,7 +256,6 @@ export class NodeSnapshots {
       throw error;
     }
     if (!(await storage.replaceImage(damaged, made))) return;
-    this.#isImageDamaged = false;
     this.#options.metrics.counters.imageRenewals += 1;
     await this.#onCheckpoint(snapshot, made.image);
   }
@@ -299,7 +314,7 @@ export class NodeSnapshots {
   }
 
   #checkpoint(): void {
-    if (this.#checkpointer.isRunning || this.#isImageDamaged || this.#stopping) return;
+    if (this.#checkpointer.isRunning || this.isImageDamaged || this.#stopping) return;
     const snapshot = this.#nextSnapshot();
     this.#hasCheckpointed = true;
     const { image } = this.#options.storage;

@@ -1,10 +1,11 @@
 import { nodeId } from "@quorate/raft";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   PEER,
   settled,
   setUpTransfer as setUp,
 } from "../../../../tests/support/snapshot-transfer.ts";
+import { ServerError } from "../errors.ts";
 import type { ImageStore } from "../ports.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 
@@ -58,6 +59,7 @@ describe("a sender", () => {
   test("of an image that cannot be read gives up", async () => {
     const { clock } = await setUp();
     const ended: boolean[] = [];
+    const unreadable = vi.fn();
     const view = {
       next: () => Promise.reject(new Error("EIO")),
       close: () => Promise.reject(new Error("closed")),
@@ -68,10 +70,33 @@ describe("a sender", () => {
       send: () => undefined,
       done: (_to, ok) => void ended.push(ok),
       suspected: () => undefined,
+      unreadable,
     });
     const { order } = await setUp();
     sender.start(order);
     await settled();
     expect(ended).toEqual([false]);
+    expect(unreadable).toHaveBeenCalledOnce();
+  });
+
+  test("of an image that gives no view gives up as well", async () => {
+    const { clock, order } = await setUp();
+    const ended: boolean[] = [];
+    const unreadable = vi.fn();
+    const damage = new ServerError("IMAGE_CORRUPT", "planned");
+    const view = (): never => {
+      throw damage;
+    };
+    const sender = new SnapshotSender(1, {
+      ...{ clock, pieceBytes: 1, unreadable },
+      image: () => ({ view }) as unknown as ImageStore,
+      send: () => undefined,
+      done: (_to, ok) => void ended.push(ok),
+      suspected: () => undefined,
+    });
+    sender.start(order);
+    expect(ended).toEqual([false]);
+    expect(unreadable).toHaveBeenCalledExactlyOnceWith(damage);
+    expect(sender.count).toBe(0);
   });
 });

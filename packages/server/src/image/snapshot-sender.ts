@@ -13,8 +13,10 @@ export interface SnapshotSenderPorts {
   send(to: NodeId, envelope: PeerEnvelope): void;
   /** The transfer ended: for the core. */
   done(to: NodeId, ok: boolean): void;
-  /** All of it arrived, and the peer found that it is not what it says: the image may be the one that is wrong. */
+  /** All of it was made, and the peer found that it is not what it says: the image may be the one that is wrong. */
   suspected(): void;
+  /** Reading the image failed with this. */
+  unreadable(error: unknown): void;
 }
 
 const CHUNK_RECORDS = 1_024;
@@ -117,8 +119,19 @@ export class SnapshotSender {
     };
     this.#nextId += 1;
     this.#transfers.set(to, transfer);
-    transfer.view = this.#ports.image().view();
+    try {
+      transfer.view = this.#ports.image().view();
+    } catch (error) {
+      this.#fail(transfer, error);
+      return;
+    }
     this.#pump(transfer);
+  }
+
+  /** What it is made of cannot be read. */
+  #fail(transfer: Transfer, error: unknown): void {
+    if (this.#isActive(transfer)) this.#ports.unreadable(error);
+    this.#finish(transfer, false);
   }
 
   /** What is not answered may be lost, and goes out again; the receiver is told of the message that it belongs to now. */
@@ -201,8 +214,8 @@ export class SnapshotSender {
       const records = await view.next(CHUNK_RECORDS, this.#ports.pieceBytes);
       transfer.reading = false;
       this.#make(transfer, records);
-    } catch {
-      this.#finish(transfer, false);
+    } catch (error) {
+      this.#fail(transfer, error);
       return;
     }
     this.#pump(transfer);

@@ -36,8 +36,8 @@ export interface Counters {
   snapshotsSent: number;
   snapshotsReceived: number;
   checkpoints: number;
-  /** Looks through log and image that found nothing. */
   imageRenewals: number;
+  /** Looks through log and image that found nothing. */
   scrubs: number;
   scrubbedBytes: number;
   digestMismatches: number;

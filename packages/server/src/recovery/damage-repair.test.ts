@@ -5,6 +5,7 @@ import { createMemoryLogger } from "../observe/logger.ts";
 import { DamageRepair } from "./damage-repair.ts";
 
 const DAMAGE = new ServerError("IMAGE_CORRUPT", "planned");
+const AGAIN = new ServerError("IMAGE_CORRUPT", "again");
 const FULL = new ServerError("STORAGE_FULL", "planned");
 
 function setUp() {
@@ -12,14 +13,21 @@ function setUp() {
   const logger = createMemoryLogger();
   const renewImage = vi.fn<() => Promise<void>>(async () => undefined);
   const onRenewed = vi.fn();
+  const image = { isDamaged: false };
   const mayLeave = vi.fn(() => true);
   const giveUp = vi.fn();
-  const repair = new DamageRepair({ clock, logger, renewImage, onRenewed, mayLeave, giveUp });
+  const repair = new DamageRepair({
+    ...{ clock, logger, renewImage, onRenewed, mayLeave, giveUp },
+    markImageDamaged: () => {
+      image.isDamaged = true;
+    },
+    isImageDamaged: () => image.isDamaged,
+  });
   const pass = async (ms: number): Promise<void> => {
     clock.advance(ms);
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
   };
-  return { repair, renewImage, onRenewed, mayLeave, giveUp, pass, logger };
+  return { repair, image, renewImage, onRenewed, mayLeave, giveUp, pass, logger };
 }
 
 describe("damage that is found while a node serves", () => {
@@ -85,15 +93,39 @@ describe("damage that is found while a node serves", () => {
   });
 
   test.each([
-    ["cannot be written anew", new ServerError("STORAGE_FAILED", "planned"), "IMAGE_CORRUPT"],
-    ["is no better when it is", new ServerError("IMAGE_CORRUPT", "again"), "IMAGE_CORRUPT"],
-  ])("that %s is the end", async (_what, failure, code) => {
+    ["cannot be written anew", new ServerError("STORAGE_FAILED", "planned"), DAMAGE],
+    ["is no better when it is", AGAIN, AGAIN],
+  ])("that %s is the end", async (_what, failure, told) => {
     const { repair, renewImage, onRenewed, giveUp, pass } = setUp();
     renewImage.mockRejectedValueOnce(failure);
     repair.onDamage(DAMAGE);
     await pass(0);
-    expect(giveUp).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code }));
+    expect(giveUp.mock.calls).toEqual([[told]]);
+    expect(giveUp.mock.calls[0]?.[0]).toBe(told);
     expect(onRenewed).not.toHaveBeenCalled();
+  });
+
+  test("of an image that was replaced while the node was needed is over", async () => {
+    const { repair, image, renewImage, mayLeave, onRenewed, giveUp, pass } = setUp();
+    mayLeave.mockReturnValue(false);
+    renewImage.mockRejectedValueOnce(AGAIN);
+    repair.onDamage(DAMAGE);
+    await pass(0);
+    image.isDamaged = false;
+    mayLeave.mockReturnValue(true);
+    await pass(10_000);
+    expect(giveUp).not.toHaveBeenCalled();
+    expect(onRenewed).toHaveBeenCalledOnce();
+  });
+
+  test("of the log that is told while the image is renewed is not forgotten", async () => {
+    const { repair, giveUp, pass } = setUp();
+    const error = new ServerError("LOG_CORRUPT", "planned");
+    repair.onDamage(DAMAGE);
+    repair.onDamage(error);
+    expect(giveUp).not.toHaveBeenCalled();
+    await pass(0);
+    expect(giveUp).toHaveBeenCalledExactlyOnceWith(error);
   });
 
   test("is nothing to a node that stops", async () => {

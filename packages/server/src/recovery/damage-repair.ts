@@ -11,7 +11,9 @@ const WAIT_MS = 10_000;
 export interface DamageRepairPorts {
   readonly clock: MonotonicClock;
   readonly logger: Logger;
-  /** See `NodeSnapshots.renewImage`. */
+  /** These three: see `NodeSnapshots`. */
+  markImageDamaged(): void;
+  isImageDamaged(): boolean;
   renewImage(): Promise<void>;
   onRenewed(): void;
   /** The others are a majority without this node, or nobody waits for its vote. */
@@ -28,6 +30,8 @@ export interface DamageRepairPorts {
 export class DamageRepair {
   readonly #ports: DamageRepairPorts;
   #isBusy = false;
+  /** Told while another was dealt with. */
+  #next: ServerError | null = null;
   #renewedMs: number | null = null;
   #wait: Timer | null = null;
   #isStopped = false;
@@ -38,8 +42,14 @@ export class DamageRepair {
 
   onDamage(error: ServerError): void {
     const { clock, logger } = this.#ports;
-    if (this.#isStopped || this.#isBusy) return;
+    if (this.#isStopped) return;
+    if (this.#isBusy) {
+      // An image that is being renewed says so again and again; of anything else this is the first word.
+      if (error.code !== "IMAGE_CORRUPT") this.#next ??= error;
+      return;
+    }
     this.#isBusy = true;
+    if (error.code === "IMAGE_CORRUPT") this.#ports.markImageDamaged();
     const isRecent = this.#renewedMs !== null && clock.nowMs() - this.#renewedMs < RENEWAL_LASTS_MS;
     if (error.code !== "IMAGE_CORRUPT" || isRecent) {
       this.#leave(error);
@@ -73,16 +83,29 @@ export class DamageRepair {
       this.#leave(isDamage(failure) ? failure : error);
       return;
     }
-    this.#isBusy = false;
     if (this.#isStopped) return;
     reached("damaged_image_renewed");
     this.#renewedMs = clock.nowMs();
     logger.info({}, "the image is whole again");
+    this.#end();
+  }
+
+  /** The damage that was told is made good; what was told meanwhile is not. */
+  #end(): void {
+    this.#isBusy = false;
     this.#ports.onRenewed();
+    const next = this.#next;
+    this.#next = null;
+    if (next !== null) this.onDamage(next);
   }
 
   #leave(error: ServerError): void {
     const { clock, logger } = this.#ports;
+    if (error.code === "IMAGE_CORRUPT" && !this.#ports.isImageDamaged()) {
+      reached("damaged_image_was_replaced");
+      this.#end();
+      return;
+    }
     if (this.#ports.mayLeave()) {
       this.#ports.giveUp(error);
       return;
