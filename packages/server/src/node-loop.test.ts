@@ -15,6 +15,7 @@ import { describe, expect, test } from "vitest";
 import { ManualClock } from "./memory/manual-clock.ts";
 import { NodeLoop, type FetchedEntries, type LoopHooks, type LoopLog } from "./node-loop.ts";
 import { ProposalIntake } from "./proposal-intake.ts";
+import { ServerError } from "./errors.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 
 const TICK_MS = 10;
@@ -105,6 +106,7 @@ function setUp(hasLeases = false) {
     onTick: ({ elapsedMs, stalledMs, admittedMs }) =>
       void calls.push(`tick ${elapsedMs} ${stalledMs} ${admittedMs}`),
     onPersisted: () => void calls.push("persisted"),
+    onDamage: ({ code }) => void calls.push(`damage ${code}`),
     onFatal: (error) => void calls.push(`fatal ${String(error)}`),
   };
   const options = { log, clock, intake, tickMs: TICK_MS, hasLeases, hooks };
@@ -274,6 +276,18 @@ describe("the disk", () => {
       { kind: "fetched", peer: 2, from: 3, prevTerm: 1, entries: [entry(3)] },
       { kind: "fetched", peer: 2, from: 3, prevTerm: 0, entries: null },
     ]);
+  });
+
+  test("goes on where damage keeps it from a laggard, who gets a snapshot", async () => {
+    const { turn, log, raft, clock, calls } = setUp();
+    const fetch = { peer: nodeId(2), from: logIndex(3), to: logIndex(4), bytesMax: 10 };
+    log.fetched = Promise.reject(new ServerError("LOG_CORRUPT", "planned"));
+    turn(ready({ fetches: [fetch] }));
+    await settled();
+    expect(calls).toContain("damage LOG_CORRUPT");
+    expect(calls.some((call) => call.startsWith("fatal"))).toBe(false);
+    clock.finishTurn();
+    expect(raft.steps).toEqual([{ kind: "fetched", peer: 2, from: 3, prevTerm: 0, entries: null }]);
   });
 });
 

@@ -17,6 +17,7 @@ import type { CommandStamp } from "@quorate/kv-store";
 import { assert } from "./assert.ts";
 import { reached } from "./points.ts";
 import type { MonotonicClock, Timer } from "./ports.ts";
+import { isDamage, type ServerError } from "./errors.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 import { isSameHardState } from "./storage/identity.ts";
@@ -65,6 +66,8 @@ export interface LoopHooks {
   /** One unit of logical time passed. */
   onTick(span: TickSpan): void;
   onPersisted(durationMs: number): void;
+  /** What is stored is not what was written; the node goes on. */
+  onDamage(error: ServerError): void;
   /** The node cannot go on. */
   onFatal(error: unknown): void;
 }
@@ -287,16 +290,23 @@ export class NodeLoop {
 
   #fetch(work: FetchWork): void {
     this.#log.fetch(work).then(
-      (fetched) =>
-        this.push({
-          kind: "fetched",
-          peer: work.peer,
-          from: work.from,
-          prevTerm: fetched?.prevTerm ?? term(0),
-          entries: fetched?.entries ?? null,
-        }),
-      (error: unknown) => this.#fatal(error),
+      (fetched) => this.#fetched(work, fetched),
+      (error: unknown) => {
+        if (!isDamage(error)) {
+          this.#fatal(error);
+          return;
+        }
+        reached("damage_found_for_a_peer");
+        this.#hooks.onDamage(error);
+        // What cannot be read is as good as gone: the peer gets a snapshot.
+        this.#fetched(work, null);
+      },
     );
+  }
+
+  #fetched({ peer, from }: FetchWork, fetched: FetchedEntries | null): void {
+    const prevTerm = fetched?.prevTerm ?? term(0);
+    this.push({ kind: "fetched", peer, from, prevTerm, entries: fetched?.entries ?? null });
   }
 
   #fatal(error: unknown): void {

@@ -143,6 +143,7 @@ export const SERVER_POINTS = [
   "disk_stood_still",
   "turn_ended_for_the_sockets",
   "commands_held_back_by_the_core",
+  "damage_found_for_a_peer",
   // node-storage.ts
   "image_replaced_while_it_was_renewed",
   "start_between_snapshot_and_log",

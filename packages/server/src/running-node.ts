@@ -14,6 +14,7 @@ import type { Applier } from "./applier.ts";
 import type { ClientGateway } from "./client/client-gateway.ts";
 import { countUnderWay } from "./count-under-way.ts";
 import type { DiskHealth } from "./disk-health.ts";
+import type { ServerError } from "./errors.ts";
 import type { LeaderDuties } from "./leader-duties.ts";
 import type { Leadership } from "./leadership.ts";
 import type { NodeMembership } from "./membership/node-membership.ts";
@@ -289,6 +290,10 @@ export class RunningNode implements NodeHooks {
   onPersisted(durationMs: number): void {
     this.#options.metrics.counters.walWrites += 1;
     this.#options.metrics.walWriteMs.observe(durationMs);
+  }
+
+  onDamage(error: ServerError): void {
+    this.#parts.repair.onDamage(error);
   }
 
   onFatal(error: unknown): void {

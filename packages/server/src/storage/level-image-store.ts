@@ -122,10 +122,10 @@ class LevelImageStore implements ImageStore {
     let reader: { readonly bytesMax: number; readonly iterator: Reader } | null = null;
     let lastKey: string | null = null;
     return {
-      next: (countMax, bytesMax) =>
-        this.#run("reading", "iterate", async () => {
-          // Whoever views an image may read all of it.
-          if (reader === null) await this.#onDisk.checkTables(() => this.#liveTables());
+      next: async (countMax, bytesMax) => {
+        // Whoever views an image may read all of it.
+        if (reader === null) await this.#checkTables();
+        return this.#run("reading", "iterate", async () => {
           // How much comes at once is settled when an iterator is made.
           if (reader?.bytesMax !== bytesMax) {
             await reader?.iterator.close();
@@ -136,7 +136,8 @@ class LevelImageStore implements ImageStore {
           const page = await reader.iterator.nextv(countMax);
           lastKey = page.at(-1)?.[0] ?? lastKey;
           return page.map(([key, value]) => [key, this.#unframed(key, value)] as const);
-        }),
+        });
+      },
       close: async () => {
         await reader?.iterator.close();
         await snapshot.close();
@@ -148,7 +149,7 @@ class LevelImageStore implements ImageStore {
     this.#refuse();
     try {
       await this.#onDisk.checkManifest();
-      await this.#onDisk.checkTables(() => this.#liveTables());
+      await this.#checkTables();
       for await (const bytes of this.#onDisk.read(CHECK_SLICE_BYTES)) {
         yield bytes;
         this.#refuse();
@@ -175,6 +176,16 @@ class LevelImageStore implements ImageStore {
     } catch (error) {
       this.#failure ??= levelError(operation, error, work);
       throw this.#failure;
+    }
+  }
+
+  /** That they cannot be looked at now, as there are too many files open, says nothing of them. */
+  async #checkTables(): Promise<void> {
+    try {
+      await this.#onDisk.checkTables(() => this.#liveTables());
+    } catch (error) {
+      if (isDamage(error)) this.#failure ??= error;
+      throw error;
     }
   }
 
