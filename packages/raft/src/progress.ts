@@ -26,7 +26,7 @@ export class Progress {
   #nextIndex: LogIndex;
   /** When the probe left that is on its way; the next one waits for its reply, or for a heartbeat's after a while. */
   #probeTick: number | null = null;
-  /** The probe that is due left before, with all that it carries, and was not answered. */
+  /** Nothing came of what was sent last, and nothing was rejected: what follows may be on its way. */
   #isProbeRepeated = false;
   #snapshotIndex: LogIndex = logIndex(0);
   #fetchTick: number | null = null;
@@ -76,7 +76,7 @@ export class Progress {
     return this.#state === "replicate" || (this.#state === "probe" && this.#probeTick === null);
   }
 
-  /** The append that is due only asks whether the logs agree: what follows is on its way, or lost. */
+  /** Where memory has its anchor the append that is due carries nothing, and only asks whether the logs agree. */
   get isProbeRepeated(): boolean {
     return this.#isProbeRepeated;
   }

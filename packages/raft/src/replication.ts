@@ -187,7 +187,7 @@ export function replicate(state: NodeState, leading: Leading): void {
  * What has to be read from disk first, and is no empty append, leaves once in an election timeout.
  */
 export function askAgainTicks({ config, log }: NodeState, peer: Progress): number {
-  assert(config.electionTicks >= config.heartbeatTicks, "config_election_two_heartbeats");
+  assert(config.electionTicks >= 2 * config.heartbeatTicks, "config_election_two_heartbeats");
   const isReadFirst = peer.state === "probe" && peer.nextIndex <= log.baseIndex;
   return isReadFirst ? config.electionTicks : Math.ceil(config.heartbeatTicks / 2);
 }
