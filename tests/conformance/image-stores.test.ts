@@ -1,4 +1,4 @@
-import { readFile, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { readFile, readdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ServerError } from "../../packages/server/src/errors.ts";
@@ -103,6 +103,23 @@ describe("LevelDB images, damaged", () => {
     await expect(images.open(path, { create: false })).rejects.toMatchObject({
       code: "IMAGE_CORRUPT",
     });
+    await remove();
+  });
+
+  test("a table that cannot be opened for a while costs a view, not the image", async () => {
+    const { images, path, remove } = await damaged(async () => {});
+    const store = await images.open(path, { create: false });
+    const table = await tableOf(path);
+    await rename(table, `${table}-away`);
+    await symlink(table, table);
+    const view = store.view();
+    await expect(view.next(1_000, 10_000_000)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+    await view.close();
+    await rename(`${table}-away`, table);
+    const again = store.view();
+    expect(await again.next(1_000, 10_000_000)).toHaveLength(200);
+    await again.close();
+    await store.close();
     await remove();
   });
 

@@ -83,6 +83,24 @@ function cutImage(directory: string): void {
   truncateSync(tableOf(directory), 8_192);
 }
 
+function startWorkload({ servers }: TestEnsemble): Promise<RegisterWorkload> {
+  const sessions = { clients: 4, paths: ["/a", "/b"], sessionTimeoutMs: 60_000, seed: 6 };
+  return RegisterWorkload.start({ servers, ...sessions });
+}
+
+/** With its next start the image goes from the database's own log into tables. */
+async function restart(ensemble: TestEnsemble, name: string): Promise<void> {
+  await ensemble.stop(name);
+  ensemble.start(name);
+  await ensemble.waitUntilReady([name]);
+}
+
+async function toVote(ensemble: TestEnsemble, name: string): Promise<void> {
+  await poll(`${name} to vote again`, REPAIR_MS, async () =>
+    (await namesWithRoles(ensemble)).includes(`${name} voter`) ? true : null,
+  );
+}
+
 async function namesWithRoles(ensemble: TestEnsemble): Promise<readonly string[]> {
   const { output } = await quorate("member", "ls", "--json", "-s", ensemble.servers.join(","));
   const { members } = JSON.parse(output);
@@ -99,20 +117,11 @@ test.each([
   const ensemble = await startEnsemble({ flags: FLAGS });
   await using client = await connect({ servers: ensemble.servers, sessionTimeoutMs: 30_000 });
   await fill(ensemble, client);
-  await using workload = await RegisterWorkload.start({
-    servers: ensemble.servers,
-    clients: 4,
-    paths: ["/a", "/b"],
-    sessionTimeoutMs: 60_000,
-    seed: 6,
-  });
+  await using workload = await startWorkload(ensemble);
   const leader = await ensemble.leader();
   workload.noteLeader(leader.name, leader.term);
   const victim = ensemble.names.find((name) => name !== leader.name) ?? "";
-  // With its next start the image goes from the database's own log into tables.
-  await ensemble.stop(victim);
-  ensemble.start(victim);
-  await ensemble.waitUntilReady([victim]);
+  await restart(ensemble, victim);
   await ensemble.stop(victim);
   damage(ensemble.plan(victim).dataDirectory);
 
@@ -120,9 +129,7 @@ test.each([
   await ensemble.waitUntilReady([victim]);
   expect(ensemble.log(victim)).toContain("the data are damaged");
   expect(readdirSync(ensemble.plan(victim).dataDirectory)).toContain("damaged-1");
-  await poll("the node to vote again", REPAIR_MS, async () =>
-    (await namesWithRoles(ensemble)).includes(`${victim} voter`) ? true : null,
-  );
+  await toVote(ensemble, victim);
   await workload.progress(200);
   const last = await ensemble.leader();
   workload.noteLeader(last.name, last.term);
@@ -138,18 +145,9 @@ test("a leader whose log is damaged while it serves finds out, and lets another 
   await fill(ensemble, client);
   const follower = await ensemble.leader();
   const victim = ensemble.names.find((name) => name !== follower.name) ?? "";
-  // With its next start the image goes from the database's own log into tables.
-  await ensemble.stop(victim);
-  ensemble.start(victim);
-  await ensemble.waitUntilReady([victim]);
+  await restart(ensemble, victim);
   await quorate("leader", "transfer", victim, "-s", ensemble.servers.join(","));
-  await using workload = await RegisterWorkload.start({
-    servers: ensemble.servers,
-    clients: 4,
-    paths: ["/a", "/b"],
-    sessionTimeoutMs: 60_000,
-    seed: 6,
-  });
+  await using workload = await startWorkload(ensemble);
   const before = await ensemble.leader();
   expect(before.name).toBe(victim);
   workload.noteLeader(before.name, before.term);
@@ -158,9 +156,7 @@ test("a leader whose log is damaged while it serves finds out, and lets another 
   await poll("the damage to be found", REPAIR_MS, () =>
     ensemble.log(victim).includes("starts anew") ? true : null,
   );
-  await poll("the node to vote again", REPAIR_MS, async () =>
-    (await namesWithRoles(ensemble)).includes(`${victim} voter`) ? true : null,
-  );
+  await toVote(ensemble, victim);
   expect(readdirSync(ensemble.plan(victim).dataDirectory)).toContain("damaged-1");
   await workload.progress(200);
   const last = await ensemble.leader();
@@ -190,9 +186,7 @@ test("a node whose log is damaged goes on as long as the others are no majority"
   await poll("the damage to be made good", REPAIR_MS, () =>
     readdirSync(ensemble.plan(victim).dataDirectory).includes("damaged-1") ? true : null,
   );
-  await poll("the node to vote again", REPAIR_MS, async () =>
-    (await namesWithRoles(ensemble)).includes(`${victim} voter`) ? true : null,
-  );
+  await toVote(ensemble, victim);
   await ensemble.waitForEqualDigests();
   expect(await client.exists("/without")).not.toBeNull();
 });
@@ -208,10 +202,7 @@ test.each([3, 1])(
     await fill(ensemble, client);
     const { name } = await ensemble.leader();
     const { dataDirectory } = ensemble.plan(name);
-    // With its next start the image goes from the database's own log into tables.
-    await ensemble.stop(name);
-    ensemble.start(name);
-    await ensemble.waitUntilReady([name]);
+    await restart(ensemble, name);
     if (nodes > 1) await quorate("leader", "transfer", name, "-s", ensemble.servers.join(","));
     const before = await ensemble.leader();
     flipImage(dataDirectory);
@@ -222,9 +213,7 @@ test.each([3, 1])(
     expect(await ensemble.leader()).toMatchObject({ name, term: before.term });
     expect(readdirSync(dataDirectory)).not.toContain("damaged-1");
     await ensemble.waitForEqualDigests();
-    await ensemble.stop(name);
-    ensemble.start(name);
-    await ensemble.waitUntilReady([name]);
+    await restart(ensemble, name);
     expect(readdirSync(dataDirectory)).not.toContain("damaged-1");
     expect((await client.children("/before")).names).toHaveLength(ZNODES);
     expect(await client.exists("/after")).not.toBeNull();
@@ -239,17 +228,9 @@ test("a node whose image is cut short while it serves is ended by no signal, and
   const victim = ensemble.names.find((name) => name !== leader.name) ?? "";
   // With its next start the image goes from the database's own log into tables, and the one after it reads them.
   for (let time = 0; time < 2; time += 1) {
-    await ensemble.stop(victim);
-    ensemble.start(victim);
-    await ensemble.waitUntilReady([victim]);
+    await restart(ensemble, victim);
   }
-  await using workload = await RegisterWorkload.start({
-    servers: ensemble.servers,
-    clients: 4,
-    paths: ["/a", "/b"],
-    sessionTimeoutMs: 60_000,
-    seed: 6,
-  });
+  await using workload = await startWorkload(ensemble);
   workload.noteLeader(leader.name, leader.term);
   const { dataDirectory } = ensemble.plan(victim);
   const table = tableOf(dataDirectory);
@@ -325,9 +306,7 @@ test("a node whose files were put back from an older copy says what they lack, a
   await poll("what it has to be set aside", REPAIR_MS, () =>
     readdirSync(dataDirectory).includes("damaged-1") ? true : null,
   );
-  await poll("the node to vote again", REPAIR_MS, async () =>
-    (await namesWithRoles(ensemble)).includes(`${victim} voter`) ? true : null,
-  );
+  await toVote(ensemble, victim);
   await ensemble.waitForEqualDigests();
   expect(await client.exists("/acknowledged")).not.toBeNull();
 });

@@ -288,6 +288,7 @@ export class NodeParts {
       // Where nothing is made good anyway, it is better known at once.
       mayLeave: () => !isRepaired || !this.#isNeeded(),
       giveUp: onDamage,
+      fatal: (error) => this.#hooks.onFatal(error),
     });
   }
 

@@ -193,7 +193,7 @@ export const SERVER_POINTS = [
   "read_state_of_earlier_round_ignored",
   "read_round_refused",
   // recovery/damage-repair.ts
-  "image_renewal_waits_for_room",
+  "image_renewal_attempted_again",
   "damaged_image_renewed",
   "damaged_node_is_needed",
   "damaged_image_was_replaced",
@@ -221,7 +221,6 @@ export const SERVER_POINTS = [
   "file_waits_to_be_opened",
   // storage/write-ahead-log.ts
   "log_changed_during_a_read",
-  "log_cut_at_damage",
   "log_went_on_in_next_segment",
   "log_segment_removed",
   "large_record_replaced_empty_segment",

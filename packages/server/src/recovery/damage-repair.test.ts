@@ -16,8 +16,9 @@ function setUp() {
   const image = { isDamaged: false };
   const mayLeave = vi.fn(() => true);
   const giveUp = vi.fn();
+  const fatal = vi.fn();
   const repair = new DamageRepair({
-    ...{ clock, logger, renewImage, onRenewed, mayLeave, giveUp },
+    ...{ clock, logger, renewImage, onRenewed, mayLeave, giveUp, fatal },
     markImageDamaged: () => {
       image.isDamaged = true;
     },
@@ -27,7 +28,7 @@ function setUp() {
     clock.advance(ms);
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
   };
-  return { repair, image, renewImage, onRenewed, mayLeave, giveUp, pass, logger };
+  return { repair, image, renewImage, onRenewed, mayLeave, giveUp, fatal, pass, logger };
 }
 
 describe("damage that is found while a node serves", () => {
@@ -79,9 +80,10 @@ describe("damage that is found while a node serves", () => {
     expect(giveUp).toHaveBeenCalledExactlyOnceWith(DAMAGE);
   });
 
-  test("waits for room on the disk", async () => {
+  test.each(["STORAGE_FULL", "STORAGE_FAILED"] as const)("waits out %s", async (code) => {
     const { repair, renewImage, onRenewed, giveUp, pass } = setUp();
-    renewImage.mockRejectedValueOnce(FULL).mockRejectedValueOnce(FULL);
+    const failure = new ServerError(code, "planned");
+    renewImage.mockRejectedValueOnce(failure).mockRejectedValueOnce(failure);
     repair.onDamage(DAMAGE);
     await pass(0);
     await pass(10_000);
@@ -92,17 +94,24 @@ describe("damage that is found while a node serves", () => {
     expect(giveUp).not.toHaveBeenCalled();
   });
 
-  test.each([
-    ["cannot be written anew", new ServerError("STORAGE_FAILED", "planned"), DAMAGE],
-    ["is no better when it is", AGAIN, AGAIN],
-  ])("that %s is the end", async (_what, failure, told) => {
+  test("that is no better once it is written anew is the end", async () => {
     const { repair, renewImage, onRenewed, giveUp, pass } = setUp();
-    renewImage.mockRejectedValueOnce(failure);
+    renewImage.mockRejectedValueOnce(AGAIN);
     repair.onDamage(DAMAGE);
     await pass(0);
-    expect(giveUp.mock.calls).toEqual([[told]]);
-    expect(giveUp.mock.calls[0]?.[0]).toBe(told);
+    expect(giveUp.mock.calls).toEqual([[AGAIN]]);
+    expect(giveUp.mock.calls[0]?.[0]).toBe(AGAIN);
     expect(onRenewed).not.toHaveBeenCalled();
+  });
+
+  test("and a broken invariant on the way end the node", async () => {
+    const { repair, renewImage, giveUp, fatal, pass } = setUp();
+    const broken = new Error("broken");
+    renewImage.mockRejectedValueOnce(broken);
+    repair.onDamage(DAMAGE);
+    await pass(0);
+    expect(fatal).toHaveBeenCalledExactlyOnceWith(broken);
+    expect(giveUp).not.toHaveBeenCalled();
   });
 
   test("of an image that was replaced while the node was needed is over", async () => {

@@ -1,11 +1,11 @@
-import { asError, isDamage, isStorageFull, type ServerError } from "../errors.ts";
+import { ServerError, isDamage } from "../errors.ts";
 import type { Logger } from "../observe/logger.ts";
 import { reached } from "../points.ts";
 import type { MonotonicClock, Timer } from "../ports.ts";
 
 /** A new image that is damaged sooner than this, ms, is the work of a disk that can be trusted with nothing. */
 const RENEWAL_LASTS_MS = 600_000;
-/** Until the disk may have room for a new image, or the others may be a majority, ms. */
+/** Until a new image may be written after all, or the others may be a majority, ms. */
 const WAIT_MS = 10_000;
 
 export interface DamageRepairPorts {
@@ -20,6 +20,8 @@ export interface DamageRepairPorts {
   mayLeave(): boolean;
   /** The node cannot make it good by itself. */
   giveUp(error: ServerError): void;
+  /** A broken invariant. */
+  fatal(error: unknown): void;
 }
 
 /**
@@ -69,18 +71,7 @@ export class DamageRepair {
     try {
       await this.#ports.renewImage();
     } catch (failure) {
-      if (this.#isStopped) return;
-      if (isStorageFull(failure)) {
-        reached("image_renewal_waits_for_room");
-        logger.warn(
-          { error: asError(failure) },
-          "no room for a new image yet: free some on the disk",
-        );
-        this.#wait = clock.after(WAIT_MS, () => void this.#renew(error));
-        return;
-      }
-      logger.error({ error: asError(failure) }, "the image could not be written anew");
-      this.#leave(isDamage(failure) ? failure : error);
+      this.#onFailure(error, failure);
       return;
     }
     if (this.#isStopped) return;
@@ -88,6 +79,23 @@ export class DamageRepair {
     this.#renewedMs = clock.nowMs();
     logger.info({}, "the image is whole again");
     this.#end();
+  }
+
+  /** What keeps a new image from being written may pass, and memory has all of it: only another damage is the last word. */
+  #onFailure(error: ServerError, failure: unknown): void {
+    const { clock, logger } = this.#ports;
+    if (this.#isStopped) return;
+    if (!(failure instanceof ServerError)) {
+      this.#ports.fatal(failure);
+      return;
+    }
+    logger.error({ error: failure }, "the image could not be written anew");
+    if (isDamage(failure)) {
+      this.#leave(failure);
+      return;
+    }
+    reached("image_renewal_attempted_again");
+    this.#wait = clock.after(WAIT_MS, () => void this.#renew(error));
   }
 
   /** The damage that was told is made good; what was told meanwhile is not. */

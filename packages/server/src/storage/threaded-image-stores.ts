@@ -214,8 +214,10 @@ class Thread {
     if (this.#waiting.size === 0) this.#worker.unref();
     if (reply.ok) return waiting?.resolve(reply);
     const error = new ServerError(reply.code, reply.text);
-    // A check reads beside LevelDB: that it could not, for want of descriptors, say, says nothing of the image.
-    if (waiting?.kind === "check" && !isDamage(error)) return waiting.reject(error);
+    // Checks and views read beside LevelDB: that they could not, for want of descriptors, say, says nothing of the image. Where
+    // it does, the next question is answered with it.
+    const isBeside = waiting?.kind === "check" || waiting?.kind === "next";
+    if (isBeside && !isDamage(error)) return waiting.reject(error);
     this.#failure ??= error;
     waiting?.reject(this.#failure);
   }

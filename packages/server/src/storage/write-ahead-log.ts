@@ -81,7 +81,7 @@ export interface RecoveredState {
   readonly records: number;
   /** Unfinished writes that were cut off: none or one. */
   readonly torn: number;
-  /** Not null: the log is whole up to there, and refuses to append until {@link WriteAheadLog.cutAtDamage}. */
+  /** Not null: the log is whole up to there, and refuses to append. */
   readonly damage: LogDamage | null;
 }
 
@@ -255,32 +255,6 @@ export class WriteAheadLog {
     return scrubSegments(this.#files, this.#directory, () => this.#segments, consume);
   }
 
-  /**
-   * Gives up what stands at and behind the damage and lets the log go on from there, with this hard state (the later of
-   * log and identity). Segments behind the damage are kept as `*.damaged`. The node must not vote afterwards until its
-   * peers made good what it may have lost.
-   */
-  async cutAtDamage(hardState: HardState): Promise<void> {
-    const damage = this.#damage;
-    assert(damage !== null, "log_cut_without_damage");
-    reached("log_cut_at_damage");
-    assert(this.#busy === null, "log_one_write_in_flight");
-    await this.#exclusively(async () => {
-      this.#dropEmptyLast();
-      const kept = new Set(this.#segments.map((segment) => segment.name));
-      const names = await segmentNames(this.#files, this.#directory);
-      // Newest first, so that a crash in between leaves a log that is still seen to be damaged.
-      for (const name of names.filter((each) => !kept.has(each)).reverse()) {
-        const path = `${this.#directory}/${name}`;
-        await this.#files.rename(path, `${path}.damaged`);
-        await this.#files.syncDirectory(this.#directory);
-      }
-      this.#hardState = hardState;
-      await this.#extend(this.#maker.segmentBytes);
-      this.#damage = null;
-    }, true);
-  }
-
   /** Waits for what is under way. Everything afterwards fails with STOPPED. */
   async close(): Promise<void> {
     await this.#busy?.catch(() => {});
@@ -292,8 +266,8 @@ export class WriteAheadLog {
     await file?.close();
   }
 
-  async #exclusively(work: () => Promise<void>, damaged = false): Promise<void> {
-    this.#refuse(damaged);
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    this.#refuse(false);
     const running = work();
     this.#busy = running;
     try {
@@ -383,14 +357,6 @@ export class WriteAheadLog {
         throw error;
       }
     }
-  }
-
-  /** Of a segment whose very first record is damaged nothing is kept. */
-  #dropEmptyLast(): void {
-    const last = this.#segments.at(-1);
-    if (last === undefined || last.end > SECTOR_BYTES) return;
-    this.#segments.pop();
-    this.#sequence = last.header.previousSequence;
   }
 
   /** Goes on in a new segment. */
