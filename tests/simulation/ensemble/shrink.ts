@@ -1,3 +1,4 @@
+import { counted } from "../counted.ts";
 import type { FaultEvent } from "./fault-event.ts";
 import type { Plan } from "./plan.ts";
 import type { Profile } from "./profile.ts";
@@ -148,9 +149,9 @@ class Shrinker {
   #tell(how: string): void {
     const { profile, faults } = this.#plan;
     this.#options.print(
-      `shrink: ${how} ${this.#rule} with ${faults.length} faults, ${profile.nodes}+${profile.spares} nodes, ` +
-        `${profile.clients} clients, ${profile.works.length} works, ${(profile.durationMs / 1_000).toFixed(1)} s ` +
-        `(${this.#runs} runs)`,
+      `shrink: ${how} ${this.#rule} with ${counted(faults.length, "fault")}, ${profile.nodes}+${profile.spares} nodes, ` +
+        `${counted(profile.clients, "client")}, ${counted(profile.works.length, "work")}, ` +
+        `${(profile.durationMs / 1_000).toFixed(1)} s (${counted(this.#runs, "run")})`,
     );
   }
 }

@@ -75,7 +75,7 @@ export class Totals {
     this.#violations += 1;
   }
 
-  /** What there is to say in the end. The last line is for programs as well. */
+  /** What there is to say in the end. The last line is for programs as well: it stays as it is, for one run too. */
   lines({ user, system }: NodeJS.CpuUsage): readonly string[] {
     const cpuSeconds = (user + system) / 1e6;
     const { missing } = this;
@@ -85,8 +85,8 @@ export class Totals {
       ...(missing.length === 0 ? [] : [`too few faults: ${missing.join(", ")}`]),
       `load: ${perSecond.toFixed(0)} operations a simulated second; ${hours(this.#countedMs)} of ` +
         `${hours(this.#loadedMs)} hours count, those of runs with ${LOAD_MIN} or more`,
-      `${(this.#simulatedMs / 1_000 / cpuSeconds).toFixed(0)} simulated seconds, ` +
-        `${(this.#events / cpuSeconds).toFixed(0)} events a second of CPU`,
+      `speed: ${(this.#simulatedMs / 1_000 / cpuSeconds).toFixed(0)} simulated seconds and ` +
+        `${(this.#events / cpuSeconds).toFixed(0)} events per CPU second`,
       `sim: ${this.#runs} runs, ${hours(this.#simulatedMs)} simulated hours, ${this.#events} events, ` +
         `${this.#operations} client ops checked, ${this.#violations} violations`,
     ];

@@ -1,3 +1,4 @@
+import { counted } from "../counted.ts";
 import type { MutantVerdict } from "./hunt-mutant.ts";
 
 const WHAT_WIDTH = 90;
@@ -17,5 +18,5 @@ export function formatVerdicts(verdicts: readonly MutantVerdict[]): string {
 
 /** How long it was hunted. */
 export function formatTime({ seconds, runs }: MutantVerdict): string {
-  return `${seconds.toFixed(1)} s, ${runs} runs`;
+  return `${seconds.toFixed(1)} s, ${counted(runs, "run")}`;
 }

@@ -164,10 +164,10 @@ function simulate(copy: string, by: SimulatorName, options: readonly string[]): 
   if (status === 0) return { kind: "survived", what: "", seconds, runs, faults: null };
   const broken = /^seed \d+: (?:Violation: )?(.*)$/m.exec(text)?.[1];
   if (broken === undefined) {
-    const what = `the simulator itself broke: ${/^\w*Error.*$/m.exec(text)?.[0] ?? ""}`;
+    const what = `the simulator itself broke: ${/^\w*error.*$/im.exec(text)?.[0] ?? ""}`;
     return { kind: "stale", what, seconds, runs, faults: null };
   }
-  const sizes = [...text.matchAll(/^shrink: .* with (\d+) faults/gm)];
+  const sizes = [...text.matchAll(/^shrink: .* with (\d+) faults?/gm)];
   const faults = Number(sizes.at(-1)?.[1] ?? Number.NaN);
   return {
     kind: "found",

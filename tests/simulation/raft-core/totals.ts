@@ -53,7 +53,7 @@ export class Totals implements Recorded {
     const speed = this.#simulatedUs / (user + system);
     return [
       `faults: ${this.faults}`,
-      `${speed.toFixed(0)} simulated seconds a second of CPU`,
+      `speed: ${speed.toFixed(0)} simulated seconds per CPU second`,
       `sim: ${this.#runs} runs, ${this.countedHours.toFixed(2)} simulated hours, ${this.#events} events, ` +
         `${this.#operations} client ops checked, ${this.#violations} violations`,
     ];
