@@ -64,6 +64,11 @@ describe("the mutants", () => {
     }
   });
 
+  test("that are hunted with what the simulator refuses are no success", async () => {
+    const verdict = await huntMutant(`${DIRECTORY}/${SMALL}`, { plan: "package.json" });
+    expect(verdict).toMatchObject({ kind: "stale", what: expect.stringContaining("is no plan") });
+  });
+
   test("that no longer apply are no success", async () => {
     const verdict = await huntMutant(fileURLToPath(import.meta.url), BOUNDS);
     expect(verdict).toMatchObject({ kind: "stale", what: expect.stringContaining("apply") });

@@ -12,12 +12,13 @@ describe("points", () => {
     reached(FIRST);
     reached(SECOND);
     expect(points.missing).toEqual(CLIENT_POINTS.slice(2));
-    expect(points.lines(true)).toContain(`2 ${FIRST}`);
-    const lines = points.lines(false);
+    expect(points.lines("all")).toContain(`2 ${FIRST}`);
+    const lines = points.lines("missing");
     expect(lines[0]).toBe("never reached:");
     expect(lines.slice(1, -1).join("").trim().split(/ +/u)).toEqual(CLIENT_POINTS.slice(2));
     expect(lines.every((line) => line.length < 120)).toBe(true);
     expect(lines.at(-1)).toBe(`points: 2 of ${CLIENT_POINTS.length} reached`);
+    expect(points.lines("sum")).toEqual([`${lines.at(-1)}; --points lists all`]);
   });
 
   test("are not counted any more afterwards", () => {

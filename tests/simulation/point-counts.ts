@@ -13,6 +13,9 @@ const PACKAGES = {
 
 const LINE_WIDTH = 110;
 
+/** What is told of points: each with its count, the names of those never reached, or only how many were reached. */
+export type PointsTold = "all" | "missing" | "sum";
+
 export type WatchedPackage = keyof typeof PACKAGES;
 
 /** Every package that has points. */
@@ -50,13 +53,16 @@ export class PointCounts implements Disposable {
     return [...this.#counts].flatMap(([name, count]) => (count === 0 ? [name] : []));
   }
 
-  /** For people: a summary with the missing ones, or with `withCounts` every one. */
-  lines(withCounts: boolean): readonly string[] {
+  /** For people. */
+  lines(told: PointsTold): readonly string[] {
     const summary = `points: ${this.reached} of ${this.total} reached`;
-    if (withCounts)
+    if (told === "all") {
       return [...[...this.#counts].map(([name, count]) => `${count} ${name}`), summary];
+    }
     const { missing } = this;
-    return missing.length === 0 ? [summary] : ["never reached:", ...wrapped(missing), summary];
+    if (missing.length === 0) return [summary];
+    if (told === "sum") return [`${summary}; --points lists all`];
+    return ["never reached:", ...wrapped(missing), summary];
   }
 
   [Symbol.dispose](): void {

@@ -1,59 +1,104 @@
-import { parseArgs, type ParseArgsConfig } from "node:util";
-
-type Options = NonNullable<ParseArgsConfig["options"]>;
+import { UsageError, type CommandLine, type Flag } from "./command-line.ts";
+import type { PointsTold } from "./point-counts.ts";
 
 /** Flags of both simulators: which seeds they run, for how long, and what is told of it. */
-export const SEED_OPTIONS = {
-  seed: { type: "string" },
-  "from-seed": { type: "string", default: "1" },
-  runs: { type: "string" },
-  minutes: { type: "string" },
-  "until-violation": { type: "boolean", default: false },
-  points: { type: "boolean", default: false },
-  record: { type: "boolean", default: false },
-} as const satisfies Options;
+export type SeedFlag =
+  | "seed"
+  | "from-seed"
+  | "runs"
+  | "minutes"
+  | "until-violation"
+  | "points"
+  | "record";
 
-/** Reads the command line; one that is wrong ends the process with what there is to choose from. */
-export function readFlags<O extends Options>(
-  options: O,
-): ReturnType<typeof parseArgs<{ readonly options: O }>>["values"] {
-  try {
-    return parseArgs<{ readonly options: O }>({ options }).values;
-  } catch (error) {
-    const flags = Object.keys(options).map((name) => `--${name}`);
-    const message = error instanceof Error ? error.message : String(error);
-    return wrongUsage(`${message}\nThere are ${flags.join(" ")}: see tests/README.md`);
+/** The last seed: the generators take 32 bits. */
+export const SEED_MAX = 4_294_967_295;
+const FIRST_SEED = 1;
+/** Runs that come to so many of the points that the names of the others say something. */
+const MANY_RUNS = 100;
+const MINUTE_MS = 60_000;
+
+/** `runs`: how many there are where the command line does not say. */
+export function seedFlags(runs: number): Readonly<Record<SeedFlag, Flag>> {
+  return {
+    seed: { value: "N", meaning: `Run seed N alone, from 0 to ${SEED_MAX}` },
+    "from-seed": { value: "N", meaning: `Begin with seed N. Default: ${FIRST_SEED}` },
+    runs: {
+      value: "N",
+      meaning: `Run N seeds, one after the other. Default: ${runs}, or what --minutes allows`,
+    },
+    minutes: {
+      value: "N",
+      meaning: "Begin runs for N minutes, such as 0.5. With --runs: whichever is over first",
+    },
+    "until-violation": { meaning: "End with the first run that breaks a promise" },
+    points: {
+      meaning: `List all points of the code with how often runs came to each. Else those are listed that
+none came to, after ${MANY_RUNS} runs or with --minutes`,
+    },
+    record: { meaning: "Add what was run to tests/simulation/RECORD.md" },
+  };
+}
+
+/** What help says of the last line; `events` and `operations`: what a simulator counts as such. */
+export function seedLine(events: string, operations: string): string {
+  return `  sim: K runs, H simulated hours, E events, C client ops checked, V violations
+
+  K  All runs
+  H  Hours of virtual time, of runs that broke no promise, as are E and C
+  E  ${events}
+  C  ${operations}
+  V  Runs that broke a promise`;
+}
+
+/** What {@link SeedFlag}s were given as. */
+export interface SeedOptions {
+  readonly first: number;
+  /** Infinity: no bound. */
+  readonly runs: number;
+  readonly minutes: number;
+  readonly isUntilViolation: boolean;
+  readonly withPoints: boolean;
+  readonly isRecorded: boolean;
+}
+
+/** `runs`: where neither runs nor minutes are asked for. Throws UsageError. */
+export function readSeeds(line: CommandLine<SeedFlag>, runs: number): SeedOptions {
+  line.refuseBeside("seed", ["from-seed", "runs", "minutes"], "is one run");
+  const seed = line.whole("seed", 0, SEED_MAX);
+  const from = line.whole("from-seed", 0, SEED_MAX);
+  const asked = line.whole("runs", 1);
+  const minutes = line.positive("minutes");
+  const first = seed ?? from ?? FIRST_SEED;
+  if (first + (asked ?? 1) - 1 > SEED_MAX) {
+    throw new UsageError(`--runs ${asked} from seed ${first} go past the last seed, ${SEED_MAX}`);
   }
+  return {
+    first,
+    runs: seed === null ? (asked ?? (minutes === null ? runs : Infinity)) : 1,
+    minutes: minutes ?? Infinity,
+    isUntilViolation: line.has("until-violation"),
+    withPoints: line.has("points"),
+    isRecorded: line.has("record"),
+  };
 }
 
-/** Ends the process. */
-export function wrongUsage(message: string): never {
-  process.stderr.write(`${message}\n`);
-  process.exit(2);
-}
-
-/** What {@link SEED_OPTIONS} were given as. */
-export interface SeedFlags {
-  readonly seed?: string | undefined;
-  readonly "from-seed": string;
-  readonly runs?: string | undefined;
-  readonly minutes?: string | undefined;
-  readonly "until-violation": boolean;
-}
-
-/** The seeds to run, one after the other. `runsMax`: where neither runs nor minutes are asked for. */
+/** The seeds to run, one after the other: at least one, or nothing would have been looked at and nothing found. */
 export function* seedsOf(
-  flags: SeedFlags,
-  runsMax: number,
+  { first, runs, minutes, isUntilViolation }: SeedOptions,
   hasFailed: () => boolean,
 ): Generator<number> {
-  const { seed, runs, minutes } = flags;
-  const first = Number(seed ?? flags["from-seed"]);
-  const count =
-    seed === undefined ? Number(runs ?? (minutes === undefined ? runsMax : Infinity)) : 1;
-  const untilMs = performance.now() + Number(minutes ?? Infinity) * 60_000;
-  for (let next = first; next < first + count && performance.now() < untilMs; next += 1) {
-    if (flags["until-violation"] && hasFailed()) return;
-    yield next;
+  const untilMs = performance.now() + minutes * MINUTE_MS;
+  const last = Math.min(first + runs - 1, SEED_MAX);
+  for (let seed = first; seed <= last; seed += 1) {
+    const isOver = performance.now() >= untilMs || (isUntilViolation && hasFailed());
+    if (isOver && seed > first) return;
+    yield seed;
   }
+}
+
+/** After so many runs. Few come to few points: the names of the others would hide all else that is told. */
+export function pointsTold({ withPoints, minutes }: SeedOptions, runs: number): PointsTold {
+  if (withPoints) return "all";
+  return minutes < Infinity || runs >= MANY_RUNS ? "missing" : "sum";
 }

@@ -1,7 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { reasonOf, UsageError } from "../command-line.ts";
 import type { FaultEvent } from "./fault-event.ts";
-import { drawProfile, type Profile } from "./profile.ts";
+import { wrongInPlan } from "./plan-check.ts";
+import type { Profile } from "./profile.ts";
 
 /** A run with everything that goes wrong in it written down. */
 export interface Plan {
@@ -14,15 +16,26 @@ export interface FailingPlan extends Plan {
   readonly breaks: string;
 }
 
-/** Throws unless it says everything that a profile says: what were drawn for it could be drawn otherwise one day. */
+/** Throws UsageError for what is no plan. */
 export function readPlan(path: string): FailingPlan {
-  const plan: FailingPlan = JSON.parse(readFileSync(path, "utf8"));
-  const { seed, kind } = plan.profile;
-  const missing = Object.keys(drawProfile(seed, kind)).filter(
-    (field) => !Object.hasOwn(plan.profile, field),
-  );
-  if (missing.length > 0) throw new Error(`${path} does not say ${missing.join(", ")}`);
+  const plan: FailingPlan = parse(path);
+  const wrong = wrongInPlan(plan);
+  if (wrong !== null) throw new UsageError(`${path} is no plan: ${wrong} is missing or wrong`);
   return plan;
+}
+
+function parse(path: string): FailingPlan {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UsageError(`${path} cannot be read: ${reasonOf(error)}`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UsageError(`${path} is no plan: it is not JSON`);
+  }
 }
 
 /** Makes the folder too. */

@@ -1,31 +1,31 @@
+import { ofProcess, runProgram } from "../command-line.ts";
 import { headCommit } from "../commit.ts";
 import { PointCounts } from "../point-counts.ts";
 import { appendRecord } from "../record.ts";
-import { readFlags, SEED_OPTIONS, seedsOf } from "../simulator-flags.ts";
+import { pointsTold, seedsOf, type SeedOptions } from "../simulator-flags.ts";
+import { CORE } from "./raft-core-flags.ts";
 import { runSeed as run } from "./run-seed.ts";
 import { RunFailure } from "./simulator.ts";
 import { measureThroughput } from "./throughput.ts";
 import { Totals } from "./totals.ts";
 
-/*
- * Cores alone under faults. A failure tells its seed and its last steps; --throughput measures the core instead.
- */
-const RUNS = 500;
-const flags = readFlags({ ...SEED_OPTIONS, throughput: { type: "boolean", default: false } });
-process.exitCode = flags.throughput ? showThroughput() : simulate();
+const surroundings = ofProcess<ReturnType<typeof CORE.read>>(({ seeds, isMeasured }) =>
+  isMeasured ? showThroughput() : simulate(seeds),
+);
+process.exitCode = await runProgram(CORE, process.argv.slice(2), surroundings);
 
 function showThroughput(): number {
   for (const line of measureThroughput()) console.log(line);
   return 0;
 }
 
-function simulate(): number {
+function simulate(seeds: SeedOptions): number {
   const points = new PointCounts(["raft"]);
   const totals = new Totals();
-  for (const seed of seedsOf(flags, RUNS, () => totals.violations > 0)) runSeed(seed, totals);
-  for (const line of points.lines(flags.points)) console.log(line);
+  for (const seed of seedsOf(seeds, () => totals.violations > 0)) runSeed(seed, totals);
+  for (const line of points.lines(pointsTold(seeds, totals.runs))) console.log(line);
   for (const line of totals.lines(process.cpuUsage())) console.log(line);
-  if (flags.record) appendRecord("sim:core", totals, process.argv.slice(2));
+  if (seeds.isRecorded) appendRecord("sim:core", totals, process.argv.slice(2));
   return totals.violations === 0 ? 0 : 1;
 }
 
