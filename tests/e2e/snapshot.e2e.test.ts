@@ -1,5 +1,6 @@
 import { connect } from "@quorate/client";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -66,6 +67,28 @@ test("quorate snapshot save needs a quorum, unless told that one server's state 
     exit: 0,
     output: expect.stringContaining("2 znodes"),
   });
+});
+
+test("quorate snapshot save goes on to the next server, and then takes the place of the file of before", async () => {
+  const directory = temporaryDirectory();
+  const ensemble = await startEnsemble({ nodes: 1 });
+  const dying = createServer((_request, response) => {
+    response.writeHead(200);
+    response.write("QRTBACKP", () => void response.socket?.destroy());
+  });
+  await new Promise<void>((resolve) => void dying.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void dying.close());
+  const address = dying.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const file = join(directory, "backup");
+  writeFileSync(file, "of before");
+  const servers = `127.0.0.1:${port},${ensemble.directServer("1")}`;
+  expect(await quorate("snapshot", "save", file, "-s", servers)).toMatchObject({
+    exit: 0,
+    output: expect.stringContaining("in place of the file that was there"),
+  });
+  expect(await quorate("snapshot", "verify", file)).toMatchObject({ exit: 0 });
+  expect(readdirSync(directory)).toEqual(["backup"]);
 });
 
 function temporaryDirectory(): string {

@@ -48,8 +48,14 @@ async function* bodyOf(response: IncomingMessage, signal: AbortSignal): AsyncGen
   try {
     for await (const part of response) yield part;
   } catch (error) {
-    throw signal.aborted ? signal.reason : error;
+    if (signal.aborted) throw signal.reason;
+    throw isCutShort(error) ? new Error("the connection broke", { cause: error }) : error;
   }
+}
+
+/** Node says no more of it than "aborted". */
+function isCutShort(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ECONNRESET";
 }
 
 /** A name with several addresses fails with an error for each, and an empty text above them. */

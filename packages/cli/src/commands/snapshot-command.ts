@@ -30,7 +30,9 @@ export function addSnapshotCommands(program: Command, context: CliContext): void
   addClientOptions(
     snapshot
       .command("save <file>")
-      .description("write a consistent backup of everything acknowledged before, verified"),
+      .description(
+        "write a consistent backup of everything acknowledged before, verified; it takes the place of a file that is there",
+      ),
   )
     .option("--local", "as the server that answers first has it; works without a quorum")
     .action((file: string, flags: SaveFlags) => runSave(context, file, flags));
@@ -44,13 +46,57 @@ export function addSnapshotCommands(program: Command, context: CliContext): void
 
 async function runSave(context: CliContext, file: string, flags: SaveFlags): Promise<void> {
   const path = resolve(context.workingDirectory, file);
-  if (await isFolder(path)) throw usageError(`${file} is a folder`, "name the file to write");
+  const replaced = await isThereAFile(path, file);
   const servers = resolveServers(flags.servers, context.env);
-  const { server, body, abort } = await requestBackup(context, servers, flags);
+  const reasons: string[] = [];
+  let hasBrokenOff = false;
+  for (const server of servers) {
+    const attempt = await trySave(context, server, { path, flags });
+    if (attempt.kind === "saved") {
+      const { summary } = attempt;
+      const instead = replaced ? ", in place of the file that was there" : "";
+      const text = `saved ${file} from ${server}${instead}\n${textFor(summary)}`;
+      const saved = { file, server, replaced, ...summary };
+      context.out.write(flags.json === true ? jsonLine(saved) : text);
+      return;
+    }
+    hasBrokenOff ||= attempt.kind === "brokenOff";
+    reasons.push(`${server}: ${attempt.reason}`);
+  }
+  throw noBackup(reasons, hasBrokenOff);
+}
+
+type Attempt =
+  | { readonly kind: "saved"; readonly summary: BackupSummary }
+  /** `brokenOff`: it was begun, and what came of it was thrown away. */
+  | { readonly kind: "refused" | "brokenOff"; readonly reason: string };
+
+/** Puts one server's backup into `path`, once it is whole, verified and durable. Rejects where the file is the trouble. */
+async function trySave(
+  context: CliContext,
+  server: string,
+  { path, flags }: { readonly path: string; readonly flags: SaveFlags },
+): Promise<Attempt> {
+  const answer = await requestBackup(context, server, flags);
+  if (typeof answer === "string") return { kind: "refused", reason: answer };
   const partial = `${path}.partial`;
-  let handle: FileHandle;
+  const handle = await openPartial(partial, answer.abort);
   try {
-    handle = await open(partial, "w");
+    const summary = await verifyWhileWriting(answer.body, handle, context.err);
+    await rename(partial, path);
+    await syncDirectory(dirname(path));
+    return { kind: "saved", summary };
+  } catch (error) {
+    await rm(partial, { force: true });
+    if (!(error instanceof StreamError || error instanceof ServerError)) throw error;
+    const reason = `the backup broke off and was thrown away: ${error.message}`;
+    return { kind: "brokenOff", reason };
+  }
+}
+
+async function openPartial(partial: string, abort: AbortController): Promise<FileHandle> {
+  try {
+    return await open(partial, "w");
   } catch (error) {
     abort.abort();
     throw usageError(
@@ -58,51 +104,26 @@ async function runSave(context: CliContext, file: string, flags: SaveFlags): Pro
       "name a file in a folder that exists",
     );
   }
-  try {
-    const summary = await verifyWhileWriting(body, handle, context.err);
-    await rename(partial, path);
-    await syncDirectory(dirname(path));
-    const saved = { file, server, ...summary };
-    context.out.write(
-      flags.json === true ? jsonLine(saved) : `saved ${file} from ${server}\n${textFor(summary)}`,
-    );
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error instanceof ServerError || error instanceof TypeError ? brokenOff(error) : error;
-  }
 }
 
-/** The first server that begins to answer with one. */
+/** What a server begins to answer with, or why it does not. */
 async function requestBackup(
   context: CliContext,
-  servers: readonly string[],
+  server: string,
   flags: SaveFlags,
-): Promise<{
-  readonly server: string;
-  readonly body: AsyncIterable<Uint8Array>;
-  readonly abort: AbortController;
-}> {
-  const path = flags.local === true ? "/snapshot/local" : "/snapshot";
-  const reasons: string[] = [];
-  for (const server of servers) {
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), flags.timeout * 1000);
-    try {
-      const url = `${httpAddressOf(server)}${path}`;
-      const { status, body } = await context.postStream(url, abort.signal);
-      if (status === 200) return { server, body, abort };
-      reasons.push(`${server}: ${await firstLine(body)}`);
-    } catch (error) {
-      reasons.push(`${server}: ${abort.signal.aborted ? "no answer in time" : textOf(error)}`);
-    } finally {
-      // Only the beginning has a deadline: how long the rest takes depends on the tree.
-      clearTimeout(timer);
-    }
+): Promise<string | { readonly body: AsyncIterable<Uint8Array>; readonly abort: AbortController }> {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), flags.timeout * 1000);
+  try {
+    const url = `${httpAddressOf(server)}${flags.local === true ? "/snapshot/local" : "/snapshot"}`;
+    const { status, body } = await context.postStream(url, abort.signal);
+    return status === 200 ? { body, abort } : await firstLine(body);
+  } catch (error) {
+    return abort.signal.aborted ? "no answer in time" : textOf(error);
+  } finally {
+    // Only the beginning has a deadline: how long the rest takes depends on the tree.
+    clearTimeout(timer);
   }
-  throw new CliError("NO_BACKUP", `no server gave a backup (${reasons.join("; ")})`, {
-    exitCode: EXIT_CODES.unavailable,
-    hint: "look at `quorate status`; without a quorum, --local saves what one server has",
-  });
 }
 
 async function verifyWhileWriting(
@@ -124,12 +145,26 @@ async function* written(
   err: TextSink,
 ): AsyncGenerator<Uint8Array> {
   using progress = new Progress(err, "saving");
-  for await (const bytes of body) {
+  for await (const bytes of streamed(body)) {
     await handle.writeFile(bytes);
     progress.add(bytes.length);
     yield bytes;
   }
   await handle.sync();
+}
+
+/** A server's answer ended before its end: whatever the reason, another server may do better. */
+class StreamError extends Error {
+  override readonly name = "StreamError";
+}
+
+/** Tells what goes wrong with the stream from what goes wrong with the file. */
+async function* streamed(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw new StreamError(textOf(error), { cause: error });
+  }
 }
 
 async function runVerify(context: CliContext, file: string, flags: VerifyFlags): Promise<void> {
@@ -166,12 +201,20 @@ async function firstLine(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(pieces).toString("utf8").split("\n", 1)[0] ?? "";
 }
 
-function brokenOff(error: Error): CliError {
-  return new CliError("NO_BACKUP", `the backup broke off and was thrown away: ${error.message}`, {
-    exitCode: EXIT_CODES.unavailable,
-    hint: "try again; another server may do better",
-    cause: error,
-  });
+function noBackup(reasons: readonly string[], hasBrokenOff: boolean): CliError {
+  const hint = hasBrokenOff
+    ? "try again; another server may do better"
+    : "look at `quorate status`; without a quorum, --local saves what one server has";
+  const text = `no server gave a backup (${reasons.join("; ")})`;
+  return new CliError("NO_BACKUP", text, { exitCode: EXIT_CODES.unavailable, hint });
+}
+
+/** False: there is nothing yet. Throws a usage error for what a file must not take the place of. */
+async function isThereAFile(path: string, file: string): Promise<boolean> {
+  if (await isFolder(path)) throw usageError(`${file} is a folder`, "name the file to write");
+  const found = await stat(path).catch(() => null);
+  if (found === null || found.isFile()) return found !== null;
+  throw usageError(`${file} is no file`, "name a file: the backup is put in its place at the end");
 }
 
 async function isFolder(path: string): Promise<boolean> {
