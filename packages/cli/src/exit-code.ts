@@ -47,7 +47,7 @@ export const EXIT_CODE_HELP: readonly (readonly [code: number, meaning: string])
   [EXIT_CODES.unavailable, "no server reached, or no quorum"],
   [
     EXIT_CODES.damaged,
-    "wal verify, wal dump, image verify, snapshot verify, trace replay: damage found",
+    "damage found by wal verify, wal dump, image verify, snapshot verify, snapshot restore, recover, trace replay",
   ],
   [EXIT_CODES.timedOut, "--timeout or --wait passed"],
   [EXIT_CODES.lost, "lock, elect: lost while the command ran; it was stopped. Session expired"],

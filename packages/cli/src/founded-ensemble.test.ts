@@ -28,26 +28,43 @@ describe("the member of a new ensemble", () => {
   });
 });
 
+/** The command lines for a new ensemble of one member, by the first word of each. */
+function linesFor(member: string, runner = "", directory = FOUNDED.directory): readonly string[] {
+  const text = formatFounded({ ...FOUNDED, directory }, readFounder(member), runner);
+  return text.split("\n").flatMap((line) => (line.startsWith("  ") ? [line.slice(2)] : []));
+}
+
 describe("how a new ensemble goes on", () => {
-  test("`member add` goes to it and not to whatever listens at the default addresses", () => {
-    const text = formatFounded(FOUNDED, readFounder("1=127.0.0.1:7411,127.0.0.1:7401"));
-    expect(text).toContain("quorate member add OTHER --servers 127.0.0.1:7401\n");
-    expect(text).not.toContain("--insecure");
+  test("is told in command lines that work as they are, beside it", () => {
+    const member = "1=127.0.0.1:7411,127.0.0.1:7401";
+    expect(linesFor(member)).toEqual([
+      `quorate-server --name 1 --member ${member} --data-directory /data/new`,
+      `quorate-server --name 2 --join --member 2=127.0.0.1:7412,127.0.0.1:7402 --member ${member} --data-directory /data/new-2`,
+      "quorate member add 2 --servers 127.0.0.1:7401",
+    ]);
+    const [, joining] = linesFor("a=127.0.0.1:65535,127.0.0.1:65534");
+    expect(joining).toContain("--name other --join --member other=127.0.0.1:65533,127.0.0.1:65532");
+  });
+
+  test("is told with what runs them in a clone", () => {
+    const lines = linesFor("1=127.0.0.1:7411,127.0.0.1:7401", "npx ");
+    expect(lines.filter((line) => !line.startsWith("npx quorate"))).toEqual([]);
   });
 
   test.each(["1=10.0.0.1:7101,10.0.0.1:7001", "1=127.0.0.1:7101,10.0.0.1:7001"])(
     "both servers of %s are started with what its addresses need",
     (member) => {
-      const text = formatFounded(FOUNDED, readFounder(member));
-      const servers = text.split("\n").filter((line) => line.startsWith("  quorate-server"));
-      expect(servers).toHaveLength(2);
-      for (const line of servers) expect(line).toMatch(/ --insecure$/);
+      const [first, joining] = linesFor(member);
+      for (const line of [first, joining]) expect(line).toMatch(/ --insecure$/);
+      expect(joining).toContain("--member 2=HOST:7101,HOST:7001");
     },
   );
 
-  test("a shell takes the directory for one word", () => {
-    const member = "1=127.0.0.1:7101,127.0.0.1:7001";
-    const text = formatFounded({ ...FOUNDED, directory: "/data/it's new" }, readFounder(member));
-    expect(text).toContain(`--member ${member} --data-directory '/data/it'\\''s new'\n`);
+  test("a shell takes the directory and the addresses for one word each", () => {
+    const member = "1=[::1]:7101,127.0.0.1:7001";
+    const [first] = linesFor(member, "", "/data/it's new");
+    expect(first).toBe(
+      `quorate-server --name 1 --member '${member}' --data-directory '/data/it'\\''s new'`,
+    );
   });
 });

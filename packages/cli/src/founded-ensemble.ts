@@ -4,6 +4,8 @@ import {
   type FoundedEnsemble,
   type RecoveryTarget,
 } from "@quorate/server";
+import { rmdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { CliError, usageError } from "./cli-error.ts";
 import { EXIT_CODES } from "./exit-code.ts";
 
@@ -48,27 +50,96 @@ function isExposed(flag: string): boolean {
   }
 }
 
-/** What there is now, and how it goes on from here. */
+/**
+ * What there is now, and how it goes on from here: command lines that work as they are, but for HOST where others are on
+ * machines of their own. `runner` stands before each of them.
+ */
 export function formatFounded(
   founded: Omit<FoundedEnsemble, "nodeId">,
-  { member, flag, isExposed }: Founder,
+  founder: Founder,
+  runner: string,
 ): string {
   const { directory, name, clusterId, historyId, zxid, digest } = founded;
-  const insecure = isExposed ? " --insecure" : "";
+  const { member, isExposed } = founder;
+  const other = joiningAfter(founder);
+  const server = (flags: string, itsDirectory: string): string =>
+    `  ${runner}quorate-server ${flags} --member ${shellWord(founder.flag)} ` +
+    `--data-directory ${shellWord(itsDirectory)}${isExposed ? " --insecure" : ""}\n`;
   return (
     `${directory} is node ${name} of ensemble ${clusterId}, history ${historyId}: zxid ${zxid}, ` +
     `${founded.znodes} znodes, ${founded.sessions} sessions, digest ${digest}\n\n` +
-    "start it:\n" +
-    `  quorate-server --name ${name} --member ${flag} --data-directory ${shellWord(directory)}${insecure}\n` +
-    "then let others join it, each on an empty data directory:\n" +
-    `  quorate-server --name OTHER --join --member OTHER=PEER,CLIENT --member ${flag}${insecure}\n` +
-    `  quorate member add OTHER --servers ${member.clientAddress}\n`
+    `start it:\n${server(`--name ${name}`, directory)}` +
+    "then let others join it, each with a name, two addresses and an empty data directory of its own, such as" +
+    `${isExposed ? " (HOST: where its machine is reached)" : ""}\n` +
+    server(
+      `--name ${other.name} --join --member ${shellWord(other.flag)}`,
+      `${directory}-${other.name}`,
+    ) +
+    `  ${runner}quorate member add ${other.name} --servers ${shellWord(member.clientAddress)}\n`
   );
+}
+
+/** A node that could join: beside the founder, where that is reached from this machine alone, else at its ports elsewhere. */
+function joiningAfter({ member, isExposed }: Founder): {
+  readonly name: string;
+  readonly flag: string;
+} {
+  const name = /^\d{1,15}$/.test(member.name) ? String(Number(member.name) + 1) : "other";
+  const [peer, client] = [hostAndPort(member.peerAddress), hostAndPort(member.clientAddress)];
+  if (isExposed) return { name, flag: `${name}=HOST:${peer.port},HOST:${client.port}` };
+  const step = Math.abs(peer.port - client.port) === 1 ? 2 : 1;
+  const beside = ({ host, port }: typeof peer): string =>
+    `${host}:${port + step > PORT_MAX ? port - step : port + step}`;
+  return { name, flag: `${name}=${beside(peer)},${beside(client)}` };
+}
+
+const PORT_MAX = 65_535;
+
+function hostAndPort(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(":");
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
 }
 
 /** As a shell takes it for one word. */
 function shellWord(text: string): string {
   return /^[\w./:=,@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Founds in `directory`. Where that fails, folders that it had to make are gone again, and the error says what to do. */
+export async function foundingIn<T>(directory: string, found: () => Promise<T>): Promise<T> {
+  const missing = await missingFolders(directory);
+  try {
+    return await found();
+  } catch (error) {
+    await removeEmpty(missing);
+    throw foundingError(error);
+  }
+}
+
+/** From `directory` upwards. */
+async function missingFolders(directory: string): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (let at = directory; !(await isThere(at)); at = dirname(at)) missing.push(at);
+  return missing;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch {
+    // The root is there for whoever may look.
+    return dirname(path) === path;
+  }
+}
+
+/** Up to the first that holds anything. */
+async function removeEmpty(folders: readonly string[]): Promise<void> {
+  try {
+    for (const folder of folders) await rmdir(folder);
+  } catch {
+    // The error that is on its way says more.
+  }
 }
 
 /** Why nothing was founded, and what to do about it. */
@@ -83,6 +154,7 @@ export function foundingError(error: unknown): unknown {
       return usageError("the node is running", "stop it first");
     case "BACKUP_DAMAGED":
     case "FORMAT_UNKNOWN":
+    case "IDENTITY_DAMAGED":
     case "IMAGE_CORRUPT":
     case "LOG_CORRUPT":
       return new CliError("DAMAGED", error.text, {

@@ -9,6 +9,7 @@ import { takenAddresses } from "../ensemble/free-ports.ts";
 import { LocalEnsemble } from "../ensemble/local-ensemble.ts";
 import { openEnsemblePlan } from "../ensemble/plan-file.ts";
 import { EXIT_CODES } from "../exit-code.ts";
+import { npmRunner } from "../npm-runner.ts";
 import { DEFAULT_SERVERS } from "../servers.ts";
 import type { ReportExit } from "./hold-commands.ts";
 
@@ -72,8 +73,7 @@ async function checkAddresses(plan: EnsemblePlan): Promise<void> {
 
 function bannerOf(context: CliContext, plan: EnsemblePlan, head: string): string {
   const servers = clientAddresses(plan);
-  // Within a clone nothing is on the path; npm says so by having started this.
-  const program = context.env["npm_lifecycle_event"] === undefined ? "quorate" : "npx quorate";
+  const program = `${npmRunner(context.env)}quorate`;
   const isDefault = servers.slice(0, DEFAULT_SERVERS.length).join() === DEFAULT_SERVERS.join();
   return [
     head,

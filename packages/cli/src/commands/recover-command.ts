@@ -1,16 +1,11 @@
-import {
-  inspectNode,
-  recoverNode,
-  systemPorts,
-  type FoundedEnsemble,
-  type NodeRemains,
-} from "@quorate/server";
+import { inspectNode, recoverNode, systemPorts, type NodeRemains } from "@quorate/server";
 import type { Command } from "commander";
 import { resolve } from "node:path";
 import { usageError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../format/json.ts";
-import { formatFounded, foundingError, readFounder } from "../founded-ensemble.ts";
+import { formatFounded, foundingError, foundingIn, readFounder } from "../founded-ensemble.ts";
+import { npmRunner } from "../npm-runner.ts";
 
 interface RecoverFlags {
   readonly to?: string;
@@ -52,7 +47,7 @@ async function runRecover(
   flags: RecoverFlags,
 ): Promise<void> {
   const source = resolve(context.workingDirectory, directory);
-  const remains = await founding(() => inspectNode(systemPorts(), source));
+  const remains = await inspected(source);
   if (flags.to === undefined) {
     const text = flags.json === true ? jsonLine(remains) : formatRemains(directory, remains);
     context.out.write(text);
@@ -68,14 +63,18 @@ async function runRecover(
   context.err.write(formatRemains(directory, remains) + CONSEQUENCES);
   await confirm(context, remains, flags.yes === true);
   const target = { directory: resolve(context.workingDirectory, flags.to), member: founder.member };
-  const founded: FoundedEnsemble = await founding(() => recoverNode(systemPorts(), source, target));
-  const text = flags.json === true ? jsonLine(founded) : formatFounded(founded, founder);
-  context.out.write(text);
+  const founded = await foundingIn(target.directory, () =>
+    recoverNode(systemPorts(), source, target),
+  );
+  const runner = npmRunner(context.env);
+  context.out.write(
+    flags.json === true ? jsonLine(founded) : formatFounded(founded, founder, runner),
+  );
 }
 
-async function founding<T>(work: () => Promise<T>): Promise<T> {
+async function inspected(source: string): Promise<NodeRemains> {
   try {
-    return await work();
+    return await inspectNode(systemPorts(), source);
   } catch (error) {
     throw foundingError(error);
   }

@@ -1,4 +1,4 @@
-import { restoreBackup, systemPorts, type FoundedEnsemble } from "@quorate/server";
+import { restoreBackup, systemPorts } from "@quorate/server";
 import type { Command } from "commander";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -6,7 +6,8 @@ import { readBackupFile } from "../backup-file.ts";
 import { usageError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../format/json.ts";
-import { formatFounded, foundingError, readFounder } from "../founded-ensemble.ts";
+import { formatFounded, foundingIn, readFounder } from "../founded-ensemble.ts";
+import { npmRunner } from "../npm-runner.ts";
 
 interface RestoreFlags {
   readonly to: string;
@@ -37,15 +38,14 @@ async function runRestore(context: CliContext, file: string, flags: RestoreFlags
   const path = resolve(context.workingDirectory, file);
   const directory = resolve(context.workingDirectory, flags.to);
   await refuseUnreadable(path, file);
-  let founded: FoundedEnsemble;
-  try {
+  const founded = await foundingIn(directory, () => {
     const backup = readBackupFile(path, context.err, "restoring");
-    founded = await restoreBackup(systemPorts(), backup, { directory, member: founder.member });
-  } catch (error) {
-    throw foundingError(error);
-  }
-  const text = flags.json === true ? jsonLine(founded) : formatFounded(founded, founder);
-  context.out.write(text);
+    return restoreBackup(systemPorts(), backup, { directory, member: founder.member });
+  });
+  const runner = npmRunner(context.env);
+  context.out.write(
+    flags.json === true ? jsonLine(founded) : formatFounded(founded, founder, runner),
+  );
 }
 
 async function refuseUnreadable(path: string, file: string): Promise<void> {
