@@ -6,42 +6,111 @@ import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { runCli } from "../run-cli.ts";
 
-/** Runs a command line in a folder of its own; what it printed on standard error comes with its exit code. */
+/** Runs a command line in a folder of its own; what it printed comes with its exit code. */
 async function run(
   argv: readonly string[],
   files: Readonly<Record<string, string>> = {},
-): Promise<{ readonly exit: number; readonly err: string }> {
+): Promise<{ readonly exit: number; readonly out: string; readonly err: string }> {
   const workingDirectory = mkdtempSync(join(tmpdir(), "quorate-"));
   onTestFinished(() => rmSync(workingDirectory, { recursive: true }));
   for (const [name, text] of Object.entries(files))
     writeFileSync(join(workingDirectory, name), text);
-  let err = "";
+  let [out, err] = ["", ""];
   const sink = (write: (text: string) => void) => ({ isTerminal: false, columns: 80, write });
   const context = {
     env: {},
     workingDirectory,
-    out: sink(() => undefined),
+    out: sink((text) => {
+      out += text;
+    }),
     err: sink((text) => {
       err += text;
     }),
   };
-  return { exit: await runCli(argv, context as unknown as CliContext), err };
+  const exit = await runCli(argv, context as unknown as CliContext);
+  return { exit, out, err };
+}
+
+const MEMBERSHIP = {
+  voters: [1, 2],
+  outgoingVoters: [],
+  learners: [],
+  members: [1, 2].map((id) => ({
+    id,
+    name: String(id),
+    peerAddress: `p:${id}`,
+    clientAddress: `c:${id}`,
+    promotion: { kind: "none" },
+  })),
+};
+const HEAD = {
+  ...{ quorateTrace: 2, name: "1", release: "0.1.0", startedMs: 0 },
+  config: {
+    ...{ id: 1, heartbeatTicks: 5, electionTicks: 30, appendEntriesMax: 8, appendBytesMax: 5_000 },
+    ...{ inflightEntriesMax: 64, inflightBytesMax: 9_000, memoryLogBytesMax: 9_000 },
+    ...{ uncommittedBytesMax: 9_000, entryBytesMax: 4_000, persistBytesMax: 2_000 },
+    ...{ applyBytesMax: 1_000, lease: null, seed: 7 },
+  },
+  initial: {
+    hardState: { term: 0, votedFor: null },
+    snapshot: { index: 0, term: 0, membership: MEMBERSHIP },
+    firstIndex: 1,
+  },
+  entryCount: 0,
+  events: [
+    {
+      ...{ kind: "started", id: 1, term: 0, votedFor: null, imageIndex: 0, imageTerm: 0 },
+      ...{ lastIndex: 0, lastTerm: 0, membershipIndex: 0, membership: MEMBERSHIP },
+    },
+  ],
+};
+
+/** A trace of a core that hears nothing but its clock, every 20 ms. */
+function traceOfTicks(count: number): string {
+  const ticks = Array.from({ length: count }, (_, at) => ({
+    n: at + 1,
+    ms: 20 * (at + 1),
+    input: { kind: "tick" },
+  }));
+  return [HEAD, ...ticks].map((line) => `${JSON.stringify(line)}\n`).join("");
 }
 
 describe("trace replay", () => {
   test.each([
     [["missing"], "no such file"],
     [["."], "EISDIR"],
-    [["text"], "this is no trace of a core"],
-    [["empty"], "nothing was recorded"],
-    [["start"], "ends within its first line"],
     [["text", "--from", "2", "--to", "1"], "lies after"],
     [["text", "--from", "0"], "above 0"],
     [["text", "--only", "commitAdvanced,nonsense"], '"nonsense" is no kind of event'],
   ])("%j is wrong usage, and says why", async (args, reason) => {
-    const files = { text: "some text\n", empty: "", start: '{"quorateTrace":1,"na' };
-    const { exit, err } = await run(["trace", "replay", ...args], files);
+    const { exit, err } = await run(["trace", "replay", ...args], { text: "some text\n" });
     expect([exit, err]).toEqual([EXIT_CODES.usage, expect.stringContaining(reason)]);
+  });
+
+  test.each([
+    ["some text\n", "this is no trace of a core"],
+    ["", "nothing was recorded"],
+    ['{"quorateTrace":1,"na', "ends within its first line"],
+  ])("of %j, which may have been one, is damage, as it is of a backup", async (text, reason) => {
+    const traced = await run(["trace", "replay", "file"], { file: text });
+    expect([traced.exit, traced.err]).toEqual([
+      EXIT_CODES.damaged,
+      expect.stringContaining(reason),
+    ]);
+    const backup = await run(["snapshot", "verify", "file"], { file: text });
+    expect(backup.exit).toBe(EXIT_CODES.damaged);
+  });
+
+  test("sums up all that it replayed, up to the last input", async () => {
+    const files = { ticks: traceOfTicks(10) };
+    const { exit, out } = await run(
+      ["trace", "replay", "ticks", "--from", "5", "--to", "8"],
+      files,
+    );
+    expect(exit).toBe(EXIT_CODES.ok);
+    expect(out).toContain("8 inputs, 1 event in 0.160 s; term 0");
+    const json = await run(["trace", "replay", "ticks", "--json", "--summary"], files);
+    expect(JSON.parse(json.out)).toMatchObject({ summary: { inputs: 10, events: 1, ms: 200 } });
   });
 
   test("a trace of another version says which release reads it", async () => {

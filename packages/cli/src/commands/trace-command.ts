@@ -49,11 +49,15 @@ async function runReplay(context: CliContext, file: string, flags: ReplayFlags):
   if (to !== undefined && from > to) throw usageError(`--from ${from} lies after --to ${to}`);
   const path = resolve(context.workingDirectory, file);
   const kinds = kindsIn(flags.only);
-  const summary = await replay(path, to, (step) => {
+  // Of the last step: most of them bring no event, and the trace's own figure is of the last event.
+  let ms = 0;
+  const traced = await replay(path, to, (step) => {
+    ({ ms } = step);
     if (flags.summary === true || (step.number < from && from > 1)) return;
     const text = stepText(step, kinds, flags);
     if (text !== "") context.out.write(text);
   });
+  const summary = { ...traced, ms };
   context.out.write(flags.json === true ? jsonLine({ summary }) : summaryText(summary));
   judge(summary);
 }
@@ -132,7 +136,12 @@ const WHAT_TO_GIVE = "give a file that `quorate-server --trace FILE` has written
 function explainedTrace(path: string, error: ServerError): CliError {
   switch (error.code) {
     case "NO_TRACE":
-      return usageError(`${path}: ${error.text}`, WHAT_TO_GIVE);
+      // It may be one whose beginning is damaged.
+      return new CliError("DAMAGED", `${path}: ${error.text}`, {
+        exitCode: EXIT_CODES.damaged,
+        hint: WHAT_TO_GIVE,
+        cause: error,
+      });
     case "FORMAT_UNKNOWN":
       return new CliError("UNSUPPORTED_VERSION", `${path}: ${error.text}`, {
         exitCode: EXIT_CODES.failed,

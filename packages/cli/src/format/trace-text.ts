@@ -16,11 +16,15 @@ export function summaryText(summary: TraceSummary): string {
   const started = new Date(origin.startedMs).toISOString();
   return [
     `node ${origin.name} (id ${node}), recorded by release ${origin.release} from ${started} on`,
-    `${inputs} inputs, ${events} events in ${(ms / 1000).toFixed(3)} s; ${standText(summary)}`,
+    `${counted(inputs, "input")}, ${counted(events, "event")} in ${(ms / 1000).toFixed(3)} s; ${standText(summary)}`,
     ENDS[end],
     verdictText(summary),
     "",
   ].join("\n");
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function standText({ firstTerm, lastTerm, leaders, commitIndex, lastIndex }: TraceSummary): string {
