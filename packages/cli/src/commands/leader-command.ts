@@ -4,6 +4,7 @@ import type { CliContext } from "../context.ts";
 import { jsonLine } from "../format/json.ts";
 import { JsonFields } from "../json-fields.ts";
 import { askLeader } from "../membership/ask-leader.ts";
+import { checkNodeName } from "../node-name.ts";
 import { resolveServers } from "../servers.ts";
 
 /** Adds `leader transfer`. */
@@ -21,6 +22,7 @@ async function runTransfer(
   flags: ClientFlags,
   name: string | undefined,
 ): Promise<void> {
+  if (name !== undefined) checkNodeName(name);
   const answer = await askLeader(context, {
     servers: resolveServers(flags.servers, context.env),
     path: "/leader",

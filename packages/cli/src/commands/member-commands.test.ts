@@ -255,6 +255,34 @@ describe("a change of the members", () => {
     expect(ensemble.err.text).toContain("quorate member ls");
   });
 
+  test.each([
+    ["member", "add", ""],
+    ["member", "add", "a b"],
+    ["member", "remove", "a=b"],
+    ["member", "promote", "-x"],
+    ["member", "replace", "2", "é"],
+    ["leader", "transfer", "a/b"],
+    ["member", "add", "4", "--wait", "1", "--no-wait"],
+    ["member", "add", "4", "--no-wait", "--wait", "1"],
+  ])("of a wrong command line is not tried: %s %s %s %s %s %s", async (...argv) => {
+    const ensemble = new FakeEnsemble();
+    expect(await ensemble.run(...argv)).toBe(EXIT_CODES.usage);
+    expect(ensemble.posts).toEqual([]);
+  });
+
+  test("that has nothing to change says so", async () => {
+    const ensemble = new FakeEnsemble();
+    ensemble.answer = { status: 200, body: { ...BEGUN, step: "nothing" } };
+    const run = async (...flags: readonly string[]): Promise<string> => {
+      const before = ensemble.out.text.length;
+      expect(await ensemble.run("member", "promote", "2", ...flags)).toBe(EXIT_CODES.ok);
+      return ensemble.out.text.slice(before);
+    };
+    expect(await run("--dry-run")).toMatch(/\n2 votes already; nothing was changed\n$/);
+    expect(await run("--no-wait")).toBe("2 votes already\n");
+    expect(await run()).toBe("2 votes already; 2 voters, of which 0 may fail\n");
+  });
+
   test("goes on when its command is interrupted", async () => {
     const ensemble = new FakeEnsemble();
     ensemble.onLook = () => ensemble.signal("SIGINT");

@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import { addClientOptions, parseSeconds, type ClientFlags } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
-import { CliError } from "../cli-error.ts";
+import { CliError, usageError } from "../cli-error.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatTable } from "../format/table.ts";
@@ -14,6 +14,7 @@ import {
 } from "../membership/change-report.ts";
 import { askMembers, type ListedMember, type MemberList } from "../membership/member-list.ts";
 import { waitForMembers, type MemberGoal } from "../membership/wait-for-members.ts";
+import { checkNodeName } from "../node-name.ts";
 import { resolveServers } from "../servers.ts";
 
 interface ChangeFlags extends ClientFlags {
@@ -28,6 +29,8 @@ interface AddFlags extends ChangeFlags {
 
 /** What is sent, and what it is to lead to. */
 interface Change {
+  /** Of the nodes that it is about. */
+  readonly names: readonly string[];
   readonly command: Readonly<Record<string, string | boolean>>;
   /** `after`: what there will be, as the leader says. */
   outcome(after: ChangeReport["after"]): Outcome;
@@ -85,6 +88,8 @@ where --member tells its own two addresses (for nodes, for clients) and those of
 `;
 
 function addChangeOptions(command: Command): Command {
+  const waits = new Set<string>();
+  for (const wait of ["wait", "no-wait"]) command.on(`option:${wait}`, () => void waits.add(wait));
   return addClientOptions(command)
     .option("--dry-run", "change nothing; show what the ensemble survives now and then")
     .addOption(
@@ -95,11 +100,15 @@ function addChangeOptions(command: Command): Command {
         .argParser(parseSeconds)
         .default(true, "as long as it takes"),
     )
-    .option("--no-wait", "begin it and return");
+    .option("--no-wait", "begin it and return")
+    .hook("preAction", () => {
+      if (waits.size > 1) throw usageError("--wait and --no-wait contradict each other");
+    });
 }
 
 function added(name: string, { learner = false }: AddFlags): Change {
   return {
+    names: [name],
     command: { kind: "add", name, staysLearner: learner },
     outcome: () => ({
       goal: { arrives: name, asLearner: learner, leaves: null },
@@ -110,6 +119,7 @@ function added(name: string, { learner = false }: AddFlags): Change {
 
 function promoted(name: string): Change {
   return {
+    names: [name],
     command: { kind: "promote", name },
     outcome: () => ({
       goal: { arrives: name, asLearner: false, leaves: null },
@@ -120,6 +130,7 @@ function promoted(name: string): Change {
 
 function removed(name: string): Change {
   return {
+    names: [name],
     command: { kind: "remove", name },
     outcome: () => ({
       goal: { arrives: null, asLearner: false, leaves: name },
@@ -130,6 +141,7 @@ function removed(name: string): Change {
 
 function replaced(name: string, by: string): Change {
   return {
+    names: [name, by],
     command: { kind: "replace", name, by },
     outcome: ({ learners }) => {
       // In the place of a learner.
@@ -143,6 +155,7 @@ function replaced(name: string, by: string): Change {
 }
 
 async function runChange(context: CliContext, flags: ChangeFlags, change: Change): Promise<void> {
+  for (const name of change.names) checkNodeName(name);
   const servers = resolveServers(flags.servers, context.env);
   const timeoutMs = flags.timeout * 1000;
   const isTrial = flags.dryRun === true;
@@ -152,20 +165,28 @@ async function runChange(context: CliContext, flags: ChangeFlags, change: Change
   };
   const report = readChangeReport(await send(isTrial));
   for (const warning of warningsOf(report)) context.err.write(`warning: ${warning}\n`);
+  const { goal, done } = change.outcome(report.after);
+  const already = report.step === "nothing" ? `${done} already` : null;
   if (isTrial || flags.wait === false) {
-    if (flags.json === true) context.out.write(jsonLine({ ...report, dryRun: isTrial }));
-    else if (isTrial) context.out.write(`${formatChange(report)}nothing was changed\n`);
-    else context.out.write("begun; `quorate member ls` shows how far it is\n");
+    const text = isTrial ? trialText(report, already) : begunText(already);
+    context.out.write(flags.json === true ? jsonLine({ ...report, dryRun: isTrial }) : text);
     return;
   }
-  const { goal, done } = change.outcome(report.after);
   const list = await waitForMembers(context, goal, {
     servers,
     patienceMs: typeof flags.wait === "number" ? flags.wait * 1000 : Infinity,
     inviteAgain: () => inviteAgain(send),
   });
   if (flags.json === true) context.out.write(jsonLine({ ...report, members: list.members }));
-  else context.out.write(`${done}; ${survives(list)}\n`);
+  else context.out.write(`${already ?? done}; ${survives(list)}\n`);
+}
+
+function trialText(report: ChangeReport, already: string | null): string {
+  return `${formatChange(report)}${already === null ? "" : `${already}; `}nothing was changed\n`;
+}
+
+function begunText(already: string | null): string {
+  return already === null ? "begun; `quorate member ls` shows how far it is\n" : `${already}\n`;
 }
 
 /** Whoever came meanwhile is a member already. */
