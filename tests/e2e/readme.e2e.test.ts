@@ -69,8 +69,8 @@ function compile(programs: Readonly<Record<string, string>>): string {
   for (const [name, text] of Object.entries(programs)) {
     writeFileSync(join(directory, `${name}.ts`), text);
   }
-  const compilerOptions = { strict: true, target: "ES2022", module: "NodeNext", types: ["node"] };
-  writeFileSync(join(directory, "tsconfig.json"), JSON.stringify({ compilerOptions }));
+  const [, settings = ""] = /```json\n(.*?)```/s.exec(README) ?? [];
+  writeFileSync(join(directory, "tsconfig.json"), settings);
   const { status, stdout } = spawnSync(
     process.execPath,
     [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", directory],
