@@ -23,9 +23,14 @@ test("quorate dev serves, shows a node that dies, keeps its data and resumes", a
   await first.says(/leads in term/);
   expect(await quorate("create", "/kept", "yes", "-s", servers)).toMatchObject({ exit: 0 });
   expect((await quorate("status", "-s", servers)).output).toMatch(/leader/);
+  const verify = ["wal", "verify", join(directory, "node-1")];
+  expect(await quorate(...verify)).toMatchObject({
+    exit: WRONG_USAGE,
+    output: expect.stringContaining("the node is running"),
+  });
   first.signal("SIGINT");
   expect(await first.ended()).toBe(0);
-  expect(await quorate("wal", "verify", join(directory, "node-1"))).toMatchObject({
+  expect(await quorate(...verify)).toMatchObject({
     exit: 0,
     output: expect.stringContaining("no damage"),
   });

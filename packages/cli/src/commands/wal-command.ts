@@ -1,11 +1,12 @@
 import { scanLog, systemPorts, type LogScanItem } from "@quorate/server";
 import type { Command } from "commander";
 import { readdir, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { CliError, usageError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
+import { isNodeRunning } from "../running-node.ts";
 
 interface WalFlags {
   readonly json?: boolean;
@@ -139,6 +140,10 @@ async function openScan(
     throw folder === below
       ? damaged(`there is no segment in ${folder}`)
       : usageError(`there is no log in ${given}`, WHAT_TO_GIVE);
+  }
+  // While it is written to, its end may look like damage.
+  if (await isNodeRunning(dirname(folder))) {
+    throw usageError("the node is running", "stop it first: only a stopped node's log can be read");
   }
   return scanLog(systemPorts().files, folder);
 }
