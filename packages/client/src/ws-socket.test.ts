@@ -83,6 +83,23 @@ test("rejects where nobody listens, or somebody who speaks otherwise", async () 
   await expect(webSocketDialer.dial(`127.0.0.1:${port}`, collect(), signal)).rejects.toThrow();
 });
 
+test.each([
+  ["503 Service Unavailable", /takes no more connections now/],
+  ["403 Forbidden", /^it answered 403 Forbidden$/],
+])("rejects where %s is answered, and says what it means", async (status, reason) => {
+  const refusing = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  });
+  await new Promise<void>((resolve) => refusing.listen(0, "127.0.0.1", resolve));
+  stops.push(() => refusing.close());
+  const { port } = refusing.address() as AddressInfo;
+  const { signal } = new AbortController();
+  await expect(webSocketDialer.dial(`127.0.0.1:${port}`, collect(), signal)).rejects.toThrow(
+    reason,
+  );
+});
+
 test("gives up when it is told to", async () => {
   const silent = createServer(() => undefined);
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));

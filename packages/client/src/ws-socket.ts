@@ -28,6 +28,10 @@ export const webSocketDialer: Dialer = {
         listen(socket, handlers);
         resolve(socketOf(socket));
       });
+      socket.on("unexpected-response", (_request, { statusCode = 0, statusMessage = "" }) => {
+        reject(new Error(refusalText(statusCode, statusMessage)));
+        give();
+      });
       socket.on("error", reject);
       socket.on("close", () => {
         signal.removeEventListener("abort", give);
@@ -36,6 +40,14 @@ export const webSocketDialer: Dialer = {
     });
   },
 };
+
+const SERVICE_UNAVAILABLE = 503;
+
+function refusalText(status: number, text: string): string {
+  return status === SERVICE_UNAVAILABLE
+    ? "it takes no more connections now: it has as many as it may have, or is about to stop"
+    : `it answered ${status} ${text}`;
+}
 
 function listen(socket: WebSocket, handlers: SocketHandlers): void {
   let reason = "";
