@@ -83,7 +83,7 @@ export function addMemberCommands(program: Command, context: CliContext): void {
 
 const JOIN_HELP = `
 Start the new node before or after, with a data directory of its own that is empty:
-  quorate-server --name NAME --join --member NAME=HOST:PORT,HOST:PORT --member …
+  quorate-server --name NAME --join --data-directory FOLDER --member NAME=HOST:PORT,HOST:PORT --member …
 where --member tells its own two addresses (for nodes, for clients) and those of members there are.
 `;
 
