@@ -56,6 +56,7 @@ describe("the command line", () => {
     const world = new FakeWorld();
     await runCli(["--help"], world.context);
     for (const code of Object.values(EXIT_CODES)) expect(world.out.text).toContain(` ${code}  `);
+    expect(world.out.text).toMatch(/ 6 {2}damage found by .*snapshot restore, recover/);
   });
 
   test.each(["no-such-file", "."])("snapshot verify %s says what to name", async (file) => {

@@ -256,15 +256,15 @@ describe("a change of the members", () => {
   });
 
   test.each([
-    ["member", "add", ""],
-    ["member", "add", "a b"],
-    ["member", "remove", "a=b"],
-    ["member", "promote", "-x"],
-    ["member", "replace", "2", "é"],
-    ["leader", "transfer", "a/b"],
-    ["member", "add", "4", "--wait", "1", "--no-wait"],
-    ["member", "add", "4", "--no-wait", "--wait", "1"],
-  ])("of a wrong command line is not tried: %s %s %s %s %s %s", async (...argv) => {
+    [["member", "add", ""]],
+    [["member", "add", "a b"]],
+    [["member", "remove", "a=b"]],
+    [["member", "promote", "-x"]],
+    [["member", "replace", "2", "é"]],
+    [["leader", "transfer", "a/b"]],
+    [["member", "add", "4", "--wait", "1", "--no-wait"]],
+    [["member", "add", "4", "--no-wait", "--wait", "1"]],
+  ])("of a wrong command line is not tried: %j", async (argv) => {
     const ensemble = new FakeEnsemble();
     expect(await ensemble.run(...argv)).toBe(EXIT_CODES.usage);
     expect(ensemble.posts).toEqual([]);
