@@ -78,6 +78,13 @@ function flipImage(directory: string): void {
   flip(table, Math.floor(statSync(table).size / 3));
 }
 
+/** In the middle of the database's own log. */
+function flipBatches(directory: string): void {
+  const image = readdirSync(directory).find((name) => name.startsWith("image-")) ?? "";
+  const log = filesIn(join(directory, image)).find((path) => path.endsWith(".log")) ?? "";
+  flip(log, Math.floor(statSync(log).size / 2));
+}
+
 /** Of what the system has mapped into memory the rest is then no memory any more. */
 function cutImage(directory: string): void {
   truncateSync(tableOf(directory), 8_192);
@@ -191,9 +198,13 @@ test("a node whose log is damaged goes on as long as the others are no majority"
   expect(await client.exists("/without")).not.toBeNull();
 });
 
-test.each([3, 1])(
-  "of %i nodes the leader, whose image is damaged while it serves, writes it anew and goes on leading",
-  async (nodes) => {
+test.each([
+  [3, "a table of its image", flipImage],
+  [1, "a table of its image", flipImage],
+  [1, "what is in no table yet", flipBatches],
+] as const)(
+  "of %i nodes the leader, where %s is damaged while it serves, writes its image anew and goes on leading",
+  async (nodes, _what, damage) => {
     const ensemble = await startEnsemble({
       nodes,
       flags: [...FLAGS, "--scrub-interval-ms", "2000"],
@@ -202,10 +213,10 @@ test.each([3, 1])(
     await fill(ensemble, client);
     const { name } = await ensemble.leader();
     const { dataDirectory } = ensemble.plan(name);
-    await restart(ensemble, name);
+    if (damage === flipImage) await restart(ensemble, name);
     if (nodes > 1) await quorate("leader", "transfer", name, "-s", ensemble.servers.join(","));
     const before = await ensemble.leader();
-    flipImage(dataDirectory);
+    damage(dataDirectory);
     await poll("the image to be whole again", REPAIR_MS, () =>
       ensemble.log(name).includes("the image is whole again") ? true : null,
     );
@@ -219,6 +230,24 @@ test.each([3, 1])(
     expect(await client.exists("/after")).not.toBeNull();
   },
 );
+
+test("a lone node writes its image anew when a backup finds it damaged, and the next backup is whole", async () => {
+  const ensemble = await startEnsemble({ nodes: 1, flags: FLAGS });
+  await using client = await connect({ servers: ensemble.servers, sessionTimeoutMs: 30_000 });
+  await fill(ensemble, client);
+  const [name = ""] = ensemble.names;
+  const { dataDirectory } = ensemble.plan(name);
+  await restart(ensemble, name);
+  flipImage(dataDirectory);
+  const file = join(dataDirectory, "backup");
+  const save = ["snapshot", "save", file, "-s", ensemble.servers.join(",")] as const;
+  expect(await quorate(...save)).toMatchObject({ exit: 5 });
+  await poll("the image to be whole again", REPAIR_MS, () =>
+    ensemble.log(name).includes("the image is whole again") ? true : null,
+  );
+  expect(await quorate(...save)).toMatchObject({ exit: 0 });
+  expect(await quorate("snapshot", "verify", file)).toMatchObject({ exit: 0 });
+});
 
 test("a node whose image is cut short while it serves is ended by no signal, and serves with all there was", async () => {
   const ensemble = await startEnsemble({ flags: [...FLAGS, "--scrub-interval-ms", "3000"] });

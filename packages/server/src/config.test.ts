@@ -203,6 +203,10 @@ describe("invalid values", () => {
       /--log-segment-bytes: must be a multiple of 512, at least 4096/,
     ],
     [
+      { argv: ["--log-segment-bytes", "1TiB"] },
+      /--log-segment-bytes: must be a multiple of 512, at least 4096 and at most 1073741824/,
+    ],
+    [
       { argv: ["--log-segment-bytes", "0"] },
       /--log-segment-bytes: must be a multiple of 512, at least 4096/,
     ],

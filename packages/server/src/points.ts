@@ -122,6 +122,8 @@ export const SERVER_POINTS = [
   "removed_member_came_back",
   "formation_learned_from_peer",
   "refusal_waited_through",
+  // membership/invitations.ts
+  "invitations_of_an_earlier_leadership",
   // membership/membership-keeper.ts
   "membership_waits_for_change_under_way",
   "request_to_come_back_of_the_past",

@@ -108,7 +108,7 @@ export async function runServerProcess(
     format: config.logFormat,
     wallClock: ports.wallClock,
   });
-  if (fitted.warning !== null) logger.warn({}, fitted.warning);
+  if (fitted.notice !== null) logger[fitted.notice.level]({}, fitted.notice.text);
   const code = await runNode({ ...config, limits: fitted.limits }, ports, logger);
   // Read on, it would keep the process for as long as somebody holds its other end.
   if (config.stopWithStdin) process.stdin.destroy();

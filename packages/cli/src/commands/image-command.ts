@@ -53,7 +53,7 @@ function explained(error: ServerError): CliError {
     default:
       return new CliError("DAMAGED", `the image is damaged: ${error.message}`, {
         exitCode: EXIT_CODES.damaged,
-        hint: "move the data directory away and start the node with --rejoin: it comes back as a new member",
+        hint: "move the data directory away and start the node with --rejoin: it comes back as a new member; without peers, `quorate snapshot restore` begins anew with a backup",
       });
   }
 }

@@ -166,6 +166,6 @@ async function isFolder(path: string): Promise<boolean> {
 function damaged(what: string): CliError {
   return new CliError("DAMAGED", `the log is damaged: ${what}`, {
     exitCode: EXIT_CODES.damaged,
-    hint: "move the data directory away and start the node with --rejoin: it comes back as a new member",
+    hint: "move the data directory away and start the node with --rejoin: it comes back as a new member; without peers, `quorate snapshot restore` begins anew with a backup",
   });
 }

@@ -29,7 +29,7 @@ const REMIND_EVERY = 20;
 
 /**
  * Waits until the membership is as wanted and shows what happens meanwhile. Resolves with the list as it is then. Rejects
- * with TIMEOUT, and with ABORTED on a signal; what was begun goes on by itself.
+ * with TIMEOUT, and with ABORTED on a signal; what was begun goes on by itself, but for an invitation when another server leads.
  */
 export async function waitForMembers(
   context: CliContext,
@@ -52,8 +52,8 @@ export async function waitForMembers(
       if (isLost && looks % REMIND_EVERY === 0) await wait.inviteAgain();
     }
     line.tell(describe(goal, list));
-    if (isInterrupted) throw interrupted();
-    if (performance.now() > deadlineMs) throw tooLate();
+    if (isInterrupted) throw interrupted(prospect(goal, list));
+    if (performance.now() > deadlineMs) throw tooLate(prospect(goal, list));
     await sleep(POLL_MS);
   }
 }
@@ -81,15 +81,23 @@ function describe({ arrives, leaves }: MemberGoal, list: MemberList | null): str
   return leaves === null ? "the change is under way" : `${leaves} is leaving`;
 }
 
-function interrupted(): CliError {
-  return new CliError("ABORTED", "interrupted; what was begun goes on", {
+/** What becomes of it when nobody waits any more. */
+function prospect({ arrives }: MemberGoal, list: MemberList | null): string {
+  if (arrives === null || list?.members.some(({ name }) => name === arrives) === true) {
+    return "what was begun goes on";
+  }
+  return `${arrives} stays invited for ten minutes, and no longer than the same server leads`;
+}
+
+function interrupted(prospects: string): CliError {
+  return new CliError("ABORTED", `interrupted; ${prospects}`, {
     exitCode: EXIT_CODES.interrupted,
     hint: "`quorate member ls` shows how far it is",
   });
 }
 
-function tooLate(): CliError {
-  return new CliError("TIMEOUT", "it is not done yet; what was begun goes on", {
+function tooLate(prospects: string): CliError {
+  return new CliError("TIMEOUT", `it is not done yet; ${prospects}`, {
     exitCode: EXIT_CODES.timedOut,
     hint: "`quorate member ls` shows how far it is",
   });

@@ -14,26 +14,29 @@ const socketsOf = ({ client, peer }: ServerLimits): number =>
 test("nothing is lowered where all fits, or nobody knows what does", () => {
   for (const filesMax of [null, 21_428, 65_536, 1_048_576]) {
     const fitted = fitOpenFiles(SERVER_LIMITS, filesMax);
-    expect(fitted).toEqual({ limits: SERVER_LIMITS, warning: null });
+    expect(fitted).toEqual({ limits: SERVER_LIMITS, notice: null });
   }
 });
 
 test("where all clients fit because strangers get a part, they get that part", () => {
-  const { limits, warning } = fitOpenFiles(withConnections(16), 256);
-  expect(warning).toBeNull();
+  const { limits, notice } = fitOpenFiles(withConnections(16), 256);
+  expect(notice).toBeNull();
   expect(limits.client.connectionsMax).toBe(16);
   expect(socketsOf(limits)).toBeLessThan(256 - 80);
 });
 
 test.each([
-  [21_427, 19_999],
-  [4096, 2829],
-  [1024, 372],
-  [256, 45],
-])("of %i files clients get %i", (filesMax, connectionsMax) => {
-  const { limits, warning } = fitOpenFiles(SERVER_LIMITS, filesMax);
+  [21_427, 19_999, "info"],
+  [11_428, 10_000, "info"],
+  [11_427, 9_999, "warn"],
+  [4096, 2829, "warn"],
+  [1024, 372, "warn"],
+  [256, 45, "warn"],
+])("of %i files clients get %i", (filesMax, connectionsMax, level) => {
+  const { limits, notice } = fitOpenFiles(SERVER_LIMITS, filesMax);
   expect(limits.client.connectionsMax).toBe(connectionsMax);
-  expect(warning).toMatch(
+  expect(notice?.level).toBe(level);
+  expect(notice?.text).toMatch(
     new RegExp(
       `${filesMax} files open: clients get ${connectionsMax} .* instead of 20000; .*21428`,
     ),

@@ -32,7 +32,7 @@ const ADVICE = "(ulimit -n, LimitNOFILE= of systemd)";
 export interface FittedLimits {
   readonly limits: ServerLimits;
   /** What was lowered, and what to do about it. */
-  readonly warning: string | null;
+  readonly notice: { readonly level: "info" | "warn"; readonly text: string } | null;
 }
 
 /**
@@ -40,26 +40,31 @@ export interface FittedLimits {
  * CONFIG_INVALID where that is next to none.
  */
 export function fitOpenFiles(limits: ServerLimits, filesMax: number | null): FittedLimits {
-  if (filesMax === null) return { limits, warning: null };
+  if (filesMax === null) return { limits, notice: null };
   const configured = limits.client.connectionsMax;
   const enough = configured + OWN_FILES + TABLES_MAX + beside(limits);
   const left = filesMax - reserveOf(limits, filesMax);
   if (left < Math.min(configured, CONNECTIONS_MIN)) {
     throw new ServerError(
       "CONFIG_INVALID",
-      `this process may have ${filesMax} files open, sockets among them, which leaves none for clients; ` +
+      `this process may have ${filesMax} files open, sockets among them, which leaves fewer than ${CONNECTIONS_MIN} for clients; ` +
         `raise that to ${LIMIT_OF_ALL} or more ${ADVICE}`,
     );
   }
   assert(left > 0, "fitted_connections");
   const part = partOf(filesMax);
   const fitted = lowered(limits, Math.min(left, configured), part);
-  if (left >= configured) return { limits: part < 1 ? fitted : limits, warning: null };
+  if (left >= configured) return { limits: part < 1 ? fitted : limits, notice: null };
+  // With most of what was asked for hardly anybody ever meets the bound.
+  const level = left >= configured / 2 ? "info" : "warn";
   return {
     limits: fitted,
-    warning:
-      `this process may have ${filesMax} files open: clients get ${left} connections instead of ${configured}; ` +
-      `raise that to ${enough} ${ADVICE} or lower client-connections-max`,
+    notice: {
+      level,
+      text:
+        `this process may have ${filesMax} files open: clients get ${left} connections instead of ${configured}; ` +
+        `raise that to ${enough} ${ADVICE} or lower client-connections-max`,
+    },
   };
 }
 

@@ -227,7 +227,7 @@ export const OPTIONS: readonly Option[] = [
     "logSegmentBytes",
     "bytes",
     "BYTES",
-    "Size of one file of the log, a multiple of 512 from 4096 on. Default: 16MiB",
+    "Size of one file of the log, a multiple of 512 from 4096 to 1GiB. Default: 16MiB",
   ),
   option(
     "checkpointBytes",

@@ -33,11 +33,16 @@ const ms = wholeNumber(1, 86_400_000);
 const count = wholeNumber(1, 10_000_000);
 const bytes = wholeNumber(1, Number.MAX_SAFE_INTEGER);
 
-const SEGMENT_RULE = `must be a multiple of ${SECTOR_BYTES}, at least ${SEGMENT_BYTES_MIN}`;
+/** A file of the log is written full of zeros before it is used, the next one while this one is filled. */
+const SEGMENT_BYTES_MAX = 1_073_741_824;
+const SEGMENT_RULE =
+  `must be a multiple of ${SECTOR_BYTES}, at least ${SEGMENT_BYTES_MIN} ` +
+  `and at most ${SEGMENT_BYTES_MAX}`;
 const segmentBytes = v.pipe(
   wholeNumber(0, Number.MAX_SAFE_INTEGER),
   v.multipleOf(SECTOR_BYTES, SEGMENT_RULE),
   v.minValue(SEGMENT_BYTES_MIN, SEGMENT_RULE),
+  v.maxValue(SEGMENT_BYTES_MAX, SEGMENT_RULE),
 );
 
 /** At most this many members: more would make every decision slower and nothing safer. */

@@ -4,6 +4,7 @@ import { logIndex, nodeId, term, type RaftInput, type SnapshotMeta } from "@quor
 import { describe, expect, test, vi } from "vitest";
 import { loneMembership, membershipOf } from "../../../../tests/support/members.ts";
 import type { Applier } from "../applier.ts";
+import { ServerError } from "../errors.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";
 import { MemoryImageStores } from "../memory/memory-image-stores.ts";
@@ -234,6 +235,34 @@ describe("the checkpoints of a node", () => {
     state.freeBytes = 0;
     for (let view = 0; view < 2; view += 1) await (await snapshots.openView()).close();
     expect(applier.noteCheckpoint).toHaveBeenCalledOnce();
+  });
+
+  test("give damage away to the node that is read from, once, and are not made while that is mended", async () => {
+    const { snapshots, storage, state, failed } = await setUp();
+    state.freeBytes = 1e9;
+    await (await snapshots.openView()).close();
+    const damage = new ServerError("IMAGE_CORRUPT", "a value changed on disk");
+    const fails = async (): Promise<never> => Promise.reject(damage);
+    vi.spyOn(storage.image, "view").mockReturnValue({ next: fails, close: async () => undefined });
+    const view = await snapshots.openView();
+    failed.mockImplementation(() => snapshots.markImageDamaged());
+    for (let time = 0; time < 2; time += 1) {
+      await expect(view.next(1, 1)).rejects.toThrow(damage);
+      expect(failed).toHaveBeenCalledExactlyOnceWith(damage);
+    }
+    await expect(snapshots.openView()).rejects.toMatchObject({ code: "OVERLOADED" });
+  });
+
+  test("that cannot even begin for damage give it away too", async () => {
+    const { snapshots, storage, state, failed } = await setUp();
+    state.freeBytes = 1e9;
+    await (await snapshots.openView()).close();
+    const damage = new ServerError("IMAGE_CORRUPT", "a value changed on disk");
+    vi.spyOn(storage.image, "view").mockImplementation(() => {
+      throw damage;
+    });
+    await expect(snapshots.openView()).rejects.toThrow(damage);
+    expect(failed).toHaveBeenCalledExactlyOnceWith(damage);
   });
 
   test("come earlier where there is little room, while they fit", async () => {

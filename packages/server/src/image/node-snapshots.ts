@@ -19,6 +19,7 @@ import type { ImageStore, ImageView, MonotonicClock, Timer } from "../ports.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { SnapshotReceiver, type ReceivedSnapshot } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
+import { watchedView } from "./watched-view.ts";
 
 export interface NodeSnapshotsOptions {
   readonly clock: MonotonicClock;
@@ -95,10 +96,7 @@ export class NodeSnapshots {
         options.push({ kind: "snapshotSent", to, ok });
       },
       suspected: () => options.suspected(),
-      unreadable: (error) => {
-        // Of an image that a snapshot replaced meanwhile, or that is being renewed, it is no news.
-        if (isDamage(error) && !this.isImageDamaged) options.failed(error);
-      },
+      unreadable: (error) => this.#onUnreadable(error),
     });
     this.#receiver = new SnapshotReceiver({
       clock,
@@ -189,18 +187,36 @@ export class NodeSnapshots {
   /**
    * A view of the image that holds everything applied so far; the caller closes it. Rejects with STOPPED, with
    * STORAGE_FULL when the image would have to be brought up to date and the disk has no room for that, and with OVERLOADED
-   * when the state was replaced faster than it could be written.
+   * when the image is damaged and being renewed, or the state was replaced faster than it could be written.
    */
   async openView(): Promise<ImageView> {
     const target = this.#options.applier().appliedIndex;
     for (let attempt = 0; attempt < VIEW_ATTEMPTS; attempt += 1) {
       if (this.#stopping) throw new ServerError("STOPPED", "the node stops");
-      if (this.#checkpointIndex >= target) return this.#options.storage.image.view();
+      if (this.isImageDamaged) {
+        throw new ServerError("OVERLOADED", "the image is damaged and written anew: try again");
+      }
+      if (this.#checkpointIndex >= target) return this.#view();
       if (!this.#checkpointer.isRunning) this.#demandRoomForView();
       this.#checkpoint();
       await this.#checkpointing;
     }
     throw new ServerError("OVERLOADED", "the image could not be brought up to date: try again");
+  }
+
+  #view(): ImageView {
+    try {
+      const view = this.#options.storage.image.view();
+      return watchedView(view, (error) => this.#onUnreadable(error));
+    } catch (error) {
+      this.#onUnreadable(error);
+      throw error;
+    }
+  }
+
+  /** Of an image that a snapshot replaced meanwhile, or that is being renewed, it is no news. */
+  #onUnreadable(error: unknown): void {
+    if (isDamage(error) && !this.isImageDamaged) this.#options.failed(error);
   }
 
   #hasRoomFor(bytes: number): boolean {

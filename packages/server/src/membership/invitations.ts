@@ -1,10 +1,11 @@
-import { isMember, type Member, type Membership, type Promotion } from "@quorate/raft";
+import { isMember, type Member, type Membership, type Promotion, type Term } from "@quorate/raft";
+import { reached } from "../points.ts";
 
 /** Nodes and invitations that are remembered; there are never more members than this. */
 const REMEMBERED_MAX = 16;
 /** A node that asks in vain asks again within a second, ms. */
 export const ASKING_MS = 5_000;
-/** An invitation that nobody took up ends after this, ms; whoever gave it may give it again. */
+/** An invitation that nobody took up ends after this, ms, if not before; whoever gave it may give it again. */
 export const INVITED_MS = 600_000;
 
 interface Until {
@@ -23,6 +24,19 @@ interface Invitation {
 export class Invitations {
   readonly #invited = new Map<string, Until & Invitation>();
   readonly #asking = new Map<string, Until & { readonly member: Member }>();
+  #term: Term | null = null;
+
+  /**
+   * The node has got as far as `term`. Invitations end with the leadership that gave them: whoever led in between knew nothing of
+   * them, and what was withdrawn there must not come back.
+   */
+  onTerm(term: Term): void {
+    const before = this.#term;
+    this.#term = term;
+    if (before === null || before === term || this.#invited.size === 0) return;
+    reached("invitations_of_an_earlier_leadership");
+    this.#invited.clear();
+  }
 
   /** The node called `name` may come. `otherwise`: as what, if whoever it is to replace has gone before. */
   invite(

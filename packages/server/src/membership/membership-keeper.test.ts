@@ -310,6 +310,14 @@ describe("a node that asks to join", () => {
     expect(other.next(view())?.members[3]?.promotion).toEqual({ kind: "voter" });
   });
 
+  test("finds no invitation of an earlier leadership", () => {
+    const keeper = new MembershipKeeper(0);
+    keeper.next(view());
+    keeper.invitations.invite("d", { kind: "none" }, 0);
+    ask(keeper);
+    expect(keeper.next(view({ term: term(view().term + 1) }))).toBeNull();
+  });
+
   const withD: Membership = { ...whole, learners: [D.id], members: [...members, D] };
 
   test("is taken in once, however late its last words come", () => {

@@ -84,6 +84,7 @@ export class MembershipKeeper {
   /** The next change to propose, or null. Called by a leader, again and again. */
   next(view: MembershipView): Membership | null {
     const caughtUpAt = this.#look(view);
+    this.invitations.onTerm(view.term);
     if (view.changePending) {
       reached("membership_waits_for_change_under_way");
       return null;

@@ -48,6 +48,7 @@ function lab(setting: Setting = {}) {
     memberSince: [] as number[],
     targets: [] as readonly PeerTarget[],
     nowMs: 0,
+    term: term(1),
     followed: nodeId(2) as NodeId | null,
     transferringTo: null as NodeId | null,
     membership: setting.logged ?? initial,
@@ -55,7 +56,7 @@ function lab(setting: Setting = {}) {
   const status = (): RaftStatus => ({
     id: self.id,
     role: state.isLeading ? "leader" : "follower",
-    term: term(1),
+    term: state.term,
     leader: state.isLeading ? self.id : state.followed,
     votedFor: null,
     firstIndex: logIndex(1),
@@ -248,6 +249,21 @@ test("clients are told the configured addresses where there are any", () => {
 
 describe("a node that asks to join", () => {
   const request = { kind: "join", member: member("d", 4) } as const;
+
+  test("finds no invitation of an earlier leadership: others led in between, where it may have been withdrawn", () => {
+    const { members, steps, state } = lab();
+    const add = { kind: "add", name: "d", staysLearner: false } as const;
+    members.command(add, false);
+    expect(members.waiting.awaited).toEqual(["d"]);
+    state.term = term(3);
+    expect(members.waiting.awaited).toEqual([]);
+    members.onJoinRequest(request, false);
+    members.keep();
+    expect(steps).toEqual([]);
+    expect(() => members.command({ kind: "remove", name: "d" }, false)).toThrow("MEMBER_UNKNOWN");
+    members.command(add, false);
+    expect(steps).toMatchObject([{ kind: "proposeMembership" }]);
+  });
 
   test("is told to the leader by who is not, once", () => {
     const { members, sent } = lab({ isLeading: false });

@@ -16,6 +16,7 @@ import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { PeerTarget } from "../peer/peer-network.ts";
 import { reached } from "../points.ts";
 import type { Acquaintances } from "./acquaintances.ts";
+import type { Invitations } from "./invitations.ts";
 import type { JoinRequest } from "./join-request.ts";
 import type { MemberCommand } from "./member-command.ts";
 import { planCommand, type MemberPlan, type PlanStep } from "./member-plan.ts";
@@ -131,8 +132,14 @@ export class NodeMembership {
   /** Nodes that ask to join, and names that are invited and did not come yet, as far as this node knows. */
   get waiting(): { readonly asking: readonly Member[]; readonly awaited: readonly string[] } {
     const nowMs = this.#options.ports.nowMs();
-    const { invitations } = this.#keeper;
+    const invitations = this.#invitations;
     return { asking: invitations.asking(nowMs), awaited: invitations.awaited(nowMs) };
+  }
+
+  get #invitations(): Invitations {
+    const { invitations } = this.#keeper;
+    invitations.onTerm(this.#options.ports.status().term);
+    return invitations;
   }
 
   start(): void {
@@ -217,13 +224,13 @@ export class NodeMembership {
     const { ports } = this.#options;
     if (!ports.isLeading()) throw notLeader();
     const view = this.#view();
-    const plan = planCommand(command, view, this.#keeper.invitations);
+    const plan = planCommand(command, view, this.#invitations);
     if (!dryRun) this.#begin(plan.step, view.nowMs);
     return plan;
   }
 
   #begin(step: PlanStep, nowMs: number): void {
-    const { invitations } = this.#keeper;
+    const invitations = this.#invitations;
     switch (step.kind) {
       case "nothing":
         return;

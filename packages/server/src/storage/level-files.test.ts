@@ -81,7 +81,7 @@ describe("the manifest of an image", () => {
 });
 
 test("all of an image is read, and nothing that LevelDB holds locks on", async () => {
-  await write("000005.ldb", "x".repeat(10));
+  await write("000005.ldb", "x".repeat(65_538));
   await write("000006.log", "");
   await write("CURRENT", "12");
   await write("MANIFEST-000004", "123");
@@ -92,8 +92,8 @@ test("all of an image is read, and nothing that LevelDB holds locks on", async (
     return null;
   });
   const read: number[] = [];
-  for await (const bytes of image.read(4)) read.push(bytes);
-  expect(read).toEqual([4, 4, 2, 2, 3]);
+  for await (const bytes of image.read(32_768, null)) read.push(bytes);
+  expect(read).toEqual([32_768, 32_768, 2, 2, 3]);
   expect(opened.map((path) => path.slice(3))).toEqual([
     "000005.ldb",
     "000006.log",

@@ -1,6 +1,8 @@
+import { assert } from "../assert.ts";
 import { ServerError } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
+import { LEVEL_BLOCK_BYTES, LevelLogReader } from "./level-log.ts";
 import { isIndexWhole } from "./level-table.ts";
 
 /** Names the manifest, which names everything else. */
@@ -12,8 +14,13 @@ const CURRENT_CONTENT = /^(MANIFEST-\d+)\n$/u;
  */
 const DATA_FILE = /^(?:\d+\.(?:ldb|sst|log)|MANIFEST-\d+|CURRENT)$/u;
 
+/** What was written since the newest table. */
+const LOG_FILE = /^\d+\.log$/u;
+
 /** Tables that LevelDB stands on now, by file name: how many bytes it wrote to each. */
 export type LiveTables = ReadonlyMap<string, number>;
+/** Logs of batches, by file name: how many bytes they have when no batch is being written. */
+export type LogSizes = ReadonlyMap<string, number>;
 
 /**
  * The files of an image, beside LevelDB, which maps its tables into memory: whoever touches what has gone from behind such
@@ -28,14 +35,14 @@ export class LevelFiles {
     this.#directory = directory;
   }
 
-  /** There is a manifest, and CURRENT names it. */
-  async checkManifest(): Promise<void> {
+  /** There is a manifest, and CURRENT names it. Resolves to its name. */
+  async checkManifest(): Promise<string> {
     for (let before: string | null = null; ;) {
       const bytes = await this.#files.readWhole(`${this.#directory}/${CURRENT_FILE}`);
       if (bytes === null) throw this.#corrupt(`no ${CURRENT_FILE} file`);
       const content = new TextDecoder("latin1").decode(bytes);
       const manifest = CURRENT_CONTENT.exec(content)?.[1];
-      if (manifest !== undefined && (await this.#exists(manifest))) return;
+      if (manifest !== undefined && (await this.#exists(manifest))) return manifest;
       // Another process may have opened the image in between: then it names another one by now.
       if (content === before) {
         throw this.#corrupt(
@@ -44,6 +51,35 @@ export class LevelFiles {
       }
       before = content;
     }
+  }
+
+  /** The manifest of an image in use says what it said: LevelDB looks at it only when it opens the image. */
+  async checkManifestInUse(): Promise<void> {
+    const name = await this.checkManifest();
+    for (let before: number | null = null; ;) {
+      const bytes = await this.#files.readWhole(`${this.#directory}/${name}`);
+      const reader = new LevelLogReader();
+      reader.add(bytes ?? new Uint8Array());
+      if (bytes !== null && bytes.length > 0 && reader.wholeBytes === bytes.length) return;
+      // LevelDB may be writing to it: then it is longer the next time.
+      if (reader.hasDamage || before === bytes?.length) throw this.#changed(name);
+      before = bytes?.length ?? 0;
+    }
+  }
+
+  /** Of the logs of batches. Nothing must be written meanwhile. */
+  async logSizes(): Promise<LogSizes> {
+    const sizes = new Map<string, number>();
+    for (const name of await this.#files.list(this.#directory)) {
+      const file = LOG_FILE.test(name) ? await this.#open(name) : null;
+      if (file === null) continue;
+      try {
+        sizes.set(name, await file.size());
+      } finally {
+        await file.close();
+      }
+    }
+    return sizes;
   }
 
   /** Every table is as long as it was written, and LevelDB finds its way through it. */
@@ -65,19 +101,32 @@ export class LevelFiles {
     }
   }
 
-  /** Reads all there is, in slices; yields how many bytes each had. */
-  async *read(sliceBytes: number): AsyncGenerator<number, void> {
+  /**
+   * Reads all there is, in slices of whole blocks of LevelDB; yields how many bytes each had. Batches of which LevelDB would
+   * know nothing any more are damage. `inUse`: how far those are to be there to the last byte that were written since the image
+   * was opened; null before, when the last batch may be one that was never written to its end.
+   */
+  async *read(sliceBytes: number, inUse: LogSizes | null): AsyncGenerator<number, void> {
+    assert(sliceBytes % LEVEL_BLOCK_BYTES === 0, "level_read_in_blocks");
     for (const name of await this.#files.list(this.#directory)) {
       const file = DATA_FILE.test(name) ? await this.#open(name) : null;
       if (file === null) continue;
+      const log = LOG_FILE.test(name) ? new LevelLogReader() : null;
+      const logBytes = inUse?.get(name) ?? null;
+      const end = logBytes ?? Infinity;
       try {
-        for (let at = 0, count = sliceBytes; count === sliceBytes; at += count) {
-          count = (await file.read(at, sliceBytes)).length;
+        for (let at = 0, count = sliceBytes; count === sliceBytes && at < end; at += count) {
+          const slice = await file.read(at, Math.min(sliceBytes, end - at));
+          count = slice.length;
+          log?.add(slice);
           if (count > 0) yield count;
         }
       } finally {
         await file.close();
       }
+      const isShort = logBytes !== null && log?.wholeBytes !== logBytes;
+      // A log that was begun meanwhile is not judged.
+      if (isShort || (inUse === null && log?.hasDamage === true)) throw this.#changed(name);
     }
   }
 
@@ -94,6 +143,10 @@ export class LevelFiles {
 
   async #exists(name: string): Promise<boolean> {
     return (await this.#files.list(this.#directory)).includes(name);
+  }
+
+  #changed(name: string): ServerError {
+    return this.#corrupt(`${name} changed on disk`);
   }
 
   #corrupt(what: string): ServerError {

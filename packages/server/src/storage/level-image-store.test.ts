@@ -73,6 +73,19 @@ async function checked(store: ImageStore): Promise<number> {
   return bytes;
 }
 
+/** Leaves these rounds, a batch each, in a log: the path of that. */
+async function leaveLog(rounds: readonly number[]): Promise<string> {
+  const store = await open();
+  for (const round of rounds) await fill(store, round);
+  await store.close();
+  return pathOf(LOG);
+}
+
+async function roundOf(store: ImageStore): Promise<number | undefined> {
+  const [value] = await store.getMany([keyOf(0)]);
+  return value?.[0];
+}
+
 function pathOf(pattern: RegExp): string {
   const name = readdirSync(image).find((each) => pattern.test(each));
   expect(name).toBeDefined();
@@ -154,6 +167,27 @@ describe("an image that is damaged when it is opened", () => {
       flip(path, at, 1 << (at & 7));
     }
     expect(await allOf(await open())).toBe(VALUES);
+  });
+
+  test("is IMAGE_CORRUPT with a bit of a batch changed that another follows, and LevelDB has not passed over it", async () => {
+    const path = await leaveLog([1, 2, 3]);
+    const { length } = readFileSync(path);
+    for (let at = 0; at < (2 * length) / 3; at += 997) {
+      flip(path, at, 1 << (at & 7));
+      await expect(open(), `byte ${at}`).rejects.toMatchObject(CORRUPT);
+      flip(path, at, 1 << (at & 7));
+    }
+    expect(await roundOf(await open())).toBe(3);
+  });
+
+  test("is whole where its last batch was never written to its end", async () => {
+    for (const kept of [0.4, 0.7, 0.99]) {
+      const path = await leaveLog([1, 2, 3]);
+      truncateSync(path, Math.floor(kept * readFileSync(path).length));
+      const store = await open();
+      expect(await roundOf(store)).toBe(Math.floor(kept * 3));
+      await store.close();
+    }
   });
 
   test.each([TABLE, MANIFEST, CURRENT, LOG])(
@@ -259,6 +293,8 @@ describe("an image that is damaged while it is open", () => {
     ["a manifest that has gone", () => rmSync(pathOf(MANIFEST))],
     ["CURRENT that has gone", () => rmSync(pathOf(CURRENT))],
     ["CURRENT with another bit", () => flip(pathOf(CURRENT), 12, 2)],
+    ["a manifest that shrank", () => truncateSync(pathOf(MANIFEST), 40)],
+    ["a manifest with another bit", () => flip(pathOf(MANIFEST), 30, 1)],
   ])("is found by a check: %s", async (_what, damage) => {
     const store = await open();
     expect(await checked(store)).toBeGreaterThan(VALUES * 500);
@@ -268,11 +304,46 @@ describe("an image that is damaged while it is open", () => {
     expect(() => store.batch()).toThrow("IMAGE_CORRUPT");
   });
 
+  test.each([0, 5, 6, 7, 3_000, 32_760, 32_768, 50_000, 120_000])(
+    "is found by a check where a batch changed that is in no table yet, %i bytes from either end",
+    async (distance) => {
+      for (const isAtEnd of [false, true]) {
+        const store = await open();
+        await fill(store, 1);
+        await fill(store, 2);
+        expect(await checked(store)).toBeGreaterThan(VALUES * 1_000);
+        const path = pathOf(LOG);
+        const at = isAtEnd ? readFileSync(path).length - 1 - distance : distance;
+        flip(path, at, 1);
+        await expect(checked(store)).rejects.toMatchObject(CORRUPT);
+        flip(path, at, 1);
+        await store.close();
+      }
+    },
+  );
+
+  test("is whole while batches are written", async () => {
+    const store = await open();
+    let isDone = false;
+    const writing = (async () => {
+      for (let round = 1; round < 60; round += 1) await fill(store, round);
+      isDone = true;
+    })();
+    let looks = 0;
+    while (!isDone) {
+      await checked(store);
+      looks += 1;
+    }
+    await writing;
+    expect(looks).toBeGreaterThan(3);
+  });
+
   test.each([TABLE, MANIFEST, CURRENT, LOG])(
     "is found by a check that cannot read %s",
     async (pattern) => {
       let files: Files = new NodeFiles();
       const store = await open({ ...methodsOf(() => files) });
+      await fill(store, 1);
       expect(await checked(store)).toBeGreaterThan(0);
       files = failing("read", "EIO", pattern);
       await expect(checked(store)).rejects.toMatchObject(CORRUPT);

@@ -56,7 +56,7 @@ export class LevelImageStores implements ImageStores {
   async #readAll(directory: string, onDisk: LevelFiles): Promise<void> {
     try {
       await onDisk.checkManifest();
-      for await (const _bytes of onDisk.read(OPENING_SLICE_BYTES));
+      for await (const _bytes of onDisk.read(OPENING_SLICE_BYTES, null));
     } catch (error) {
       await refuseLocked(directory);
       throw error;
@@ -72,6 +72,8 @@ class LevelImageStore implements ImageStore {
   /** Where values are framed: LevelDB copies each within the call. */
   readonly #scratch = new Scratch();
   #failure: ServerError | null = null;
+  /** What is written, or waits for that. */
+  #writing: Promise<unknown> = Promise.resolve();
 
   constructor(
     level: ImageLevel,
@@ -93,11 +95,13 @@ class LevelImageStore implements ImageStore {
       delete: (key) => void batch.del(key),
       write: async () => {
         isOpen = false;
-        await this.#run("writing", `write a batch to ${this.#directory}`, async () => {
-          await batch.write({ sync: true });
-          // LevelDB may have begun a file for this batch, and syncs a directory only for its manifest.
-          await this.#files.syncDirectory(this.#directory);
-        });
+        await this.#run("writing", `write a batch to ${this.#directory}`, () =>
+          this.#alone(async () => {
+            await batch.write({ sync: true });
+            // LevelDB may have begun a file for this batch, and syncs a directory only for its manifest.
+            await this.#files.syncDirectory(this.#directory);
+          }),
+        );
       },
       discard: async () => {
         if (isOpen) await batch.close();
@@ -148,9 +152,10 @@ class LevelImageStore implements ImageStore {
   async *check(): AsyncGenerator<number, void> {
     this.#refuse();
     try {
-      await this.#onDisk.checkManifest();
+      await this.#onDisk.checkManifestInUse();
       await this.#checkTables();
-      for await (const bytes of this.#onDisk.read(CHECK_SLICE_BYTES)) {
+      const logs = await this.#alone(() => this.#onDisk.logSizes());
+      for await (const bytes of this.#onDisk.read(CHECK_SLICE_BYTES, logs)) {
         yield bytes;
         this.#refuse();
       }
@@ -177,6 +182,13 @@ class LevelImageStore implements ImageStore {
       this.#failure ??= levelError(operation, error, work);
       throw this.#failure;
     }
+  }
+
+  /** After all that is being written, and before anything else is. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#writing.then(work);
+    this.#writing = done.catch(() => {});
+    return done;
   }
 
   /** That they cannot be looked at now, as there are too many files open, says nothing of them. */

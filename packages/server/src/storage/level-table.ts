@@ -1,5 +1,5 @@
 import type { OpenFile } from "../ports.ts";
-import { crc32c } from "./crc32c.ts";
+import { hasLevelChecksum } from "./level-checksum.ts";
 
 /** At the end of a table: where its meta index and its index are (offset and length each), zeros, and the magic number. */
 const FOOTER_BYTES = 48;
@@ -8,8 +8,6 @@ const MAGIC_AT = 40;
 /** Behind a block: its compression, then a checksum over both. */
 const TYPE_BYTES = 1;
 const TRAILER_BYTES = 5;
-/** LevelDB stores no checksum as it is. */
-const MASK = 0xa282ead8;
 
 /**
  * Whether a table of so many bytes still says where to find what. LevelDB believes that without a look at its checksums, and
@@ -37,10 +35,8 @@ export async function isIndexWhole(file: OpenFile, tableBytes: number): Promise<
 /** A block of so many bytes, with its trailer. */
 function isBlockWhole(block: Uint8Array, bytes: number): boolean {
   if (block.length !== bytes + TRAILER_BYTES) return false;
-  const masked = viewOf(block).getUint32(bytes + TYPE_BYTES, true);
-  const rotated = (masked - MASK) >>> 0;
-  const sum = ((rotated >>> 17) | (rotated << 15)) >>> 0;
-  return crc32c(block.subarray(0, bytes + TYPE_BYTES)) === sum;
+  const stored = viewOf(block).getUint32(bytes + TYPE_BYTES, true);
+  return hasLevelChecksum(block.subarray(0, bytes + TYPE_BYTES), stored);
 }
 
 function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {

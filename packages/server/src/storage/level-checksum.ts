@@ -1,0 +1,10 @@
+import { crc32c } from "./crc32c.ts";
+
+/** LevelDB stores no checksum as it is. */
+const MASK = 0xa282ead8;
+
+/** Whether bytes are those of which LevelDB stored that checksum. */
+export function hasLevelChecksum(bytes: Uint8Array, stored: number): boolean {
+  const rotated = (stored - MASK) >>> 0;
+  return crc32c(bytes) === ((rotated >>> 17) | (rotated << 15)) >>> 0;
+}
