@@ -73,6 +73,7 @@ export const SERVER_POINTS = [
   "checkpoint_failed",
   "checkpoint_paused_for_other_work",
   // image/node-snapshots.ts
+  "damage_of_an_image_of_the_past",
   "snapshot_replaced_the_damaged_image",
   "checkpoint_put_off_disk_full",
   "snapshot_installed",

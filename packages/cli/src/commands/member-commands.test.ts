@@ -196,6 +196,17 @@ describe("a change of the members", () => {
     expect(ensemble.out.text).toContain("4 is a learner");
   });
 
+  test("ends when somebody withdraws the invitation meanwhile, and does not give it again", async () => {
+    const ensemble = new FakeEnsemble();
+    ensemble.invited = ["4"];
+    ensemble.onLook = (look) => {
+      if (look === 1) ensemble.invited = [];
+    };
+    expect(await ensemble.run("member", "add", "4")).toBe(EXIT_CODES.notFound);
+    expect(ensemble.err.text).toContain("invitation withdrawn");
+    expect(ensemble.posts.filter(({ server }) => server === "l:1")).toHaveLength(1);
+  });
+
   test("waits until a member is out, and a joint membership left", async () => {
     const ensemble = new FakeEnsemble();
     ensemble.onLook = (look) => {

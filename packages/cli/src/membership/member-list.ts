@@ -23,6 +23,8 @@ export interface ListedMember {
 /** The members, and who would like to be one. */
 export interface MemberList {
   readonly leader: string;
+  /** In which it leads. */
+  readonly term: number;
   readonly members: readonly ListedMember[];
   /** Nodes that ask to join and were not invited. */
   readonly joining: readonly string[];
@@ -115,5 +117,8 @@ function readList(status: JsonFields): MemberList {
     };
   });
   members.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { leader, members, joining: status.texts("joining"), invited: status.texts("invited") };
+  return {
+    ...{ leader, members, term: status.number("term") },
+    ...{ joining: status.texts("joining"), invited: status.texts("invited") },
+  };
 }

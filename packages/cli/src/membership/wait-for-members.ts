@@ -3,6 +3,7 @@ import { CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { StatusLine } from "../format/status-line.ts";
+import { InvitationWatch } from "./invitation-watch.ts";
 import { askMembers, type MemberList } from "./member-list.ts";
 
 /** What is waited for. */
@@ -19,17 +20,16 @@ export interface MemberWait {
   readonly servers: readonly string[];
   /** ms; Infinity: for as long as it takes. */
   readonly patienceMs: number;
-  /** Called while `arrives` is neither a member nor invited: the leader that invited it leads no more. */
+  /** Called when `arrives` is neither a member nor invited: the leader that invited it leads no more. */
   inviteAgain(): Promise<void>;
 }
 
 const POLL_MS = 250;
 const STATUS_TIMEOUT_MS = 2_000;
-const REMIND_EVERY = 20;
 
 /**
  * Waits until the membership is as wanted and shows what happens meanwhile. Resolves with the list as it is then. Rejects
- * with TIMEOUT, and with ABORTED on a signal; what was begun goes on by itself, but for an invitation when another server leads.
+ * with TIMEOUT, with MEMBER_UNKNOWN when somebody else took it back, and with ABORTED on a signal; what was begun goes on by itself, but for an invitation when another server leads.
  */
 export async function waitForMembers(
   context: CliContext,
@@ -43,13 +43,15 @@ export async function waitForMembers(
     isInterrupted = true;
   });
   const deadlineMs = performance.now() + wait.patienceMs;
-  for (let looks = 0; ; looks += 1) {
+  const invitation = goal.arrives === null ? null : new InvitationWatch(goal.arrives);
+  for (;;) {
     const list = await askMembers(context, [...servers], STATUS_TIMEOUT_MS);
     if (list !== null) {
       for (const { clientAddress } of list.members) servers.add(clientAddress);
       if (isReached(goal, list)) return list;
-      const isLost = goal.arrives !== null && !isExpected(goal.arrives, list);
-      if (isLost && looks % REMIND_EVERY === 0) await wait.inviteAgain();
+      const state = invitation?.look(list, performance.now());
+      if (state === "lost") await wait.inviteAgain();
+      if (state === "withdrawn") throw withdrawn(goal.arrives ?? "");
     }
     line.tell(describe(goal, list));
     if (isInterrupted) throw interrupted(prospect(goal, list));
@@ -63,10 +65,6 @@ function isReached({ arrives, asLearner, leaves }: MemberGoal, { members }: Memb
   if (arrives === null) return true;
   const role = members.find(({ name }) => name === arrives)?.role;
   return asLearner ? role === "learner" : role === "voter" || role === "leader";
-}
-
-function isExpected(name: string, { members, invited }: MemberList): boolean {
-  return invited.includes(name) || members.some((member) => member.name === name);
 }
 
 function describe({ arrives, leaves }: MemberGoal, list: MemberList | null): string {
@@ -86,7 +84,17 @@ function prospect({ arrives }: MemberGoal, list: MemberList | null): string {
   if (arrives === null || list?.members.some(({ name }) => name === arrives) === true) {
     return "what was begun goes on";
   }
-  return `${arrives} stays invited for ten minutes, and no longer than the same server leads`;
+  const isInvited = list?.invited.includes(arrives) === true || list?.joining.includes(arrives);
+  return isInvited === true
+    ? `${arrives} stays invited for ten minutes, and no longer than the same server leads`
+    : `${arrives} is no member, and may not be invited any more`;
+}
+
+function withdrawn(name: string): CliError {
+  return new CliError("MEMBER_UNKNOWN", `${name} was taken out, or its invitation withdrawn`, {
+    exitCode: EXIT_CODES.notFound,
+    hint: "`quorate member ls` shows who is there; give the command again if it is wanted after all",
+  });
 }
 
 function interrupted(prospects: string): CliError {

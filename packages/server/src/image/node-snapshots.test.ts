@@ -253,6 +253,19 @@ describe("the checkpoints of a node", () => {
     await expect(snapshots.openView()).rejects.toMatchObject({ code: "OVERLOADED" });
   });
 
+  test("say nothing of damage to an image that was replaced since", async () => {
+    const { snapshots, storage, state, failed } = await setUp();
+    state.freeBytes = 1e9;
+    await (await snapshots.openView()).close();
+    const damage = new ServerError("IMAGE_CORRUPT", "a value changed on disk");
+    const fails = async (): Promise<never> => Promise.reject(damage);
+    vi.spyOn(storage.image, "view").mockReturnValue({ next: fails, close: async () => undefined });
+    const view = await snapshots.openView();
+    storage.image = (await storage.createImage()).image;
+    await expect(view.next(1, 1)).rejects.toThrow(damage);
+    expect(failed).not.toHaveBeenCalled();
+  });
+
   test("that cannot even begin for damage give it away too", async () => {
     const { snapshots, storage, state, failed } = await setUp();
     state.freeBytes = 1e9;

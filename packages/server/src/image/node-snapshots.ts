@@ -96,7 +96,7 @@ export class NodeSnapshots {
         options.push({ kind: "snapshotSent", to, ok });
       },
       suspected: () => options.suspected(),
-      unreadable: (error) => this.#onUnreadable(error),
+      unreadable: (error, image) => this.#onUnreadable(error, image),
     });
     this.#receiver = new SnapshotReceiver({
       clock,
@@ -205,18 +205,20 @@ export class NodeSnapshots {
   }
 
   #view(): ImageView {
+    const { image } = this.#options.storage;
     try {
-      const view = this.#options.storage.image.view();
-      return watchedView(view, (error) => this.#onUnreadable(error));
+      return watchedView(image.view(), (error) => this.#onUnreadable(error, image));
     } catch (error) {
-      this.#onUnreadable(error);
+      this.#onUnreadable(error, image);
       throw error;
     }
   }
 
-  /** Of an image that a snapshot replaced meanwhile, or that is being renewed, it is no news. */
-  #onUnreadable(error: unknown): void {
-    if (isDamage(error) && !this.isImageDamaged) this.#options.failed(error);
+  /** Of an image that was replaced meanwhile, or that is being renewed, it is no news. */
+  #onUnreadable(error: unknown, image: ImageStore): void {
+    if (!isDamage(error) || this.isImageDamaged) return;
+    if (image === this.#options.storage.image) this.#options.failed(error);
+    else reached("damage_of_an_image_of_the_past");
   }
 
   #hasRoomFor(bytes: number): boolean {

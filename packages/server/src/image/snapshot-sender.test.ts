@@ -96,7 +96,7 @@ describe("a sender", () => {
     });
     sender.start(order);
     expect(ended).toEqual([false]);
-    expect(unreadable).toHaveBeenCalledExactlyOnceWith(damage);
+    expect(unreadable).toHaveBeenCalledExactlyOnceWith(damage, expect.objectContaining({ view }));
     expect(sender.count).toBe(0);
   });
 });

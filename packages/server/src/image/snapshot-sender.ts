@@ -15,8 +15,8 @@ export interface SnapshotSenderPorts {
   done(to: NodeId, ok: boolean): void;
   /** All of it was made, and the peer found that it is not what it says: the image may be the one that is wrong. */
   suspected(): void;
-  /** Reading the image failed with this. */
-  unreadable(error: unknown): void;
+  /** Reading this image failed with that. */
+  unreadable(error: unknown, image: ImageStore): void;
 }
 
 const CHUNK_RECORDS = 1_024;
@@ -33,6 +33,7 @@ interface Transfer {
   readonly id: number;
   readonly to: NodeId;
   message: InstallSnapshot;
+  readonly image: ImageStore;
   view: ImageView | null;
   header: SnapshotMeta | null;
   /** The next piece has to say what it belongs to. */
@@ -107,6 +108,7 @@ export class SnapshotSender {
       id: this.#nextId,
       to,
       message,
+      image: this.#ports.image(),
       view: null,
       header: null,
       isHeaderDue: true,
@@ -120,7 +122,7 @@ export class SnapshotSender {
     this.#nextId += 1;
     this.#transfers.set(to, transfer);
     try {
-      transfer.view = this.#ports.image().view();
+      transfer.view = transfer.image.view();
     } catch (error) {
       this.#fail(transfer, error);
       return;
@@ -130,7 +132,7 @@ export class SnapshotSender {
 
   /** What it is made of cannot be read. */
   #fail(transfer: Transfer, error: unknown): void {
-    if (this.#isActive(transfer)) this.#ports.unreadable(error);
+    if (this.#isActive(transfer)) this.#ports.unreadable(error, transfer.image);
     this.#finish(transfer, false);
   }
 

@@ -80,6 +80,50 @@ describe("the manifest of an image", () => {
   });
 });
 
+describe("the manifest of an image in use", () => {
+  /** A record of LevelDB's without content. */
+  const RECORD = Buffer.from("052b2843000001", "hex");
+  let looks = 0;
+  let onLook = async (_look: number): Promise<void> => undefined;
+
+  beforeEach(async () => {
+    looks = 0;
+    image = new LevelFiles(files, "/i", () => onLook((looks += 1)));
+    await write("CURRENT", "MANIFEST-000004\n");
+  });
+
+  const set = (...parts: readonly Uint8Array[]) => write("MANIFEST-000004", Buffer.concat(parts));
+
+  test("is whole, or is looked at again while a record is written to it", async () => {
+    await set(RECORD);
+    await image.checkManifestInUse();
+    expect(looks).toBe(0);
+    onLook = (look) => set(RECORD, look < 30 ? RECORD.subarray(0, look % 7) : RECORD);
+    await set(RECORD, RECORD.subarray(0, 3));
+    await image.checkManifestInUse();
+    expect(looks).toBeGreaterThan(5);
+  });
+
+  test("is damaged where its last record stays a part of one", async () => {
+    onLook = async () => undefined;
+    await set(RECORD, RECORD.subarray(0, 3));
+    await expect(image.checkManifestInUse()).rejects.toMatchObject(CORRUPT);
+    expect(looks).toBeGreaterThan(5);
+  });
+
+  test("is damaged at once where another record follows one that is not whole, or one has gone", async () => {
+    const changed = Buffer.from(RECORD);
+    changed[0] = 0;
+    await set(changed, RECORD);
+    await expect(image.checkManifestInUse()).rejects.toMatchObject(CORRUPT);
+    await set(RECORD, RECORD);
+    await image.checkManifestInUse();
+    await set(RECORD);
+    await expect(image.checkManifestInUse()).rejects.toMatchObject(CORRUPT);
+    expect(looks).toBe(0);
+  });
+});
+
 test("all of an image is read, and nothing that LevelDB holds locks on", async () => {
   await write("000005.ldb", "x".repeat(65_538));
   await write("000006.log", "");

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { assert } from "../assert.ts";
 import { ServerError } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
@@ -19,8 +20,12 @@ const LOG_FILE = /^\d+\.log$/u;
 
 /** Tables that LevelDB stands on now, by file name: how many bytes it wrote to each. */
 export type LiveTables = ReadonlyMap<string, number>;
-/** Logs of batches, by file name: how many bytes they have when no batch is being written. */
+/** Logs of batches, by file name, the newest last: how many bytes they had when no batch was being written. */
 export type LogSizes = ReadonlyMap<string, number>;
+
+/** A manifest that is not whole and grows no longer for so many looks, one every so often, is not being written to, ms. */
+const MANIFEST_LOOKS = 10;
+const MANIFEST_LOOKS_EVERY_MS = 100;
 
 /**
  * The files of an image, beside LevelDB, which maps its tables into memory: whoever touches what has gone from behind such
@@ -29,10 +34,18 @@ export type LogSizes = ReadonlyMap<string, number>;
 export class LevelFiles {
   readonly #files: Files;
   readonly #directory: string;
+  readonly #pause: () => Promise<void>;
+  /** The manifest in use, as far as it was whole at the last look. */
+  #manifest = { name: "", bytes: 0 };
 
-  constructor(files: Files, directory: string) {
+  constructor(
+    files: Files,
+    directory: string,
+    pause = (): Promise<void> => sleep(MANIFEST_LOOKS_EVERY_MS),
+  ) {
     this.#files = withDamagingReads(files, "IMAGE_CORRUPT");
     this.#directory = directory;
+    this.#pause = pause;
   }
 
   /** There is a manifest, and CURRENT names it. Resolves to its name. */
@@ -56,21 +69,28 @@ export class LevelFiles {
   /** The manifest of an image in use says what it said: LevelDB looks at it only when it opens the image. */
   async checkManifestInUse(): Promise<void> {
     const name = await this.checkManifest();
-    for (let before: number | null = null; ;) {
-      const bytes = await this.#files.readWhole(`${this.#directory}/${name}`);
+    if (name !== this.#manifest.name) this.#manifest = { name, bytes: 0 };
+    let length = -1;
+    for (let looks = 0; looks < MANIFEST_LOOKS; looks += 1) {
+      const bytes = (await this.#files.readWhole(`${this.#directory}/${name}`)) ?? new Uint8Array();
       const reader = new LevelLogReader();
-      reader.add(bytes ?? new Uint8Array());
-      if (bytes !== null && bytes.length > 0 && reader.wholeBytes === bytes.length) return;
-      // LevelDB may be writing to it: then it is longer the next time.
-      if (reader.hasDamage || before === bytes?.length) throw this.#changed(name);
-      before = bytes?.length ?? 0;
+      reader.add(bytes);
+      const { wholeBytes } = reader;
+      if (reader.hasDamage || wholeBytes < this.#manifest.bytes) break;
+      this.#manifest = { name, bytes: wholeBytes };
+      if (wholeBytes > 0 && wholeBytes === bytes.length) return;
+      // LevelDB may be writing to it, a part of a record at a time.
+      if (bytes.length !== length) looks = 0;
+      ({ length } = bytes);
+      await this.#pause();
     }
+    throw this.#changed(name);
   }
 
   /** Of the logs of batches. Nothing must be written meanwhile. */
   async logSizes(): Promise<LogSizes> {
     const sizes = new Map<string, number>();
-    for (const name of await this.#files.list(this.#directory)) {
+    for (const name of [...(await this.#files.list(this.#directory))].sort(byNumber)) {
       const file = LOG_FILE.test(name) ? await this.#open(name) : null;
       if (file === null) continue;
       try {
@@ -102,18 +122,22 @@ export class LevelFiles {
   }
 
   /**
-   * Reads all there is, in slices of whole blocks of LevelDB; yields how many bytes each had. Batches of which LevelDB would
-   * know nothing any more are damage. `inUse`: how far those are to be there to the last byte that were written since the image
-   * was opened; null before, when the last batch may be one that was never written to its end.
+   * Reads all there is, in slices of whole blocks of LevelDB; yields how many bytes each had. `logs`: which logs of batches must
+   * be there, and how far; null before the image is opened: then the last batch may never have been written to its end, and it
+   * is damage where a whole one follows one that is not. (Not every damage shows like that; what LevelDB passes over without
+   * a word its reader finds out by the digest of what is there, and by the log that begins too late for it.)
    */
-  async *read(sliceBytes: number, inUse: LogSizes | null): AsyncGenerator<number, void> {
+  async *read(
+    sliceBytes: number,
+    logs: (() => Promise<LogSizes>) | null,
+  ): AsyncGenerator<number, void> {
     assert(sliceBytes % LEVEL_BLOCK_BYTES === 0, "level_read_in_blocks");
+    const inUse = logs === null ? null : await logs();
     for (const name of await this.#files.list(this.#directory)) {
       const file = DATA_FILE.test(name) ? await this.#open(name) : null;
       if (file === null) continue;
       const log = LOG_FILE.test(name) ? new LevelLogReader() : null;
-      const logBytes = inUse?.get(name) ?? null;
-      const end = logBytes ?? Infinity;
+      const end = inUse?.get(name) ?? Infinity;
       try {
         for (let at = 0, count = sliceBytes; count === sliceBytes && at < end; at += count) {
           const slice = await file.read(at, Math.min(sliceBytes, end - at));
@@ -124,10 +148,19 @@ export class LevelFiles {
       } finally {
         await file.close();
       }
-      const isShort = logBytes !== null && log?.wholeBytes !== logBytes;
       // A log that was begun meanwhile is not judged.
+      const isShort = end !== Infinity && log?.wholeBytes !== end;
       if (isShort || (inUse === null && log?.hasDamage === true)) throw this.#changed(name);
     }
+    if (logs !== null) await this.#checkNewestLog(logs);
+  }
+
+  /** All others LevelDB removes once there are tables instead of them. */
+  async #checkNewestLog(logs: () => Promise<LogSizes>): Promise<void> {
+    const [name] = [...(await logs()).entries()].at(-1) ?? [];
+    if (name === undefined || (await this.#exists(name))) return;
+    const [newest] = [...(await logs()).entries()].at(-1) ?? [];
+    if (newest === name) throw this.#corrupt(`${name} is gone`);
   }
 
   /** Null: there is no such file, or no longer. */
@@ -152,4 +185,9 @@ export class LevelFiles {
   #corrupt(what: string): ServerError {
     return new ServerError("IMAGE_CORRUPT", `${this.#directory}: ${what}`);
   }
+}
+
+/** Of files whose names begin with their number, by that. */
+function byNumber(a: string, b: string): number {
+  return Number.parseInt(a, 10) - Number.parseInt(b, 10);
 }

@@ -322,6 +322,31 @@ describe("an image that is damaged while it is open", () => {
     },
   );
 
+  test.each([
+    ["has gone", (path: string) => rmSync(path)],
+    ["is empty", (path: string) => truncateSync(path, 0)],
+    ["lacks its last batch", (path: string, bytes: number) => truncateSync(path, bytes)],
+  ])("is found by a check where the log of batches %s", async (_what, damage) => {
+    const store = await open();
+    await fill(store, 1);
+    const { length } = readFileSync(pathOf(LOG));
+    await fill(store, 2);
+    damage(pathOf(LOG), length);
+    await expect(checked(store)).rejects.toMatchObject(CORRUPT);
+  });
+
+  test("is found by a check where the manifest lacks what it said at the check before", async () => {
+    const store = await open();
+    await checked(store);
+    const path = pathOf(MANIFEST);
+    const whole = readFileSync(path);
+    // Each record is shorter than a block: its length follows its checksum.
+    const first = 7 + whole.readUInt16LE(4);
+    expect(first).toBeLessThan(whole.length);
+    truncateSync(path, first);
+    await expect(checked(store)).rejects.toMatchObject(CORRUPT);
+  });
+
   test("is whole while batches are written", async () => {
     const store = await open();
     let isDone = false;

@@ -5,7 +5,7 @@ import { ServerError, isDamage } from "../errors.ts";
 import type { Files, ImageBatch, ImageStore, ImageStores, ImageView } from "../ports.ts";
 import { checksum } from "./checksum.ts";
 import { levelError, type LevelWork } from "./level-error.ts";
-import { LevelFiles, type LiveTables } from "./level-files.ts";
+import { LevelFiles, type LiveTables, type LogSizes } from "./level-files.ts";
 import { Scratch } from "./scratch.ts";
 
 /** A checkpoint comes in large batches; the larger buffer halves the longest stall. */
@@ -72,6 +72,8 @@ class LevelImageStore implements ImageStore {
   /** Where values are framed: LevelDB copies each within the call. */
   readonly #scratch = new Scratch();
   #failure: ServerError | null = null;
+  /** As the last batch left them. Null: nobody looked. */
+  #logs: LogSizes | null = null;
   /** What is written, or waits for that. */
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -97,9 +99,13 @@ class LevelImageStore implements ImageStore {
         isOpen = false;
         await this.#run("writing", `write a batch to ${this.#directory}`, () =>
           this.#alone(async () => {
+            this.#refuse();
+            this.#logs = null;
             await batch.write({ sync: true });
             // LevelDB may have begun a file for this batch, and syncs a directory only for its manifest.
             await this.#files.syncDirectory(this.#directory);
+            // Without them a look takes those that it finds.
+            await this.#logsInUse().catch(() => {});
           }),
         );
       },
@@ -154,7 +160,7 @@ class LevelImageStore implements ImageStore {
     try {
       await this.#onDisk.checkManifestInUse();
       await this.#checkTables();
-      const logs = await this.#alone(() => this.#onDisk.logSizes());
+      const logs = (): Promise<LogSizes> => this.#alone(() => this.#logsInUse());
       for await (const bytes of this.#onDisk.read(CHECK_SLICE_BYTES, logs)) {
         yield bytes;
         this.#refuse();
@@ -182,6 +188,11 @@ class LevelImageStore implements ImageStore {
       this.#failure ??= levelError(operation, error, work);
       throw this.#failure;
     }
+  }
+
+  async #logsInUse(): Promise<LogSizes> {
+    this.#logs ??= await this.#onDisk.logSizes();
+    return this.#logs;
   }
 
   /** After all that is being written, and before anything else is. */

@@ -29,7 +29,8 @@ export class LevelLogReader {
 
   /**
    * A record begins behind one that is not whole. Whoever syncs every record before the next knows by that that it was whole
-   * once. Without this it may be one that was being written when the machine went down.
+   * once. Without this it may be one that was being written when the machine went down; or the length of its part changed,
+   * so that what follows in its block cannot be told.
    */
   get hasDamage(): boolean {
     return this.#goesOn;
