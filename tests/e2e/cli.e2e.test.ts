@@ -1,8 +1,8 @@
-import { freePorts } from "@quorate/cli";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { ownPorts } from "../support/own-ports.ts";
 import { RunningCommand, quorate } from "./command.ts";
 import { startEnsemble } from "./ensemble.ts";
 import { poll } from "./poll.ts";
@@ -16,7 +16,7 @@ const NODES_END_MS = 15_000;
 
 test("quorate dev serves, shows a node that dies, keeps its data and resumes", async () => {
   const directory = temporaryDirectory();
-  const [ports] = await freePorts(1);
+  const [ports] = await ownPorts(1);
   const dev = ["dev", "--data", directory, "--port", String(ports?.client)];
   const first = new RunningCommand(dev);
   const [, servers = ""] = await first.says(/connect to +(\S+)\n/);
@@ -54,7 +54,7 @@ test("quorate dev serves, shows a node that dies, keeps its data and resumes", a
 
 test("Ctrl-C on a terminal stops the nodes of quorate dev in order", async () => {
   const directory = temporaryDirectory();
-  const [ports] = await freePorts(1);
+  const [ports] = await ownPorts(1);
   const args = ["dev", "--data", directory, "--port", String(ports?.client)];
   const dev = new RunningCommand(args, {}, { leadsGroup: true });
   await dev.says(/leads in term/);
@@ -68,7 +68,7 @@ test("Ctrl-C on a terminal stops the nodes of quorate dev in order", async () =>
 
 test("quorate dev leaves no node behind, not even when it is killed", async () => {
   const directory = temporaryDirectory();
-  const [ports] = await freePorts(1);
+  const [ports] = await ownPorts(1);
   const dev = new RunningCommand(["dev", "--data", directory, "--port", String(ports?.client)]);
   await dev.says(/leads in term/);
   const nodes = [...dev.output.matchAll(/node \d +process (\d+)/g)].map(([, id]) => Number(id));

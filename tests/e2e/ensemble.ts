@@ -2,7 +2,6 @@ import {
   LocalEnsemble,
   fetchNodeStatus,
   findLeader,
-  freePorts,
   planEnsemble,
   serverFlags,
   type EnsemblePlan,
@@ -15,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { ownPorts } from "../support/own-ports.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { poll } from "./poll.ts";
 import { SmallDisk } from "./small-disk.ts";
@@ -89,7 +89,7 @@ export class TestEnsemble {
   static async create(options: TestEnsembleOptions): Promise<TestEnsemble> {
     const root = process.env["QUORATE_TEST_DIR"] ?? tmpdir();
     const directory = mkdtempSync(join(root, "quorate-e2e-"));
-    const ports = await freePorts(options.nodes ?? 3);
+    const ports = await ownPorts(options.nodes ?? 3);
     const plain = planEnsemble(directory, ports);
     const proxies = new Map<string, FaultProxy>();
     if (options.proxied !== true) {

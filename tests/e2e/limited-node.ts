@@ -1,6 +1,5 @@
 import {
   fetchNodeStatus,
-  freePorts,
   planEnsemble,
   serverFlags,
   type NodePlan,
@@ -11,6 +10,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { ownPorts } from "../support/own-ports.ts";
 import { SERVER_MAIN } from "./ensemble.ts";
 import { poll } from "./poll.ts";
 
@@ -60,7 +60,7 @@ export class LimitedNode {
     const directory = mkdtempSync(
       join(process.env["QUORATE_TEST_DIR"] ?? tmpdir(), "quorate-e2e-"),
     );
-    const [plan] = planEnsemble(directory, await freePorts(1)).nodes;
+    const [plan] = planEnsemble(directory, await ownPorts(1)).nodes;
     if (plan === undefined) throw new Error("a plan has a node");
     return new LimitedNode(directory, plan, filesMax, flags);
   }

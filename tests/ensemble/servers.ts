@@ -3,6 +3,7 @@ import type { ServerPorts } from "@quorate/server";
 import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
 import { MemoryImageStores } from "../../packages/server/src/memory/memory-image-stores.ts";
 import { SILENT_LOGGER } from "../../packages/server/src/observe/logger.ts";
+import { ownPorts } from "../support/own-ports.ts";
 
 type Settings = Parameters<typeof createServerConfig>[0];
 
@@ -43,7 +44,7 @@ export class Servers implements AsyncDisposable {
       const plain = { ...systemPorts(), files, images: new MemoryImageStores(files) };
       return at < FOUNDERS ? adapt(plain, at) : plain;
     });
-    const servers = new Servers(await freePorts(2 * PLACES.length), settings, ports);
+    const servers = new Servers(await placePorts(), settings, ports);
     await Promise.all(PLACES.slice(0, FOUNDERS).map((at) => servers.startNode(at)));
     await servers.ready();
     return servers;
@@ -135,22 +136,6 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
   }
 }
 
-async function freePorts(count: number): Promise<readonly number[]> {
-  const { transport } = systemPorts();
-  const listeners = await Promise.all(
-    Array.from({ length: count }, () =>
-      transport.listen({
-        host: "127.0.0.1",
-        port: 0,
-        frameBytesMax: 1_024,
-        connectionsMax: 1,
-        allowedOrigins: [],
-        http: null,
-        accept: (connection) => connection.destroy(),
-      }),
-    ),
-  );
-  const ports = listeners.map((listener) => listener.port);
-  await Promise.all(listeners.map((listener) => listener.close()));
-  return ports;
+async function placePorts(): Promise<readonly number[]> {
+  return (await ownPorts(PLACES.length)).flatMap(({ client, peer }) => [client, peer]);
 }

@@ -10,7 +10,7 @@ export {
   type NodePlan,
   type NodePorts,
 } from "./ensemble/ensemble-plan.ts";
-export { freePorts } from "./ensemble/free-ports.ts";
+export { FREE_PORTS, freePorts } from "./ensemble/free-ports.ts";
 export {
   LocalEnsemble,
   fetchNodeStatus,

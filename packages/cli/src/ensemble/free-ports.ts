@@ -1,15 +1,27 @@
 import { createServer, type Server } from "node:net";
 import type { NodePorts } from "./ensemble-plan.ts";
 
+/** Ports from `min` on, below `max`. */
+export interface PortRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Outside of what the kernel hands to outgoing connections: Linux has 32768 to 60999 by default. */
+export const FREE_PORTS: PortRange = { min: 20_000, max: 32_000 };
+
 /**
- * Ports of the loopback that nobody listens on at this moment. They are taken from outside the range that the kernel
- * hands to outgoing connections, so that none of those takes one before the node does.
+ * Ports of the loopback that nobody listens on at this moment. Default: {@link FREE_PORTS}, so that no outgoing connection
+ * takes one before the node does. Whoever starts nodes side by side gives each a range of its own.
  */
-export async function freePorts(nodeCount: number): Promise<readonly NodePorts[]> {
+export async function freePorts(
+  nodeCount: number,
+  { min, max }: PortRange = FREE_PORTS,
+): Promise<readonly NodePorts[]> {
   const held: Server[] = [];
   try {
     while (held.length < nodeCount * 2) {
-      const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
+      const port = min + Math.floor(Math.random() * (max - min));
       const server = await listen(port);
       if (server !== null) held.push(server);
     }
@@ -35,10 +47,6 @@ export async function takenAddresses(addresses: readonly string[]): Promise<read
   );
   return found.filter((address) => address !== null);
 }
-
-/** Linux hands out 32768 to 60999 by default. */
-const PORT_MIN = 20_000;
-const PORT_MAX = 32_000;
 
 function listen(port: number): Promise<Server | null> {
   return new Promise((resolve) => {
