@@ -116,6 +116,7 @@ export const SERVER_POINTS = [
   // membership/admission.ts
   "ensemble_formed",
   "member_unknown_here_met",
+  "founders_met_differently",
   "peer_of_another_ensemble",
   "node_without_its_data_asks_to_come_back",
   "node_asks_to_join",
@@ -123,6 +124,8 @@ export const SERVER_POINTS = [
   "removed_member_came_back",
   "formation_learned_from_peer",
   "refusal_waited_through",
+  // membership/acquaintances.ts
+  "acquaintance_of_another_history",
   // membership/invitations.ts
   "invitations_of_an_earlier_leadership",
   // membership/membership-keeper.ts

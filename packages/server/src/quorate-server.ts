@@ -320,7 +320,11 @@ export class QuorateServer implements AsyncDisposable {
         formation: encodeImageMeta({ clusterId, historyId, snapshot: formation }),
         limits: replicatedLimits(this.#options.config.limits.tree),
       })
-      .then(() => this.#startNode(belonging))
+      .then(() => {
+        // Who was met before this node belonged to an ensemble may belong to another one.
+        this.#network.greetAnew();
+        return this.#startNode(belonging);
+      })
       .catch((error: unknown) => this.#fail(error));
   }
 

@@ -81,6 +81,32 @@ describe("a forming ensemble", () => {
     }
   });
 
+  test("ends for who finds a founder in another one: two nodes had one name", () => {
+    const namesake = member("b", 11);
+    const [a, c] = [admission(A), admission(C)];
+    dial(admission(B), a, "a");
+    dial(admission(namesake), c, "c");
+    // Each has the other's word, and decides by itself.
+    dial(a, c, "c");
+    expect(a.admission.belonging?.clusterId).not.toBe(c.admission.belonging?.clusterId);
+    expect(dial(a, c, "c")).toBe(false);
+    expect(c.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "IDENTITY_REFUSED" });
+    expect(dial(c, a, "a")).toBe(false);
+    expect(a.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "IDENTITY_REFUSED" });
+  });
+
+  test("has nothing to learn of members of another one that it met before", () => {
+    const node = admission(A);
+    const other = { clusterId: "other", historyId: "other-1", appliedIndex: 9 };
+    const own = { clusterId: formed().clusterId, historyId: formed().historyId, appliedIndex: 9 };
+    node.admission.onHello({ ...admission(member("b", 77)).hello(), ...other });
+    node.admission.onHello({ ...admission(member("x", 78)).hello(), ...own });
+    expect(node.acquaintances.members.map(({ name }) => name)).toEqual(["b", "x"]);
+    dial(admission(B), node, "a");
+    dial(admission(C), node, "a");
+    expect(node.acquaintances.members.map(({ name }) => name)).toEqual(["x"]);
+  });
+
   test("of one node waits for nobody, and forms once", () => {
     const node = admission(A, { names: ["a"] });
     node.admission.tryForm();

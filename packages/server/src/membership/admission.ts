@@ -12,7 +12,7 @@ import {
 import { reached } from "../points.ts";
 import { differenceOfLimits, type ReplicatedLimits } from "../replicated-limits.ts";
 import type { Acquaintances } from "./acquaintances.ts";
-import { clusterIdOf, memberNamed, type Formation } from "./formation.ts";
+import { clusterIdOf, memberById, memberNamed, type Formation } from "./formation.ts";
 import type { JoinRequest } from "./join-request.ts";
 
 /** What this node is in its ensemble, once there is one. */
@@ -191,7 +191,8 @@ export class Admission {
 
   #acquaint(hello: PeerHello, appliedIndex: number): void {
     const { acquaintances, ports } = this.#options;
-    if (!acquaintances.meet(memberOf(hello), appliedIndex)) return;
+    const { historyId } = hello;
+    if (!acquaintances.meet({ member: memberOf(hello), historyId, appliedIndex })) return;
     reached("member_unknown_here_met");
     ports.onAcquainted();
   }
@@ -200,6 +201,7 @@ export class Admission {
     if (hello.clusterId !== "" && hello.clusterId !== belonging.clusterId) {
       const text = `"${hello.name}" belongs to ensemble ${hello.clusterId}, this is ${belonging.clusterId}`;
       reached("peer_of_another_ensemble");
+      this.#refuseSplit(hello, belonging);
       return refused("OTHER_CLUSTER", text);
     }
     if (hello.clusterId !== "" && hello.historyId !== belonging.historyId) {
@@ -213,6 +215,19 @@ export class Admission {
           members.find(({ name }) => name === hello.name),
         )
       : this.#meetFormer(hello, hello.appliedIndex);
+  }
+
+  /**
+   * Who is a founder here and belongs to another ensemble met somebody else under one of the names. There are two ensembles
+   * then, and clients that are told all addresses would come to this one or to that: neither serves.
+   */
+  #refuseSplit({ name, nodeId }: PeerHello, { formation, clusterId }: Belonging): void {
+    if (memberById(formation.membership, nodeId) === undefined) return;
+    reached("founders_met_differently");
+    const text =
+      `"${name}" is a founder of this ensemble, ${clusterId}, and of another one: several nodes have one name. ` +
+      "Stop all nodes, give each its own name, and begin anew with empty data directories";
+    this.#options.ports.onRefused(new ServerError("IDENTITY_REFUSED", text));
   }
 
   /** It never was a member as far as it knows; `namesake` is one. */
@@ -327,6 +342,7 @@ export class Admission {
 
   #settle(belonging: Belonging): void {
     this.#belonging = belonging;
+    this.#options.acquaintances.settle(belonging.historyId);
     this.#options.ports.onFormed(belonging);
   }
 }

@@ -124,7 +124,8 @@ function lab(setting: Setting = {}) {
     members.onApplied(membership, logIndex(index));
   };
   const meet = (stranger: Member, appliedIndex: number): void => {
-    if (acquaintances.meet(stranger, appliedIndex)) members.onAcquainted();
+    if (acquaintances.meet({ member: stranger, historyId: "h", appliedIndex }))
+      members.onAcquainted();
   };
   return { members, steps, sent, state, names, apply, meet };
 }

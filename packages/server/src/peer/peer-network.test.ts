@@ -93,6 +93,18 @@ describe("links", () => {
     expect(one.network.isUp(nodeId(2))).toBe(false);
   });
 
+  test("everybody is greeted anew, in both directions", async () => {
+    const [one, two] = await lab.startPair();
+    one.events.length = 0;
+    const greetings = lab.wire.attempts.length;
+    one.network.greetAnew();
+    expect(one.network.isUp(two.id)).toBe(false);
+    await lab.wire.settle();
+    expect(one.events.slice(0, 2).toSorted()).toEqual(["down incoming 2", "down outgoing 2"]);
+    expect(one.events.slice(2).toSorted()).toEqual(["up incoming 2", "up outgoing 2"]);
+    expect(lab.wire.attempts.length).toBe(greetings + 2);
+  });
+
   test("closing while a dial is under way leaves nothing behind", async () => {
     const one = await lab.start(1);
     await lab.start(2);

@@ -155,6 +155,14 @@ export class PeerNetwork implements AsyncDisposable {
     }
   }
 
+  /** Ends every link, in both directions, and dials again: what nodes said to each other when they met is of the past. */
+  greetAnew(): void {
+    const targets = [...this.#outgoing.values()].map(({ target }) => target);
+    for (const peer of [...this.#incoming.keys()]) this.#dropIncoming(peer);
+    this.setMembers([]);
+    this.setMembers(targets);
+  }
+
   /** True if what is sent to the node now can leave. */
   isUp(to: NodeId): boolean {
     return this.#outgoingById.has(to);
