@@ -183,7 +183,10 @@ export interface Election {
   campaign(options?: LockOptions): Promise<Lock>;
   /** Who leads now, or null. Codes: BAD_PATH. */
   leader(options?: ReadOptions): Promise<Leader | null>;
-  /** The leader now and after every change. The timeout is for each look at who leads, the signal ends it all. */
+  /**
+   * The leader now and after every change, also while writes of the session have to wait. The timeout is for each look at who
+   * leads, the signal ends it all.
+   */
   observe(options?: CallOptions): AsyncIterable<Leader | null>;
 }
 

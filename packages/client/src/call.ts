@@ -49,6 +49,8 @@ export interface PendingRead extends CallRecord {
   afterSeq: number;
   /** It is under way, and a write that was sent before it was refused since: its answer does not show that write. */
   isOvertaking: boolean;
+  /** It passes by all others and waits for no write. */
+  isUrgent: boolean;
   succeed(zxid: Zxid, reply: QueryReply): void;
 }
 
@@ -119,6 +121,7 @@ export class ReadCall<T> implements PendingRead {
   order = 0;
   afterSeq = 0;
   isOvertaking = false;
+  isUrgent = false;
   isSettled = false;
   ticket: CancellationTicket | null = null;
   readonly #result: ReadResult<T>;

@@ -102,11 +102,7 @@ export class RequestTable {
       call.fail(error);
       return;
     }
-    if (options !== undefined) {
-      call.ticket = this.#ports.cancellations.watch((code, cause) => {
-        this.#abandon(call, code, cause);
-      }, options);
-    }
+    this.#limit(call, options);
     this.submitAlways(call);
   }
 
@@ -116,8 +112,18 @@ export class RequestTable {
     this.#ports.wake();
   }
 
-  /** A read of the client's own, sent before all others; their number is bounded by what they ask about. */
-  submitUrgent(call: PendingRead): void {
+  /**
+   * A read of the client's own, sent before all others; their number is bounded by what they ask about. Codes of bad options
+   * as `checkCallOptions`.
+   */
+  submitUrgent(call: PendingRead, options: CallOptions | undefined): void {
+    const error = checkCallOptions(options);
+    if (error !== null) {
+      call.fail(error);
+      return;
+    }
+    call.isUrgent = true;
+    this.#limit(call, options);
     this.#urgent.push(call);
     this.#ports.wake();
   }
@@ -276,6 +282,13 @@ export class RequestTable {
     for (const call of [...reads, ...this.#queue.drain()]) this.#fail(call, endOf(end, false));
   }
 
+  #limit(call: PendingWrite | PendingRead, options: CallOptions | undefined): void {
+    if (options === undefined) return;
+    call.ticket = this.#ports.cancellations.watch((code, cause) => {
+      this.#abandon(call, code, cause);
+    }, options);
+  }
+
   /**
    * A call that was not sent is forgotten. A write that has to be sent again, because it was refused or its connection ended,
    * has its number skipped, any other stays until it is answered. Either way the outcome of a write with a number is
@@ -289,7 +302,9 @@ export class RequestTable {
     if (outcomeUnknown) reached("write_given_up_with_unknown_outcome");
     const isHeld = outcomeUnknown && this.#writes.isUnsent(call.writeSeq);
     const path = isWrite ? call.ops[0]?.path : "path" in call.query ? call.query.path : undefined;
-    const reason = cause ?? this.#refusalError() ?? this.#ports.trouble();
+    const isUrgent = !isWrite && call.isUrgent;
+    const refusal = isUrgent ? undefined : this.#refusalError();
+    const reason = cause ?? refusal ?? this.#ports.trouble();
     const error = abandonment(code, { outcomeUnknown, cause: reason, path });
     if (isHeld) {
       reached("refused_write_given_up");
@@ -299,7 +314,8 @@ export class RequestTable {
     const isQueued = isWrite ? call.writeSeq === 0 : call.cxid === 0;
     if (isQueued) {
       reached("unsent_call_given_up");
-      this.#queue.leave(call);
+      if (isUrgent) this.#urgent.leave(call);
+      else this.#queue.leave(call);
     }
   }
 

@@ -160,9 +160,9 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     return this.#requests.withdraw(call, error);
   }
 
-  ask(query: Query): Promise<QueryReply> {
+  ask(query: Query, options?: CallOptions): Promise<QueryReply> {
     const call = new ReadCall(query, "linearizable", queryBytes(query), (reply) => reply);
-    if (this.#end === null) this.#requests.submitUrgent(call);
+    if (this.#end === null) this.#requests.submitUrgent(call, options);
     else call.fail(endOf(this.#end, false));
     return call.promise;
   }

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { fencingToken, sessionId, zxid } from "@quorate/kv-store/protocol";
+import { fencingToken, sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
 import type { FakeConnection } from "../../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient } from "../../../../tests/support/client/open-client.ts";
 import { only } from "../../../../tests/support/client/fixtures.ts";
@@ -99,6 +99,56 @@ describe("election", () => {
     expect(await observing).toMatchObject({ code: "ABORTED" });
     await net.clock.settle();
     expect(connection.takeKind("removeWatch")).toHaveLength(1);
+  });
+
+  test("observe: hears of the leader while writes of the session are refused, also after a new connection", async () => {
+    const { client, connection, net } = await openClient({ sessionTimeoutMs: 600_000 });
+    const seen: (number | null)[] = [];
+    void (async () => {
+      for await (const leader of client.election("/leader").observe()) {
+        seen.push(leader?.token ?? null);
+      }
+    })();
+    const refuse = (to: FakeConnection): void => {
+      const fromSeq = writeSeq(1);
+      to.send({ kind: "refused", fromSeq, code: "DISK_FULL", retryAfterMs: 2_000 });
+    };
+    void client.set("/a", "1");
+    await net.clock.settle();
+    const { cxid, watchId } = only(connection.takeKind("addWatch"));
+    refuse(connection);
+    connection.send({ kind: "watchAdded", cxid, watchId, zxid: zxid(100) });
+    await net.clock.settle();
+    expect(lead(connection, 5)).toBe(1);
+    await net.clock.settle();
+    expect(seen).toEqual([5]);
+    changed(connection, 101);
+    await net.clock.settle();
+    connection.cut();
+    await net.clock.settle();
+    net.last.welcome();
+    await net.clock.settle();
+    refuse(net.last);
+    await net.clock.settle();
+    expect(lead(net.last, 8)).toBe(1);
+    await net.clock.settle();
+    expect(seen).toEqual([5, 8]);
+  });
+
+  test("observe: a look that takes too long ends it, and leaves nothing to be sent", async () => {
+    const { client, connection, net } = await openClient({ sessionTimeoutMs: 600_000 });
+    const leaders = client.election("/leader").observe({ timeoutMs: 100 })[Symbol.asyncIterator]();
+    const failure = errorOf(leaders.next());
+    await net.clock.settle();
+    const { cxid, watchId } = only(connection.takeKind("addWatch"));
+    connection.send({ kind: "watchAdded", cxid, watchId, zxid: zxid(100) });
+    await net.clock.settle();
+    connection.cut();
+    await net.clock.advance(100);
+    expect(await failure).toMatchObject({ code: "TIMEOUT", path: "/leader" });
+    net.last.welcome();
+    await net.clock.settle();
+    expect(net.last.takeKind("read")).toEqual([]);
   });
 
   test("observe: leaving while the next leader is waited for ends it at once", async () => {

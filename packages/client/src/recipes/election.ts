@@ -32,20 +32,26 @@ export class LockElection implements Election {
     const consistency = options?.consistency ?? "linearizable";
     const call = new ReadCall(query, consistency, queryBytes(query), leaderOf);
     this.#host.submit(call, options);
-    try {
-      return await call.promise;
-    } catch (error) {
-      // Nobody has ever campaigned here.
-      if (error instanceof QuorateError && error.code === "NO_NODE") return null;
-      throw error;
-    }
+    return orNobody(call.promise);
   }
 
   observe(options?: CallOptions): AsyncIterable<Leader | null> {
-    const ask = (): Promise<Leader | null> => this.leader(options);
+    // Not as `leader` does: behind writes that are refused, while disks are full, say, nobody would hear of a new leader.
+    const ask = (): Promise<Leader | null> =>
+      orNobody(this.#host.ask({ kind: "holder", path: this.path }, options).then(leaderOf));
     return {
       [Symbol.asyncIterator]: () => new LeaderStream(this.path, this.#host, ask, options),
     };
+  }
+}
+
+/** Where nobody has ever campaigned nobody leads. */
+async function orNobody(leader: Promise<Leader | null>): Promise<Leader | null> {
+  try {
+    return await leader;
+  } catch (error) {
+    if (error instanceof QuorateError && error.code === "NO_NODE") return null;
+    throw error;
   }
 }
 

@@ -15,8 +15,11 @@ export interface RecipeHost {
   submitRelease(call: PendingWrite): void;
   /** True: it was never sent and does not happen. */
   withdraw(call: PendingWrite, error: QuorateError): boolean;
-  /** Linearizable, sent before anything that waits. Rejects when the session ends. */
-  ask(query: Query): Promise<QueryReply>;
+  /**
+   * Linearizable, sent before anything that waits: also while writes of the session are refused. Rejects when the session
+   * ends, and as the options say.
+   */
+  ask(query: Query, options?: CallOptions): Promise<QueryReply>;
   addWatch(spec: WatchSpec, sink: WatchSink): WatchRecord | null;
   removeWatch(record: WatchRecord): void;
 }
