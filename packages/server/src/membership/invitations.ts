@@ -18,8 +18,8 @@ interface Invitation {
 }
 
 /**
- * Who may come in, and who would like to. A node becomes a member when both meet under one name: whoever asks without an
- * invitation is not let in, and an invitation alone takes nobody in.
+ * Who may come in, and who would like to. A node becomes a member when it asks under a name that is invited: whoever asks
+ * without an invitation is not let in, and an invitation alone takes nobody in.
  */
 export class Invitations {
   readonly #invited = new Map<string, Until & Invitation>();
@@ -38,13 +38,18 @@ export class Invitations {
     this.#invited.clear();
   }
 
-  /** The node called `name` may come. `otherwise`: as what, if whoever it is to replace has gone before. */
+  /**
+   * The node called `name` may come. `otherwise`: as what, if whoever it is to replace has gone before. What was asked under
+   * this name before may be the last word of an identity that is gone for good: taken in, it would keep the name from the one
+   * that is meant. Whoever is there asks again.
+   */
   invite(
     name: string,
     promotion: Promotion,
     nowMs: number,
     otherwise: Promotion = promotion,
   ): void {
+    this.#asking.delete(name);
     remember(this.#invited, name, { promotion, otherwise, untilMs: nowMs + INVITED_MS });
   }
 

@@ -263,6 +263,8 @@ describe("a node that asks to join", () => {
     expect(steps).toEqual([]);
     expect(() => members.command({ kind: "remove", name: "d" }, false)).toThrow("MEMBER_UNKNOWN");
     members.command(add, false);
+    members.onJoinRequest(request, false);
+    members.keep();
     expect(steps).toMatchObject([{ kind: "proposeMembership" }]);
   });
 
@@ -282,6 +284,8 @@ describe("a node that asks to join", () => {
     expect(steps).toEqual([]);
     expect(members.waiting).toMatchObject({ asking: [{ name: "d" }], awaited: [] });
     members.command({ kind: "add", name: "d", staysLearner: false }, false);
+    members.onJoinRequest(request, true);
+    members.keep();
     expect(steps).toMatchObject([{ kind: "proposeMembership", membership: { learners: [4] } }]);
   });
 });

@@ -236,7 +236,6 @@ export class NodeMembership {
         return;
       case "invite":
         invitations.invite(step.name, step.promotion, nowMs, step.otherwise);
-        this.keep();
         return;
       case "withdraw":
         invitations.withdraw(step.name);
