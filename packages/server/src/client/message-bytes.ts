@@ -1,5 +1,10 @@
 import type { WatchHit } from "@quorate/kv-store";
-import type { QueryReply, WriteOutcome } from "@quorate/kv-store/protocol";
+import type {
+  QueryReply,
+  ServerMessage,
+  WatchEvent,
+  WriteOutcome,
+} from "@quorate/kv-store/protocol";
 
 /*
  * What messages need on the wire at most, beside the fixed cost that the outbox adds for each. Frames are cut by these
@@ -9,6 +14,10 @@ import type { QueryReply, WriteOutcome } from "@quorate/kv-store/protocol";
 const STAT_BYTES = 128;
 const ITEM_BYTES = 32;
 const NUMBER_BYTES = 9;
+/** Of a watch's number beside an event. */
+export const WATCH_ID_BYTES = 9;
+/** A small object and what refers to it, in memory. */
+const OBJECT_BYTES = 160;
 
 /** Bytes of a text at most. */
 export function textBytes(text: string): number {
@@ -20,10 +29,35 @@ export function addressBytes(servers: readonly string[]): number {
   return servers.reduce((bytes, server) => bytes + textBytes(server), 0);
 }
 
+/** Bytes of one event at most, beside the numbers of the watches it is for. */
+export function eventBytes({ path, data }: WatchEvent): number {
+  return ITEM_BYTES + textBytes(path) + (data === undefined ? 0 : data.length + STAT_BYTES);
+}
+
 /** Bytes of one event for one connection at most. */
 export function hitBytes({ watchIds, event }: WatchHit): number {
-  const state = event.data === undefined ? 0 : event.data.length + STAT_BYTES;
-  return ITEM_BYTES + NUMBER_BYTES * watchIds.length + textBytes(event.path) + state;
+  return eventBytes(event) + WATCH_ID_BYTES * watchIds.length;
+}
+
+/** Memory of one event for so many watches of one connection, about. */
+export function hitHeapBytes(watches: number): number {
+  return OBJECT_BYTES + NUMBER_BYTES * watches;
+}
+
+/**
+ * Memory that a message has to itself until it leaves, about. Data and paths are there anyhow, once for everybody who is
+ * told of them.
+ */
+export function heapBytes(message: ServerMessage): number {
+  let bytes = OBJECT_BYTES;
+  if (message.kind === "events") {
+    for (const { watchIds } of message.events) bytes += hitHeapBytes(watchIds.length);
+  } else if (message.kind === "readReply" && message.reply.ok) {
+    const { value } = message.reply;
+    if (value.kind === "children") bytes += NUMBER_BYTES * value.names.length;
+    else if (value.kind === "sessions") bytes += OBJECT_BYTES * value.sessions.length;
+  }
+  return bytes;
 }
 
 /** Bytes of the answer to a query at most. */

@@ -52,6 +52,7 @@ const data = (bytes: number, pingId: number): ServerMessage => ({
   ],
 });
 
+const MIB = 1_048_576;
 const limits = { bufferedBytesMax: 1000, frameMessagesMax: 3, frameBytesMax: 100_000 };
 
 describe("the outbox", () => {
@@ -113,6 +114,16 @@ describe("the outbox", () => {
     expect(() => outbox.flush()).not.toThrow();
     expect(outbox.overflowed).toBe(true);
     expect(wire.frames).toEqual([]);
+  });
+
+  test("counts the memory of what has not left, without what many are told", () => {
+    const wire = new Wire();
+    const outbox = new Outbox(wire, { ...limits, bufferedBytesMax: MIB }, zeroCounters());
+    outbox.push(data(500_000, 1), 500_000);
+    expect(outbox.heapBytes).toBeGreaterThan(100);
+    expect(outbox.heapBytes).toBeLessThan(1_000);
+    outbox.flush();
+    expect(outbox.heapBytes).toBe(0);
   });
 
   test("knows how much room is left before half of the bound", () => {

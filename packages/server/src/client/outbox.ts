@@ -7,6 +7,7 @@ import {
 import type { Counters } from "../observe/metrics.ts";
 import { reached } from "../points.ts";
 import type { Connection } from "../ports.ts";
+import { heapBytes } from "./message-bytes.ts";
 
 /** Bounds of what one client may leave unread. */
 export interface OutboxLimits {
@@ -41,6 +42,7 @@ export class Outbox {
   #frameBytes = 0;
   /** Of everything that has not left. */
   #bytes = 0;
+  #heapBytes = 0;
   #overflowed = false;
 
   constructor(connection: Connection, limits: OutboxLimits, counters: OutboxCounters) {
@@ -60,6 +62,11 @@ export class Outbox {
     return Math.max(0, this.#limits.bufferedBytesMax / 2 - unread);
   }
 
+  /** Memory of what has not left, about; of what many clients are told, this client's part only. */
+  get heapBytes(): number {
+    return this.#heapBytes;
+  }
+
   /** `dataBytes`: bytes of data and names that the message carries at most. */
   push(message: ServerMessage, dataBytes: number): void {
     if (this.#overflowed) return;
@@ -68,6 +75,7 @@ export class Outbox {
     this.#messages.push(message);
     this.#frameBytes += bytes;
     this.#bytes += bytes;
+    this.#heapBytes += heapBytes(message);
     const { frameBytesMax, frameMessagesMax, bufferedBytesMax } = this.#limits;
     if (this.#frameBytes >= frameBytesMax || this.#messages.length >= frameMessagesMax) this.#cut();
     // Estimated high, so what has gathered is sent before it is judged.
@@ -81,6 +89,7 @@ export class Outbox {
   flush(): void {
     this.#cut();
     const frames = this.#frames;
+    this.#heapBytes = 0;
     this.#frames = [];
     this.#bytes = 0;
     for (const messages of frames) {

@@ -5,6 +5,7 @@ import { Outflow, type Recipient } from "./outflow.ts";
 /** A client to whom sending takes as long as the test says. */
 class Client implements Recipient {
   readonly connection = { bufferedBytes: 0 };
+  readonly outbox = { heapBytes: 0 };
   isClosed = false;
   flushes = 0;
   readonly #clock: ManualClock;
@@ -16,6 +17,7 @@ class Client implements Recipient {
   }
   flush(): void {
     this.flushes += 1;
+    this.outbox.heapBytes = 0;
     this.#clock.stall(this.#flushMs);
   }
   dropAsSlow(): void {
@@ -67,6 +69,16 @@ describe("what all clients together leave unread", () => {
     outflow.onTick();
     // 2,000 in all: without the 800 and the 600 it is within 1,000.
     expect(clients.map((client) => client.isClosed)).toEqual([false, false, true, true]);
+  });
+
+  test("is also what had no turn to leave yet", () => {
+    const { outflow, clients } = setUp(5, 5);
+    for (const [at, client] of clients.entries()) client.outbox.heapBytes = 100 * (at + 1);
+    clients[3]!.connection.bufferedBytes = 300;
+    expect(outflow.flush()).toBe(false);
+    // The first one's has left; 200, 300, 400 and 500 are there.
+    outflow.onTick();
+    expect(clients.map((client) => client.isClosed)).toEqual([false, false, false, false, true]);
   });
 
   test("is looked at when the network had time to take it", () => {

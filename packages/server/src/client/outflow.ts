@@ -1,10 +1,12 @@
 import { reached } from "../points.ts";
 import type { Connection, MonotonicClock } from "../ports.ts";
 import type { ClientConnection } from "./client-connection.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** A client's connection, as far as sending goes. */
 export interface Recipient extends Pick<ClientConnection, "isClosed" | "flush" | "dropAsSlow"> {
   readonly connection: Pick<Connection, "bufferedBytes">;
+  readonly outbox: Pick<Outbox, "heapBytes">;
 }
 
 /** What leaves in one turn takes at most this long, ms; with one large event for thousands of clients it is a lot. */
@@ -13,7 +15,7 @@ const SLICE_MS = 5;
 /**
  * What leaves to clients. In slices, so that no turn is long and the network can take one slice while the next is made;
  * and bounded over all clients together, because each alone may leave little unread and all of them more than there is
- * memory.
+ * memory. What has not had its turn to leave takes memory like what was sent.
  */
 export class Outflow {
   readonly #clock: MonotonicClock;
@@ -75,6 +77,10 @@ export class Outflow {
       const bytes = recipient.isClosed ? 0 : recipient.connection.bufferedBytes;
       if (bytes > 0) unread.set(recipient, bytes);
       else this.#behind.delete(recipient);
+    }
+    for (const recipient of this.#due) {
+      const bytes = (unread.get(recipient) ?? 0) + recipient.outbox.heapBytes;
+      if (bytes > 0 && !recipient.isClosed) unread.set(recipient, bytes);
     }
     return unread;
   }
