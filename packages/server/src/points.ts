@@ -43,12 +43,12 @@ export const SERVER_POINTS = [
   // client/client-watches.ts
   "watch_from_a_revision_to_come",
   "watch_resumed_from_change_log",
-  "watch_resumed_behind_a_cut_change_log",
-  "change_log_cut_during_the_walk",
-  "walk_over_changes_interrupted",
   "client_gone_before_its_watches_stood",
-  "watch_stands_without_its_events",
+  "walk_waits_for_what_was_told_to_leave",
+  "resuming_clients_left_for_another_walk",
   "more_watches_resumed_during_the_walk",
+  "resumed_watches_stand_in_another_turn",
+  "watch_stands_without_its_events",
   // client/event-delivery.ts
   "events_of_one_revision_beyond_a_frame",
   "events_of_one_watch_beyond_a_frame",
@@ -60,6 +60,11 @@ export const SERVER_POINTS = [
   // client/outflow.ts
   "sending_left_for_another_turn",
   "clients_together_left_too_much_unread",
+  // client/resume-walk.ts
+  "watch_resumed_behind_a_cut_change_log",
+  "change_log_cut_during_the_walk",
+  "resuming_clients_wait_for_memory",
+  "walk_over_changes_interrupted",
   // digest-exchange.ts
   "digest_mismatch_found",
   "digest_too_old_to_compare",

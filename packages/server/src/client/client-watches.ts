@@ -11,31 +11,33 @@ import { reached } from "../points.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { sendEvents } from "./event-delivery.ts";
 import { MissedEvents } from "./missed-events.ts";
+import { ResumeWalk, type Resuming } from "./resume-walk.ts";
 
 type AddWatchMessage = Extract<ClientMessage, { readonly kind: "addWatch" }>;
 type Changes = ApplyOutcome["changes"];
 
-/** Changes of the log looked at before other work gets its turn: a few milliseconds. */
-const STEP_CHANGES = 4_096;
-
-/** One walk over the change log, for everybody who waited when it began. */
-interface Walk {
-  readonly missed: ReadonlyMap<ClientConnection, MissedEvents>;
-  readonly table: WatchTable<ClientConnection>;
-  /** Everything up to here has been looked at. */
-  atZxid: Zxid | 0;
-}
+/** Watches that one walk is for, unless one connection alone has more: each change may concern them all. */
+const WALK_WATCHES_MAX = 10_000;
+/** Watches that stand and events that are told before other work gets its turn, unless one connection alone has more. */
+const STAND_MAX = 8_192;
+/** Memory of what has been told and did not have its turn to leave; beyond, no walk begins or goes on. */
+const TOLD_HEAP_BYTES_MAX = 33_554_432;
 
 /**
- * The watches of this node's connections. Those that resume are gathered and served by one walk over the change log, in
- * steps: after a server went down, thousands come at once. Until theirs are done, connections are held: nothing they
- * say is worked on, so that no answer overtakes the events before it.
+ * The watches of this node's connections. Those that resume are gathered and served by walks over the change log, in
+ * steps: after a server went down, thousands come at once. A walk is for as many of them as there is memory for what they
+ * missed; the others wait in line and take none. Until theirs are done, connections are held: nothing they say is worked
+ * on, so that no answer overtakes the events before it.
  */
 export class ClientWatches {
   readonly #tree: () => DataTree;
   readonly #live = new WatchTable<ClientConnection>();
-  #waiting = new Map<ClientConnection, MissedEvents>();
-  #walk: Walk | null = null;
+  #waiting: Resuming = new Map();
+  #walk: ResumeWalk | null = null;
+  /** Watches that the next walk is for at most: more would only have to leave it again. */
+  #walkWatchesMax = WALK_WATCHES_MAX;
+  /** Have been told what they missed, and it may not have left yet. */
+  readonly #told = new Set<ClientConnection>();
 
   constructor(tree: () => DataTree) {
     this.#tree = tree;
@@ -86,7 +88,11 @@ export class ClientWatches {
   drop(connection: ClientConnection): void {
     this.#live.dropOwner(connection);
     this.#waiting.delete(connection);
-    this.#walk?.table.dropOwner(connection);
+    this.#told.delete(connection);
+    if (this.#walk?.resuming.has(connection) === true) {
+      reached("client_gone_before_its_watches_stood");
+      this.#walk.drop(connection);
+    }
   }
 
   /** Sends what these changes mean to watches that stand. */
@@ -97,18 +103,24 @@ export class ClientWatches {
 
   /** Goes on with the walk. Call it again while {@link isResuming}. */
   advance(): void {
-    if (this.#walk === null && this.#waiting.size > 0) this.#begin();
+    if (this.#toldHeapBytes() >= TOLD_HEAP_BYTES_MAX) {
+      reached("walk_waits_for_what_was_told_to_leave");
+      return;
+    }
+    this.#walk ??= this.#begin();
     const walk = this.#walk;
-    if (walk === null || !this.#step(walk)) return;
-    this.#walk = null;
-    for (const [connection, missed] of walk.missed) this.#stand(connection, missed);
+    const hasArrived = walk.step(this.#tree());
+    this.#putBack(walk);
+    // Who stands must do so in the turn of its last step: what is applied later finds it standing, or is walked over.
+    if (hasArrived) this.#stand(walk);
+    if (walk.resuming.size === 0) this.#walk = null;
   }
 
   #refusal(connection: ClientConnection, watch: WatchSpec): ErrorCode | null {
     // Reserved paths may be watched, there is just nothing there.
     if (checkPath(watch.path) === "BAD_PATH") return "BAD_PATH";
     const waiting = this.#waiting.get(connection);
-    const walking = this.#walk?.missed.get(connection);
+    const walking = this.#walk?.resuming.get(connection);
     const resuming = (waiting?.count ?? 0) + (walking?.count ?? 0);
     const standing = this.#live.ownerCount(connection);
     if (standing + resuming >= PROTOCOL_LIMITS.watchesMax) return "OVERLOADED";
@@ -118,82 +130,84 @@ export class ClientWatches {
     return isTaken === true ? "BAD_ARGUMENTS" : null;
   }
 
-  #begin(): void {
-    const missed = this.#waiting;
-    this.#waiting = new Map();
-    const table = new WatchTable<ClientConnection>();
+  #begin(): ResumeWalk {
+    const resuming: Resuming = new Map();
+    let watches = 0;
+    for (const [connection, missed] of this.#waiting) {
+      watches += missed.count;
+      if (resuming.size > 0 && watches > this.#walkWatchesMax) {
+        reached("resuming_clients_left_for_another_walk");
+        break;
+      }
+      resuming.set(connection, missed);
+      this.#waiting.delete(connection);
+    }
+    this.#walkWatchesMax = Math.min(2 * this.#walkWatchesMax, WALK_WATCHES_MAX);
+    return new ResumeWalk(this.#tree(), resuming);
+  }
+
+  /** Who finds no memory in the walk is the first in line for the next one. */
+  #putBack(walk: ResumeWalk): void {
+    const line = walk.leaving();
+    if (line.size === 0) return;
+    for (const [connection, missed] of this.#waiting) {
+      const earlier = line.get(connection);
+      if (earlier === undefined) line.set(connection, missed);
+      else earlier.join(missed);
+    }
+    this.#waiting = line;
+    let watches = 0;
+    for (const { count } of walk.resuming.values()) watches += count;
+    this.#walkWatchesMax = Math.min(2 * watches, WALK_WATCHES_MAX);
+  }
+
+  #toldHeapBytes(): number {
+    let bytes = 0;
+    for (const connection of this.#told) {
+      const { heapBytes } = connection.outbox;
+      if (heapBytes === 0) this.#told.delete(connection);
+      bytes += heapBytes;
+    }
+    return bytes;
+  }
+
+  /** Everything missed is known: it is told, and the watches stand from here on. The next turn is for the others. */
+  #stand(walk: ResumeWalk): void {
     const reach = this.#tree().changesSince(0);
-    let atZxid: Zxid | 0 = this.#tree().lastZxid;
-    for (const [connection, events] of missed) {
-      if (!reach.ok) {
-        reached("watch_resumed_behind_a_cut_change_log");
-        events.loseBefore(reach.oldestZxid);
+    const reachZxid = reach.ok ? 0 : reach.oldestZxid;
+    let left = STAND_MAX;
+    for (const [connection, missed] of walk.resuming) {
+      walk.drop(connection);
+      left -= this.#tell(connection, missed, reachZxid);
+      this.#told.add(connection);
+      if (this.#waiting.has(connection)) reached("more_watches_resumed_during_the_walk");
+      else connection.release();
+      if (left <= 0 && walk.resuming.size > 0) {
+        reached("resumed_watches_stand_in_another_turn");
+        return;
       }
-      for (const { watch, isLost } of events.watches) if (!isLost) table.add(connection, watch);
-      const { sinceZxid } = events;
-      if (sinceZxid !== null && sinceZxid < atZxid) atZxid = sinceZxid;
     }
-    this.#walk = { missed, table, atZxid };
   }
 
-  /** True: the walk has arrived at the present. */
-  #step(walk: Walk): boolean {
-    const since = this.#tree().changesSince(walk.atZxid);
-    if (!since.ok) {
-      reached("change_log_cut_during_the_walk");
-      // The log has been cut faster than the walk went on.
-      for (const events of walk.missed.values()) events.loseBefore(since.oldestZxid);
-      return true;
-    }
-    let steps = STEP_CHANGES;
-    let revision: Changes[number][] = [];
-    for (const change of since.changes) {
-      if (revision.length > 0 && revision[0]?.zxid !== change.zxid) {
-        note(walk, revision);
-        revision = [];
-        if (steps <= 0) {
-          reached("walk_over_changes_interrupted");
-          return false;
-        }
-      }
-      revision.push(change);
-      steps -= 1;
-    }
-    note(walk, revision);
-    return true;
-  }
-
-  /** Everything missed is known: it is told, and the watches stand from here on. */
-  #stand(connection: ClientConnection, missed: MissedEvents): void {
-    if (connection.isClosed) {
-      reached("client_gone_before_its_watches_stood");
-      return;
-    }
+  /** `reachZxid`: how far back the log reaches. How many watches stand and events were told. */
+  #tell(connection: ClientConnection, missed: MissedEvents, reachZxid: Zxid | 0): number {
     const zxid = zxidOf(this.#tree().lastZxid);
-    const reach = this.#tree().changesSince(0);
     for (const { cxid, watch, sinceZxid, isLost } of missed.watches) {
       const { watchId } = watch;
       this.#live.add(connection, watch);
       if (isLost) reached("watch_stands_without_its_events");
       if (isLost) {
-        const isCut = !reach.ok && sinceZxid < reach.oldestZxid;
-        const oldestZxid = isCut ? zxidOf(reach.oldestZxid) : zxid;
+        const oldestZxid = sinceZxid < reachZxid ? zxidOf(reachZxid) : zxid;
         connection.send({ kind: "watchLost", cxid, watchId, oldestZxid, zxid });
       } else {
         connection.send({ kind: "watchAdded", cxid, watchId, zxid });
       }
     }
-    for (const { hits } of missed.revisions) sendEvents(connection, hits);
-    if (this.#waiting.has(connection)) reached("more_watches_resumed_during_the_walk");
-    else connection.release();
-  }
-}
-
-function note(walk: Walk, revision: Changes): void {
-  const zxid = revision[0]?.zxid;
-  if (zxid === undefined) return;
-  walk.atZxid = zxid;
-  for (const [connection, hits] of walk.table.match(revision)) {
-    walk.missed.get(connection)?.note(zxid, hits, connection.outbox.spareBytes);
+    let count = missed.count;
+    for (const hits of missed.revisions()) {
+      sendEvents(connection, hits);
+      count += hits.length;
+    }
+    return count;
   }
 }

@@ -1,8 +1,8 @@
 import type { WatchHit, WatchSpec } from "@quorate/kv-store";
-import type { Zxid } from "@quorate/kv-store/protocol";
+import type { WatchEvent, Zxid } from "@quorate/kv-store/protocol";
 import { assert } from "../assert.ts";
 import { reached } from "../points.ts";
-import { hitBytes } from "./message-bytes.ts";
+import { WATCH_ID_BYTES, eventBytes, hitHeapBytes } from "./message-bytes.ts";
 
 /** A watch that is to go on where it stood on an earlier connection. */
 export interface ResumingWatch {
@@ -12,27 +12,42 @@ export interface ResumingWatch {
   readonly sinceZxid: Zxid | 0;
 }
 
-/** Everything that one revision has for a connection. */
-export interface MissedRevision {
-  readonly zxid: Zxid;
-  readonly hits: readonly WatchHit[];
+/** One event that watches have missed. */
+interface Found {
+  readonly event: WatchEvent;
+  /** Where it stands among all that was found. */
+  readonly order: number;
+  /** Watches that still want it. */
+  wanting: number;
 }
 
 interface Entry extends ResumingWatch {
-  /** Of its events so far. */
+  /** In order. Kept by watch, so that to lose one costs no more than what was found for it. */
+  found: Found[];
+  /** Of them, as if nobody else wanted them. */
   bytes: number;
   isLost: boolean;
 }
 
 /**
+ * Part of the bound that is kept where it is passed. The rest has to be found again before anything more is lost, which
+ * pays for the search for the watches with most.
+ */
+const KEPT_PART = 7 / 8;
+const NOBODY: readonly number[] = [];
+
+/**
  * What the resuming watches of one connection have missed, as it is found. Bounded: where there is more than the
- * connection has room for, the watch with the most events loses them, because sending it all would only end the
+ * connection has room for, the watches with the most events lose them, because sending it all would only end the
  * connection, and the next one in the same way.
  */
 export class MissedEvents {
   readonly #watches = new Map<number, Entry>();
-  #revisions: MissedRevision[] = [];
+  /** Those for which anything is kept. */
+  readonly #found = new Set<Entry>();
+  #count = 0;
   #bytes = 0;
+  #heapBytes = 0;
 
   get count(): number {
     return this.#watches.size;
@@ -43,8 +58,9 @@ export class MissedEvents {
     return this.#watches.values();
   }
 
-  get revisions(): readonly MissedRevision[] {
-    return this.#revisions;
+  /** Memory that what was found takes, about. */
+  get heapBytes(): number {
+    return this.#heapBytes;
   }
 
   /** Lowest revision that a watch which has not lost anything goes on from; null if there is none. */
@@ -62,70 +78,109 @@ export class MissedEvents {
 
   add(watch: ResumingWatch): void {
     assert(!this.has(watch.watch.watchId), "resuming_watch_ids_unique");
-    this.#watches.set(watch.watch.watchId, { ...watch, bytes: 0, isLost: false });
+    this.#watches.set(watch.watch.watchId, { ...watch, found: [], bytes: 0, isLost: false });
   }
 
-  /** Those that would go on from before `oldestZxid` have lost their events. */
-  loseBefore(oldestZxid: Zxid | 0): void {
+  /** Takes over the watches that came after these, for which nothing has been looked for yet. */
+  join(later: MissedEvents): void {
+    for (const { cxid, watch, sinceZxid } of later.watches) this.add({ cxid, watch, sinceZxid });
+  }
+
+  /** Those that would go on from before `oldestZxid` lose their events. Who has lost them now. */
+  loseBefore(oldestZxid: Zxid | 0): readonly number[] {
+    const lost: number[] = [];
     for (const entry of this.#watches.values()) {
-      if (entry.sinceZxid >= oldestZxid) continue;
-      entry.isLost = true;
-      this.#strip(entry.watch.watchId);
+      if (entry.isLost || entry.sinceZxid >= oldestZxid) continue;
+      this.#lose(entry);
+      lost.push(entry.watch.watchId);
     }
+    return lost;
   }
 
-  /** Takes in what a later revision has, within `bytesMax` in all; 0: whoever has missed anything loses it. */
-  note(zxid: Zxid, hits: readonly WatchHit[], bytesMax: number): void {
-    const wanted: WatchHit[] = [];
+  /**
+   * Takes in what a later revision has, within `bytesMax` in all; 0: whoever has missed anything loses it. Who has lost
+   * events now.
+   */
+  note(hits: readonly WatchHit[], bytesMax: number): readonly number[] {
     for (const { watchIds, event } of hits) {
-      const ids = watchIds.filter((id) => this.#wants(id, zxid));
-      if (ids.length > 0) wanted.push({ watchIds: ids, event });
-    }
-    if (wanted.length === 0) return;
-    this.#revisions.push({ zxid, hits: wanted });
-    for (const hit of wanted) this.#count(hit, 1);
-    while (this.#bytes > bytesMax) this.#loseHeaviest();
-  }
-
-  #wants(watchId: number, zxid: Zxid): boolean {
-    const entry = this.#watches.get(watchId);
-    return entry !== undefined && !entry.isLost && zxid > entry.sinceZxid;
-  }
-
-  #count(hit: WatchHit, sign: 1 | -1): void {
-    const bytes = hitBytes(hit) * sign;
-    this.#bytes += bytes;
-    for (const id of hit.watchIds) {
-      const entry = this.#watches.get(id);
-      if (entry !== undefined) entry.bytes += bytes;
-    }
-  }
-
-  #loseHeaviest(): void {
-    let heaviest: Entry | null = null;
-    for (const entry of this.#watches.values()) {
-      if (!entry.isLost && entry.bytes > (heaviest?.bytes ?? 0)) heaviest = entry;
-    }
-    assert(heaviest !== null, "bytes_belong_to_a_watch");
-    reached("missed_events_beyond_their_bound");
-    heaviest.isLost = true;
-    this.#strip(heaviest.watch.watchId);
-  }
-
-  /** Takes everything for that watch out again. */
-  #strip(watchId: number): void {
-    const revisions: MissedRevision[] = [];
-    for (const { zxid, hits } of this.#revisions) {
-      const kept: WatchHit[] = [];
-      for (const hit of hits) {
-        const ids = hit.watchIds.filter((id) => id !== watchId);
-        if (ids.length < hit.watchIds.length) this.#count(hit, -1);
-        if (ids.length === 0) continue;
-        if (ids.length < hit.watchIds.length) this.#count({ ...hit, watchIds: ids }, 1);
-        kept.push({ ...hit, watchIds: ids });
+      const found: Found = { event, order: this.#count, wanting: 0 };
+      const bytes = eventBytes(event);
+      for (const id of watchIds) {
+        const entry = this.#watches.get(id);
+        if (entry === undefined || entry.isLost || event.zxid <= entry.sinceZxid) continue;
+        found.wanting += 1;
+        entry.found.push(found);
+        entry.bytes += bytes + WATCH_ID_BYTES;
+        this.#found.add(entry);
       }
-      if (kept.length > 0) revisions.push({ zxid, hits: kept });
+      if (found.wanting === 0) continue;
+      this.#count += 1;
+      this.#bytes += bytes + WATCH_ID_BYTES * found.wanting;
+      this.#heapBytes += hitHeapBytes(found.wanting);
     }
-    this.#revisions = revisions;
+    return this.#bytes > bytesMax ? this.#loseHeaviest(bytesMax * KEPT_PART) : NOBODY;
   }
+
+  /** Lets go of everything that was found: it will be looked for again. */
+  forget(): void {
+    for (const entry of this.#found) this.#empty(entry);
+    assert(this.#bytes === 0 && this.#heapBytes === 0, "bytes_belong_to_a_watch");
+  }
+
+  /** What was found and not lost, by revision. */
+  revisions(): Iterable<readonly WatchHit[]> {
+    const ids = new Map<Found, number[]>();
+    for (const { watch, found } of this.#watches.values()) {
+      for (const one of found) {
+        const own = ids.get(one);
+        if (own === undefined) ids.set(one, [watch.watchId]);
+        else own.push(watch.watchId);
+      }
+    }
+    return byRevision([...ids].sort(([a], [b]) => a.order - b.order));
+  }
+
+  #loseHeaviest(bytesMax: number): readonly number[] {
+    reached("missed_events_beyond_their_bound");
+    const lost: number[] = [];
+    for (const entry of [...this.#found].sort((a, b) => b.bytes - a.bytes)) {
+      if (this.#bytes <= bytesMax) break;
+      this.#lose(entry);
+      lost.push(entry.watch.watchId);
+    }
+    assert(this.#bytes <= bytesMax, "missed_events_bounded");
+    return lost;
+  }
+
+  #lose(entry: Entry): void {
+    entry.isLost = true;
+    this.#empty(entry);
+  }
+
+  #empty(entry: Entry): void {
+    for (const found of entry.found) {
+      this.#bytes -= WATCH_ID_BYTES;
+      this.#heapBytes -= hitHeapBytes(found.wanting);
+      found.wanting -= 1;
+      if (found.wanting === 0) this.#bytes -= eventBytes(found.event);
+      else this.#heapBytes += hitHeapBytes(found.wanting);
+    }
+    entry.found = [];
+    entry.bytes = 0;
+    this.#found.delete(entry);
+  }
+}
+
+function* byRevision(
+  found: readonly (readonly [Found, readonly number[]])[],
+): IterableIterator<readonly WatchHit[]> {
+  let hits: WatchHit[] = [];
+  for (const [{ event }, watchIds] of found) {
+    if (hits[0] !== undefined && hits[0].event.zxid !== event.zxid) {
+      yield hits;
+      hits = [];
+    }
+    hits.push({ watchIds, event });
+  }
+  if (hits.length > 0) yield hits;
 }
