@@ -1,5 +1,5 @@
 import type { WatchHit, WatchSpec } from "@quorate/kv-store";
-import type { WatchEvent, Zxid } from "@quorate/kv-store/protocol";
+import type { Zxid } from "@quorate/kv-store/protocol";
 import { assert } from "../assert.ts";
 import { reached } from "../points.ts";
 import { WATCH_ID_BYTES, eventBytes, hitHeapBytes } from "./message-bytes.ts";
@@ -13,12 +13,13 @@ export interface ResumingWatch {
 }
 
 /** One event that watches have missed. */
-interface Found {
-  readonly event: WatchEvent;
+interface Found extends WatchHit {
   /** Where it stands among all that was found. */
   readonly order: number;
   /** Watches that still want it. */
   wanting: number;
+  /** Which ones, put together at the end only: until then they come and go. */
+  watchIds: number[];
 }
 
 interface Entry extends ResumingWatch {
@@ -35,6 +36,7 @@ interface Entry extends ResumingWatch {
  */
 const KEPT_PART = 7 / 8;
 const NOBODY: readonly number[] = [];
+const NONE_YET: number[] = [];
 
 /**
  * What the resuming watches of one connection have missed, as it is found. Bounded: where there is more than the
@@ -103,7 +105,7 @@ export class MissedEvents {
    */
   note(hits: readonly WatchHit[], bytesMax: number): readonly number[] {
     for (const { watchIds, event } of hits) {
-      const found: Found = { event, order: this.#count, wanting: 0 };
+      const found: Found = { watchIds: NONE_YET, event, order: this.#count, wanting: 0 };
       const bytes = eventBytes(event);
       for (const id of watchIds) {
         const entry = this.#watches.get(id);
@@ -127,17 +129,20 @@ export class MissedEvents {
     assert(this.#bytes === 0 && this.#heapBytes === 0, "bytes_belong_to_a_watch");
   }
 
-  /** What was found and not lost, by revision. */
+  /** What was found and not lost, by revision. Ask for it once, at the end. */
   revisions(): Iterable<readonly WatchHit[]> {
-    const ids = new Map<Found, number[]>();
+    const all: Found[] = [];
     for (const { watch, found } of this.#watches.values()) {
       for (const one of found) {
-        const own = ids.get(one);
-        if (own === undefined) ids.set(one, [watch.watchId]);
-        else own.push(watch.watchId);
+        if (one.watchIds === NONE_YET) {
+          one.watchIds = [watch.watchId];
+          all.push(one);
+        } else {
+          one.watchIds.push(watch.watchId);
+        }
       }
     }
-    return byRevision([...ids].sort(([a], [b]) => a.order - b.order));
+    return byRevision(all.sort((a, b) => a.order - b.order));
   }
 
   #loseHeaviest(bytesMax: number): readonly number[] {
@@ -171,16 +176,14 @@ export class MissedEvents {
   }
 }
 
-function* byRevision(
-  found: readonly (readonly [Found, readonly number[]])[],
-): IterableIterator<readonly WatchHit[]> {
+function* byRevision(found: readonly WatchHit[]): IterableIterator<readonly WatchHit[]> {
   let hits: WatchHit[] = [];
-  for (const [{ event }, watchIds] of found) {
-    if (hits[0] !== undefined && hits[0].event.zxid !== event.zxid) {
+  for (const hit of found) {
+    if (hits[0] !== undefined && hits[0].event.zxid !== hit.event.zxid) {
       yield hits;
       hits = [];
     }
-    hits.push({ watchIds, event });
+    hits.push(hit);
   }
   if (hits.length > 0) yield hits;
 }
