@@ -78,6 +78,11 @@ export function isKnownCommand(bytes: Uint8Array): boolean {
   return isKnown && bytes.length > BODY_AT;
 }
 
+/** Whether a known command is a write of a session; the others begin and end sessions. */
+export function isWriteCommand(bytes: Uint8Array): boolean {
+  return bytes[KIND_AT] === KINDS.indexOf("write") + 1;
+}
+
 /** Throws {@link CommandError} and nothing else. Binary fields alias `bytes`. */
 export function decodeCommand(bytes: Uint8Array): StampedCommand {
   const version = bytes[0];

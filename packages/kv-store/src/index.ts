@@ -9,6 +9,7 @@ export {
   decodeCommand,
   encodeCommand,
   isKnownCommand,
+  isWriteCommand,
   stampCommand,
   type StampedCommand,
 } from "./command-codec.ts";

@@ -224,7 +224,7 @@ describe("a leader's expiry", () => {
   test("is dropped when there is no room for it, and the session lives on", () => {
     const { duties, lead, confirm, answers, session, intake } = setUp(1);
     lead(2);
-    intake.add([new Uint8Array(20)]);
+    intake.add([new Uint8Array(20), new Uint8Array(20)]);
     duties.onTick(2000);
     duties.onTouches(PEER, 1, [session]);
     confirm();

@@ -128,7 +128,7 @@ export class LeaderDuties {
 
   #expire(expiry: Omit<Extract<Command, { readonly kind: "expireSessions" }>, "kind">): void {
     const command = encodeCommand({ kind: "expireSessions", ...expiry });
-    if (this.#options.intake.add([command])) return;
+    if (this.#options.intake.addUrgent([command])) return;
     reached("expiry_found_no_room");
     for (const session of expiry.sessions) this.#tracker.revive(session);
   }

@@ -183,6 +183,7 @@ export const SERVER_POINTS = [
   "peer_frame_full_within_a_turn",
   // proposal-exchange.ts
   "proposals_could_not_leave",
+  "refusals_may_be_unheard",
   "refusal_could_not_be_told",
   "proposals_came_to_no_leader",
   "command_of_peer_not_acceptable",
@@ -195,7 +196,9 @@ export const SERVER_POINTS = [
   // proposals.ts
   "applied_write_waits_here_no_more",
   "write_taken_back_before_the_log",
+  "write_waits_behind_a_refused_one",
   "write_refused_by_leader",
+  "gap_is_being_made_good",
   "write_sent_again_to_leader",
   "attach_sent_again_to_leader",
   "proposals_wait_for_a_leader",

@@ -1,4 +1,4 @@
-import { encodeCommand } from "@quorate/kv-store";
+import { decodeCommand, encodeCommand } from "@quorate/kv-store";
 import { sessionId, writeSeq, type SessionId, type WriteOp } from "@quorate/kv-store/protocol";
 import { nodeId, term } from "@quorate/raft";
 import { describe, expect, test, vi } from "vitest";
@@ -81,10 +81,11 @@ describe("the exchange of proposals", () => {
 
   test("refuses whole batches when it does not lead or has no room", () => {
     const { exchange, intake, sent, state } = setUp(1);
+    intake.add([write(1, OTHER_OP, OTHER)]);
     exchange.take(PEER, 1, [create(1), remove(2)]);
     state.isLeader = false;
     exchange.take(PEER, 2, [create(1)]);
-    expect(intake.count).toBe(0);
+    expect(intake.count).toBe(1);
     expect(sent).toMatchObject([
       { kind: "proposalsRefused", batch: 1, reason: "overloaded" },
       { kind: "proposalsRefused", batch: 2, reason: "notLeader" },
@@ -123,7 +124,64 @@ describe("the exchange of proposals", () => {
     expect(refused).toEqual([2]);
   });
 
-  test("says again that it refused, the latest to each, until it could leave", () => {
+  test("takes those who come and go in when it has no room for writes", () => {
+    const { exchange, intake, sent } = setUp(1);
+    intake.add([write(1, OTHER_OP, OTHER)]);
+    const close = encodeCommand({ kind: "closeSession", session: SESSION });
+    exchange.take(PEER, 1, [close]);
+    exchange.take(PEER, 2, [create(1)]);
+    expect(intake.count).toBe(2);
+    expect(sent).toMatchObject([{ batch: 2, reason: "overloaded" }]);
+  });
+
+  test("gets a long list in although others fill what comes free with short ones", () => {
+    const { exchange, intake, clock, proposals } = setUp(50);
+    proposals.setLeader(SELF, true, term(1));
+    let others = 0;
+    const fill = (): void => {
+      for (; intake.count < 50; others += 1) {
+        exchange.take(PEER, others + 1, [write(others + 1, OTHER_OP, OTHER)]);
+      }
+    };
+    fill();
+    const writes = proposals.adopt(SESSION);
+    for (let seq = 1; seq <= 90; seq += 1) proposals.submit(writes, writeSeq(seq), remove(seq));
+    proposals.flush();
+    let seq = 0;
+    // Each time one place comes free; what waits here comes before the others once in a while.
+    for (let turn = 0; turn < 1_000 && seq < 90; turn += 1) {
+      const [command = new Uint8Array(0)] = intake.peek({ timeMs: 0, clockMs: 0 });
+      const { command: next } = decodeCommand(command);
+      intake.drop(1);
+      clock.advance(50);
+      proposals.flush();
+      fill();
+      if (next.kind === "write" && next.session === SESSION && next.writeSeq === seq + 1) seq += 1;
+    }
+    expect(seq).toBe(90);
+    expect(others).toBeLessThan(1_000);
+  });
+
+  test("has what may be unheard sent again when the way to a peer is new", () => {
+    const { exchange, clock, proposals, sent, state } = setUp();
+    state.isLeader = false;
+    exchange.onPeerUp(PEER);
+    exchange.take(PEER, 1, [create(1)]);
+    sent.length = 0;
+    exchange.onPeerUp(PEER);
+    expect(sent).toMatchObject([{ kind: "proposalsRefused", batch: 0 }]);
+    proposals.setLeader(PEER, false, term(1));
+    proposals.submit(proposals.adopt(SESSION), writeSeq(1), create(1));
+    proposals.flush();
+    const [refusal] = sent;
+    sent.length = 0;
+    if (refusal?.kind === "proposalsRefused") exchange.onRefusal(refusal);
+    clock.advance(100);
+    proposals.flush();
+    expect(sent).toMatchObject([{ kind: "proposals" }]);
+  });
+
+  test("says again that it refused, to each once, until it could leave", () => {
     const { exchange, clock, sent, state } = setUp();
     state.isLeader = false;
     state.linkUp = false;
@@ -133,7 +191,8 @@ describe("the exchange of proposals", () => {
     expect(sent).toEqual([]);
     state.linkUp = true;
     clock.advance(100);
-    expect(sent).toMatchObject([{ kind: "proposalsRefused", batch: 2, reason: "notLeader" }]);
+    // Neither of the two is forgotten.
+    expect(sent).toMatchObject([{ kind: "proposalsRefused", batch: 0, reason: "notLeader" }]);
     clock.advance(1_000);
     expect(sent).toHaveLength(1);
     expect(clock.nextDueMs()).toBeNull();
@@ -211,6 +270,25 @@ describe("the exchange of proposals", () => {
     expect(sent).toEqual([]);
     for (let ms = 0; ms < 1000; ms += 1) advance(1);
     expect(sent).toHaveLength(1);
+  });
+
+  test("sends again what was refused, and not what was taken", () => {
+    const { exchange, clock, proposals, sent } = setUp();
+    proposals.setLeader(PEER, false, term(1));
+    const writes = proposals.adopt(SESSION);
+    proposals.submit(writes, writeSeq(1), create(1));
+    proposals.flush();
+    proposals.submit(writes, writeSeq(2), create(2));
+    proposals.flush();
+    const [, second] = sent;
+    if (second?.kind !== "proposals") throw new Error("it did not leave");
+    const { batch } = second;
+    const reason = "overloaded";
+    exchange.onRefusal({ kind: "proposalsRefused", batch, reason, retryAfterMs: 100 });
+    sent.length = 0;
+    clock.advance(100);
+    proposals.flush();
+    expect(sent).toMatchObject([{ kind: "proposals", commands: [create(2)] }]);
   });
 
   test("sends again what could not leave", () => {

@@ -1,4 +1,10 @@
-import { CommandError, decodeCommand, isKnownCommand, type Command } from "@quorate/kv-store";
+import {
+  CommandError,
+  decodeCommand,
+  isKnownCommand,
+  isWriteCommand,
+  type Command,
+} from "@quorate/kv-store";
 import type { ErrorCode, SessionId, WriteSeq } from "@quorate/kv-store/protocol";
 import type { NodeId } from "@quorate/raft";
 import type { PeerEnvelope } from "./peer/envelope.ts";
@@ -37,13 +43,19 @@ export interface ProposalExchangeOptions {
 
 /** Pause after which what a leader did not take is sent again. */
 const RETRY_MS = 100;
+/** In place of a batch in a refusal: whichever of them were not taken is not known any more. */
+const ANY_BATCH = 0;
 
 /** Proposals between this node and whoever leads: takes them in while it leads, and copes with not being heard. */
 export class ProposalExchange {
   readonly #options: ProposalExchangeOptions;
   #resend: Timer | null = null;
-  /** The newest refusal for each node that could not be told of it. */
+  /** More may be lost than what is known to be refused. */
+  #isAllDoubted = false;
+  /** For each node that could not be told of it a refusal, of {@link ANY_BATCH} if there is more than one. */
   readonly #untold = new Map<NodeId, Refusal>();
+  /** Nodes that were told of a refusal since the way to them is open. */
+  readonly #told = new Set<NodeId>();
   #telling: Timer | null = null;
   #stopped = false;
 
@@ -55,6 +67,7 @@ export class ProposalExchange {
   sendTo(leader: NodeId, batch: number, commands: readonly Uint8Array[]): void {
     if (this.#options.send(leader, { kind: "proposals", batch, commands })) return;
     reached("proposals_could_not_leave");
+    this.#options.proposals.noteRefused(batch);
     this.#resendLater();
   }
 
@@ -75,12 +88,31 @@ export class ProposalExchange {
     else this.#tell(from, refusal);
   }
 
+  /** The way to a peer is new: what it was told on the old one it may not have heard. */
+  onPeerUp(peer: NodeId): void {
+    if (!this.#told.delete(peer)) return;
+    reached("refusals_may_be_unheard");
+    const retryAfterMs = RETRY_MS;
+    this.#tell(peer, {
+      kind: "proposalsRefused",
+      batch: ANY_BATCH,
+      reason: "overloaded",
+      retryAfterMs,
+    });
+  }
+
   /** Whoever is not told waits for an answer that does not come. */
   #tell(to: NodeId, refusal: Refusal): void {
+    const untold = this.#untold.get(to);
     this.#untold.delete(to);
-    if (this.#options.send(to, refusal)) return;
+    const isOnly = untold === undefined || untold.batch === refusal.batch;
+    const whole = isOnly ? refusal : { ...refusal, batch: ANY_BATCH };
+    if (this.#options.send(to, whole)) {
+      this.#told.add(to);
+      return;
+    }
     reached("refusal_could_not_be_told");
-    this.#untold.set(to, refusal);
+    this.#untold.set(to, whole);
     if (this.#telling !== null || this.#stopped) return;
     this.#telling = this.#options.clock.after(RETRY_MS, () => {
       this.#telling = null;
@@ -95,12 +127,13 @@ export class ProposalExchange {
   /** The leader did not take a batch of ours. */
   onRefusal(refusal: Refusal): void {
     const { reason, retryAfterMs, batch } = refusal;
-    this.#options.proposals.noteRefused(batch);
+    if (batch === ANY_BATCH) this.#isAllDoubted = true;
+    else this.#options.proposals.noteRefused(batch);
     if (reason === "diskFull") {
       const isGrowing = (command: Uint8Array): boolean => this.#isGrowing(command);
       this.#options.refuseWaiting(isGrowing, "DISK_FULL", retryAfterMs);
     }
-    // With a new leader everything goes out again anyway; with the same one after a pause.
+    // With a new leader everything goes out again anyway; with the same one what it did not take, after a pause.
     this.#resendLater();
   }
 
@@ -112,7 +145,6 @@ export class ProposalExchange {
 
   /** While the disk is full only what grows the tree is left out: a gap on a session harms nobody. */
   #takeIn(from: NodeId, commands: readonly Uint8Array[]): Refusal["reason"] | null {
-    const { intake } = this.#options;
     if (!this.#options.isLeader()) {
       reached("proposals_came_to_no_leader");
       return "notLeader";
@@ -122,7 +154,7 @@ export class ProposalExchange {
     if (left > 0) reached("command_of_peer_not_acceptable");
     if (left > 0 && acceptable.length === 0) return "notReady";
     if (!this.#options.isDiskFull()) {
-      if (!intake.add(acceptable)) {
+      if (!this.#add(acceptable)) {
         reached("intake_full");
         return "overloaded";
       }
@@ -130,13 +162,18 @@ export class ProposalExchange {
       return null;
     }
     const harmless = acceptable.filter((command) => !this.#isGrowing(command));
-    if (!intake.add(harmless)) return "overloaded";
+    if (!this.#add(harmless)) return "overloaded";
     if (harmless.length === acceptable.length) {
       this.#leaveOut(left);
       return null;
     }
     reached("growing_write_refused_disks_full");
     return "diskFull";
+  }
+
+  #add(commands: readonly Uint8Array[]): boolean {
+    const { intake } = this.#options;
+    return commands.some(isWriteCommand) ? intake.add(commands) : intake.addUrgent(commands);
   }
 
   /**
@@ -179,13 +216,16 @@ export class ProposalExchange {
     return from === this.#options.self || isSound(command);
   }
 
-  /** Once for however many batches were lost: all that waits goes out again at once. */
+  /** Once for however many batches were lost: all that was not taken goes out again at once. */
   #resendLater(): void {
     const { clock, proposals } = this.#options;
     if (this.#resend !== null || this.#stopped) return;
     this.#resend = clock.after(RETRY_MS, () => {
       this.#resend = null;
-      proposals.resendAll();
+      const isAll = this.#isAllDoubted;
+      this.#isAllDoubted = false;
+      if (isAll) proposals.resendAll();
+      else proposals.resendRefused();
       this.#options.wake();
     });
   }

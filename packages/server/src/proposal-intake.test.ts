@@ -20,16 +20,26 @@ const limits = {
 };
 
 describe("the intake", () => {
-  test("takes all of a list or nothing, by count and by bytes", () => {
+  test("takes all of a list while there is room for any of it, by count and by bytes", () => {
     const intake = new ProposalIntake(limits);
     expect(intake.add([1, 2, 3, 4, 5, 6, 7].map(close))).toBe(true);
-    expect(intake.add([close(8), close(9)])).toBe(false);
-    expect(intake.count).toBe(7);
-    expect(intake.add([close(8)])).toBe(true);
+    expect(intake.add([close(8), close(9)])).toBe(true);
+    expect(intake.add([close(10)])).toBe(false);
+    expect(intake.count).toBe(9);
     const narrow = new ProposalIntake({ ...limits, bytesMax: 2 * SIZE });
-    expect(narrow.add([1, 2, 3].map(close))).toBe(false);
-    expect(narrow.bytes).toBe(0);
-    expect(narrow.add([1, 2].map(close))).toBe(true);
+    expect(narrow.add([1, 2, 3].map(close))).toBe(true);
+    expect(narrow.add([close(4)])).toBe(false);
+    expect(narrow.bytes).toBe(3 * SIZE);
+    expect(narrow.add([])).toBe(true);
+  });
+
+  test("has room left for what is urgent when it takes nothing else, and not for any number", () => {
+    const intake = new ProposalIntake({ ...limits, countMax: 32, bytesMax: 100 * SIZE });
+    intake.add(Array.from({ length: 32 }, (_, at) => close(at + 1)));
+    expect(intake.add([close(33)])).toBe(false);
+    expect(intake.addUrgent([close(33)])).toBe(true);
+    expect(intake.addUrgent([close(34)])).toBe(true);
+    expect(intake.addUrgent([close(35)])).toBe(false);
   });
 
   test("stamps what it hands out, and keeps it until it was appended", () => {

@@ -1,8 +1,12 @@
 import { stampCommand, type CommandStamp } from "@quorate/kv-store";
 import { reached } from "./points.ts";
 
+/** As a part of the bounds, what commands that begin and end sessions may take beyond them: writes may fill the rest for long. */
+const RESERVED_PART = 1 / 16;
+
 /** Bounds of what a leader keeps for its next disk write. */
 export interface IntakeLimits {
+  /** Reached, no more is taken; what is taken last may go beyond, by one batch. */
   readonly bytesMax: number;
   readonly countMax: number;
   /** Of one turn's proposal. */
@@ -32,18 +36,27 @@ export class ProposalIntake {
     return this.#bytes;
   }
 
-  /** False: full, nothing was taken. */
+  /**
+   * False: full, nothing was taken. All of it is taken where one command would be: judged by its size a long list would find
+   * no room for as long as others fill what comes free with short ones.
+   */
   add(commands: readonly Uint8Array[]): boolean {
-    let bytes = 0;
-    for (const command of commands) bytes += command.length;
-    if (
-      this.#bytes + bytes > this.#limits.bytesMax ||
-      this.count + commands.length > this.#limits.countMax
-    ) {
-      return false;
+    return this.#addBelow(1, commands);
+  }
+
+  /** As `add`, of commands that begin or end sessions: these find room when writes find none. */
+  addUrgent(commands: readonly Uint8Array[]): boolean {
+    return this.#addBelow(1 + RESERVED_PART, commands);
+  }
+
+  #addBelow(part: number, commands: readonly Uint8Array[]): boolean {
+    if (commands.length === 0) return true;
+    const { bytesMax, countMax } = this.#limits;
+    if (this.#bytes >= bytesMax * part || this.count >= countMax * part) return false;
+    for (const command of commands) {
+      this.#commands.push(command);
+      this.#bytes += command.length;
     }
-    for (const command of commands) this.#commands.push(command);
-    this.#bytes += bytes;
     return true;
   }
 

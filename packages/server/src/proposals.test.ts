@@ -55,14 +55,17 @@ describe("proposals", () => {
     expect(durationsMs).toEqual([35, 25]);
   });
 
-  test("leave in the order in which they came, once, for whoever leads", () => {
+  test("leave in the order in which they came, once, for whoever leads; who comes or goes before writes", () => {
     const { proposals, batches, flush } = setUp();
     proposals.setLeader(PEER, false, term(1));
     const writes = proposals.adopt(sessionId(1));
     submit(proposals, writes, [1, 2]);
     proposals.submitControl("attach:x", command(9));
-    expect(flush()).toEqual([1, 2, 9]);
-    expect(batches[0]?.to).toBe(PEER);
+    expect(flush()).toEqual([9, 1, 2]);
+    expect(batches.map(({ to, commands }) => [to, commands.length])).toEqual([
+      [PEER, 1],
+      [PEER, 2],
+    ]);
     expect(flush()).toEqual([]);
     proposals.setLeader(SELF, true, term(2));
     flush();
@@ -192,6 +195,164 @@ describe("proposals", () => {
     expect(flush()).toEqual([2]);
     proposals.resolveControl("attach:x");
     proposals.resendAll();
+    expect(flush()).toEqual([]);
+  });
+});
+
+describe("what a leader refused", () => {
+  const queue = () => {
+    const made = setUp({ pendingBytesMax: 1_000, pendingCountMax: 1_000 });
+    made.proposals.setLeader(PEER, false, term(1));
+    const writes = made.proposals.adopt(sessionId(1));
+    const refuse = (): void => made.proposals.noteRefused(made.batches.at(-1)?.batch ?? 0);
+    return { ...made, writes, refuse };
+  };
+
+  test("goes out again alone, with what came after it on its session", () => {
+    const { proposals, writes, flush, refuse } = queue();
+    const other = proposals.adopt(sessionId(2));
+    submit(proposals, writes, [1, 2]);
+    submit(proposals, other, [11]);
+    flush();
+    submit(proposals, writes, [3]);
+    flush();
+    refuse();
+    proposals.resendRefused();
+    expect(flush()).toEqual([3]);
+    submit(proposals, writes, [4]);
+    flush();
+    refuse();
+    submit(proposals, other, [12]);
+    submit(proposals, writes, [5]);
+    expect(flush()).toEqual([12]);
+    proposals.resendRefused();
+    expect(flush()).toEqual([4, 5]);
+    proposals.resendRefused();
+    expect(flush()).toEqual([]);
+  });
+
+  test("takes along what had left before the refusal was heard: it met a gap", () => {
+    const { proposals, writes, flush, batches } = queue();
+    submit(proposals, writes, [1]);
+    flush();
+    const [first] = batches;
+    submit(proposals, writes, [2]);
+    flush();
+    proposals.noteRefused(first?.batch ?? 0);
+    submit(proposals, writes, [3]);
+    expect(flush()).toEqual([]);
+    proposals.resendRefused();
+    expect(flush()).toEqual([1, 2, 3]);
+  });
+
+  test("goes out again in the order in which sessions were refused", () => {
+    const { proposals, flush, refuse } = queue();
+    const sessions = [1, 2, 3].map((id) => proposals.adopt(sessionId(id)));
+    for (const at of [2, 0, 1]) {
+      submit(proposals, sessions[at]!, [at * 10 + 1]);
+      flush();
+      refuse();
+    }
+    proposals.resendRefused();
+    expect(flush()).toEqual([21, 1, 11]);
+    refuse();
+    proposals.resendRefused();
+    expect(flush()).toEqual([21, 1, 11]);
+  });
+
+  test("of attaches goes out again, and no other attach", () => {
+    const { proposals, flush, refuse } = queue();
+    proposals.submitControl("attach:x", command(8));
+    flush();
+    proposals.submitControl("attach:y", command(9));
+    flush();
+    refuse();
+    proposals.resendRefused();
+    expect(flush()).toEqual([9]);
+    proposals.resendRefused();
+    expect(flush()).toEqual([]);
+  });
+
+  test("leaves in batches of bounded size, each session's writes in order", () => {
+    const { proposals, batches, flush } = setUp({
+      pendingBytesMax: 100_000_000,
+      pendingCountMax: 100_000,
+    });
+    proposals.setLeader(PEER, false, term(1));
+    const sessions = [1, 2].map((id) => proposals.adopt(sessionId(id)));
+    for (const writes of sessions) {
+      for (let seq = 1; seq <= 6_000; seq += 1) proposals.submit(writes, writeSeq(seq), command(1));
+    }
+    flush();
+    expect(batches.map(({ commands }) => commands.length)).toEqual([8_192, 3_808]);
+    const large = proposals.adopt(sessionId(3));
+    for (let seq = 1; seq <= 3; seq += 1) {
+      proposals.submit(large, writeSeq(seq), command(seq, 600_000));
+    }
+    flush();
+    expect(batches.map(({ commands }) => commands.length)).toEqual([1, 1, 1]);
+    const [, second] = batches;
+    proposals.noteRefused(second?.batch ?? 0);
+    proposals.resendRefused();
+    flush();
+    expect(batches.map(({ commands }) => commands[0]?.[0])).toEqual([2, 3]);
+  });
+});
+
+describe("a gap in the log", () => {
+  const met = () => {
+    const made = setUp();
+    made.proposals.setLeader(PEER, false, term(1));
+    const writes = made.proposals.adopt(sessionId(1));
+    submit(made.proposals, writes, [1, 2, 3]);
+    made.flush();
+    return { ...made, writes };
+  };
+
+  test("is filled at once when nothing was sent again before", () => {
+    const { proposals, writes, flush } = met();
+    proposals.noteGap(writes, writeSeq(2));
+    proposals.resendGapped();
+    expect(flush()).toEqual([1, 2, 3]);
+    proposals.resendGapped();
+    expect(flush()).toEqual([]);
+  });
+
+  test("met by what had left before the refused was sent again is not filled twice", () => {
+    const { proposals, writes, flush, time } = met();
+    time.nowMs = 100;
+    proposals.resendSession(writes);
+    flush();
+    proposals.noteGap(writes, writeSeq(2));
+    time.nowMs = 900;
+    proposals.resendGapped();
+    proposals.resolve(writes, 1);
+    time.nowMs = 1_500;
+    proposals.resendGapped();
+    proposals.resolve(writes, 2);
+    time.nowMs = 5_000;
+    proposals.resendGapped();
+    expect(flush()).toEqual([]);
+  });
+
+  test("is filled again when what was sent again does not come through", () => {
+    const { proposals, writes, flush, time } = met();
+    proposals.resendSession(writes);
+    flush();
+    proposals.noteGap(writes, writeSeq(2));
+    time.nowMs = 999;
+    proposals.resendGapped();
+    expect(flush()).toEqual([]);
+    time.nowMs = 1_000;
+    proposals.resendGapped();
+    expect(flush()).toEqual([1, 2, 3]);
+  });
+
+  test("of a session that went elsewhere is nobody's concern", () => {
+    const { proposals, writes, flush } = met();
+    proposals.noteGap(writes, writeSeq(2));
+    proposals.release(sessionId(1));
+    proposals.resendGapped();
     expect(flush()).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import type { SessionId, WriteSeq } from "@quorate/kv-store/protocol";
 import type { NodeId, Term } from "@quorate/raft";
 import { reached } from "./points.ts";
+import { ProposalBatches, type ProposalBatch } from "./proposal-batches.ts";
 
 /** Bounds of what one node keeps until the log has decided it. */
 export interface ProposalLimits {
@@ -26,8 +27,28 @@ interface SentBatch {
 /** Batches under way whose duration is measured; there are seldom more than a few. */
 const MEASURED_MAX = 1_024;
 
-/** In place of a batch: the one that the write left in last was refused. */
+/** In place of a batch: the one that the command left in last was refused, or it waits behind a write whose batch was. */
 const REFUSED = 0;
+
+/**
+ * How long a session that met a gap waits for what was sent again to come through the log, ms. What had left between the
+ * refused and the answer to it meets that gap too, and comes first.
+ */
+const GAP_PATIENCE_MS = 1_000;
+
+interface Gap {
+  /** The last write of which a copy met it. */
+  readonly seq: number;
+  /** The first that waited when it was looked at last, and since when that is known to be under way, ms. */
+  readonly headSeq: number;
+  readonly sinceMs: number;
+}
+
+interface Control {
+  readonly command: Uint8Array;
+  /** It left in last, or {@link REFUSED}. */
+  readonly batch: number;
+}
 
 /** The unanswered writes of one session that is attached to this node; consecutive numbers from `headSeq`. */
 export class SessionWrites {
@@ -43,6 +64,12 @@ export class SessionWrites {
   head = 0;
   /** Of all commands that wait. */
   bytes = 0;
+  /** Some were refused: what comes after them would meet a gap, so it waits until they are sent again. */
+  isHeld = false;
+  /** Rises with the refusal after which it is held; kept until all got through, 0 then. */
+  heldSince = 0;
+  /** When some were sent again last, ms. */
+  resentMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(session: SessionId) {
     this.session = session;
@@ -75,12 +102,13 @@ export class Proposals {
   readonly #routes: ProposalRoutes;
   readonly #sessions = new Map<SessionId, SessionWrites>();
   /** Attaches, opens and closes, by a key of their own. */
-  readonly #controls = new Map<string, Uint8Array>();
-  #outgoing: Uint8Array[] = [];
+  readonly #controls = new Map<string, Control>();
+  readonly #gaps = new Map<SessionWrites, Gap>();
+  readonly #outgoing = new ProposalBatches();
   #self = false;
   #leader: NodeId | null = null;
   #term: Term | null = null;
-  #batch = 0;
+  #holds = 0;
   #pendingBytes = 0;
   #pendingCount = 0;
   #sent: SentBatch[] = [];
@@ -137,11 +165,11 @@ export class Proposals {
   submit(writes: SessionWrites, writeSeq: WriteSeq, command: Uint8Array): void {
     if (writes.count === 0) writes.headSeq = writeSeq;
     writes.commands.push(command);
-    writes.batches.push(this.#batch + 1);
+    if (writes.isHeld) reached("write_waits_behind_a_refused_one");
+    writes.batches.push(writes.isHeld ? REFUSED : this.#outgoing.add(command));
     writes.bytes += command.length;
     this.#pendingBytes += command.length;
     this.#pendingCount += 1;
-    this.#outgoing.push(command);
   }
 
   /**
@@ -192,22 +220,36 @@ export class Proposals {
     }
   }
 
-  /** Nothing of that batch was appended, or nothing of it that `isWithdrawable` will be asked about. */
+  /**
+   * Nothing of that batch was appended, or nothing of it that `isWithdrawable` will be asked about. Whoever says so sees to
+   * it that `resendRefused` follows.
+   */
   noteRefused(batch: number): void {
+    for (const [key, control] of this.#controls) {
+      if (control.batch === batch) this.#controls.set(key, { ...control, batch: REFUSED });
+    }
     for (const writes of this.#sessions.values()) {
       for (let at = writes.head; at < writes.batches.length; at += 1) {
         if (Math.abs(writes.batches[at] ?? REFUSED) === batch) {
           reached("write_refused_by_leader");
           writes.batches[at] = REFUSED;
+          this.#hold(writes);
         }
       }
     }
   }
 
+  #hold(writes: SessionWrites): void {
+    if (writes.isHeld) return;
+    writes.isHeld = true;
+    if (writes.heldSince !== 0) return;
+    this.#holds += 1;
+    writes.heldSince = this.#holds;
+  }
+
   /** A command that belongs to no numbered write; the same key replaces an earlier one. */
   submitControl(key: string, command: Uint8Array): void {
-    this.#controls.set(key, command);
-    this.#outgoing.push(command);
+    this.#controls.set(key, { command, batch: this.#outgoing.addUrgent(command) });
   }
 
   resolveControl(key: string): void {
@@ -228,43 +270,93 @@ export class Proposals {
    * command in place and an earlier log entry may still stand on the same bytes.
    */
   resendAll(): void {
-    this.#outgoing = [];
-    for (const [key, command] of this.#controls) this.#resendControl(key, command);
+    this.#outgoing.clear();
+    for (const [key, { command }] of this.#controls) this.#resendControl(key, command);
     for (const writes of this.#sessions.values()) this.resendSession(writes);
   }
 
+  /**
+   * What was refused goes out again, with what came after it on its sessions. Nothing else: whatever was taken waits in the
+   * leader's queue, and copies of it would be in the way of those that are not there. Who has waited longest comes first.
+   */
+  resendRefused(): void {
+    for (const [key, { command, batch }] of this.#controls) {
+      if (batch === REFUSED) this.#resendControl(key, command);
+    }
+    const held: SessionWrites[] = [];
+    for (const writes of this.#sessions.values()) {
+      if (writes.isHeld) held.push(writes);
+      else writes.heldSince = 0;
+    }
+    held.sort((a, b) => a.heldSince - b.heldSince);
+    for (const writes of held) {
+      const first = writes.batches.indexOf(REFUSED, writes.head);
+      this.#resendFrom(first === -1 ? writes.commands.length : first, writes);
+    }
+  }
+
   resendSession(writes: SessionWrites): void {
-    for (let at = writes.head; at < writes.commands.length; at += 1) {
+    this.#resendFrom(writes.head, writes);
+  }
+
+  /** A copy of a waiting write was skipped in the log: one before it was not there. */
+  noteGap(writes: SessionWrites, writeSeq: WriteSeq): void {
+    const gap = this.#gaps.get(writes) ?? { headSeq: writes.headSeq, sinceMs: writes.resentMs };
+    this.#gaps.set(writes, { ...gap, seq: writeSeq });
+  }
+
+  /** Time passed: sends again what met a gap, unless that is being made good already. */
+  resendGapped(): void {
+    const nowMs = this.#routes.nowMs();
+    for (const [writes, gap] of this.#gaps) {
+      const isCurrent = this.#sessions.get(writes.session) === writes;
+      if (!isCurrent || writes.count === 0 || writes.headSeq > gap.seq) {
+        this.#gaps.delete(writes);
+      } else if (writes.headSeq !== gap.headSeq) {
+        this.#gaps.set(writes, { ...gap, headSeq: writes.headSeq, sinceMs: nowMs });
+      } else if (!this.#isUnderWay(writes, gap, nowMs)) {
+        this.#gaps.delete(writes);
+        this.resendSession(writes);
+      } else {
+        reached("gap_is_being_made_good");
+      }
+    }
+  }
+
+  #isUnderWay(writes: SessionWrites, gap: Gap, nowMs: number): boolean {
+    return writes.isHeld || nowMs - Math.max(gap.sinceMs, writes.resentMs) < GAP_PATIENCE_MS;
+  }
+
+  #resendFrom(start: number, writes: SessionWrites): void {
+    writes.isHeld = false;
+    writes.resentMs = this.#routes.nowMs();
+    for (let at = start; at < writes.commands.length; at += 1) {
       const command = writes.commands[at];
       if (command === undefined) continue;
       const copy = command.slice();
       writes.commands[at] = copy;
       reached("write_sent_again_to_leader");
-      const batch = this.#batch + 1;
+      const batch = this.#outgoing.add(copy);
       writes.batches[at] = writes.batches[at] === REFUSED ? batch : -batch;
-      this.#outgoing.push(copy);
     }
   }
 
   #resendControl(key: string, command: Uint8Array): void {
     const copy = command.slice();
     reached("attach_sent_again_to_leader");
-    this.#controls.set(key, copy);
-    this.#outgoing.push(copy);
+    this.#controls.set(key, { command: copy, batch: this.#outgoing.addUrgent(copy) });
   }
 
   /** Sends what has gathered; keeps it while nobody leads. */
   flush(): void {
-    if (this.#outgoing.length === 0) return;
-    const commands = this.#outgoing;
-    this.#outgoing = [];
-    this.#batch += 1;
-    if (this.#sent.length < MEASURED_MAX) {
-      this.#sent.push({ batch: this.#batch, sentMs: this.#routes.nowMs() });
-    }
+    for (const batch of this.#outgoing.take()) this.#send(batch);
+  }
+
+  #send({ batch, commands }: ProposalBatch): void {
+    if (this.#sent.length < MEASURED_MAX) this.#sent.push({ batch, sentMs: this.#routes.nowMs() });
     // Without a leader nothing leaves; a new one makes everything go out again.
-    if (this.#self) this.#routes.toSelf(this.#batch, commands);
-    else if (this.#leader !== null) this.#routes.toLeader(this.#leader, this.#batch, commands);
+    if (this.#self) this.#routes.toSelf(batch, commands);
+    else if (this.#leader !== null) this.#routes.toLeader(this.#leader, batch, commands);
     else reached("proposals_wait_for_a_leader");
   }
 }

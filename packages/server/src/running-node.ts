@@ -190,6 +190,7 @@ export class RunningNode implements NodeHooks {
   /** The way to a peer is new: what was under way on the old one may be lost. */
   onPeerUp(peer: NodeId): void {
     if (peer === this.#soft.leader) this.#parts.proposals.resendAll();
+    this.#parts.exchange.onPeerUp(peer);
     this.#parts.disk.onPeerUp(peer);
     this.#parts.loop.wake();
   }

@@ -54,8 +54,6 @@ export class ClientGateway implements ConnectionOwner {
   readonly #bySession = new Map<SessionId, ClientConnection>();
   /** Sessions whose clients end them, with the number of the request. */
   readonly #closing = new Map<SessionId, number>();
-  /** Sessions whose writes met a gap in the log; sent again on the next tick, so that one loss is not sent many times. */
-  readonly #gapped = new Set<SessionId>();
   readonly #reading: ReadTurns;
   #nextId = 1;
   #stopping = false;
@@ -292,7 +290,8 @@ export class ClientGateway implements ConnectionOwner {
     if (writes.count === 0 || result.writeSeq < writes.headSeq) return;
     if (result.reason === "gap") {
       reached("write_met_a_gap_in_the_log");
-      this.#gapped.add(writes.session);
+      // Sent again on the next tick, so that one loss is not sent many times.
+      this.#options.proposals.noteGap(writes, result.writeSeq);
     } else if (result.writeSeq === writes.headSeq) {
       reached("write_met_a_full_window");
       // The same bytes would meet a full window for ever: only its client can send it with a later acknowledgement.
@@ -469,11 +468,7 @@ export class ClientGateway implements ConnectionOwner {
   onTick(): void {
     this.#attachments.onTick();
     this.#outflow.onTick();
-    for (const session of this.#gapped) {
-      const writes = this.#options.proposals.sessionWrites(session);
-      if (writes !== undefined) this.#options.proposals.resendSession(writes);
-    }
-    this.#gapped.clear();
+    this.#options.proposals.resendGapped();
   }
 
   /** The node's state cannot be relied on: nobody is told anything any more. */

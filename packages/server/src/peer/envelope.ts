@@ -85,7 +85,10 @@ export type PeerEnvelope =
       readonly batch: number;
       readonly commands: readonly Uint8Array[];
     }
-  /** Nothing of the batch was appended; with `diskFull` nothing of it that would grow the tree. */
+  /**
+   * Nothing of the batch was appended; with `diskFull` nothing of it that would grow the tree. Batch 0: several, and which of
+   * them were appended is not known any more.
+   */
   | {
       readonly kind: "proposalsRefused";
       readonly batch: number;
