@@ -5,9 +5,9 @@
 export const SERVER_POINTS = [
   // applier.ts
   "state_replaced_by_snapshot",
-  // client/attach-timeout.ts
-  "attach_at_a_node_behind_its_client",
   // client/attachments.ts
+  "attach_at_a_node_behind_its_client",
+  "client_had_seen_more_than_this_node",
   "hello_did_not_come",
   "attach_undecided_in_time",
   // client/client-connection.ts
@@ -32,7 +32,6 @@ export const SERVER_POINTS = [
   "late_attach_of_earlier_connection",
   "session_attached_elsewhere",
   "session_attached_while_its_client_is_gone",
-  "client_had_seen_more_than_this_node",
   "attach_refused_to_client",
   "connected_session_expired",
   "snapshot_told_of_session_end",

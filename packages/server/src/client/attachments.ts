@@ -15,12 +15,17 @@ const HELLO_TIMEOUT_MS = 3_000;
 /** An attach that the log has not decided by then: the client should try another server. */
 const ATTACH_TIMEOUT_MS = 2_000;
 
-/** Connections on their way to a session: those that have said nothing yet, and those whose attach the log decides. */
+/**
+ * Connections on their way to a session: those that have said nothing yet, those that have seen more than this node, and
+ * those whose attach the log decides.
+ */
 export class Attachments {
   readonly #clock: MonotonicClock;
   readonly #proposals: Proposals;
   /** With the time by which a hello is due; oldest first. */
   readonly #greeting = new Map<ClientConnection, number>();
+  /** With the time by which this node has to have seen what they have; oldest first. */
+  readonly #ahead = new Map<ClientConnection, number>();
   /** By the key of the proposal; oldest first. */
   readonly #attaching = new Map<string, WaitingAttach>();
   readonly #keys = new Map<ClientConnection, string>();
@@ -31,7 +36,7 @@ export class Attachments {
   }
 
   get count(): number {
-    return this.#greeting.size + this.#attaching.size;
+    return this.#greeting.size + this.#ahead.size + this.#attaching.size;
   }
 
   /** A connection came in. */
@@ -39,13 +44,30 @@ export class Attachments {
     this.#greeting.set(connection, this.#clock.nowMs() + HELLO_TIMEOUT_MS);
   }
 
-  /** Its hello came: proposes the attach. Returns the connection that waited for the same session until now. */
+  /**
+   * Its hello came, and says that it has seen more than this node: it waits. A node that is a little behind soon is not; and
+   * nothing is proposed on the word of a client that has seen what never was.
+   */
+  await(connection: ClientConnection): void {
+    reached("attach_at_a_node_behind_its_client");
+    this.#greeting.delete(connection);
+    this.#ahead.set(connection, this.#clock.nowMs() + ATTACH_TIMEOUT_MS);
+  }
+
+  /** Those that waited and have seen no more than `zxid`: their attaches may begin. */
+  caughtUp(zxid: number): readonly ClientConnection[] {
+    if (this.#ahead.size === 0) return [];
+    return [...this.#ahead.keys()].filter(({ hello }) => (hello?.lastZxid ?? 0) <= zxid);
+  }
+
+  /** This node has seen what its client has: proposes the attach. Returns the connection that waited for the same session until now. */
   begin(
     connection: ClientConnection,
     verifier: Uint8Array,
     command: Uint8Array,
   ): ClientConnection | null {
     this.#greeting.delete(connection);
+    this.#ahead.delete(connection);
     const key = keyOf(verifier);
     const earlier = this.#attaching.get(key)?.connection ?? null;
     if (earlier !== null) this.#keys.delete(earlier);
@@ -65,6 +87,7 @@ export class Attachments {
   /** The connection waits no more: it was answered, or it is gone. */
   forget(connection: ClientConnection): void {
     this.#greeting.delete(connection);
+    this.#ahead.delete(connection);
     const key = this.#keys.get(connection);
     if (key === undefined) return;
     this.#keys.delete(connection);
@@ -88,6 +111,11 @@ export class Attachments {
       if (now < deadlineMs) break;
       reached("hello_did_not_come");
       connection.goodbye("PROTOCOL_ERROR", "no hello in time", true);
+    }
+    for (const [connection, deadlineMs] of this.#ahead) {
+      if (now < deadlineMs) break;
+      reached("client_had_seen_more_than_this_node");
+      connection.goodbye("NOT_READY", "this server is behind what you have seen", false);
     }
     for (const { connection, deadlineMs } of this.#attaching.values()) {
       if (now < deadlineMs) break;

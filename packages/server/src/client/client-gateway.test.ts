@@ -76,12 +76,53 @@ describe("attaching", () => {
     expect(other.take()).toMatchObject([{ kind: "welcome", timeoutMs: 10_000 }]);
   });
 
-  test("at a node behind what the client has seen asks for what the client was granted", () => {
+  test("at a node behind what the client has seen waits until it is not, and never shortens what was granted", () => {
     const node = new Node();
+    const first = node.connect();
+    first.says(hello({ timeoutMs: 60_000 }));
+    const opened = node.commands();
+    first.drops();
     node.sessions.timeoutMaxMs = 10_000;
     const client = node.connect();
     client.says(hello({ session: sessionId(1), timeoutMs: 60_000, lastZxid: zxid(1) }));
-    expect(node.commands()).toMatchObject([{ kind: "attach", timeoutMs: 60_000 }]);
+    expect(node.proposed()).toEqual([]);
+    for (const command of opened) node.apply(command);
+    node.gateway.flush();
+    node.turn();
+    expect(client.take()).toMatchObject([{ kind: "welcome", timeoutMs: 60_000 }]);
+  });
+
+  test("by a client that has seen what never was changes nothing: it is sent elsewhere", () => {
+    const node = new Node();
+    const { session } = node.attached();
+    node.sessions.timeoutMaxMs = 5_000;
+    const client = node.connect();
+    client.says(
+      hello({
+        session: sessionId(session),
+        timeoutMs: 600_000,
+        lastZxid: zxid(Number.MAX_SAFE_INTEGER),
+      }),
+    );
+    node.turn();
+    node.clock.advance(1_999);
+    node.gateway.onTick();
+    node.turn();
+    expect(client.take()).toEqual([]);
+    expect(node.gateway.underWay().attachesWaiting).toBe(1);
+    node.clock.advance(1);
+    node.gateway.onTick();
+    expect(client.take()).toMatchObject([{ kind: "goodbye", code: "NOT_READY", fatal: false }]);
+    expect(node.tree.session(sessionId(session))?.timeoutMs).toBe(5_000);
+    expect(node.gateway.underWay().attachesWaiting).toBe(0);
+  });
+
+  test("at a node behind is given up with the connection", () => {
+    const node = new Node();
+    const client = node.connect();
+    client.says(hello({ lastZxid: zxid(5) }));
+    client.drops();
+    expect(node.gateway.underWay().attachesWaiting).toBe(0);
   });
 
   test("is followed by word of later members", () => {

@@ -103,6 +103,11 @@ export class ClientGateway implements ConnectionOwner {
       connection.goodbye("HISTORY_CHANGED", text, true);
       return;
     }
+    if (hello.lastZxid > this.#options.tree().lastZxid) this.#attachments.await(connection);
+    else this.#propose(connection, hello);
+  }
+
+  #propose(connection: ClientConnection, hello: Hello): void {
     const verifier = verifierOf(hello.secret);
     const attach = this.#attachInfo(connection, hello);
     const { session } = hello;
@@ -357,12 +362,6 @@ export class ClientGateway implements ConnectionOwner {
     zxid: Zxid,
   ): void {
     const { identity, proposals } = this.#options;
-    const hello = connection.hello;
-    if (hello !== null && hello.lastZxid > zxid) {
-      reached("client_had_seen_more_than_this_node");
-      connection.goodbye("NOT_READY", "this server is behind what you have seen", false);
-      return;
-    }
     connection.open(proposals.adopt(result.session), result.lastWriteSeq);
     this.#bySession.set(result.session, connection);
     const servers = identity.servers();
@@ -460,6 +459,9 @@ export class ClientGateway implements ConnectionOwner {
       if (this.#watches.isResuming) this.#options.wake();
     }
     const options = this.#options;
+    for (const connection of this.#attachments.caughtUp(options.tree().lastZxid)) {
+      if (connection.hello !== null) this.#propose(connection, connection.hello);
+    }
     if (!this.#reading.drain(options.tree(), options.appliedIndex())) options.wake();
     if (!this.#outflow.flush()) options.wake();
   }
