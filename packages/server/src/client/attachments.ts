@@ -10,7 +10,7 @@ interface WaitingAttach {
   readonly deadlineMs: number;
 }
 
-/** A client that has not said hello by then is let go. */
+/** A client that has not said hello by then is let go; without blame, as its hello may wait where a node that stood still did not hear it. */
 const HELLO_TIMEOUT_MS = 3_000;
 /** An attach that the log has not decided by then: the client should try another server. */
 const ATTACH_TIMEOUT_MS = 2_000;
@@ -110,7 +110,7 @@ export class Attachments {
     for (const [connection, deadlineMs] of this.#greeting) {
       if (now < deadlineMs) break;
       reached("hello_did_not_come");
-      connection.goodbye("PROTOCOL_ERROR", "no hello in time", true);
+      connection.goodbye("NOT_READY", "no hello in time", false);
     }
     for (const [connection, deadlineMs] of this.#ahead) {
       if (now < deadlineMs) break;

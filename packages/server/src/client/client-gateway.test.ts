@@ -227,7 +227,8 @@ describe("attaching", () => {
     const { client: busy } = node.attached();
     node.clock.advance(3000);
     node.gateway.onTick();
-    expect(client.kinds()).toEqual(["goodbye PROTOCOL_ERROR"]);
+    // Nobody's fault: after a stall of this node the hello may be there and unread.
+    expect(client.take()).toMatchObject([{ kind: "goodbye", code: "NOT_READY", fatal: false }]);
     expect(busy.state).toBe("open");
   });
 
