@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { zxid } from "@quorate/kv-store/protocol";
+import { fencingToken, zxid } from "@quorate/kv-store/protocol";
 import { connect } from "./connect.ts";
 import { FakeNetwork } from "../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
@@ -194,7 +194,69 @@ describe("liveness", () => {
     expect(client.state.kind).toBe("expired");
   });
 
-  test("after a pause of the process the deadline is looked at before any message", async () => {
+  test("a pause beyond the deadline is survived with a pong that waits in the socket", async () => {
+    const { net, client, connection } = await openClient();
+    await net.clock.advance(2_500);
+    const read = client.get("/a");
+    await net.clock.settle();
+    net.clock.sleep(7_200);
+    expect(client.livesUntil).toBeLessThan(net.clock.nowMs());
+    await net.clock.advance(0);
+    const outcome = outcomeOf(read);
+    connection.send({
+      kind: "readReply",
+      cxid: 1,
+      zxid: zxid(102),
+      reply: { ok: true, value: { kind: "get", data: new Uint8Array(0), stat: STAT } },
+    });
+    await net.clock.settle();
+    // Not believed before life is proved, and not forgotten.
+    expect([outcome.state, client.lastZxid]).toEqual(["pending", 100]);
+    connection.send({ kind: "pong", pingId: 2, zxid: zxid(103) });
+    await net.clock.settle();
+    expect([outcome.state, client.lastZxid]).toEqual(["done", 103]);
+    expect([client.state.kind, client.livesUntil]).toEqual(["connected", 1_000 + 12_000]);
+    await net.clock.advance(1);
+    const [ping] = connection.takeKind("ping").slice(-1);
+    connection.send({ kind: "pong", pingId: ping!.pingId, zxid: zxid(103) });
+    await net.clock.advance(1_000);
+    expect(client.state.kind).toBe("connected");
+  });
+
+  test("a pause beyond the deadline ends a session that holds a lock at once", async () => {
+    const { net, client, connection } = await openClient();
+    const acquiring = client.lock("/l").acquire();
+    await net.clock.settle();
+    const contender = "/l/c-0000000001";
+    connection.reply(1, 101, { kind: "acquire", contender, token: fencingToken(101), held: true });
+    const lock = await acquiring;
+    await net.clock.advance(2_500);
+    net.clock.sleep(7_200);
+    connection.send({ kind: "pong", pingId: 2, zxid: zxid(103) });
+    expect(lock.signal.aborted).toBe(true);
+    expect(() => lock.assertHeld()).toThrow("LOCK_LOST");
+    expect(client.state.kind).toBe("expired");
+  });
+
+  test("a pause beyond the deadline ends the session when no pong waits, after one round of input", async () => {
+    const { net, client } = await openClient();
+    net.clock.sleep(9_600);
+    await net.clock.advance(0);
+    expect(client.state.kind).toBe("connected");
+    await net.clock.advance(1);
+    expect(client.state.kind).toBe("expired");
+    expect(net.clock.timerCount).toBe(0);
+  });
+
+  test("a connection that breaks after such a pause takes the session with it", async () => {
+    const { net, client, connection } = await openClient();
+    net.clock.sleep(9_600);
+    connection.cut();
+    expect(client.state.kind).toBe("expired");
+    expect(net.clock.timerCount).toBe(0);
+  });
+
+  test("after a pause of the process no message but a proof of life is believed", async () => {
     const { net, client, connection } = await openClient();
     const seen = outcomeOf(client.get("/a"));
     await net.clock.settle();
@@ -208,7 +270,7 @@ describe("liveness", () => {
         reply: { ok: true, value: { kind: "get", data: new Uint8Array(0), stat: STAT } },
       },
     );
-    await net.clock.settle();
+    await net.clock.advance(2);
     expect(client.state.kind).toBe("expired");
     expect(seen.state).toBe("failed");
   });

@@ -5,6 +5,8 @@ export interface LivenessEvents {
   sendPing(pingId: number): void;
   /** The connection has proved nothing for half the timeout: it is no use, whatever else it carries. */
   onSilent(): void;
+  /** False: if the session may be over that has to be told at once, whatever may still be heard. */
+  mayWait(): boolean;
   /** The session may be over: nothing it protects may be relied on from now on. */
   onDeadline(): void;
 }
@@ -20,6 +22,8 @@ const SILENT_PART = 1 / 2;
 const MARGIN_PART = 1 / 20;
 /** A timer this much of the timeout late says that this process slept; what arrived meanwhile is heard first. */
 const LATE_PART = 1 / 16;
+/** Long enough for one round of input: the runtime reads the sockets before it comes to such a timer. */
+const ROUND_MS = 1;
 
 /**
  * How long the session certainly lives. A pong proves that the service knew of this client at some moment after its ping
@@ -39,6 +43,10 @@ export class Liveness {
   /** When each unanswered ping of this connection was sent. */
   readonly #pings = new Map<number, number>();
   #timer: Timer | null = null;
+  /** What the timer was set for. */
+  #dueMs = Number.POSITIVE_INFINITY;
+  /** The timer is for what arrived while this process stood still. */
+  #isHearing = false;
 
   constructor(clock: ClientClock, events: LivenessEvents) {
     this.#clock = clock;
@@ -50,8 +58,19 @@ export class Liveness {
     return this.#deadlineMs;
   }
 
-  get isPastDeadline(): boolean {
-    return this.#clock.nowMs() >= this.#deadlineMs;
+  /** The deadline has passed, and nothing that was sent can prove any more that the session lives. */
+  get isOver(): boolean {
+    return this.#clock.nowMs() >= this.#deadlineMs && !this.isDoubted;
+  }
+
+  /**
+   * The deadline passed while this process stood still: nothing may be relied on, but what proves life may wait in its socket.
+   * Ends with a proof, or after one round of input. Never begins where `mayWait` says no.
+   */
+  get isDoubted(): boolean {
+    const now = this.#clock.nowMs();
+    if (now < this.#deadlineMs || !this.#isAttached || !this.#events.mayWait()) return false;
+    return this.#isHearing || now - this.#dueMs > this.#timeoutMs * LATE_PART;
   }
 
   /** Until when the answer to what was sent at `sentMs` proves life. */
@@ -98,16 +117,23 @@ export class Liveness {
       reached("pong_of_earlier_connection");
       return false;
     }
+    this.foresee(pingId);
     for (const earlier of this.#pings.keys()) {
       if (earlier <= pingId) this.#pings.delete(earlier);
     }
-    this.#provenMs = Math.max(this.#provenMs, sentMs);
-    this.#deadlineMs = Math.max(this.#deadlineMs, Liveness.deadlineOf(sentMs, this.#timeoutMs));
     this.#silentMs = Math.max(this.#silentMs, sentMs + this.#timeoutMs * SILENT_PART);
     // Browsers let a hidden page's timer that was set by a timer, set by a timer, and so on, fire once a minute only: set
     // from here the chain is broken, and the session does not expire because its tab is in the background.
     this.#arm();
     return true;
+  }
+
+  /** This pong has arrived, and is worked on later, in its place: the session lives so long. */
+  foresee(pingId: number): void {
+    const sentMs = this.#pings.get(pingId);
+    if (sentMs === undefined) return;
+    this.#provenMs = Math.max(this.#provenMs, sentMs);
+    this.#deadlineMs = Math.max(this.#deadlineMs, Liveness.deadlineOf(sentMs, this.#timeoutMs));
   }
 
   stop(): void {
@@ -127,6 +153,10 @@ export class Liveness {
   #onTimer(dueMs: number): void {
     this.#timer = null;
     const now = this.#clock.nowMs();
+    if (this.isDoubted) {
+      this.#hear();
+      return;
+    }
     if (now >= this.#deadlineMs) {
       reached("deadline_passed_at_the_client");
       this.#events.onDeadline();
@@ -145,11 +175,23 @@ export class Liveness {
     this.#arm();
   }
 
+  #hear(): void {
+    reached("client_slept_past_its_deadline");
+    this.#isHearing = true;
+    this.#timer = this.#clock.after(ROUND_MS, () => {
+      this.#isHearing = false;
+      this.#dueMs = this.#clock.nowMs();
+      this.#onTimer(this.#dueMs);
+    });
+  }
+
   #arm(): void {
     this.#timer?.cancel();
+    this.#isHearing = false;
     const soonest = this.#isAttached
       ? Math.min(this.#deadlineMs, this.#nextPingMs, this.#silentMs)
       : this.#deadlineMs;
+    this.#dueMs = soonest;
     const delayMs = Math.max(1, soonest - this.#clock.nowMs());
     this.#timer = this.#clock.after(delayMs, () => this.#onTimer(soonest));
   }

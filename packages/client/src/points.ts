@@ -19,6 +19,7 @@ export const CLIENT_POINTS = [
   "deadline_passed_at_the_client",
   "server_silent_too_long",
   "client_had_slept",
+  "client_slept_past_its_deadline",
   // recipes/contender.ts
   "lock_granted_to_waiting_contender",
   "waiting_contender_reconnected",

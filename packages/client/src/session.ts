@@ -55,6 +55,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   /** Why it is over; null while it is not. */
   #end: QuorateError | null = null;
   #isFlushDue = false;
+  /** Arrived while it was in doubt whether the session lives. */
+  #unheard: ServerMessage[] = [];
   #blames = 0;
   readonly #failures = new AttemptFailures();
   #closed: Promise<void> | null = null;
@@ -72,6 +74,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
         this.#requests.acknowledge();
       },
       onSilent: () => this.#drop("the server has proved nothing for too long"),
+      // A lock's signal has to tell of the end before anything else happens.
+      mayWait: () => !this.contenders.isHolding,
       onDeadline: () => this.#expire(LATE, this.#trouble()),
     });
     const { clock, random } = ports;
@@ -110,7 +114,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
 
   /** The session's end, null while it lives; looks at the clock first. */
   checkEnd(): QuorateError | null {
-    if (this.#end === null && this.#liveness.isPastDeadline) this.#expire(LATE, this.#trouble());
+    if (this.#end === null && this.#liveness.isOver) this.#expire(LATE, this.#trouble());
     return this.#end;
   }
 
@@ -232,11 +236,20 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       reached("answer_after_the_deadline");
       return;
     }
-    for (const message of messages) {
+    for (const message of this.#liveness.isDoubted ? this.#heardInDoubt(messages) : messages) {
       if (connection.isOver) return;
       if (this.#phase.kind === "closing") this.#onClosingMessage(message);
       else this.#onMessage(connection, message);
     }
+  }
+
+  /** What may be believed now: nothing, but for pongs, before it is clear that the session lives. */
+  #heardInDoubt(messages: readonly ServerMessage[]): readonly ServerMessage[] {
+    for (const message of messages) {
+      if (message.kind === "pong") this.#liveness.foresee(message.pingId);
+    }
+    this.#unheard.push(...messages);
+    return this.#liveness.isDoubted ? [] : this.#unheard.splice(0);
   }
 
   onEnd(connection: Connection, reason: string): void {
@@ -389,8 +402,9 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     reached("session_suspended");
     this.#requests.detach();
     this.#watches.detach();
-    if (this.checkEnd() !== null) return;
     this.#liveness.detach();
+    this.#unheard = [];
+    if (this.checkEnd() !== null) return;
     const until = this.#liveness.deadlineMs;
     this.states.become({ kind: "suspended", session: this.id, until });
     this.#connector.start(connection.server);

@@ -61,6 +61,10 @@ export class Contender {
     return this.#place?.token ?? 0;
   }
 
+  get isHeld(): boolean {
+    return this.#state.kind === "held";
+  }
+
   /** Gets in line; resolves with the lock. `op` has been checked. */
   acquire(op: AcquireOp, options: CallOptions | undefined): Promise<Lock> {
     return new Promise((resolve, reject) => {

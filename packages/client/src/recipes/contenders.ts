@@ -10,6 +10,12 @@ export class Contenders {
     return this.#byToken.size;
   }
 
+  /** One of them holds a lock. */
+  get isHolding(): boolean {
+    for (const contender of this.#byToken.values()) if (contender.isHeld) return true;
+    return false;
+  }
+
   /** It has its token and is in line. */
   add(contender: Contender): void {
     if (contender.token !== 0) this.#byToken.set(contender.token, contender);

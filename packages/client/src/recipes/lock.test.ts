@@ -246,6 +246,7 @@ describe("acquire", () => {
     const failure = errorOf(acquiring);
     net.clock.sleep(9_500);
     connection.send(granted(103));
+    await net.clock.advance(2);
     expect(await failure).toMatchObject({ code: "SESSION_EXPIRED" });
   });
 
