@@ -389,6 +389,25 @@ describe("reads", () => {
     wire.hears(read(1));
     expect(goodbye()).toMatchObject({ code: "PROTOCOL_ERROR" });
   });
+
+  test("are bounded in what they name, which counts until they are answered", () => {
+    const { wire, client, goodbye } = opened();
+    const path = `/${"x".repeat(2_047)}`;
+    const page = (cxid: number): ClientMessage => ({
+      kind: "read",
+      cxid,
+      consistency: "local",
+      query: { kind: "children", path, after: path, limit: 1 },
+    });
+    const count = PROTOCOL_LIMITS.outstandingBytesMax / (2 * path.length);
+    expect(count).toBeLessThan(PROTOCOL_LIMITS.outstandingMax);
+    for (let cxid = 1; cxid <= count; cxid += 1) wire.hears(page(cxid));
+    client.drainReads({ appliedIndex: 1, lastWriteSeq: 0 }, () => true);
+    wire.hears(page(1));
+    expect(goodbye()).toBeNull();
+    wire.hears(page(1));
+    expect(goodbye()).toMatchObject({ code: "PROTOCOL_ERROR" });
+  });
 });
 
 describe("a client that is held", () => {

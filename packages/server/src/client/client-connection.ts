@@ -90,6 +90,8 @@ export class ClientConnection {
   #firstSeqMax = 1;
   #refusedFrom = 0;
   #reads: QueuedRead[] = [];
+  /** Of the texts of those. */
+  #readUnits = 0;
   #hello: Hello | null = null;
   /** What was said while it is held; null: it is not. */
   #held: ClientMessage[] | null = null;
@@ -200,6 +202,7 @@ export class ClientConnection {
         break;
       if (read.afterSeq > progress.lastWriteSeq) break;
       this.#owner.runRead(this, read.cxid, read.query);
+      this.#readUnits -= queryUnits(read.query);
       done += 1;
       if (isTimeUp()) {
         reached("reads_left_for_another_turn");
@@ -339,11 +342,16 @@ export class ClientConnection {
   }
 
   #onRead(message: ReadMessage): void {
-    if (this.#reads.length >= PROTOCOL_LIMITS.outstandingMax) {
+    const { cxid, query } = message;
+    const units = queryUnits(query);
+    if (
+      this.#reads.length >= PROTOCOL_LIMITS.outstandingMax ||
+      this.#readUnits + units > PROTOCOL_LIMITS.outstandingBytesMax
+    ) {
       this.goodbye("PROTOCOL_ERROR", "more unanswered reads than the protocol allows", true);
       return;
     }
-    const { cxid, query } = message;
+    this.#readUnits += units;
     const afterSeq = this.#nextSeq === 0 ? 0 : this.#nextSeq - 1;
     let wait: WaitingRead | null = null;
     if (message.consistency === "linearizable") {
@@ -362,4 +370,10 @@ export class ClientConnection {
     this.#held = null;
     this.#owner.onClosed(this);
   }
+}
+
+/** UTF-16 units of a query's texts, never more than the bytes that its client counts. */
+function queryUnits(query: Query): number {
+  const units = "path" in query ? query.path.length : 0;
+  return query.kind === "children" ? units + (query.after?.length ?? 0) : units;
 }
