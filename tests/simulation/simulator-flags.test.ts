@@ -222,10 +222,10 @@ describe("what is no plan", () => {
   test.each([
     ["", "it is not JSON"],
     ["nothing", "it is not JSON"],
-    ["null", "breaks is missing or wrong"],
+    ["null", "all of it is missing or wrong"],
     ["{}", "breaks is missing or wrong"],
     ['{ "breaks": "C1" }', "profile is missing or wrong"],
-    ['{ "breaks": "C1", "profile": {}, "faults": 1 }', "faults is missing or wrong"],
+    ['{ "breaks": "C1", "profile": 1, "faults": 1 }', "profile is missing or wrong"],
     ['{ "breaks": "C1", "profile": {}, "faults": [] }', "profile.seed is missing or wrong"],
   ])("%s is refused", expectNoPlan);
 
@@ -235,28 +235,34 @@ describe("what is no plan", () => {
     ["kind", "nobody"],
     ["nodes", "three"],
     ["nodes", undefined],
-    ["works", ["sleep"]],
-    ["faults", ["nothing"]],
+    ["works", ["sleep"], "works.0"],
+    ["faults", ["nothing"], "faults.0"],
     ["leaseReads", 0],
-  ])("a profile whose %s is %j is refused", async (name, value) => {
+  ])("a profile whose %s is %j is refused", async (name, value, place = name) => {
     const plan = JSON.parse(readFileSync(PLAN, "utf8"));
     plan.profile[name] = value;
-    await expectNoPlan(JSON.stringify(plan), `profile.${name} is missing or wrong`);
+    await expectNoPlan(JSON.stringify(plan), `profile.${place} is missing or wrong`);
+  });
+
+  test("faults that are no list are refused", async () => {
+    const plan = { ...JSON.parse(readFileSync(PLAN, "utf8")), faults: 1 };
+    await expectNoPlan(JSON.stringify(plan), "faults is missing or wrong");
   });
 
   test.each([
-    [null, "fault"],
-    [{ atMs: 1, fault: "nothing" }, "fault"],
-    [{ fault: "crash", node: "n1", downMs: 5 }, "atMs"],
-    [{ atMs: 1, fault: "crash", node: "n1" }, "downMs"],
-    [{ atMs: 1, fault: "crashAll", downtimes: [{ node: "n1" }] }, "downtimes"],
-    [{ atMs: 1, fault: "isolate", forMs: 5, links: [["n1"]] }, "links"],
-    [{ atMs: 1, fault: "members", change: { kind: "remove" } }, "change"],
-    [{ atMs: 1, fault: "rot", node: "n1", isImage: true, place: { record: 0.5 } }, "place"],
-  ])("a fault such as %j is refused", async (fault, field) => {
+    [null, ""],
+    [{ atMs: 1 }, ".fault"],
+    [{ atMs: 1, fault: "nothing" }, ".fault"],
+    [{ fault: "crash", node: "n1", downMs: 5 }, ".atMs"],
+    [{ atMs: 1, fault: "crash", node: "n1" }, ".downMs"],
+    [{ atMs: 1, fault: "crashAll", downtimes: [{ node: "n1" }] }, ".downtimes.0.downMs"],
+    [{ atMs: 1, fault: "isolate", forMs: 5, links: [["n1"]] }, ".links.0.1"],
+    [{ atMs: 1, fault: "members", change: { kind: "remove" } }, ".change.name"],
+    [{ atMs: 1, fault: "rot", node: "n1", isImage: true, place: { record: 0.5 } }, ".place.offset"],
+  ])("a fault such as %j is refused", async (fault, place) => {
     const plan = JSON.parse(readFileSync(PLAN, "utf8"));
     const count = plan.faults.push(fault);
-    await expectNoPlan(JSON.stringify(plan), `faults.${count - 1}.${field} is missing or wrong`);
+    await expectNoPlan(JSON.stringify(plan), `faults.${count - 1}${place} is missing or wrong`);
   });
 });
 

@@ -51,6 +51,12 @@ export function seedLine(events: string, operations: string): string {
   V  Runs that broke a promise`;
 }
 
+/** What exit codes 0 and 1 mean of runs. */
+export const RUN_ENDINGS = [
+  "No promise was broken",
+  "A run broke a promise, or the simulator itself failed",
+] as const;
+
 /** What {@link SeedFlag}s were given as. */
 export interface SeedOptions {
   readonly first: number;

@@ -3,6 +3,7 @@ import { reasonOf, UsageError, type CommandLine, type Program } from "../command
 import {
   readSeeds,
   SEED_MAX,
+  RUN_ENDINGS,
   seedFlags,
   seedLine,
   type SeedFlag,
@@ -82,7 +83,7 @@ and checks that every promise is kept. A run that breaks one ends with the comma
     "Events of virtual time, such as a frame that arrives",
     "Calls on paths that clients share which were answered",
   ),
-  endings: ["No promise was broken", "A run broke a promise, or the simulator itself failed"],
+  endings: RUN_ENDINGS,
   read: readEnsembleFlags,
 };
 

@@ -1,10 +1,7 @@
+import * as v from "valibot";
 import { SEED_MAX } from "../simulator-flags.ts";
 import type { FaultAction } from "./fault-event.ts";
 import { drawProfile, FAULTS, KINDS, MORE_WORKS, WORKS, type Fault } from "./profile.ts";
-
-type Check = (value: unknown) => boolean;
-/** By the name of a field. */
-type Checks = Readonly<Record<string, Check>>;
 
 /** All that may happen under one name. */
 type ActionOf<F extends Fault, A = FaultAction> = A extends { readonly fault: infer G }
@@ -13,39 +10,25 @@ type ActionOf<F extends Fault, A = FaultAction> = A extends { readonly fault: in
     : never
   : never;
 
-const isNumber: Check = (value) => typeof value === "number";
-const isText: Check = (value) => typeof value === "string";
-const isFlag: Check = (value) => typeof value === "boolean";
-const oneOf =
-  (names: readonly unknown[]): Check =>
-  (value) =>
-    names.includes(value);
-const listOf =
-  (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.every(check);
-const shapeOf =
-  (checks: Checks): Check =>
-  (value) =>
-    wrongIn(value, checks) === null;
+const number = v.number();
+const text = v.string();
 
-const DOWNTIME = { node: isText, downMs: isNumber };
-const LASTING = { node: isText, forMs: isNumber };
-const links = listOf((value) => listOf(isText)(value) && Object(value).length === 2);
-const CUT = { links };
-const BLOCK = { links, forMs: isNumber };
-const DELAY = { ...BLOCK, delayMs: isNumber };
-const place = shapeOf({ record: isNumber, offset: isNumber, bit: isNumber });
-const downtimes = listOf(shapeOf(DOWNTIME));
+const DOWNTIME = { node: text, downMs: number };
+const LASTING = { node: text, forMs: number };
+const CUT = { links: v.array(v.strictTuple([text, text])) };
+const BLOCK = { ...CUT, forMs: number };
+const DELAY = { ...BLOCK, delayMs: number };
+const place = v.object({ record: number, offset: number, bit: number });
+const downtimes = v.array(v.object(DOWNTIME));
 
 /** What each kind of fault has to say. */
 const FIELDS: {
-  readonly [F in Fault]: { readonly [K in Exclude<keyof ActionOf<F>, "fault">]: Check };
+  readonly [F in Fault]: { readonly [K in Exclude<keyof ActionOf<F>, "fault">]: v.GenericSchema };
 } = {
   crash: DOWNTIME,
   crashAll: { downtimes },
   powerCut: DOWNTIME,
-  blackout: { downtimes, forMs: isNumber },
+  blackout: { downtimes, forMs: number },
   stop: LASTING,
   isolate: BLOCK,
   oneWay: BLOCK,
@@ -55,84 +38,51 @@ const FIELDS: {
   blockClient: BLOCK,
   slowDisk: LASTING,
   hungDisk: LASTING,
-  failingDisk: { node: isText, operation: isText },
-  wallJump: { node: isText, byMs: isNumber },
-  stopClient: { client: isText, forMs: isNumber },
-  crashClient: { client: isText },
-  restart: { node: isText },
+  failingDisk: { node: text, operation: text },
+  wallJump: { node: text, byMs: number },
+  stopClient: { client: text, forMs: number },
+  crashClient: { client: text },
+  restart: { node: text },
   wipe: DOWNTIME,
   damage: { ...DOWNTIME, place },
-  members: { change: shapeOf({ kind: isText, name: isText }) },
+  members: { change: v.object({ kind: text, name: text }) },
   bridge: BLOCK,
   ring: BLOCK,
   tornFrame: CUT,
   halfOpen: CUT,
   slowLinks: DELAY,
   delaySpike: DELAY,
-  congestion: { ...BLOCK, bytesPerSecond: isNumber },
+  congestion: { ...BLOCK, bytesPerSecond: number },
   bitFlip: { ...DOWNTIME, place },
   misdirectedWrite: { ...DOWNTIME, place, to: place },
   readError: DOWNTIME,
-  fullDisk: { ...LASTING, spareBytes: isNumber },
-  rot: { node: isText, isImage: isFlag, place },
-  backup: { node: isText, isLocal: isFlag, pauseMs: isNumber },
+  fullDisk: { ...LASTING, spareBytes: number },
+  rot: { node: text, isImage: v.boolean(), place },
+  backup: { node: text, isLocal: v.boolean(), pauseMs: number },
 };
 
-/**
- * The first thing that a plan from a file lacks or says wrongly; null: it is a plan. A profile has to say everything: what
- * were drawn for it could be drawn otherwise one day.
- */
+const NAMED = v.object({ fault: v.picklist(FAULTS) });
+const EVENT = v.lazy((event) =>
+  v.is(NAMED, event) ? v.object({ ...FIELDS[event.fault], atMs: number }) : NAMED,
+);
+
+/** As those that are drawn: a profile has to say everything, as what is drawn could be drawn otherwise one day. */
+const PROFILE = v.object({
+  ...Object.fromEntries(Object.entries(drawProfile(0)).map(([name, value]) => [name, like(value)])),
+  seed: v.pipe(number, v.integer(), v.minValue(0), v.maxValue(SEED_MAX)),
+  kind: v.picklist(KINDS),
+  works: v.array(v.picklist([...WORKS, ...MORE_WORKS])),
+  faults: v.array(v.picklist(FAULTS)),
+});
+
+const PLAN = v.object({ breaks: text, profile: PROFILE, faults: v.array(EVENT) });
+
+/** Where a plan from a file lacks something first, or says it wrongly; null: it is a plan. */
 export function wrongInPlan(plan: unknown): string | null {
-  return (
-    wrongIn(plan, { breaks: isText, profile: isRecord, faults: Array.isArray }) ??
-    prefixed("profile", wrongInProfile(fieldsOf(plan)["profile"])) ??
-    wrongInFaults(Object.values(fieldsOf(fieldsOf(plan)["faults"])))
-  );
+  const { issues } = v.safeParse(PLAN, plan, { abortEarly: true });
+  return issues === undefined ? null : (v.getDotPath(issues[0]) ?? "all of it");
 }
 
-function wrongInProfile(profile: unknown): string | null {
-  const isSeed: Check = (seed) =>
-    Number.isInteger(seed) && Number(seed) >= 0 && Number(seed) <= SEED_MAX;
-  const drawn = Object.entries(drawProfile(0)).map(([name, value]): readonly [string, Check] => [
-    name,
-    Array.isArray(value) ? Array.isArray : (other) => typeof other === typeof value,
-  ]);
-  return wrongIn(profile, {
-    ...Object.fromEntries(drawn),
-    seed: isSeed,
-    kind: oneOf(KINDS),
-    works: listOf(oneOf([...WORKS, ...MORE_WORKS])),
-    faults: listOf(oneOf(FAULTS)),
-  });
-}
-
-function wrongInFaults(events: readonly unknown[]): string | null {
-  for (const [at, event] of events.entries()) {
-    const fault = FAULTS.find((name) => name === fieldsOf(event)["fault"]);
-    const fields: Checks = fault === undefined ? { fault: oneOf(FAULTS) } : FIELDS[fault];
-    const wrong = wrongIn(event, { ...fields, atMs: isNumber });
-    if (wrong !== null) return `faults.${at}.${wrong}`;
-  }
-  return null;
-}
-
-/** The name of the first field that is not as it should be. */
-function wrongIn(value: unknown, checks: Checks): string | null {
-  const fields = fieldsOf(value);
-  return Object.entries(checks).find(([name, check]) => !check(fields[name]))?.[0] ?? null;
-}
-
-function prefixed(name: string, wrong: string | null): string | null {
-  return wrong === null ? null : `${name}.${wrong}`;
-}
-
-function isRecord(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
-}
-
-/** None where there can be none. */
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null
-    ? Object.fromEntries(Object.entries(value))
-    : {};
+function like(value: unknown): v.GenericSchema {
+  return v.custom((other) => typeof other === typeof value);
 }

@@ -1,6 +1,7 @@
 import type { CommandLine, Program } from "../command-line.ts";
 import {
   readSeeds,
+  RUN_ENDINGS,
   seedFlags,
   seedLine,
   type SeedFlag,
@@ -32,7 +33,7 @@ see tests/README.md.`,
     "Steps of cores, disks, links and clocks",
     "Entries that were committed and reads that were answered",
   ),
-  endings: ["No promise was broken", "A run broke a promise, or the simulator itself failed"],
+  endings: RUN_ENDINGS,
   read: readCoreFlags,
 };
 

@@ -48,7 +48,7 @@ export class Attachments {
    * Its hello came, and says that it has seen more than this node: it waits. A node that is a little behind soon is not; and
    * nothing is proposed on the word of a client that has seen what never was.
    */
-  await(connection: ClientConnection): void {
+  holdBack(connection: ClientConnection): void {
     reached("attach_at_a_node_behind_its_client");
     this.#greeting.delete(connection);
     this.#ahead.set(connection, this.#clock.nowMs() + ATTACH_TIMEOUT_MS);

@@ -103,7 +103,7 @@ export class ClientGateway implements ConnectionOwner {
       connection.goodbye("HISTORY_CHANGED", text, true);
       return;
     }
-    if (hello.lastZxid > this.#options.tree().lastZxid) this.#attachments.await(connection);
+    if (hello.lastZxid > this.#options.tree().lastZxid) this.#attachments.holdBack(connection);
     else this.#propose(connection, hello);
   }
 

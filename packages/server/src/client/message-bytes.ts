@@ -15,7 +15,7 @@ const STAT_BYTES = 128;
 const ITEM_BYTES = 32;
 const NUMBER_BYTES = 9;
 /** Of a watch's number beside an event. */
-export const WATCH_ID_BYTES = 9;
+export const WATCH_ID_BYTES: number = NUMBER_BYTES;
 /** A small object and what refers to it, in memory. */
 const OBJECT_BYTES = 160;
 

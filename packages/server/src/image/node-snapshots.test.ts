@@ -87,6 +87,16 @@ async function setUp(self = LEADER, membership = META.membership) {
   return { clock, storage, applier, counters, state, pushed, acks, fatal, failed, snapshots };
 }
 
+const DAMAGE = new ServerError("IMAGE_CORRUPT", "a value changed on disk");
+
+/** The image holds everything. */
+async function setUpForViews() {
+  const made = await setUp();
+  made.state.freeBytes = 1e9;
+  await (await made.snapshots.openView()).close();
+  return made;
+}
+
 /** A whole small snapshot at {@link INDEX}. */
 async function chunks(): Promise<readonly Extract<PeerEnvelope, { kind: "snapshotChunk" }>[]> {
   const files = new MemoryFiles();
@@ -238,44 +248,35 @@ describe("the checkpoints of a node", () => {
   });
 
   test("give damage away to the node that is read from, once, and are not made while that is mended", async () => {
-    const { snapshots, storage, state, failed } = await setUp();
-    state.freeBytes = 1e9;
-    await (await snapshots.openView()).close();
-    const damage = new ServerError("IMAGE_CORRUPT", "a value changed on disk");
-    const fails = async (): Promise<never> => Promise.reject(damage);
+    const { snapshots, storage, failed } = await setUpForViews();
+    const fails = async (): Promise<never> => Promise.reject(DAMAGE);
     vi.spyOn(storage.image, "view").mockReturnValue({ next: fails, close: async () => undefined });
     const view = await snapshots.openView();
     failed.mockImplementation(() => snapshots.markImageDamaged());
     for (let time = 0; time < 2; time += 1) {
-      await expect(view.next(1, 1)).rejects.toThrow(damage);
-      expect(failed).toHaveBeenCalledExactlyOnceWith(damage);
+      await expect(view.next(1, 1)).rejects.toThrow(DAMAGE);
+      expect(failed).toHaveBeenCalledExactlyOnceWith(DAMAGE);
     }
     await expect(snapshots.openView()).rejects.toMatchObject({ code: "OVERLOADED" });
   });
 
   test("say nothing of damage to an image that was replaced since", async () => {
-    const { snapshots, storage, state, failed } = await setUp();
-    state.freeBytes = 1e9;
-    await (await snapshots.openView()).close();
-    const damage = new ServerError("IMAGE_CORRUPT", "a value changed on disk");
-    const fails = async (): Promise<never> => Promise.reject(damage);
+    const { snapshots, storage, failed } = await setUpForViews();
+    const fails = async (): Promise<never> => Promise.reject(DAMAGE);
     vi.spyOn(storage.image, "view").mockReturnValue({ next: fails, close: async () => undefined });
     const view = await snapshots.openView();
     storage.image = (await storage.createImage()).image;
-    await expect(view.next(1, 1)).rejects.toThrow(damage);
+    await expect(view.next(1, 1)).rejects.toThrow(DAMAGE);
     expect(failed).not.toHaveBeenCalled();
   });
 
   test("that cannot even begin for damage give it away too", async () => {
-    const { snapshots, storage, state, failed } = await setUp();
-    state.freeBytes = 1e9;
-    await (await snapshots.openView()).close();
-    const damage = new ServerError("IMAGE_CORRUPT", "a value changed on disk");
+    const { snapshots, storage, failed } = await setUpForViews();
     vi.spyOn(storage.image, "view").mockImplementation(() => {
-      throw damage;
+      throw DAMAGE;
     });
-    await expect(snapshots.openView()).rejects.toThrow(damage);
-    expect(failed).toHaveBeenCalledExactlyOnceWith(damage);
+    await expect(snapshots.openView()).rejects.toThrow(DAMAGE);
+    expect(failed).toHaveBeenCalledExactlyOnceWith(DAMAGE);
   });
 
   test("come earlier where there is little room, while they fit", async () => {
