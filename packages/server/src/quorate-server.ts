@@ -282,6 +282,7 @@ export class QuorateServer implements AsyncDisposable {
       ports: {
         members: () => this.#node?.members.known ?? this.#membership().members,
         appliedIndex: () => this.#appliedIndex(),
+        isLed: () => this.#isLed(),
         onJoinRequest: (request) => this.#node?.members.onJoinRequest(request, true),
         onAcquainted: () => this.#onAcquainted(),
         onFormed: (belonging) => this.#onFormed(belonging),
@@ -296,6 +297,11 @@ export class QuorateServer implements AsyncDisposable {
     const belonging = this.#admission.belonging;
     if (belonging !== null) return belonging.formation.membership;
     return { voters: [], outgoingVoters: [], learners: [], members: [this.#self] };
+  }
+
+  #isLed(): boolean {
+    const leader = this.#node?.soft.leader ?? null;
+    return leader !== null && leader !== this.#self.id;
   }
 
   /** While it has no node yet it is told with its start whom it has met. */

@@ -29,6 +29,7 @@ interface Setting {
   readonly entrance?: Entrance;
   readonly priority?: number;
   readonly appliedIndex?: number | null;
+  readonly isLed?: boolean;
   readonly belonging?: Belonging | null;
   readonly membership?: Membership;
   readonly bytesMax?: number;
@@ -37,7 +38,7 @@ interface Setting {
 
 function admission(self: Member, setting: Setting = {}) {
   const { names = NAMES, entrance = "member", priority = 100, belonging = null } = setting;
-  const { appliedIndex = 7 } = setting;
+  const { appliedIndex = 7, isLed = false } = setting;
   const ports = {
     onJoinRequest: vi.fn(),
     onAcquainted: vi.fn(),
@@ -52,7 +53,12 @@ function admission(self: Member, setting: Setting = {}) {
     formation: new Formation(names, self),
     limits: { bytesMax: setting.bytesMax ?? 1_000, sessionsMax: 10, sessionEphemeralsMax: 10 },
     timing: setting.timing ?? { heartbeatMs: 100, electionTimeoutMs: 600 },
-    ports: { ...ports, members: () => membership.members, appliedIndex: () => appliedIndex },
+    ports: {
+      ...ports,
+      members: () => membership.members,
+      appliedIndex: () => appliedIndex,
+      isLed: () => isLed,
+    },
   });
   const hello = (): PeerHello => ({ ...made.hello(), linkNonce: 1 });
   return { admission: made, hello, acquaintances, ...ports };
@@ -271,6 +277,14 @@ describe("a formed ensemble", () => {
     const removed = admission(member("d", 99), { belonging: formed(), appliedIndex: 7 });
     expect(dial(removed, node(), "a")).toBe(false);
     expect(removed.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "REMOVED" });
+  });
+
+  test("does not believe who tells it so while it is led: who is led was taken in again since", () => {
+    const belonging = formed();
+    const again = admission(member("d", 99), { belonging, appliedIndex: 7, isLed: true });
+    expect(dial(again, node(), "a")).toBe(false);
+    expect(again.onRefused).not.toHaveBeenCalled();
+    expect(again.onWarning.mock.calls[0]?.[0]).toContain('refused by "a"');
   });
 
   test("knows the priorities of those it welcomed", () => {

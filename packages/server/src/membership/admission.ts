@@ -30,6 +30,8 @@ export interface AdmissionPorts {
    * it was never seen among the members.
    */
   appliedIndex(): number | null;
+  /** Another node leads this one: it sends what only members get. */
+  isLed(): boolean;
   /** A node that is no member wants to be one. */
   onJoinRequest(request: JoinRequest): void;
   /** A node is among the acquaintances now: it was a member later than what this node has applied. */
@@ -319,10 +321,6 @@ export class Admission {
   }
 
   #onRefusal(name: string, code: PeerRefusal, message: string): void {
-    if (code === "REMOVED") {
-      this.#options.ports.onRefused(new ServerError("REMOVED", message));
-      return;
-    }
     const text = `refused by "${name}": ${message}`;
     if (this.#mayWait(code)) {
       reached("refusal_waited_through");
@@ -332,9 +330,10 @@ export class Admission {
     this.#options.ports.onRefused(new ServerError(reasonOf(code), text));
   }
 
-  /** A member may be behind: not know us yet, or still know who had our name before. */
+  /** A member may be behind: not know us yet or any more, or still know who had our name before. */
   #mayWait(code: PeerRefusal): boolean {
-    const { entrance } = this.#options;
+    const { entrance, ports } = this.#options;
+    if (code === "REMOVED") return ports.isLed();
     if (this.#belonging !== null || entrance === "rejoin") return true;
     if (code === "UNSUPPORTED_VERSION" || code === "NOT_A_MEMBER") return true;
     return entrance === "join" && code === "IDENTITY_REFUSED";
@@ -363,8 +362,8 @@ function timingProblem(
 }
 
 function reasonOf(code: PeerRefusal): ServerErrorCode {
-  const isOfSettings = code === "MEMBERSHIP_MISMATCH" || code === "LIMITS_MISMATCH";
-  return isOfSettings ? code : "IDENTITY_REFUSED";
+  const isOwn = code === "REMOVED" || code === "MEMBERSHIP_MISMATCH" || code === "LIMITS_MISMATCH";
+  return isOwn ? code : "IDENTITY_REFUSED";
 }
 
 function memberOf(said: {
