@@ -80,6 +80,8 @@ export class Node {
   index = 0;
   /** What timeouts of sessions are brought into. */
   readonly sessions = { timeoutMinMs: 1_000, timeoutMaxMs: 600_000 };
+  /** Of the watches of all clients. */
+  readonly watchLimits = { watchesMax: 1_000_000, watchBytesMax: 1_024 * MIB };
   readonly proposals = new Proposals(
     { pendingBytesMax: 8 * MIB, pendingCountMax: 100 },
     {
@@ -105,6 +107,7 @@ export class Node {
     outboxLimits: { bufferedBytesMax: 16 * MIB, frameMessagesMax: 2048, frameBytesMax: 262_144 },
     commandBytesMax: 2 * MIB,
     sessions: this.sessions,
+    watchLimits: this.watchLimits,
     clock: this.clock,
     proposals: this.proposals,
     reads: this.reads,

@@ -19,5 +19,5 @@ export { ImageError, type ImageErrorCode } from "./image-error.ts";
 export { TREE_LIMITS, type TreeLimits } from "./limits.ts";
 export type { SessionView } from "./session-view.ts";
 export { TreeLoader } from "./tree-loader.ts";
-export { matchOne, type WatchSpec } from "./watch-match.ts";
+export { matchOne, watchBytes, type WatchSpec } from "./watch-match.ts";
 export { WatchTable, type WatchHit } from "./watch-table.ts";

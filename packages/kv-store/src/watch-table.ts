@@ -3,7 +3,7 @@ import { assert } from "./assert.ts";
 import { PathMap } from "./path-map.ts";
 import { reached } from "./points.ts";
 import { parentOf, type WatchEvent } from "./protocol/index.ts";
-import { ownEvent, parentEvent, type WatchSpec } from "./watch-match.ts";
+import { ownEvent, parentEvent, watchBytes, type WatchSpec } from "./watch-match.ts";
 
 /** One event for the watches of one owner that it concerns. `data` is there if any of them asked for it. */
 export interface WatchHit {
@@ -52,11 +52,17 @@ export class WatchTable<Owner> {
   readonly #byPath = new PathMap<Registration<Owner>[]>();
   readonly #byOwner = new Map<Owner, Map<number, Registration<Owner>>>();
   #count = 0;
+  #bytes = 0;
   #recursiveCount = 0;
 
   /** Watches of all owners. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Memory that they take, about: see {@link watchBytes}. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Watches of one owner. */
@@ -86,6 +92,7 @@ export class WatchTable<Owner> {
     own.set(watch.watchId, registration);
     assert(this.#byPath.get(watch.path)?.at(-1) === registration, "registration_listed_last");
     this.#count += 1;
+    this.#bytes += watchBytes(watch);
     if (watch.mode === "recursive") this.#recursiveCount += 1;
     assert(this.#recursiveCount <= this.#count, "watches_counted");
     return true;
@@ -158,6 +165,8 @@ export class WatchTable<Owner> {
     }
     if (there.length === 0) this.#byPath.delete(path);
     this.#count -= 1;
+    this.#bytes -= watchBytes(registration.watch);
+    assert(this.#count > 0 || this.#bytes === 0, "bytes_belong_to_watches");
     if (mode === "recursive") this.#recursiveCount -= 1;
     assert(this.#recursiveCount >= 0 && this.#recursiveCount <= this.#count, "watches_counted");
   }

@@ -1,6 +1,7 @@
 import { TREE_LIMITS, type TreeLimits } from "@quorate/kv-store";
 import { PROTOCOL_LIMITS } from "@quorate/kv-store/protocol";
 import type { RaftConfig } from "@quorate/raft";
+import type { WatchLimits } from "./client/client-watches.ts";
 import type { OutboxLimits } from "./client/outbox.ts";
 import { ServerError } from "./errors.ts";
 import type { IntakeLimits } from "./proposal-intake.ts";
@@ -48,7 +49,7 @@ export interface PeerLimits {
 }
 
 /** Bounds of the client listener. */
-export interface ClientLimits {
+export interface ClientLimits extends WatchLimits {
   readonly connectionsMax: number;
   /** Sockets beside the connections: plain HTTP requests, and handshakes under way. */
   readonly otherSocketsMax: number;
@@ -149,6 +150,9 @@ export const SERVER_LIMITS: ServerLimits = {
     frameBytesMax: PROTOCOL_LIMITS.frameBytesMax,
     helloBytesMax: 64 * KIB,
     unreadBytesMax: 256 * MIB,
+    // About what the tree may take by default; so many watches on short paths.
+    watchesMax: 1_000_000,
+    watchBytesMax: 768 * MIB,
   },
   peer: {
     frameBytesMax: 32 * MIB,

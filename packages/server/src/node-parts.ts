@@ -233,6 +233,7 @@ export class NodeParts {
       sessions: config.sessions,
       commandBytesMax: config.limits.raft.entryBytesMax,
       unreadBytesMax: config.limits.client.unreadBytesMax,
+      watchLimits: config.limits.client,
       counters: metrics.counters,
       clock: ports.clock,
       proposals: this.proposals,

@@ -278,6 +278,47 @@ describe("watches", () => {
     expect(node.gateway.watchCount).toBe(0);
   });
 
+  test.each([
+    ["number", { watchesMax: 3 }, "/a"],
+    ["memory", { watchBytesMax: 3_000 }, `/${"a".repeat(100)}`],
+  ])("of all clients together are bounded in %s, those that resume too", (_what, limits, path) => {
+    const node = new Node();
+    Object.assign(node.watchLimits, limits);
+    const [first, second] = [node.attached().client, node.attached(2).client];
+    first.says(watch(path, { watchId: 1 }), watch(path, { watchId: 2, sinceZxid: zxid(1) }));
+    second.says(watch(path, { watchId: 1 }), watch(path, { watchId: 2 }));
+    node.turn();
+    expect(second.take()).toMatchObject([
+      { kind: "watchAdded", watchId: 1 },
+      { kind: "watchRefused", watchId: 2, code: "OVERLOADED" },
+    ]);
+    expect(node.gateway.watchCount).toBe(3);
+    first.drops();
+    second.says(
+      watch(path, { watchId: 3 }),
+      watch(path, { watchId: 4 }),
+      watch(path, { watchId: 5 }),
+    );
+    node.turn();
+    expect(second.take()).toMatchObject([
+      { kind: "watchAdded", watchId: 3 },
+      { kind: "watchAdded", watchId: 4 },
+      { kind: "watchRefused", watchId: 5 },
+    ]);
+  });
+
+  test("that resume free what they take when their client goes", () => {
+    const node = new Node();
+    Object.assign(node.watchLimits, { watchesMax: 1 });
+    const { client } = node.attached();
+    client.says(watch("/a", { sinceZxid: zxid(1) }));
+    client.drops();
+    const { client: next } = node.attached(2);
+    next.says(watch("/a"));
+    node.turn();
+    expect(next.take()).toMatchObject([{ kind: "watchAdded" }]);
+  });
+
   test("that were removed deliver nothing more", () => {
     const node = new Node();
     const { client } = node.attached();

@@ -64,7 +64,7 @@ export class ClientGateway implements ConnectionOwner {
     this.counters = options.counters ?? zeroCounters();
     this.#outflow = new Outflow(options.clock, options.unreadBytesMax ?? Number.MAX_SAFE_INTEGER);
     this.#attachments = new Attachments(options.clock, options.proposals);
-    this.#watches = new ClientWatches(() => options.tree());
+    this.#watches = new ClientWatches(() => options.tree(), options.watchLimits);
     this.#reading = new ReadTurns(options.clock);
   }
 

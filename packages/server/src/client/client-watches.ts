@@ -1,4 +1,10 @@
-import { type ApplyOutcome, type DataTree, WatchTable, type WatchSpec } from "@quorate/kv-store";
+import {
+  type ApplyOutcome,
+  type DataTree,
+  WatchTable,
+  watchBytes,
+  type WatchSpec,
+} from "@quorate/kv-store";
 import {
   checkPath,
   PROTOCOL_LIMITS,
@@ -7,6 +13,7 @@ import {
   type ErrorCode,
   type Zxid,
 } from "@quorate/kv-store/protocol";
+import { assert } from "../assert.ts";
 import { reached } from "../points.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { sendEvents } from "./event-delivery.ts";
@@ -15,6 +22,13 @@ import { ResumeWalk, type Resuming } from "./resume-walk.ts";
 
 type AddWatchMessage = Extract<ClientMessage, { readonly kind: "addWatch" }>;
 type Changes = ApplyOutcome["changes"];
+
+/** Bounds of the watches of all connections together. */
+export interface WatchLimits {
+  readonly watchesMax: number;
+  /** Memory that they take. */
+  readonly watchBytesMax: number;
+}
 
 /** Watches that one walk is for, unless one connection alone has more: each change may concern them all. */
 const WALK_WATCHES_MAX = 10_000;
@@ -31,6 +45,7 @@ const TOLD_HEAP_BYTES_MAX = 33_554_432;
  */
 export class ClientWatches {
   readonly #tree: () => DataTree;
+  readonly #limits: WatchLimits;
   readonly #live = new WatchTable<ClientConnection>();
   #waiting: Resuming = new Map();
   #walk: ResumeWalk | null = null;
@@ -38,9 +53,12 @@ export class ClientWatches {
   #walkWatchesMax = WALK_WATCHES_MAX;
   /** Have been told what they missed, and it may not have left yet. */
   readonly #told = new Set<ClientConnection>();
+  /** Watches that resume, and their memory. */
+  readonly #resuming = { count: 0, bytes: 0 };
 
-  constructor(tree: () => DataTree) {
+  constructor(tree: () => DataTree, limits: WatchLimits) {
     this.#tree = tree;
+    this.#limits = limits;
   }
 
   /** Watches that stand. */
@@ -76,6 +94,8 @@ export class ClientWatches {
       }
       reached("watch_resumed_from_change_log");
       missed.add({ cxid, watch, sinceZxid });
+      this.#resuming.count += 1;
+      this.#resuming.bytes += watchBytes(watch);
       connection.hold();
     }
   }
@@ -87,12 +107,14 @@ export class ClientWatches {
   /** The connection is gone. */
   drop(connection: ClientConnection): void {
     this.#live.dropOwner(connection);
+    this.#resumesNoMore(this.#waiting.get(connection));
     this.#waiting.delete(connection);
     this.#told.delete(connection);
-    if (this.#walk?.resuming.has(connection) === true) {
-      reached("client_gone_before_its_watches_stood");
-      this.#walk.drop(connection);
-    }
+    const walking = this.#walk?.resuming.get(connection);
+    if (walking === undefined) return;
+    reached("client_gone_before_its_watches_stood");
+    this.#resumesNoMore(walking);
+    this.#walk?.drop(connection);
   }
 
   /** Sends what these changes mean to watches that stand. */
@@ -124,10 +146,27 @@ export class ClientWatches {
     const resuming = (waiting?.count ?? 0) + (walking?.count ?? 0);
     const standing = this.#live.ownerCount(connection);
     if (standing + resuming >= PROTOCOL_LIMITS.watchesMax) return "OVERLOADED";
+    if (!this.#hasRoom(watch)) return "OVERLOADED";
     const { watchId } = watch;
     const isTaken =
       this.#live.has(connection, watchId) || waiting?.has(watchId) || walking?.has(watchId);
     return isTaken === true ? "BAD_ARGUMENTS" : null;
+  }
+
+  #hasRoom(watch: WatchSpec): boolean {
+    const { watchesMax, watchBytesMax } = this.#limits;
+    const count = this.#live.count + this.#resuming.count;
+    const bytes = this.#live.bytes + this.#resuming.bytes;
+    if (count < watchesMax && bytes + watchBytes(watch) <= watchBytesMax) return true;
+    reached("watches_beyond_their_bound");
+    return false;
+  }
+
+  #resumesNoMore(missed: MissedEvents | undefined): void {
+    const resuming = this.#resuming;
+    resuming.count -= missed?.count ?? 0;
+    resuming.bytes -= missed?.watchBytes ?? 0;
+    assert(resuming.count > 0 || resuming.bytes === 0, "resuming_watches_counted");
   }
 
   #begin(): ResumeWalk {
@@ -192,6 +231,7 @@ export class ClientWatches {
   /** `reachZxid`: how far back the log reaches. How many watches stand and events were told. */
   #tell(connection: ClientConnection, missed: MissedEvents, reachZxid: Zxid | 0): number {
     const zxid = zxidOf(this.#tree().lastZxid);
+    this.#resumesNoMore(missed);
     for (const { cxid, watch, sinceZxid, isLost } of missed.watches) {
       const { watchId } = watch;
       this.#live.add(connection, watch);

@@ -7,6 +7,7 @@ import type { MonotonicClock } from "../ports.ts";
 import type { Proposals } from "../proposals.ts";
 import type { ReadIndexes } from "../reads.ts";
 import type { ConnectionCounters } from "./client-connection.ts";
+import type { WatchLimits } from "./client-watches.ts";
 import type { OutboxLimits } from "./outbox.ts";
 
 /** Who this node is, as it tells clients. */
@@ -38,6 +39,7 @@ export interface GatewayOptions {
   readonly commandBytesMax: number;
   /** Bytes that all clients together may leave unread. Default: no bound. */
   readonly unreadBytesMax?: number;
+  readonly watchLimits: WatchLimits;
   /** Totals to add to. Default: nobody looks at them. */
   readonly counters?: GatewayCounters;
   readonly clock: MonotonicClock;

@@ -1,4 +1,4 @@
-import type { WatchHit, WatchSpec } from "@quorate/kv-store";
+import { watchBytes, type WatchHit, type WatchSpec } from "@quorate/kv-store";
 import type { Zxid } from "@quorate/kv-store/protocol";
 import { assert } from "../assert.ts";
 import { reached } from "../points.ts";
@@ -47,12 +47,18 @@ export class MissedEvents {
   readonly #watches = new Map<number, Entry>();
   /** Those for which anything is kept. */
   readonly #found = new Set<Entry>();
+  #watchBytes = 0;
   #count = 0;
   #bytes = 0;
   #heapBytes = 0;
 
   get count(): number {
     return this.#watches.size;
+  }
+
+  /** Memory that the watches themselves take, about. */
+  get watchBytes(): number {
+    return this.#watchBytes;
   }
 
   /** In the order in which they came. */
@@ -81,6 +87,7 @@ export class MissedEvents {
   add(watch: ResumingWatch): void {
     assert(!this.has(watch.watch.watchId), "resuming_watch_ids_unique");
     this.#watches.set(watch.watch.watchId, { ...watch, found: [], bytes: 0, isLost: false });
+    this.#watchBytes += watchBytes(watch.watch);
   }
 
   /** Takes over the watches that came after these, for which nothing has been looked for yet. */
