@@ -26,6 +26,12 @@ function breakOff(response: ServerResponse): void {
   response.write("QRTBACKP", () => void response.socket?.destroy());
 }
 
+/** As a server that stands still in the middle of it. */
+function standStill(response: ServerResponse): void {
+  response.writeHead(200);
+  response.write("QRTBACKP");
+}
+
 function refuse(response: ServerResponse): void {
   response.writeHead(503);
   response.end("NOT_READY: no leader\n");
@@ -66,6 +72,17 @@ describe("snapshot save", () => {
     expect(output).toContain("try again; another server may do better");
     expect(readdirSync(directory)).toEqual(["backup"]);
     expect(readFileSync(join(directory, "backup"), "utf8")).toBe("of before");
+  });
+
+  test("of which nothing comes any more is given up", async () => {
+    const directory = folderWith({});
+    const [first, second] = [await serve(standStill), await serve(refuse)];
+    const save = ["snapshot", "save", "backup", "--servers", `${first},${second}`];
+    const { exit, output } = await run(directory, ...save, "--timeout", "2");
+    expect(exit).toBe(EXIT_CODES.unavailable);
+    expect(output).toContain(`${first}: the backup broke off and was thrown away: nothing came`);
+    expect(output).toContain(second);
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   test("takes the place of no device", async () => {

@@ -82,7 +82,8 @@ async function trySave(
   const partial = `${path}.partial`;
   const handle = await openPartial(partial, answer.abort);
   try {
-    const summary = await verifyWhileWriting(answer.body, handle, context.err);
+    const body = lively(answer.body, answer.abort, flags.timeout);
+    const summary = await verifyWhileWriting(body, handle, context.err);
     await rename(partial, path);
     await syncDirectory(dirname(path));
     return { kind: "saved", summary };
@@ -121,7 +122,27 @@ async function requestBackup(
   } catch (error) {
     return abort.signal.aborted ? "no answer in time" : textOf(error);
   } finally {
-    // Only the beginning has a deadline: how long the rest takes depends on the tree.
+    // All of it may take as long as the tree is large, see `lively`.
+    clearTimeout(timer);
+  }
+}
+
+/** Gives a body up when nothing comes of it for so long: a server may stand still with its connection open. */
+async function* lively(
+  body: AsyncIterable<Uint8Array>,
+  abort: AbortController,
+  seconds: number,
+): AsyncGenerator<Uint8Array> {
+  const wait = (): NodeJS.Timeout =>
+    setTimeout(() => abort.abort(new Error(`nothing came for ${seconds} s`)), seconds * 1000);
+  let timer = wait();
+  try {
+    for await (const bytes of body) {
+      clearTimeout(timer);
+      yield bytes;
+      timer = wait();
+    }
+  } finally {
     clearTimeout(timer);
   }
 }
