@@ -1,12 +1,14 @@
 import { connect, type QuorateClient } from "@quorate/client";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { quorate } from "./command.ts";
 import { startEnsemble, TestEnsemble } from "./ensemble.ts";
+import { poll } from "./poll.ts";
 
 const USAGE = 2;
+const DAMAGED = 6;
 const ZNODES = 200;
 
 async function fill(client: QuorateClient): Promise<void> {
@@ -96,3 +98,51 @@ test("one survivor begins a new history when the majority is lost for good", asy
   expect(recovered.output).toContain("quorate member add");
   await startAndGrow(ensemble);
 });
+
+test("a damaged survivor that set its data aside gives what is left of them", async () => {
+  const source = await startEnsemble();
+  const client = await connect({ servers: source.servers });
+  await fill(client);
+  await client.close();
+  await source.waitForEqualDigests();
+  await source.killAllAtOnce();
+  const [survivor = "", ...lost] = source.names;
+  for (const name of lost) source.wipe(name);
+  const { dataDirectory } = source.plan(survivor);
+  const left = 150;
+  damageLogAt(dataDirectory, `value ${left}`);
+  source.start(survivor);
+  await poll("the damaged data to be set aside", 20_000, () =>
+    readdirSync(dataDirectory).includes("damaged-1") ? true : null,
+  );
+  await source.kill(survivor);
+  const aside = join(dataDirectory, "damaged-1");
+
+  const shown = await quorate("recover", aside);
+  expect(shown).toMatchObject({ exit: DAMAGED, output: expect.stringContaining("incomplete: ") });
+  const { ensemble, directory, member } = await plannedEnsemble(1);
+  const recover = (...flags: readonly string[]) =>
+    quorate("recover", aside, "--to", directory, "--member", member, "--yes", ...flags);
+  expect(await recover()).toMatchObject({ exit: DAMAGED });
+  expect(existsSync(directory)).toBe(false);
+  const recovered = await recover("--incomplete");
+  expect([recovered.exit, recovered.output]).toEqual([0, recovered.output]);
+  ensemble.start("1");
+  await ensemble.waitUntilReady(["1"]);
+  await using again = await connect({ servers: ensemble.servers });
+  expect((await again.children("/data")).names).toHaveLength(left);
+});
+
+/** Changes a byte of what was written last of all that holds this text. */
+function damageLogAt(dataDirectory: string, text: string): void {
+  const directory = join(dataDirectory, "log");
+  for (const name of readdirSync(directory)) {
+    const bytes = readFileSync(join(directory, name));
+    const at = bytes.lastIndexOf(text);
+    if (at === -1) continue;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    writeFileSync(join(directory, name), bytes);
+    return;
+  }
+  throw new Error(`no record of ${directory} holds "${text}"`);
+}

@@ -456,7 +456,8 @@ function refuseShortLog({ index }: SnapshotMeta, lastIndex: LogIndex): never {
   throw new ServerError("LOG_CORRUPT", `${text}. ${REJOIN}`);
 }
 
-function refuseForeign({ clusterId, historyId }: ImageMeta, identity: IdentityFile): void {
+/** Throws IDENTITY_MISMATCH for an image that is not of this node's ensemble. */
+export function refuseForeign({ clusterId, historyId }: ImageMeta, identity: IdentityFile): void {
   const { current } = identity;
   if (clusterId === current.clusterId && historyId === current.historyId) return;
   throw new ServerError(

@@ -1,8 +1,9 @@
 import { inspectNode, recoverNode, systemPorts, type NodeRemains } from "@quorate/server";
 import type { Command } from "commander";
 import { resolve } from "node:path";
-import { usageError } from "../cli-error.ts";
+import { CliError, usageError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
+import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatFounded, foundingError, foundingIn, readFounder } from "../founded-ensemble.ts";
 import { npmRunner } from "../npm-runner.ts";
@@ -10,6 +11,7 @@ import { npmRunner } from "../npm-runner.ts";
 interface RecoverFlags {
   readonly to?: string;
   readonly member?: string;
+  readonly incomplete?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
 }
@@ -21,6 +23,7 @@ export function addRecoverCommand(program: Command, context: CliContext): void {
     .description("begin anew with what one stopped node has, when a majority is lost for good")
     .option("--to <folder>", "the new data directory; without it, only show what the node has")
     .option("--member <name=peer,client>", "name and addresses of the new node, with --to")
+    .option("--incomplete", "take what is left of a damaged node, or an older copy of one")
     .option("--yes", "do not ask")
     .option("--json", "print JSON, one value")
     .addHelpText("after", HELP)
@@ -41,6 +44,9 @@ This begins a new history, with this node alone:
   start any of them again, or there are two ensembles.
 `;
 
+const CONSEQUENCE_OF_LOSSES = `- What this node itself had acknowledged and does not hold any more is lost for good as well.
+`;
+
 async function runRecover(
   context: CliContext,
   directory: string,
@@ -51,6 +57,7 @@ async function runRecover(
   if (flags.to === undefined) {
     const text = flags.json === true ? jsonLine(remains) : formatRemains(directory, remains);
     context.out.write(text);
+    if (remains.losses.length > 0) throw incomplete(directory);
     return;
   }
   if (flags.member === undefined) {
@@ -60,9 +67,20 @@ async function runRecover(
     );
   }
   const founder = readFounder(flags.member);
-  context.err.write(formatRemains(directory, remains) + CONSEQUENCES);
+  const isIncomplete = remains.losses.length > 0;
+  if (isIncomplete && flags.incomplete !== true) {
+    context.err.write(formatRemains(directory, remains));
+    throw incomplete(directory);
+  }
+  context.err.write(
+    formatRemains(directory, remains) + CONSEQUENCES + (isIncomplete ? CONSEQUENCE_OF_LOSSES : ""),
+  );
   await confirm(context, remains, flags.yes === true);
-  const target = { directory: resolve(context.workingDirectory, flags.to), member: founder.member };
+  const target = {
+    directory: resolve(context.workingDirectory, flags.to),
+    member: founder.member,
+    incomplete: isIncomplete,
+  };
   const founded = await foundingIn(target.directory, () =>
     recoverNode(systemPorts(), source, target),
   );
@@ -94,11 +112,19 @@ async function confirm(
   );
 }
 
+function incomplete(directory: string): CliError {
+  return new CliError("DAMAGED", `${directory} holds less than its node had acknowledged`, {
+    exitCode: EXIT_CODES.damaged,
+    hint: "look at the other survivors and at backups; where none has more, --to with --incomplete begins with what is left here",
+  });
+}
+
 function formatRemains(directory: string, remains: NodeRemains): string {
   const { name, clusterId, historyId, term, zxid, znodes, sessions, digest, voters } = remains;
+  const losses = remains.losses.map((loss) => `  incomplete: ${loss}\n`).join("");
   return (
     `${directory} is of node ${name} of ensemble ${clusterId}, history ${historyId}\n` +
     `  term ${term}, zxid ${zxid}: ${znodes} znodes, ${sessions} sessions, digest ${digest}\n` +
-    `  voters as it knows: ${voters.join(", ")}\n`
+    `  voters as it knows: ${voters.join(", ")}\n${losses}`
   );
 }

@@ -4,14 +4,12 @@ import type { Entry, Membership } from "@quorate/raft";
 import type { ConfiguredMember } from "../config.ts";
 import { ServerError } from "../errors.ts";
 import { Checkpointer } from "../image/checkpointer.ts";
-import { decodeImageMeta } from "../image/image-meta.ts";
-import { SERVER_LIMITS } from "../limits.ts";
 import { memberById } from "../membership/formation.ts";
-import { NodeStorage, type OpenedStorage } from "../node-storage.ts";
 import type { ImageStore, ServerPorts } from "../ports.ts";
 import { loadIdentity, type Identity } from "../storage/identity.ts";
 import { foundEnsemble, type FoundedEnsemble, type FoundingState } from "./found-ensemble.ts";
 import { ImageWriter } from "./image-writer.ts";
+import { salvage, type Salvage } from "./salvage.ts";
 
 /** What a stopped node has, committed or not. */
 export interface NodeRemains {
@@ -26,6 +24,8 @@ export interface NodeRemains {
   readonly digest: string;
   /** Names of those who voted, as it knows. */
   readonly voters: readonly string[];
+  /** Why it may be less than what the node had acknowledged: damage, an older copy. Empty where everything is whole. */
+  readonly losses: readonly string[];
 }
 
 /** Where a recovered node begins anew. */
@@ -33,15 +33,17 @@ export interface RecoveryTarget {
   readonly directory: string;
   /** Default: the name and the addresses that it had. */
   readonly member: ConfiguredMember | null;
+  /** Take what is left although there may have been more. Default: no. */
+  readonly incomplete?: boolean;
 }
 
 const PAGE_COUNT = 1_000;
 const PAGE_BYTES = 1_048_576;
 
 /**
- * Reads everything that a stopped node has: its image, and every entry of its log, of which nobody can say any more whether
- * it was committed. Rejects with a `ServerError`: IDENTITY_LOST where there is no node, STORAGE_LOCKED while it runs,
- * LOG_CORRUPT or IMAGE_CORRUPT for what is damaged.
+ * Reads everything that a stopped node has: its image, and every entry of its log up to where that is whole, of which nobody
+ * can say any more whether it was committed. Rejects with a `ServerError`: IDENTITY_LOST where there is no node, STORAGE_LOCKED
+ * while it runs, IDENTITY_DAMAGED or IMAGE_CORRUPT where the damage leaves nothing.
  */
 export function inspectNode(ports: ServerPorts, directory: string): Promise<NodeRemains> {
   return withNode(ports, directory, async (node) => node.remains);
@@ -50,25 +52,28 @@ export function inspectNode(ports: ServerPorts, directory: string): Promise<Node
 /**
  * Founds an ensemble of one node on what a stopped one has, under a new history: for when a majority is lost for good. What
  * the others had acknowledged and this node never received is lost. The node's own directory keeps what it holds. Rejects
- * with what {@link inspectNode} does, with DIRECTORY_IN_USE, STORAGE_FAILED and STORAGE_FULL.
+ * with what {@link inspectNode} does, with LOG_CORRUPT where {@link NodeRemains.losses} are not accepted, with DIRECTORY_IN_USE,
+ * STORAGE_FAILED and STORAGE_FULL.
  */
 export function recoverNode(
   ports: ServerPorts,
   directory: string,
-  { directory: target, member }: RecoveryTarget,
+  { directory: target, member, incomplete = false }: RecoveryTarget,
 ): Promise<FoundedEnsemble> {
-  return withNode(ports, directory, (node) =>
-    foundEnsemble(ports, {
+  return withNode(ports, directory, (node) => {
+    const { losses } = node.remains;
+    if (losses.length > 0 && !incomplete) throw new ServerError("LOG_CORRUPT", losses.join("; "));
+    return foundEnsemble(ports, {
       directory: target,
       member: member ?? node.member,
       fill: (image) => copyNode(ports, node, image),
-    }),
-  );
+    });
+  });
 }
 
 /** A stopped node, opened, with everything in its log applied. */
 interface OpenedNode {
-  readonly opened: OpenedStorage;
+  readonly salvaged: Salvage;
   readonly state: FoundingState;
   readonly member: ConfiguredMember;
   readonly remains: NodeRemains;
@@ -84,29 +89,21 @@ async function withNode<T>(
     throw new ServerError("IDENTITY_LOST", `${directory} is no node's data directory`);
   }
   try {
-    const { formation, limits } = identity.current;
-    if (formation === null || limits === null) {
-      throw new ServerError("IDENTITY_LOST", `${directory} never was part of an ensemble`);
-    }
-    const opened = await NodeStorage.open(ports, directory, identity, {
-      formation: decodeImageMeta(formation).snapshot,
-      limits: { ...SERVER_LIMITS.tree, ...limits },
-      segmentBytes: SERVER_LIMITS.storage.segmentBytes,
-    });
+    const salvaged = await salvage(ports, directory, identity);
     try {
-      return await use(applied(opened, identity.current));
+      return await use(applied(salvaged, identity.current));
     } finally {
-      await opened.storage.close();
+      await salvaged.close();
     }
   } finally {
     await identity.close();
   }
 }
 
-function applied(opened: OpenedStorage, identity: Identity): OpenedNode {
-  const { tree, initial } = opened;
-  let { index, term, membership } = initial.snapshot;
-  for (const entry of initial.entries) {
+function applied(salvaged: Salvage, identity: Identity): OpenedNode {
+  const { tree, base, entries, losses } = salvaged;
+  let { index, term, membership } = base;
+  for (const entry of entries) {
     applyEntry(tree, entry);
     ({ index, term } = entry);
     if (entry.kind === "config") ({ membership } = entry);
@@ -114,7 +111,7 @@ function applied(opened: OpenedStorage, identity: Identity): OpenedNode {
   const { name, clusterId, historyId } = identity;
   const counts = { znodes: tree.nodeCount, sessions: tree.sessionCount, digest: tree.digest() };
   return {
-    opened,
+    salvaged,
     state: { tree, index, term, clusterId },
     member: memberOf(membership, identity),
     remains: {
@@ -125,6 +122,7 @@ function applied(opened: OpenedStorage, identity: Identity): OpenedNode {
       zxid: index,
       ...counts,
       voters: votersOf(membership),
+      losses,
     },
   };
 }
@@ -155,11 +153,21 @@ function votersOf(membership: Membership): readonly string[] {
 /** The image as it is, and then what the log has made of it since. */
 async function copyNode(
   ports: ServerPorts,
-  { opened, state, remains }: OpenedNode,
+  { salvaged, state, remains }: OpenedNode,
   image: ImageStore,
 ): Promise<FoundingState> {
-  const writer = new ImageWriter(image);
-  const view = opened.storage.image.view();
+  if (salvaged.image !== null) await copyImage(salvaged.image, image);
+  const { clusterId, historyId } = remains;
+  const checkpointer = new Checkpointer({ clock: ports.clock, clusterId, historyId });
+  const { index, term } = state;
+  const { membership } = salvaged.base;
+  await checkpointer.run(state.tree, image, { index, term, membership });
+  return state;
+}
+
+async function copyImage(from: ImageStore, to: ImageStore): Promise<void> {
+  const writer = new ImageWriter(to);
+  const view = from.view();
   try {
     for (;;) {
       const page = await view.next(PAGE_COUNT, PAGE_BYTES);
@@ -170,10 +178,4 @@ async function copyNode(
     await view.close();
   }
   await writer.finish();
-  const { clusterId, historyId } = remains;
-  const checkpointer = new Checkpointer({ clock: ports.clock, clusterId, historyId });
-  const { index, term } = state;
-  const { membership } = opened.initial.snapshot;
-  await checkpointer.run(state.tree, image, { index, term, membership });
-  return state;
 }

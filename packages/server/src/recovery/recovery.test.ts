@@ -37,7 +37,10 @@ class Clock extends ManualClock {
   }
 }
 
-function newPorts(): ServerPorts & { readonly files: MemoryFiles } {
+function newPorts(): ServerPorts & {
+  readonly files: MemoryFiles;
+  readonly images: MemoryImageStores;
+} {
   const files = new MemoryFiles({ seed: 1 });
   return {
     files,
@@ -82,6 +85,9 @@ function entryAt(index: number): Entry {
   return { kind: "command", index: logIndex(index), term: term(3), data };
 }
 
+/** Last entries of the records of its log. */
+const RECORDS = [8, 12, 16, 20];
+
 /** The directory of a member of three, with an image at 10 and a log up to 20. */
 async function makeNode(ports: ServerPorts): Promise<string> {
   const identity = await openIdentity(ports, OLD, "a");
@@ -93,16 +99,15 @@ async function makeNode(ports: ServerPorts): Promise<string> {
   });
   const options = { formation: FORMATION, limits: TREE_LIMITS, segmentBytes: 65_536 };
   const { storage } = await NodeStorage.open(ports, OLD, identity, options);
-  const entries = Array.from({ length: 20 }, (_, at) => entryAt(at + 1));
-  await storage.persist(
-    {
-      ticket: { seq: 1 },
-      hardState: { term: term(3), votedFor: null },
-      entries,
-      snapshot: null,
-    },
-    encodeEntries(entries),
-  );
+  let entries: Entry[] = [];
+  for (let at = 1; at <= 20; at += 1) {
+    entries.push(entryAt(at));
+    if (!RECORDS.includes(at)) continue;
+    const hardState = { term: term(3), votedFor: null };
+    const work = { ticket: { seq: at }, hardState, entries, snapshot: null };
+    await storage.persist(work, encodeEntries(entries));
+    entries = [];
+  }
   const tree = treeAt(10);
   const checkpointer = new Checkpointer({ clock: ports.clock, clusterId: "c", historyId: "c-1" });
   await checkpointer.run(tree, storage.image, { ...FORMATION, index: logIndex(10), term: term(3) });
@@ -134,6 +139,17 @@ function treeAt(index: number): DataTree {
     );
   }
   return tree;
+}
+
+/** Changes a bit of the record that holds an entry. */
+async function damageLogAt(
+  { files }: { readonly files: MemoryFiles },
+  index: number,
+): Promise<void> {
+  const [name = ""] = files.namesIn(`${OLD}/log`);
+  const path = `${OLD}/log/${name}`;
+  const position = Buffer.from((await files.readWhole(path)) ?? []).indexOf(`/z${index}`);
+  files.flipBit(path, position);
 }
 
 /** What a server finds when it starts there. */
@@ -182,7 +198,63 @@ describe("recovery", () => {
       sessions: 1,
       digest,
       voters: ["a", "b", "c"],
+      losses: [],
     });
+  });
+
+  test("takes the log up to where it is damaged, if that is wanted", async () => {
+    const ports = newPorts();
+    await makeNode(ports);
+    await damageLogAt(ports, 14);
+    const { losses, ...remains } = await inspectNode(ports, OLD);
+    expect(losses).toEqual([expect.stringContaining("the log is damaged behind 12: ")]);
+    const digest = treeAt(12).digest();
+    expect(remains).toMatchObject({ zxid: 12, znodes: 12, digest });
+    const target = { directory: NEW, member: MEMBER };
+    await expect(recoverNode(ports, OLD, target)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
+    await expect(ports.files.list(NEW)).resolves.toEqual([]);
+    const founded = await recoverNode(ports, OLD, { ...target, incomplete: true });
+    expect(founded).toMatchObject({ zxid: BEYOND + 12, digest });
+    expect((await openNew(ports)).tree.digest()).toBe(digest);
+  });
+
+  test("takes the image where the log is damaged before it, or gone", async () => {
+    const [damaged, without] = [newPorts(), newPorts()];
+    await makeNode(damaged);
+    await damageLogAt(damaged, 2);
+    await makeNode(without);
+    await without.files.remove(`${OLD}/log`);
+    for (const ports of [damaged, without]) {
+      const remains = await inspectNode(ports, OLD);
+      expect(remains).toMatchObject({ zxid: 10, digest: treeAt(10).digest() });
+      expect(remains.losses.length).toBeGreaterThan(0);
+    }
+  });
+
+  test("takes the log alone where the image is damaged, and both up to where they are", async () => {
+    const ports = newPorts();
+    const digest = await makeNode(ports);
+    const image = await ports.images.open(`${OLD}/image-1`, { create: false });
+    expect(ports.images.damage(0.5)).toBe(true);
+    await image.close();
+    expect(await inspectNode(ports, OLD)).toMatchObject({ zxid: 20, digest, losses: [] });
+    await recoverNode(ports, OLD, { directory: NEW, member: MEMBER });
+    expect((await openNew(ports)).tree.digest()).toBe(digest);
+    await damageLogAt(ports, 14);
+    expect(await inspectNode(ports, OLD)).toMatchObject({ zxid: 12 });
+    await damageLogAt(ports, 2);
+    await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+  });
+
+  test("takes an older copy, and says that it is one", async () => {
+    const ports = newPorts();
+    const digest = await makeNode(ports);
+    const identity = (await loadIdentity(ports.files, OLD))!;
+    await identity.update({ hasLostEntries: true });
+    await identity.close();
+    const { losses, ...remains } = await inspectNode(ports, OLD);
+    expect(remains).toMatchObject({ zxid: 20, digest });
+    expect(losses).toEqual([expect.stringContaining("older copy")]);
   });
 
   test("begins a new history with it, whose only member nobody has met", async () => {
