@@ -55,9 +55,15 @@ it("matches as each watch by itself would, in tree order, one item for each even
       for (const one of drawn) {
         const changes = run(tree, one);
         const hits = table.match(changes);
+        const counted = [...hits.values()].flat().flatMap((hit) => hit.watchIds).length;
+        expect(table.countHits(changes)).toBe(counted);
+        const concerned = table.concerned(changes);
+        expect([...concerned.keys()].sort()).toEqual([...hits.keys()].sort());
         for (const owner of [0, 1, 2]) {
           const own = registered.filter(([of]) => of === owner).map(([, watch]) => watch);
           const items = hits.get(owner) ?? [];
+          const ids = (concerned.get(owner) ?? []).map((watch) => watch.watchId).sort();
+          expect(ids).toEqual([...new Set(items.flatMap((item) => item.watchIds))].sort());
           for (const watch of own) {
             const got = items
               .filter((item) => item.watchIds.includes(watch.watchId))

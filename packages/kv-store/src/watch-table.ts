@@ -38,6 +38,12 @@ class Delivery {
   }
 }
 
+/** Watches of one path. Apart, so that a change below it meets only those that it concerns. */
+interface PathWatches<Owner> {
+  readonly persistent: Registration<Owner>[];
+  readonly recursive: Registration<Owner>[];
+}
+
 interface PendingHit {
   readonly watchIds: number[];
   readonly delivery: Delivery;
@@ -49,7 +55,7 @@ interface PendingHit {
  * and one step for each watch it concerns, and nothing where there are no watches.
  */
 export class WatchTable<Owner> {
-  readonly #byPath = new PathMap<Registration<Owner>[]>();
+  readonly #byPath = new PathMap<PathWatches<Owner>>();
   readonly #byOwner = new Map<Owner, Map<number, Registration<Owner>>>();
   #count = 0;
   #bytes = 0;
@@ -85,12 +91,11 @@ export class WatchTable<Owner> {
       reached("watch_registered_twice");
       return false;
     }
-    const there = this.#byPath.get(watch.path);
-    const registration = { owner, watch, index: there?.length ?? 0 };
-    if (there === undefined) this.#byPath.set(watch.path, [registration]);
-    else there.push(registration);
+    const there = this.#at(watch.path)[watch.mode];
+    const registration = { owner, watch, index: there.length };
+    there.push(registration);
     own.set(watch.watchId, registration);
-    assert(this.#byPath.get(watch.path)?.at(-1) === registration, "registration_listed_last");
+    assert(there[registration.index] === registration, "registration_where_it_says");
     this.#count += 1;
     this.#bytes += watchBytes(watch);
     if (watch.mode === "recursive") this.#recursiveCount += 1;
@@ -120,12 +125,50 @@ export class WatchTable<Owner> {
     return own.size;
   }
 
+  /**
+   * Watches that these changes concern, each counted for every change: what {@link match} will take for each of them. Costs
+   * look-ups alone.
+   */
+  countHits(changes: readonly Change[]): number {
+    if (this.#count === 0) return 0;
+    let hits = 0;
+    for (const change of changes) {
+      this.#visit(change, (watches) => {
+        hits += watches.length;
+      });
+    }
+    return hits;
+  }
+
+  /** Watches that these changes concern, each once, by owner. */
+  concerned(changes: readonly Change[]): ReadonlyMap<Owner, readonly WatchSpec[]> {
+    const lists = new Set<readonly Registration<Owner>[]>();
+    for (const change of changes) this.#visit(change, (watches) => lists.add(watches));
+    const found = new Map<Owner, WatchSpec[]>();
+    for (const watches of lists) {
+      for (const { owner, watch } of watches) {
+        const own = found.get(owner);
+        if (own === undefined) found.set(owner, [watch]);
+        else own.push(watch);
+      }
+    }
+    assert(found.size <= this.#byOwner.size, "only_owners_are_concerned");
+    return found;
+  }
+
   /** Per owner its events, in tree order, and one item for each event. */
   match(changes: readonly Change[]): ReadonlyMap<Owner, readonly WatchHit[]> {
     assert(changes[0]?.zxid === changes.at(-1)?.zxid, "one_revision_at_a_time");
     const pending = new Map<Owner, PendingHit[]>();
     if (this.#count > 0) {
-      for (const change of changes) this.#matchChange(change, pending);
+      for (const change of changes) {
+        const own = new Delivery(change, null);
+        let above: Delivery | null = null;
+        this.#visit(change, (watches, parent) => {
+          const delivery = parent === null ? own : (above ??= new Delivery(change, parent));
+          deliver(watches, delivery, pending);
+        });
+      }
     }
     const hits = new Map<Owner, readonly WatchHit[]>();
     for (const [owner, items] of pending) hits.set(owner, items.map(finishHit));
@@ -133,51 +176,53 @@ export class WatchTable<Owner> {
     return hits;
   }
 
-  #matchChange(change: Change, pending: Map<Owner, PendingHit[]>): void {
-    const own = new Delivery(change, null);
-    const there = this.#byPath.get(change.path);
-    if (there !== undefined) deliver(there, own, pending);
-    if (change.path === "/") return;
-    const parent = parentOf(change.path);
-    if (this.#recursiveCount > 0) this.#matchAbove(parent, own, pending);
-    if (change.kind === "dataChanged") return;
-    const around = this.#byPath.get(parent)?.filter(isPersistent);
-    if (around !== undefined) deliver(around, new Delivery(change, parent), pending);
+  /** The lists of watches that a change concerns; with the parent that it is told of, or null for its own event. */
+  #visit(
+    { path: changed, kind }: Change,
+    visit: (watches: readonly Registration<Owner>[], parent: string | null) => void,
+  ): void {
+    const there = this.#byPath.get(changed);
+    if (there !== undefined) {
+      visit(there.persistent, null);
+      visit(there.recursive, null);
+    }
+    if (changed === "/") return;
+    const parent = parentOf(changed);
+    for (let path = parent; this.#recursiveCount > 0; path = parentOf(path)) {
+      const above = this.#byPath.get(path);
+      if (above !== undefined) visit(above.recursive, null);
+      if (path === "/") break;
+    }
+    const around = kind === "dataChanged" ? undefined : this.#byPath.get(parent);
+    if (around !== undefined) visit(around.persistent, parent);
   }
 
-  /** Recursive watches on `nearest` and everything above it. */
-  #matchAbove(nearest: string, own: Delivery, pending: Map<Owner, PendingHit[]>): void {
-    for (let path = nearest; ; path = parentOf(path)) {
-      const above = this.#byPath.get(path)?.filter(isRecursive);
-      if (above !== undefined) deliver(above, own, pending);
-      if (path === "/") return;
+  #at(path: string): PathWatches<Owner> {
+    let there = this.#byPath.get(path);
+    if (there === undefined) {
+      there = { persistent: [], recursive: [] };
+      this.#byPath.set(path, there);
     }
+    return there;
   }
 
   #unlist(registration: Registration<Owner>): void {
     const { path, mode } = registration.watch;
-    const there = this.#byPath.get(path) ?? [];
+    const { persistent, recursive } = this.#at(path);
+    const there = mode === "recursive" ? recursive : persistent;
     assert(there[registration.index] === registration, "registration_where_it_says");
     const last = there.pop();
     if (last !== undefined && last !== registration) {
       there[registration.index] = last;
       last.index = registration.index;
     }
-    if (there.length === 0) this.#byPath.delete(path);
+    if (persistent.length + recursive.length === 0) this.#byPath.delete(path);
     this.#count -= 1;
     this.#bytes -= watchBytes(registration.watch);
     assert(this.#count > 0 || this.#bytes === 0, "bytes_belong_to_watches");
     if (mode === "recursive") this.#recursiveCount -= 1;
     assert(this.#recursiveCount >= 0 && this.#recursiveCount <= this.#count, "watches_counted");
   }
-}
-
-function isPersistent(registration: { readonly watch: WatchSpec }): boolean {
-  return registration.watch.mode === "persistent";
-}
-
-function isRecursive(registration: { readonly watch: WatchSpec }): boolean {
-  return registration.watch.mode === "recursive";
 }
 
 function deliver<Owner>(

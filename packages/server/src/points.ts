@@ -44,6 +44,7 @@ export const SERVER_POINTS = [
   "watch_resumed_from_change_log",
   "client_gone_before_its_watches_stood",
   "watches_beyond_their_bound",
+  "watches_fell_behind",
   "walk_waits_for_what_was_told_to_leave",
   "resuming_clients_left_for_another_walk",
   "more_watches_resumed_during_the_walk",

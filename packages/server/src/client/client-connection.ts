@@ -95,6 +95,8 @@ export class ClientConnection {
   #hello: Hello | null = null;
   /** What was said while it is held; null: it is not. */
   #held: ClientMessage[] | null = null;
+  /** Answers that wait for events that come before them; null: they do not. */
+  #answers: { readonly message: ServerMessage; readonly dataBytes: number }[] | null = null;
 
   constructor(id: number, connection: Connection, owner: ConnectionOwner) {
     this.id = id;
@@ -135,7 +137,15 @@ export class ClientConnection {
     this.#firstSeqMax = lastWriteSeq + 1;
   }
 
+  /** Whatever a client learns that is no event: it comes after the events before it. */
   send(message: ServerMessage, dataBytes = 0): void {
+    if (this.#phase === "closed") return;
+    if (this.#answers === null) this.tell(message, dataBytes);
+    else this.#answers.push({ message, dataBytes });
+  }
+
+  /** What concerns watches waits for nothing. */
+  tell(message: ServerMessage, dataBytes = 0): void {
     if (this.#phase === "closed") return;
     if (message.kind === "events") this.#owner.counters.events += message.events.length;
     else if (message.kind === "watchLost") this.#owner.counters.eventsLost += 1;
@@ -147,6 +157,8 @@ export class ClientConnection {
   goodbye(code: ErrorCode, message: string, fatal: boolean): void {
     if (this.#phase === "closed") return;
     if (this.#phase !== "open") this.#owner.counters.clientsRefused += 1;
+    // Whoever goes on elsewhere must not believe that it has seen what came before those answers.
+    if (fatal) this.#sendAnswers();
     const protocolVersion = PROTOCOL_VERSION;
     this.outbox.push({ kind: "goodbye", code, message, fatal, protocolVersion }, message.length);
     this.outbox.flush();
@@ -189,6 +201,7 @@ export class ClientConnection {
    * later: what it asked for must not make it a slow consumer. `isTimeUp`: the rest waits for another turn.
    */
   drainReads(progress: ReadProgress, isTimeUp: () => boolean): boolean {
+    if (this.#answers !== null) return this.#reads.length === 0;
     let done = 0;
     for (const read of this.#reads) {
       if (this.outbox.spareBytes === 0) {
@@ -253,14 +266,33 @@ export class ClientConnection {
     this.connection.pause();
   }
 
-  /** Goes on where `hold` stopped it. */
+  /** Events of the past are to be told first: until `release` it is held, and answers wait as well. */
+  fallBehind(): void {
+    this.hold();
+    this.#answers ??= [];
+  }
+
+  /** Until `release` what it is told has to come in order. */
+  get isBehind(): boolean {
+    return this.#answers !== null;
+  }
+
+  /** Goes on where `hold` or `fallBehind` stopped it. */
   release(): void {
     const held = this.#held;
     if (held === null) return;
     this.#held = null;
+    this.#sendAnswers();
+    if (this.#reads.length > 0) this.#owner.markReading(this);
     this.#take(held);
     // Last: a transport may hand over within this call what came after what was held.
     if (this.#held === null) this.connection.resume();
+  }
+
+  #sendAnswers(): void {
+    const answers = this.#answers ?? [];
+    this.#answers = null;
+    for (const { message, dataBytes } of answers) this.tell(message, dataBytes);
   }
 
   #onMessage(message: ClientMessage): void {
@@ -368,6 +400,7 @@ export class ClientConnection {
     this.#phase = "closed";
     this.#reads = [];
     this.#held = null;
+    this.#answers = null;
     this.#owner.onClosed(this);
   }
 }

@@ -16,8 +16,8 @@ import {
 import { assert } from "../assert.ts";
 import { reached } from "../points.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import { sendEvents } from "./event-delivery.ts";
-import { MissedEvents } from "./missed-events.ts";
+import { tellEvents } from "./event-delivery.ts";
+import { MissedEvents, type ResumingWatch } from "./missed-events.ts";
 import { ResumeWalk, type Resuming } from "./resume-walk.ts";
 
 type AddWatchMessage = Extract<ClientMessage, { readonly kind: "addWatch" }>;
@@ -32,6 +32,8 @@ export interface WatchLimits {
 
 /** Watches that one walk is for, unless one connection alone has more: each change may concern them all. */
 const WALK_WATCHES_MAX = 10_000;
+/** Events that one revision means to watches that stand, each for every watch, for them to be told in its turn. */
+const LIVE_HITS_MAX = 32_768;
 /** Watches that stand and events that are told before other work gets its turn, unless one connection alone has more. */
 const STAND_MAX = 8_192;
 /** Memory of what has been told and did not have its turn to leave; beyond, no walk begins or goes on. */
@@ -87,15 +89,8 @@ export class ClientWatches {
       this.#live.add(connection, watch);
       connection.send({ kind: "watchLost", cxid, watchId, oldestZxid: zxid, zxid });
     } else {
-      let missed = this.#waiting.get(connection);
-      if (missed === undefined) {
-        missed = new MissedEvents();
-        this.#waiting.set(connection, missed);
-      }
       reached("watch_resumed_from_change_log");
-      missed.add({ cxid, watch, sinceZxid });
-      this.#resuming.count += 1;
-      this.#resuming.bytes += watchBytes(watch);
+      this.#resume(connection, { cxid, watch, sinceZxid });
       connection.hold();
     }
   }
@@ -117,10 +112,45 @@ export class ClientWatches {
     this.#walk?.drop(connection);
   }
 
-  /** Sends what these changes mean to watches that stand. */
+  /** Tells what the changes of one revision mean to watches that stand; where that is too much, they fall behind. */
   onApplied(changes: Changes): void {
-    if (changes.length === 0 || this.#live.count === 0) return;
-    for (const [connection, hits] of this.#live.match(changes)) sendEvents(connection, hits);
+    const [first] = changes;
+    if (first === undefined || this.#live.count === 0) return;
+    if (this.#live.countHits(changes) > LIVE_HITS_MAX) {
+      reached("watches_fell_behind");
+      for (const [connection, watches] of this.#live.concerned(changes)) {
+        this.#fallBehind(connection, watches, first.zxid);
+      }
+      return;
+    }
+    for (const [connection, hits] of this.#live.match(changes)) {
+      if (connection.isBehind) {
+        const watches = this.#live.concerned(changes).get(connection) ?? [];
+        this.#fallBehind(connection, watches, first.zxid);
+      } else {
+        tellEvents(connection, hits);
+      }
+    }
+  }
+
+  /** They go on as those do that resume, with everything from this revision on. */
+  #fallBehind(connection: ClientConnection, watches: readonly WatchSpec[], zxid: Zxid): void {
+    connection.fallBehind();
+    for (const watch of watches) {
+      this.#live.remove(connection, watch.watchId);
+      this.#resume(connection, { cxid: null, watch, sinceZxid: zxidBefore(zxid) });
+    }
+  }
+
+  #resume(connection: ClientConnection, resuming: ResumingWatch): void {
+    let missed = this.#waiting.get(connection);
+    if (missed === undefined) {
+      missed = new MissedEvents();
+      this.#waiting.set(connection, missed);
+    }
+    missed.add(resuming);
+    this.#resuming.count += 1;
+    this.#resuming.bytes += watchBytes(resuming.watch);
   }
 
   /** Goes on with the walk. Call it again while {@link isResuming}. */
@@ -238,16 +268,20 @@ export class ClientWatches {
       if (isLost) reached("watch_stands_without_its_events");
       if (isLost) {
         const oldestZxid = sinceZxid < reachZxid ? zxidOf(reachZxid) : zxid;
-        connection.send({ kind: "watchLost", cxid, watchId, oldestZxid, zxid });
-      } else {
-        connection.send({ kind: "watchAdded", cxid, watchId, zxid });
+        connection.tell({ kind: "watchLost", cxid: cxid ?? 0, watchId, oldestZxid, zxid });
+      } else if (cxid !== null) {
+        connection.tell({ kind: "watchAdded", cxid, watchId, zxid });
       }
     }
     let count = missed.count;
     for (const hits of missed.revisions()) {
-      sendEvents(connection, hits);
+      tellEvents(connection, hits);
       count += hits.length;
     }
     return count;
   }
+}
+
+function zxidBefore(zxid: Zxid): Zxid | 0 {
+  return zxid === 1 ? 0 : zxidOf(zxid - 1);
 }

@@ -8,27 +8,30 @@ import { hitBytes } from "./message-bytes.ts";
 const EVENTS_BYTES_MAX = PROTOCOL_LIMITS.frameBytesMax - 4_096;
 
 /**
- * Sends the events of one revision in one message. Where that would be more than a frame may hold, each watch gets a
- * message of its own, and a watch whose events alone are too much is told that it lost them.
+ * Tells the events of one revision in one message. Where that would be more than a frame may hold, the watches are told in
+ * groups: all that a watch gets of a revision comes in one message. One whose events alone are too much is told that it
+ * lost them.
  */
-export function sendEvents(connection: ClientConnection, hits: readonly WatchHit[]): void {
+export function tellEvents(connection: ClientConnection, hits: readonly WatchHit[]): void {
   const zxid = hits[0]?.event.zxid;
   if (zxid === undefined) return;
   const bytes = bytesOf(hits);
   if (bytes <= EVENTS_BYTES_MAX) {
-    connection.send({ kind: "events", zxid, events: hits }, bytes);
+    connection.tell({ kind: "events", zxid, events: hits }, bytes);
     return;
   }
   reached("events_of_one_revision_beyond_a_frame");
-  for (const [watchId, own] of byWatch(hits)) {
-    const ownBytes = bytesOf(own);
-    if (ownBytes <= EVENTS_BYTES_MAX) {
-      connection.send({ kind: "events", zxid, events: own }, ownBytes);
-    } else {
-      reached("events_of_one_watch_beyond_a_frame");
-      connection.send({ kind: "watchLost", cxid: 0, watchId, oldestZxid: zxid, zxid });
-    }
+  const watchIds = [...new Set(hits.flatMap((hit) => hit.watchIds))];
+  const [first, ...others] = watchIds;
+  if (first === undefined) return;
+  if (others.length === 0) {
+    reached("events_of_one_watch_beyond_a_frame");
+    connection.tell({ kind: "watchLost", cxid: 0, watchId: first, oldestZxid: zxid, zxid });
+    return;
   }
+  const middle = watchIds.length >> 1;
+  tellEvents(connection, hitsOf(hits, new Set(watchIds.slice(0, middle))));
+  tellEvents(connection, hitsOf(hits, new Set(watchIds.slice(middle))));
 }
 
 function bytesOf(hits: readonly WatchHit[]): number {
@@ -37,15 +40,12 @@ function bytesOf(hits: readonly WatchHit[]): number {
   return bytes;
 }
 
-function byWatch(hits: readonly WatchHit[]): ReadonlyMap<number, readonly WatchHit[]> {
-  const watches = new Map<number, WatchHit[]>();
+/** What concerns these watches. */
+function hitsOf(hits: readonly WatchHit[], watches: ReadonlySet<number>): readonly WatchHit[] {
+  const own: WatchHit[] = [];
   for (const { watchIds, event } of hits) {
-    for (const watchId of watchIds) {
-      const own = watches.get(watchId);
-      const hit: WatchHit = { watchIds: [watchId], event };
-      if (own === undefined) watches.set(watchId, [hit]);
-      else own.push(hit);
-    }
+    const concerned = watchIds.filter((id) => watches.has(id));
+    if (concerned.length > 0) own.push({ watchIds: concerned, event });
   }
-  return watches;
+  return own;
 }

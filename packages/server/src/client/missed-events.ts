@@ -4,9 +4,10 @@ import { assert } from "../assert.ts";
 import { reached } from "../points.ts";
 import { WATCH_ID_BYTES, eventBytes, hitHeapBytes } from "./message-bytes.ts";
 
-/** A watch that is to go on where it stood on an earlier connection. */
+/** A watch that is to go on where it stood. */
 export interface ResumingWatch {
-  readonly cxid: number;
+  /** Of the request that is to be answered; null: it stood on this connection and fell behind. */
+  readonly cxid: number | null;
   readonly watch: WatchSpec;
   /** Every change after it is to be told first. */
   readonly sinceZxid: Zxid | 0;
@@ -35,6 +36,8 @@ interface Entry extends ResumingWatch {
  * pays for the search for the watches with most.
  */
 const KEPT_PART = 7 / 8;
+/** Events, each for every watch that wants it: so many are told in one turn. */
+const WANTED_MAX = 131_072;
 const NOBODY: readonly number[] = [];
 const NONE_YET: number[] = [];
 
@@ -49,6 +52,8 @@ export class MissedEvents {
   readonly #found = new Set<Entry>();
   #watchBytes = 0;
   #count = 0;
+  /** Events that were found and not lost, each for every watch. */
+  #wanted = 0;
   #bytes = 0;
   #heapBytes = 0;
 
@@ -107,7 +112,7 @@ export class MissedEvents {
   }
 
   /**
-   * Takes in what a later revision has, within `bytesMax` in all; 0: whoever has missed anything loses it. Who has lost
+   * Takes in what comes later, within `bytesMax` in all; 0: whoever has missed anything loses it. Who has lost
    * events now.
    */
   note(hits: readonly WatchHit[], bytesMax: number): readonly number[] {
@@ -124,16 +129,21 @@ export class MissedEvents {
       }
       if (found.wanting === 0) continue;
       this.#count += 1;
+      this.#wanted += found.wanting;
       this.#bytes += bytes + WATCH_ID_BYTES * found.wanting;
       this.#heapBytes += hitHeapBytes(found.wanting);
     }
-    return this.#bytes > bytesMax ? this.#loseHeaviest(bytesMax * KEPT_PART) : NOBODY;
+    const isTooMuch = this.#bytes > bytesMax || this.#wanted > WANTED_MAX;
+    return isTooMuch ? this.#loseHeaviest(bytesMax * KEPT_PART) : NOBODY;
   }
 
   /** Lets go of everything that was found: it will be looked for again. */
   forget(): void {
     for (const entry of this.#found) this.#empty(entry);
-    assert(this.#bytes === 0 && this.#heapBytes === 0, "bytes_belong_to_a_watch");
+    assert(
+      this.#bytes === 0 && this.#heapBytes === 0 && this.#wanted === 0,
+      "bytes_belong_to_a_watch",
+    );
   }
 
   /** What was found and not lost, by revision. Ask for it once, at the end. */
@@ -156,11 +166,12 @@ export class MissedEvents {
     reached("missed_events_beyond_their_bound");
     const lost: number[] = [];
     for (const entry of [...this.#found].sort((a, b) => b.bytes - a.bytes)) {
-      if (this.#bytes <= bytesMax) break;
+      if (this.#bytes <= bytesMax && this.#wanted <= WANTED_MAX * KEPT_PART) break;
       this.#lose(entry);
       lost.push(entry.watch.watchId);
     }
-    assert(this.#bytes <= bytesMax, "missed_events_bounded");
+    const isBounded = this.#bytes <= bytesMax && this.#wanted <= WANTED_MAX;
+    assert(isBounded, "missed_events_bounded");
     return lost;
   }
 
@@ -170,6 +181,7 @@ export class MissedEvents {
   }
 
   #empty(entry: Entry): void {
+    this.#wanted -= entry.found.length;
     for (const found of entry.found) {
       this.#bytes -= WATCH_ID_BYTES;
       this.#heapBytes -= hitHeapBytes(found.wanting);

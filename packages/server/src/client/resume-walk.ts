@@ -21,8 +21,9 @@ const HEAP_BYTES_MAX = 33_554_432;
 export class ResumeWalk {
   readonly #resuming: Resuming;
   readonly #table = new WatchTable<ClientConnection>();
-  /** Everything up to here has been looked at. */
+  /** Everything up to here has been looked at, and so much of the revision after it. */
   #atZxid: Zxid | 0;
+  #changesLookedAt = 0;
   #heapBytes = 0;
 
   constructor(tree: DataTree, resuming: Resuming) {
@@ -64,6 +65,7 @@ export class ResumeWalk {
       // The log has been cut faster than the walk went on.
       this.#loseBefore(since.oldestZxid);
       this.#atZxid = since.oldestZxid;
+      this.#changesLookedAt = 0;
       since = tree.changesSince(this.#atZxid);
     }
     assert(since.ok, "changes_since_the_oldest_revision_are_known");
@@ -88,34 +90,41 @@ export class ResumeWalk {
     return new Map([...leaving].reverse());
   }
 
+  /** Change by change: one revision may hold thousands, and each may concern all the watches. */
   #look(changes: Iterable<Changes[number]>): boolean {
     if (this.#table.count === 0) return true;
     let steps = STEP_CHANGES;
     let hits = STEP_HITS;
-    let revision: Changes[number][] = [];
+    let skipped = 0;
+    let zxid: Zxid | null = null;
     for (const change of changes) {
-      if (revision.length > 0 && revision[0]?.zxid !== change.zxid) {
-        hits -= this.#note(revision);
-        revision = [];
-        if (steps <= 0 || hits <= 0) {
-          reached("walk_over_changes_interrupted");
-          return false;
-        }
+      if (zxid !== null && change.zxid !== zxid) {
+        this.#atZxid = zxid;
+        this.#changesLookedAt = 0;
       }
-      revision.push(change);
+      zxid = change.zxid;
+      if (skipped < this.#changesLookedAt) {
+        skipped += 1;
+        continue;
+      }
+      if (steps <= 0 || hits <= 0) {
+        reached("walk_over_changes_interrupted");
+        return false;
+      }
+      hits -= this.#note(change);
       steps -= 1;
+      this.#changesLookedAt += 1;
+      skipped += 1;
     }
-    this.#note(revision);
+    if (zxid !== null) this.#atZxid = zxid;
+    this.#changesLookedAt = 0;
     return true;
   }
 
-  /** How many events there were, each counted for every watch. */
-  #note(revision: Changes): number {
-    const zxid = revision[0]?.zxid;
-    if (zxid === undefined) return 0;
-    this.#atZxid = zxid;
+  /** How many watches it concerned. */
+  #note(change: Changes[number]): number {
     let count = 0;
-    for (const [connection, hits] of this.#table.match(revision)) {
+    for (const [connection, hits] of this.#table.match([change])) {
       count += watchesOf(hits);
       const missed = this.#resuming.get(connection);
       if (missed === undefined) continue;
