@@ -115,3 +115,42 @@ describe("entries that are read from disk for a peer", () => {
     expect(node.core.status().peers).toMatchObject([{}, { id: 3, isFetching: true }]);
   });
 });
+
+describe("a peer that needs what the disk cannot give, in an ensemble without writes", () => {
+  test.each([
+    { of: "three, of whom one is gone", members: { voters: [1, 2, 3] } },
+    { of: "one voter", members: { voters: [1], learners: [3] } },
+  ])("gets a snapshot as soon as there is one: $of", ({ members }) => {
+    const isAlone = members.voters.length === 1;
+    node = new LoneCore({ ...members, config: { memoryLogBytesMax: 1 } });
+    if (isAlone) node.awaitCampaign();
+    else node.lead();
+    node.persistAll();
+    node.acknowledge(3, 1);
+    for (let at = 0; at < 9; at += 1) {
+      node.step({ kind: "propose", commands: [command] });
+      node.persistAll();
+      if (!isAlone) node.acknowledge(2, 2 + at);
+    }
+    expect(node.commitIndex).toBe(10);
+    node.step({ kind: "peerUnreachable", peer: nodeId(3) });
+    const membership = node.core.status().membership;
+    const image = (index: number) =>
+      node.step({
+        kind: "compact",
+        snapshot: { index: logIndex(index), term: term(node.term), membership },
+      });
+    image(1);
+    const beat = (): readonly Message[] => {
+      node.tick();
+      answerHeartbeat(node.take());
+      return node.take("installSnapshot");
+    };
+    expect(beat()).toEqual([]);
+    const gone = { peer: nodeId(3), from: logIndex(2), prevTerm: term(0), entries: null };
+    node.step({ kind: "fetched", ...gone });
+    for (let at = 0; at < READS; at += 1) expect(beat()).toEqual([]);
+    image(10);
+    expect(beat()).toMatchObject([{ to: 3, snapshot: { index: 10 } }]);
+  });
+});

@@ -283,6 +283,7 @@ export class NodeParts {
       clock: ports.clock,
       logger,
       renewImage: () => this.snapshots.renewImage(),
+      bringUpToDate: () => this.snapshots.bringUpToDate(),
       markImageDamaged: () => this.snapshots.markImageDamaged(),
       isImageDamaged: () => this.snapshots.isImageDamaged,
       onRenewed: () => this.scrubber.start(),

@@ -247,6 +247,17 @@ describe("the checkpoints of a node", () => {
     expect(applier.noteCheckpoint).toHaveBeenCalledOnce();
   });
 
+  test("are made when they are asked for, and the core hears of them", async () => {
+    const { snapshots, state, pushed, counters } = await setUp();
+    state.freeBytes = 0;
+    await expect(snapshots.bringUpToDate()).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    expect(pushed).toEqual([]);
+    state.freeBytes = 1e9;
+    for (let time = 0; time < 2; time += 1) await snapshots.bringUpToDate();
+    expect(pushed).toMatchObject([{ kind: "compact", snapshot: { index: 9 } }]);
+    expect(counters.checkpoints).toBe(1);
+  });
+
   test("give damage away to the node that is read from, once, and are not made while that is mended", async () => {
     const { snapshots, storage, failed } = await setUpForViews();
     const fails = async (): Promise<never> => Promise.reject(DAMAGE);

@@ -56,12 +56,12 @@ export interface NodeSnapshotsOptions {
 const CHECKPOINT_ROOM = 3;
 /** Room that a new image needs, as a multiple of what it holds. */
 const RENEWAL_ROOM = 2;
-/** Room that a checkpoint for a view, and a new image, need at least, bytes: LevelDB may write out its buffer of 32 MiB. */
+/** Room that a checkpoint that is asked for, and a new image, need at least, bytes: LevelDB may write out its buffer of 32 MiB. */
 const ROOM_BYTES_MIN = 67_108_864;
 /** Where the disk is nearly full a checkpoint is made after this part of what is usual. */
 const EARLY_CHECKPOINTS = 8;
 /** One checkpoint may be under way, and a snapshot may be installed meanwhile. */
-const VIEW_ATTEMPTS = 4;
+const UPDATE_ATTEMPTS = 4;
 /** A received snapshot that the core has not taken by then is of no use to it. */
 const INSTALL_TIMEOUT_MS = 1_000;
 
@@ -184,20 +184,29 @@ export class NodeSnapshots {
     received.settle();
   }
 
+  /** A view of the image, as {@link bringUpToDate} leaves it and rejecting as that does; the caller closes it. */
+  openView(): Promise<ImageView> {
+    return this.#broughtUpToDate(() => this.#view());
+  }
+
   /**
-   * A view of the image that holds everything applied so far; the caller closes it. Rejects with STOPPED, with
-   * STORAGE_FULL when the image would have to be brought up to date and the disk has no room for that, and with OVERLOADED
-   * when the image is damaged and being renewed, or the state was replaced faster than it could be written.
+   * The image holds everything applied so far. Rejects with STOPPED, with STORAGE_FULL when a checkpoint is needed and the
+   * disk has no room for that, and with OVERLOADED when the image is damaged and being renewed, or the state was replaced
+   * faster than it could be written.
    */
-  async openView(): Promise<ImageView> {
+  bringUpToDate(): Promise<void> {
+    return this.#broughtUpToDate(() => undefined);
+  }
+
+  async #broughtUpToDate<T>(use: () => T): Promise<T> {
     const target = this.#options.applier().appliedIndex;
-    for (let attempt = 0; attempt < VIEW_ATTEMPTS; attempt += 1) {
+    for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt += 1) {
       if (this.#stopping) throw new ServerError("STOPPED", "the node stops");
       if (this.isImageDamaged) {
         throw new ServerError("OVERLOADED", "the image is damaged and written anew: try again");
       }
-      if (this.#checkpointIndex >= target) return this.#view();
-      if (!this.#checkpointer.isRunning) this.#demandRoomForView();
+      if (this.#checkpointIndex >= target) return use();
+      if (!this.#checkpointer.isRunning) this.#demandRoom();
       this.#checkpoint();
       await this.#checkpointing;
     }
@@ -225,7 +234,7 @@ export class NodeSnapshots {
     return bytes <= this.#options.freeBytes();
   }
 
-  #demandRoomForView(): void {
+  #demandRoom(): void {
     const { bytesSinceCheckpoint } = this.#options.applier();
     const bytes = Math.max(ROOM_BYTES_MIN, CHECKPOINT_ROOM * bytesSinceCheckpoint);
     if (this.#hasRoomFor(bytes)) return;

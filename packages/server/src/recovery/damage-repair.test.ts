@@ -7,18 +7,20 @@ import { DamageRepair } from "./damage-repair.ts";
 const DAMAGE = new ServerError("IMAGE_CORRUPT", "planned");
 const AGAIN = new ServerError("IMAGE_CORRUPT", "again");
 const FULL = new ServerError("STORAGE_FULL", "planned");
+const LOSS = new ServerError("LOG_CORRUPT", "planned");
 
 function setUp() {
   const clock = new ManualClock();
   const logger = createMemoryLogger();
   const renewImage = vi.fn<() => Promise<void>>(async () => undefined);
+  const bringUpToDate = vi.fn<() => Promise<void>>(async () => undefined);
   const onRenewed = vi.fn();
   const image = { isDamaged: false };
   const mayLeave = vi.fn(() => true);
   const giveUp = vi.fn();
   const fatal = vi.fn();
   const repair = new DamageRepair({
-    ...{ clock, logger, renewImage, onRenewed, mayLeave, giveUp, fatal },
+    ...{ clock, logger, renewImage, bringUpToDate, onRenewed, mayLeave, giveUp, fatal },
     markImageDamaged: () => {
       image.isDamaged = true;
     },
@@ -28,7 +30,8 @@ function setUp() {
     clock.advance(ms);
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
   };
-  return { repair, image, renewImage, onRenewed, mayLeave, giveUp, fatal, pass, logger };
+  const calls = { renewImage, bringUpToDate, onRenewed, mayLeave, giveUp, fatal };
+  return { repair, image, ...calls, pass, logger };
 }
 
 describe("damage that is found while a node serves", () => {
@@ -43,27 +46,26 @@ describe("damage that is found while a node serves", () => {
   });
 
   test("of anything else is not", async () => {
-    const { repair, renewImage, giveUp, pass } = setUp();
-    const error = new ServerError("LOG_CORRUPT", "planned");
-    repair.onDamage(error);
+    const { repair, renewImage, bringUpToDate, giveUp, pass } = setUp();
+    repair.onDamage(LOSS);
     await pass(0);
     expect(renewImage).not.toHaveBeenCalled();
-    expect(giveUp).toHaveBeenCalledExactlyOnceWith(error);
+    expect(bringUpToDate).not.toHaveBeenCalled();
+    expect(giveUp).toHaveBeenCalledExactlyOnceWith(LOSS);
   });
 
   test("costs no majority: the node goes on until the others are one", async () => {
     const { repair, mayLeave, giveUp, pass, logger } = setUp();
     mayLeave.mockReturnValue(false);
-    const error = new ServerError("LOG_CORRUPT", "planned");
-    repair.onDamage(error);
+    repair.onDamage(LOSS);
     await pass(10_000);
-    repair.onDamage(error);
+    repair.onDamage(LOSS);
     await pass(10_000);
     expect(giveUp).not.toHaveBeenCalled();
     expect(logger.lines).toHaveLength(3);
     mayLeave.mockReturnValue(true);
     await pass(10_000);
-    expect(giveUp).toHaveBeenCalledExactlyOnceWith(error);
+    expect(giveUp).toHaveBeenCalledExactlyOnceWith(LOSS);
   });
 
   test("of a new image is the disk's fault, unless that lasted for long", async () => {
@@ -127,14 +129,16 @@ describe("damage that is found while a node serves", () => {
     expect(onRenewed).toHaveBeenCalledOnce();
   });
 
-  test("of the log that is told while the image is renewed is not forgotten", async () => {
-    const { repair, giveUp, pass } = setUp();
-    const error = new ServerError("LOG_CORRUPT", "planned");
+  test("of the log does not wait until the image is renewed", async () => {
+    const { repair, renewImage, giveUp, pass } = setUp();
+    renewImage.mockRejectedValue(FULL);
     repair.onDamage(DAMAGE);
-    repair.onDamage(error);
-    expect(giveUp).not.toHaveBeenCalled();
     await pass(0);
-    expect(giveUp).toHaveBeenCalledExactlyOnceWith(error);
+    expect(giveUp).not.toHaveBeenCalled();
+    repair.onDamage(LOSS);
+    repair.onDamage(LOSS);
+    await pass(30_000);
+    expect(giveUp).toHaveBeenCalledExactlyOnceWith(LOSS);
   });
 
   test("is nothing to a node that stops", async () => {
@@ -148,5 +152,93 @@ describe("damage that is found while a node serves", () => {
     expect(renewImage).toHaveBeenCalledOnce();
     expect(giveUp).not.toHaveBeenCalled();
     expect(onRenewed).not.toHaveBeenCalled();
+  });
+});
+
+describe("the image of a node that is needed although its log is damaged", () => {
+  function setUpNeeded() {
+    const made = setUp();
+    made.mayLeave.mockReturnValue(false);
+    return made;
+  }
+
+  test("is brought up to date at once, and again for whatever else is found", async () => {
+    const { repair, bringUpToDate, pass } = setUpNeeded();
+    repair.onDamage(LOSS);
+    expect(bringUpToDate).toHaveBeenCalledOnce();
+    await pass(30_000);
+    expect(bringUpToDate).toHaveBeenCalledOnce();
+    repair.onDamage(LOSS);
+    await pass(30_000);
+    expect(bringUpToDate).toHaveBeenCalledTimes(2);
+  });
+
+  test("is so once more where something was found while it was being written", async () => {
+    const { repair, bringUpToDate, pass } = setUpNeeded();
+    const writes: (() => void)[] = [];
+    bringUpToDate.mockImplementationOnce(() => new Promise((resolve) => writes.push(resolve)));
+    repair.onDamage(LOSS);
+    repair.onDamage(LOSS);
+    repair.onDamage(LOSS);
+    await pass(10_000);
+    expect(bringUpToDate).toHaveBeenCalledOnce();
+    for (const done of writes) done();
+    await pass(30_000);
+    expect(bringUpToDate).toHaveBeenCalledTimes(2);
+  });
+
+  test("is tried again with each look while it cannot be written", async () => {
+    const { repair, bringUpToDate, fatal, pass } = setUpNeeded();
+    bringUpToDate.mockRejectedValueOnce(FULL).mockRejectedValueOnce(FULL);
+    repair.onDamage(LOSS);
+    for (const times of [1, 2, 3, 3]) {
+      await pass(9_999);
+      expect(bringUpToDate).toHaveBeenCalledTimes(times);
+      await pass(1);
+    }
+    expect(fatal).not.toHaveBeenCalled();
+  });
+
+  test("ends the node where an invariant is broken on the way", async () => {
+    const { repair, bringUpToDate, fatal, pass } = setUpNeeded();
+    const broken = new Error("broken");
+    bringUpToDate.mockRejectedValueOnce(broken);
+    repair.onDamage(LOSS);
+    await pass(0);
+    expect(fatal).toHaveBeenCalledExactlyOnceWith(broken);
+  });
+
+  test("is written anew where it is damaged too, and then brought up to date", async () => {
+    const { repair, image, renewImage, bringUpToDate, onRenewed, giveUp, pass } = setUpNeeded();
+    bringUpToDate.mockRejectedValueOnce(FULL);
+    renewImage.mockRejectedValueOnce(FULL);
+    repair.onDamage(LOSS);
+    await pass(5_000);
+    repair.onDamage(DAMAGE);
+    repair.onDamage(DAMAGE);
+    await pass(0);
+    await pass(9_000);
+    expect(image.isDamaged).toBe(true);
+    expect(renewImage).toHaveBeenCalledOnce();
+    expect(bringUpToDate).toHaveBeenCalledOnce();
+    await pass(1_000);
+    expect(renewImage).toHaveBeenCalledTimes(2);
+    expect(onRenewed).toHaveBeenCalledOnce();
+    expect(bringUpToDate).toHaveBeenCalledTimes(2);
+    expect(giveUp).not.toHaveBeenCalled();
+  });
+
+  test("is not written anew without end on a disk that damages each", async () => {
+    const { repair, renewImage, giveUp, pass } = setUpNeeded();
+    repair.onDamage(DAMAGE);
+    await pass(1_000);
+    repair.onDamage(DAMAGE);
+    await pass(590_000);
+    expect(renewImage).toHaveBeenCalledOnce();
+    await pass(10_000);
+    expect(renewImage).toHaveBeenCalledTimes(2);
+    await pass(600_000);
+    expect(renewImage).toHaveBeenCalledTimes(2);
+    expect(giveUp).not.toHaveBeenCalled();
   });
 });

@@ -5,16 +5,17 @@ import type { MonotonicClock, Timer } from "../ports.ts";
 
 /** A new image that is damaged sooner than this, ms, is the work of a disk that can be trusted with nothing. */
 const RENEWAL_LASTS_MS = 600_000;
-/** Until a new image may be written after all, or the others may be a majority, ms. */
+/** Until an image may be written after all, or the others may be a majority, ms. */
 const WAIT_MS = 10_000;
 
 export interface DamageRepairPorts {
   readonly clock: MonotonicClock;
   readonly logger: Logger;
-  /** These three: see `NodeSnapshots`. */
+  /** These four: see `NodeSnapshots`. */
   markImageDamaged(): void;
   isImageDamaged(): boolean;
   renewImage(): Promise<void>;
+  bringUpToDate(): Promise<void>;
   onRenewed(): void;
   /** The others are a majority without this node, or nobody waits for its vote. */
   mayLeave(): boolean;
@@ -27,14 +28,23 @@ export interface DamageRepairPorts {
 /**
  * What becomes of damage that is found while a node serves. All of the state is in memory, so a damaged image is written anew,
  * and log, vote and identity stay as they are. Any other damage costs the node its identity, and so its vote: as long as the
- * others could decide nothing without that, it goes on with what it has.
+ * others could decide nothing without that, it goes on with what it has. What its log cannot give a peer any more an image
+ * does that ends behind it, so while it stays it keeps one: without that the two might never be a majority either.
  */
 export class DamageRepair {
   readonly #ports: DamageRepairPorts;
-  #isBusy = false;
-  /** Told while another was dealt with. */
-  #next: ServerError | null = null;
+  /** Of the image in force, not made good yet. */
+  #image: ServerError | null = null;
+  /** A new image is being written, or waits for the next attempt. */
+  #isRenewing = false;
+  /** When the last new image was written, or proved to be no better. */
   #renewedMs: number | null = null;
+  #attempt: Timer | null = null;
+  /** The first damage of anything else. */
+  #lost: ServerError | null = null;
+  /** The image may end before what was lost. */
+  #isUpdateDue = false;
+  #isUpdating = false;
   #wait: Timer | null = null;
   #isStopped = false;
 
@@ -43,46 +53,68 @@ export class DamageRepair {
   }
 
   onDamage(error: ServerError): void {
-    const { clock, logger } = this.#ports;
     if (this.#isStopped) return;
-    if (this.#isBusy) {
-      // An image that is being renewed says so again and again; of anything else this is the first word.
-      if (error.code !== "IMAGE_CORRUPT") this.#next ??= error;
-      return;
-    }
-    this.#isBusy = true;
-    if (error.code === "IMAGE_CORRUPT") this.#ports.markImageDamaged();
-    const isRecent = this.#renewedMs !== null && clock.nowMs() - this.#renewedMs < RENEWAL_LASTS_MS;
-    if (error.code !== "IMAGE_CORRUPT" || isRecent) {
-      this.#leave(error);
-      return;
-    }
-    logger.error({ error }, "the image on disk is damaged: it is written anew from memory");
-    void this.#renew(error);
+    if (error.code === "IMAGE_CORRUPT") this.#onImageDamage(error);
+    else this.#onLoss(error);
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#wait?.cancel();
+    this.#attempt?.cancel();
   }
 
-  async #renew(error: ServerError): Promise<void> {
+  #onImageDamage(error: ServerError): void {
+    // An image that is being renewed says so again and again.
+    if (this.#image !== null) return;
+    this.#image = error;
+    this.#ports.markImageDamaged();
+    if (this.#isRenewalRecent) this.#look();
+    else this.#beginRenewal(error);
+  }
+
+  #onLoss(error: ServerError): void {
+    // It may be another part this time.
+    this.#isUpdateDue = true;
+    if (this.#lost === null) {
+      this.#lost = error;
+      this.#look();
+    } else {
+      void this.#update();
+    }
+  }
+
+  get #isRenewalRecent(): boolean {
+    const { clock } = this.#ports;
+    return this.#renewedMs !== null && clock.nowMs() - this.#renewedMs < RENEWAL_LASTS_MS;
+  }
+
+  #beginRenewal(error: ServerError): void {
+    this.#ports.logger.error(
+      { error },
+      "the image on disk is damaged: it is written anew from memory",
+    );
+    this.#isRenewing = true;
+    void this.#renew();
+  }
+
+  async #renew(): Promise<void> {
     const { clock, logger } = this.#ports;
     try {
       await this.#ports.renewImage();
     } catch (failure) {
-      this.#onFailure(error, failure);
+      this.#onFailure(failure);
       return;
     }
     if (this.#isStopped) return;
     reached("damaged_image_renewed");
     this.#renewedMs = clock.nowMs();
     logger.info({}, "the image is whole again");
-    this.#end();
+    this.#endImageDamage();
   }
 
   /** What keeps a new image from being written may pass, and memory has all of it: only another damage is the last word. */
-  #onFailure(error: ServerError, failure: unknown): void {
+  #onFailure(failure: unknown): void {
     const { clock, logger } = this.#ports;
     if (this.#isStopped) return;
     if (!(failure instanceof ServerError)) {
@@ -90,31 +122,37 @@ export class DamageRepair {
       return;
     }
     logger.error({ error: failure }, "the image could not be written anew");
-    if (isDamage(failure)) {
-      this.#leave(failure);
+    if (!isDamage(failure)) {
+      reached("image_renewal_attempted_again");
+      this.#attempt = clock.after(WAIT_MS, () => void this.#renew());
       return;
     }
-    reached("image_renewal_attempted_again");
-    this.#wait = clock.after(WAIT_MS, () => void this.#renew(error));
+    this.#isRenewing = false;
+    this.#renewedMs = clock.nowMs();
+    if (failure.code === "IMAGE_CORRUPT") this.#image = failure;
+    else this.#lost ??= failure;
+    this.#look();
   }
 
-  /** The damage that was told is made good; what was told meanwhile is not. */
-  #end(): void {
-    this.#isBusy = false;
+  #endImageDamage(): void {
+    this.#image = null;
+    this.#isRenewing = false;
     this.#ports.onRenewed();
-    const next = this.#next;
-    this.#next = null;
-    if (next !== null) this.onDamage(next);
+    void this.#update();
   }
 
-  #leave(error: ServerError): void {
+  /** The node leaves if it may; else it makes good what it can, and looks again. */
+  #look(): void {
     const { clock, logger } = this.#ports;
-    if (error.code === "IMAGE_CORRUPT" && !this.#ports.isImageDamaged()) {
+    this.#wait?.cancel();
+    if (this.#image !== null && !this.#isRenewing && !this.#ports.isImageDamaged()) {
       reached("damaged_image_was_replaced");
-      this.#end();
-      return;
+      this.#endImageDamage();
     }
+    const error = this.#lost ?? (this.#isRenewing ? null : this.#image);
+    if (error === null) return;
     if (this.#ports.mayLeave()) {
+      this.stop();
       this.#ports.giveUp(error);
       return;
     }
@@ -123,6 +161,35 @@ export class DamageRepair {
       { error },
       "what is stored is damaged, and the others are no majority: the node goes on with what it has in memory until they are",
     );
-    this.#wait = clock.after(WAIT_MS, () => this.#leave(error));
+    this.#wait = clock.after(WAIT_MS, () => this.#look());
+    if (this.#image === null) void this.#update();
+    else if (!this.#isRenewing && !this.#isRenewalRecent) this.#beginRenewal(this.#image);
+  }
+
+  /** While it fails each look tries again; a damaged image is written anew first. */
+  async #update(): Promise<void> {
+    if (this.#isUpdating || !this.#isUpdateDue || this.#image !== null) return;
+    this.#isUpdating = true;
+    this.#isUpdateDue = false;
+    try {
+      await this.#ports.bringUpToDate();
+    } catch (failure) {
+      this.#isUpdateDue = true;
+      this.#isUpdating = false;
+      this.#onUpdateFailure(failure);
+      return;
+    }
+    this.#isUpdating = false;
+    // What was told meanwhile may lie behind the end of it.
+    if (!this.#isStopped) void this.#update();
+  }
+
+  #onUpdateFailure(failure: unknown): void {
+    if (this.#isStopped) return;
+    if (!(failure instanceof ServerError)) {
+      this.#ports.fatal(failure);
+      return;
+    }
+    this.#ports.logger.error({ error: failure }, "the image could not be brought up to date");
   }
 }
