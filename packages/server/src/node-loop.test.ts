@@ -70,6 +70,7 @@ interface Write {
 class SlowLog implements LoopLog {
   readonly writes: Write[] = [];
   fetched: Promise<FetchedEntries | null> = Promise.resolve(null);
+  fetches = 0;
 
   persist(work: PersistWork, block: Uint8Array): Promise<void> {
     return new Promise((done, fail) => {
@@ -77,6 +78,7 @@ class SlowLog implements LoopLog {
     });
   }
   fetch(): Promise<FetchedEntries | null> {
+    this.fetches += 1;
     return this.fetched;
   }
 }
@@ -276,6 +278,32 @@ describe("the disk", () => {
       { kind: "fetched", peer: 2, from: 3, prevTerm: 1, entries: [entry(3)] },
       { kind: "fetched", peer: 2, from: 3, prevTerm: 0, entries: null },
     ]);
+  });
+
+  test("reads once for a laggard, however often the core asks, and not again once the node has ended", async () => {
+    const { turn, log, raft, clock, loop } = setUp();
+    const fetch = (from: number) => {
+      const work = { peer: nodeId(2), from: logIndex(from), to: logIndex(9), bytesMax: 10 };
+      return ready({ fetches: [work] });
+    };
+    const answers: (() => void)[] = [];
+    const next = (): void => {
+      log.fetched = new Promise((resolve) => answers.push(() => resolve(null)));
+    };
+    next();
+    for (const from of [3, 3, 4, 5]) turn(fetch(from));
+    expect(log.fetches).toBe(1);
+    next();
+    answers[0]?.();
+    await settled();
+    expect(log.fetches).toBe(2);
+    clock.finishTurn();
+    expect(raft.steps).toMatchObject([{ kind: "fetched", peer: 2, from: 3 }]);
+    turn(fetch(6));
+    loop.stop();
+    answers[1]?.();
+    await settled();
+    expect(log.fetches).toBe(2);
   });
 
   test("goes on where damage keeps it from a laggard, who gets a snapshot", async () => {

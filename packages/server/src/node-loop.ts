@@ -19,6 +19,7 @@ import { reached } from "./points.ts";
 import type { MonotonicClock, Timer } from "./ports.ts";
 import { isDamage, type ServerError } from "./errors.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
+import { PeerReads } from "./peer-reads.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 import { isSameHardState } from "./storage/identity.ts";
 import { Scratch } from "./storage/scratch.ts";
@@ -101,6 +102,7 @@ export class NodeLoop {
   readonly #hasLeases: boolean;
   readonly #hooks: LoopHooks;
   readonly #scratch = new Scratch();
+  readonly #reads = new PeerReads((work) => this.#fetch(work));
   #inbox: RaftInput[] = [];
   #scheduled = false;
   #stopped = false;
@@ -252,7 +254,7 @@ export class NodeLoop {
     if (ready.softState !== null) this.#hooks.onSoftState(ready.softState);
     if (ready.persist !== null) this.#persist(ready.persist);
     for (const message of ready.messages) this.#hooks.send(message);
-    for (const fetch of ready.fetches) this.#fetch(fetch);
+    for (const fetch of ready.fetches) this.#reads.ask(fetch);
     if (ready.installSnapshot !== null) {
       this.#hooks.installSnapshot(ready.installSnapshot);
       this.#raft.step({ kind: "applied", index: ready.installSnapshot.index });
@@ -288,20 +290,20 @@ export class NodeLoop {
     );
   }
 
-  #fetch(work: FetchWork): void {
-    this.#log.fetch(work).then(
-      (fetched) => this.#fetched(work, fetched),
-      (error: unknown) => {
-        if (!isDamage(error)) {
-          this.#fatal(error);
-          return;
-        }
-        reached("damage_found_for_a_peer");
-        this.#hooks.onDamage(error);
-        // What cannot be read is as good as gone: the peer gets a snapshot.
-        this.#fetched(work, null);
-      },
-    );
+  async #fetch(work: FetchWork): Promise<void> {
+    if (this.#stopped) return;
+    try {
+      this.#fetched(work, await this.#log.fetch(work));
+    } catch (error) {
+      if (!isDamage(error)) {
+        this.#fatal(error);
+        return;
+      }
+      reached("damage_found_for_a_peer");
+      this.#hooks.onDamage(error);
+      // What cannot be read is as good as gone: the peer gets a snapshot.
+      this.#fetched(work, null);
+    }
   }
 
   #fetched({ peer, from }: FetchWork, fetched: FetchedEntries | null): void {
