@@ -72,6 +72,17 @@ export class DiskReserve {
 
   async #make(): Promise<void> {
     await this.#files.remove(this.#path);
+    try {
+      await this.#fill();
+    } catch (error) {
+      // Half a reserve is none: nobody would give it up when the disk is full.
+      await this.#files.remove(this.#path);
+      throw error;
+    }
+    this.#present = true;
+  }
+
+  async #fill(): Promise<void> {
     const file = await this.#files.open(this.#path, { create: true, durable: false });
     const piece = new Uint8Array(Math.min(PIECE_BYTES, this.#limits.reserveBytes)).fill(0xff);
     try {
@@ -82,7 +93,6 @@ export class DiskReserve {
     } finally {
       await file.close();
     }
-    this.#present = true;
   }
 
   get #path(): string {
