@@ -268,6 +268,26 @@ describe("invalid values", () => {
     expect(error.message).toMatch(message);
   });
 
+  test("more names and addresses than an identity keeps", () => {
+    const host = (label: string): string => `${label}.`.padEnd(215, "x.") + "example";
+    const member = (n: number, addresses: number): string => {
+      const peers = Array.from({ length: addresses }, (_, k) => `${host(`p${n}-${k}`)}:7101`);
+      return `${n}=${peers.join("|")},${host(`c${n}`)}:7001`;
+    };
+    const argv = (addresses: number, ...more: readonly string[]): readonly string[] => [
+      ...["--insecure", "--name", "1", "--peer-listen", "0.0.0.0:7101"],
+      ...["--client-listen", "0.0.0.0:7001", ...more],
+      ...Array.from({ length: 15 }, (_, at) => ["--member", member(at + 1, addresses)]).flat(),
+    ];
+    expect(parse({ argv: argv(2) }).members).toHaveLength(15);
+    const own = Array.from({ length: 4 }, (_, k) => `${host(`a${k}`)}:7101`).join("|");
+    for (const tooLong of [argv(4), argv(2, "--peer-advertise", own)]) {
+      const error = failure({ argv: tooLong });
+      expect(error.code).toBe("CONFIG_INVALID");
+      expect(error.message).toMatch(/take \d+ bytes .* fewer or shorter addresses/);
+    }
+  });
+
   test("whatever is written, the answer is a configuration or a ServerError", () => {
     const argument = fc.oneof(
       fc.constantFrom(...OPTIONS.map(flagOf), "--config", "--", "-", "=", "--name="),

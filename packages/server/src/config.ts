@@ -19,6 +19,7 @@ import {
 import { checkSettings, mergeSettings, type SettingsSource } from "./config/settings.ts";
 import { readEnvironment, readFlags, readToml } from "./config/sources.ts";
 import { ServerError } from "./errors.ts";
+import { checkFormation } from "./membership/formation.ts";
 import type { Entrance } from "./peer/envelope.ts";
 import { SERVER_LIMITS, validateLimits, type ServerLimits } from "./limits.ts";
 
@@ -188,6 +189,8 @@ function buildConfig(settings: ServerSettings, workingDirectory?: string): Serve
     settings.clientAdvertise,
     "client",
   );
+  const ownAsMet = { name, peerAddress: peer.advertise, clientAddress: client.advertise };
+  checkFormation(members.map((member) => (member === own ? ownAsMet : member)));
   const insecure = settings.insecure ?? false;
   return deepFreeze({
     name,

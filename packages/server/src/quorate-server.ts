@@ -5,8 +5,8 @@ import { closeInOrder } from "./close-in-order.ts";
 import type { ServerConfig } from "./config.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { ServerError, asError } from "./errors.ts";
-import { Formation } from "./membership/formation.ts";
-import { decodeImageMeta, encodeImageMeta } from "./image/image-meta.ts";
+import { encodeFormation, Formation } from "./membership/formation.ts";
+import { decodeImageMeta } from "./image/image-meta.ts";
 import { NodeStorage, openIdentity } from "./node-storage.ts";
 import {
   readMemberCommand,
@@ -317,21 +317,18 @@ export class QuorateServer implements AsyncDisposable {
   }
 
   #onFormed(belonging: Belonging): void {
-    const { clusterId, historyId, formation } = belonging;
-    this.#options.logger.info({ clusterId }, "the ensemble is formed");
-    this.#starting = this.#identity
-      .update({
-        clusterId,
-        historyId,
-        formation: encodeImageMeta({ clusterId, historyId, snapshot: formation }),
-        limits: replicatedLimits(this.#options.config.limits.tree),
-      })
-      .then(() => {
-        // Who was met before this node belonged to an ensemble may belong to another one.
-        this.#network.greetAnew();
-        return this.#startNode(belonging);
-      })
-      .catch((error: unknown) => this.#fail(error));
+    this.#options.logger.info({ clusterId: belonging.clusterId }, "the ensemble is formed");
+    this.#starting = this.#begin(belonging).catch((error: unknown) => this.#fail(error));
+  }
+
+  async #begin(belonging: Belonging): Promise<void> {
+    const { clusterId, historyId, formation: snapshot } = belonging;
+    const formation = encodeFormation({ clusterId, historyId, snapshot });
+    const limits = replicatedLimits(this.#options.config.limits.tree);
+    await this.#identity.update({ clusterId, historyId, formation, limits });
+    // Who was met before this node belonged to an ensemble may belong to another one.
+    this.#network.greetAnew();
+    await this.#startNode(belonging);
   }
 
   async #startNode(belonging: Belonging): Promise<void> {

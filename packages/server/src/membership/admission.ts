@@ -12,7 +12,13 @@ import {
 import { reached } from "../points.ts";
 import { differenceOfLimits, type ReplicatedLimits } from "../replicated-limits.ts";
 import type { Acquaintances } from "./acquaintances.ts";
-import { clusterIdOf, memberById, memberNamed, type Formation } from "./formation.ts";
+import {
+  clusterIdOf,
+  firstHistoryOf,
+  memberById,
+  memberNamed,
+  type Formation,
+} from "./formation.ts";
 import type { JoinRequest } from "./join-request.ts";
 
 /** What this node is in its ensemble, once there is one. */
@@ -105,7 +111,7 @@ export class Admission {
     if (formation === null) return;
     reached("ensemble_formed");
     const clusterId = clusterIdOf(formation.membership);
-    this.#settle({ clusterId, historyId: `${clusterId}-1`, formation });
+    this.#settle({ clusterId, historyId: firstHistoryOf(clusterId), formation });
   }
 
   hello(): Omit<PeerHello, "linkNonce"> {

@@ -1,7 +1,16 @@
 import { nodeId } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { member } from "../../../../tests/support/members.ts";
-import { clusterIdOf, Formation, memberById, memberNamed } from "./formation.ts";
+import {
+  checkFormation,
+  clusterIdOf,
+  encodeFormation,
+  firstHistoryOf,
+  Formation,
+  memberById,
+  memberNamed,
+} from "./formation.ts";
+import { FORMATION_BYTES_MAX } from "../storage/identity.ts";
 
 const NAMES = ["a", "b", "c"];
 
@@ -48,5 +57,23 @@ describe("a formation", () => {
     const one = new Formation(["a"], A).result()!.membership;
     const other = new Formation(["a"], member("a", 31)).result()!.membership;
     expect(clusterIdOf(one)).not.toBe(clusterIdOf(other));
+  });
+
+  test("is kept up to a length, which is known before the ids are", () => {
+    const founders = (length: number) => [{ ...A, clientAddress: "x".repeat(length) }, B, C];
+    const kept = (length: number): Uint8Array => {
+      const formation = new Formation(NAMES, { ...founders(length)[0]!, id: nodeId(2 ** 48 - 3) });
+      formation.meet({ ...B, id: nodeId(2 ** 48 - 2) });
+      formation.meet({ ...C, id: nodeId(2 ** 48 - 1) });
+      const snapshot = formation.result()!;
+      const clusterId = clusterIdOf(snapshot.membership);
+      return encodeFormation({ clusterId, historyId: firstHistoryOf(clusterId), snapshot });
+    };
+    const longest = FORMATION_BYTES_MAX - kept(0).length;
+    expect(kept(longest)).toHaveLength(FORMATION_BYTES_MAX);
+    expect(() => checkFormation(founders(longest))).not.toThrow();
+    for (const tooLong of [kept, (length: number) => checkFormation(founders(length))]) {
+      expect(() => tooLong(longest + 1)).toThrow(/CONFIG_INVALID: .* 12289 bytes .* 12288 at most/);
+    }
   });
 });

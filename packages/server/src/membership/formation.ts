@@ -1,12 +1,19 @@
 import { createHash } from "node:crypto";
 import {
   logIndex,
+  nodeId,
   term,
   type Member,
   type Membership,
   type NodeId,
   type SnapshotMeta,
 } from "@quorate/raft";
+import { ServerError } from "../errors.ts";
+import { encodeImageMeta, type ImageMeta } from "../image/image-meta.ts";
+import { FORMATION_BYTES_MAX } from "../storage/identity.ts";
+
+/** The largest that a node draws; it takes the most room. */
+const NODE_ID_MAX = 2 ** 48 - 1;
 
 /**
  * First meeting of an ensemble. Every configured member draws a node id once and keeps it before it tells anybody; when a
@@ -63,6 +70,35 @@ export function clusterIdOf(membership: Membership): string {
   const hash = createHash("sha256").update("quorate cluster");
   for (const member of membership.members) hash.update(`|${member.name}|${member.id}`);
   return hash.digest("hex").slice(0, 16);
+}
+
+/** What an identity keeps of a formation. Throws CONFIG_INVALID where that has no room for all names and addresses. */
+export function encodeFormation(meta: ImageMeta): Uint8Array {
+  const bytes = encodeImageMeta(meta);
+  if (bytes.length <= FORMATION_BYTES_MAX) return bytes;
+  throw new ServerError(
+    "CONFIG_INVALID",
+    `names and addresses of the members take ${bytes.length} bytes where a node keeps them, ` +
+      `${FORMATION_BYTES_MAX} at most: give members fewer or shorter addresses`,
+  );
+}
+
+/** Throws CONFIG_INVALID if {@link encodeFormation} would for what these come to, whatever ids they draw. */
+export function checkFormation(configured: readonly Omit<Member, "id" | "promotion">[]): void {
+  const members = configured.map(({ name, peerAddress, clientAddress }, at): Member => {
+    const id = nodeId(NODE_ID_MAX - at);
+    return { id, name, peerAddress, clientAddress, promotion: { kind: "none" } };
+  });
+  const voters = members.map(({ id }) => id);
+  const membership = { voters, outgoingVoters: [], learners: [], members };
+  const clusterId = clusterIdOf(membership);
+  const snapshot = { index: logIndex(0), term: term(0), membership };
+  encodeFormation({ clusterId, historyId: firstHistoryOf(clusterId), snapshot });
+}
+
+/** The history that an ensemble begins with. */
+export function firstHistoryOf(clusterId: string): string {
+  return `${clusterId}-1`;
 }
 
 /** The member with this name. */

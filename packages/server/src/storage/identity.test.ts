@@ -4,6 +4,7 @@ import { ServerError } from "../errors.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";
 import {
   createIdentity,
+  FORMATION_BYTES_MAX,
   laterHardState,
   loadIdentity,
   type Identity,
@@ -71,6 +72,25 @@ describe("identity file", () => {
     await files.remove("/data/image-3");
     await files.makeDirectory("/data/log");
     await expect(loadIdentity(files, "/data")).rejects.toMatchObject({ code: "IDENTITY_LOST" });
+  });
+
+  test("has room for the longest formation beside everything else", async () => {
+    const { files, identity } = await created();
+    const most = Number.MAX_SAFE_INTEGER;
+    const longest: Identity = {
+      ...IDENTITY,
+      clusterId: "c".repeat(64),
+      historyId: "h".repeat(64),
+      name: "n".repeat(63),
+      formation: new Uint8Array(FORMATION_BYTES_MAX),
+      limits: { bytesMax: most, sessionsMax: most, sessionEphemeralsMax: most },
+      hardState: { term: term(most), votedFor: nodeId(most) },
+      image: `image-${most}`,
+      logSequence: most,
+      memberSince: most,
+    };
+    await identity.update(longest);
+    expect((await loaded(files)).current).toEqual(longest);
   });
 
   test("is not made twice", async () => {

@@ -19,6 +19,8 @@ import { readUint64, writeUint64 } from "./uint64.ts";
  *   8  u32 crc32 of 12…end      16  u64 number of the update    28  content, MessagePack, by position
  */
 
+/** What a slot has room for beside everything else. */
+export const FORMATION_BYTES_MAX = 12_288;
 const SLOT_BYTES = 16_384;
 const SLOT_HEADER_BYTES = 28;
 const FORMAT_VERSION = 3;
@@ -33,7 +35,7 @@ export interface Identity {
   readonly historyId: string;
   readonly nodeId: NodeId;
   readonly name: string;
-  /** The host's bytes (the formation's membership), at most 12 KiB; null while there is none. */
+  /** The host's bytes (the formation's membership), at most {@link FORMATION_BYTES_MAX}; null while there is none. */
   readonly formation: Uint8Array | null;
   /** Under which everything since the formation was applied; null before. */
   readonly limits: ReplicatedLimits | null;
