@@ -160,6 +160,19 @@ describe("a received snapshot", () => {
     expect(acks).toEqual([true, true]);
   });
 
+  test("is kept until the core has heard of it, however long the process stands still before", async () => {
+    const { clock, storage } = await received();
+    clock.stall(5_000);
+    clock.finishTurn();
+    expect(clock.nextDueMs()).toBe(6_000);
+    clock.advance(999);
+    await settled();
+    expect(storage.unstage).not.toHaveBeenCalled();
+    clock.advance(1);
+    await settled();
+    expect(storage.unstage).toHaveBeenCalledOnce();
+  });
+
   test("is kept as long as the core waits for a slow disk", async () => {
     const { clock, storage, state, snapshots, fatal } = await received();
     state.isInstalling = true;

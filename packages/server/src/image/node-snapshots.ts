@@ -319,24 +319,30 @@ export class NodeSnapshots {
   #offer(snapshot: ReceivedSnapshot): Promise<void> {
     const { clock } = this.#options;
     return new Promise((resolve) => {
+      let timer: Timer | null = null;
+      let isSettled = false;
+      const settle = (): void => {
+        isSettled = true;
+        timer?.cancel();
+        resolve();
+      };
       // Once the core has taken it, only its disk decides how long the rest takes.
       const look = (): void => {
         if (isInstalling(this.#options.status(), snapshot.meta.index)) {
           reached("snapshot_waits_for_the_disk");
-          timer = arm();
+          arm();
         } else {
           reached("snapshot_of_no_use_to_the_core");
-          resolve();
+          settle();
         }
       };
-      const arm = (): Timer => clock.after(INSTALL_TIMEOUT_MS, look);
-      let timer = arm();
-      const settle = (): void => {
-        timer.cancel();
-        resolve();
+      const arm = (): void => {
+        if (!isSettled) timer = clock.after(INSTALL_TIMEOUT_MS, look);
       };
       this.#received = { snapshot, settle };
       this.#options.push({ kind: "message", message: snapshot.message });
+      // Behind the core's turn: where the process stands still before it, timers may run first.
+      clock.endOfTurn(arm);
     });
   }
 
