@@ -240,8 +240,8 @@ export class QuorateServer implements AsyncDisposable {
   }
 
   async #stop(handOver: boolean): Promise<void> {
-    await this.#starting;
     const failure = await closeInOrder(this.#options.ports.clock, STOP_MS_MAX, [
+      () => this.#starting ?? undefined,
       () => (handOver ? this.#handOver() : undefined),
       () => this.#node?.stop(),
       () => this.#listener?.close(),

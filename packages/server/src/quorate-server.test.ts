@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { createServerConfig } from "./config.ts";
+import { ManualClock } from "./memory/manual-clock.ts";
+import { ManualWallClock } from "./memory/manual-wall-clock.ts";
+import { MemoryFiles } from "./memory/memory-files.ts";
+import { MemoryImageStores } from "./memory/memory-image-stores.ts";
+import { SeededRandom } from "./memory/seeded-random.ts";
+import { SILENT_LOGGER } from "./observe/logger.ts";
+import { QuorateServer } from "./quorate-server.ts";
+import { MemoryNetwork } from "./transport/memory-transport.ts";
+
+test("a node stops in time although its disk hangs while the ensemble is formed", async () => {
+  const clock = new ManualClock();
+  const files = new MemoryFiles();
+  const ports = {
+    ...{ clock, wallClock: new ManualWallClock(0), random: new SeededRandom(1) },
+    ...{ files, images: new MemoryImageStores(files) },
+    transport: new MemoryNetwork({ clock }).transport("a"),
+  };
+  let hangs = false;
+  files.setOnStep(() => (hangs ? new Promise(() => undefined) : null));
+  const logger = {
+    ...SILENT_LOGGER,
+    info: (_fields: object, message: string): void => {
+      if (message === "the ensemble is formed") hangs = true;
+    },
+  };
+  const config = createServerConfig({
+    ...{ dataDirectory: "/data", diskFreeBytesMin: 1_048_576, diskReserveBytes: 65_536 },
+  });
+  const server = await QuorateServer.start({ config, ports, logger, ownsProcess: false });
+  expect(hangs).toBe(true);
+  let isStopped = false;
+  const stopping = server.stop().then(() => (isStopped = true));
+  for (let second = 0; second < 10 && !isStopped; second += 1) {
+    clock.advance(1_000);
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  }
+  expect(isStopped).toBe(true);
+  await stopping;
+  expect(await server.stopped).toMatchObject({ code: "STORAGE_FAILED" });
+});
