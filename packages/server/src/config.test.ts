@@ -11,6 +11,7 @@ import {
 } from "./config.ts";
 import { ServerError } from "./errors.ts";
 import { SERVER_LIMITS, validateLimits } from "./limits.ts";
+import { WIRE_NUMBER_MAX } from "./peer/byte-reader.ts";
 
 const THREE = ["1", "2", "3"].flatMap((name) => [
   "--member",
@@ -232,6 +233,10 @@ describe("invalid values", () => {
     [{ argv: ["--log-level", "loud"] }, /must be one of debug, info, warn, error, silent/],
     [{ argv: ["--rejoin=maybe"] }, /"maybe" is not true or false/],
     [{ argv: ["--tree-bytes-max", "lots"] }, /is not a number of bytes/],
+    [
+      { argv: ["--tree-bytes-max", `${WIRE_NUMBER_MAX + 1}`] },
+      /--tree-bytes-max: must be at most 9007194959773695/,
+    ],
     [{ argv: ["--member", "1=127.0.0.1:7101"] }, /is not NAME=PEER,CLIENT/],
     [{ argv: ["--member", "1=127.0.0.1:0,127.0.0.1:1"] }, /use a number from 1 to 65535/],
     [{ argv: ["--member", "1=127.0.0.1:65536,127.0.0.1:1"] }, /use a number from 1 to 65535/],

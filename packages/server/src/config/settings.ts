@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { ServerError } from "../errors.ts";
+import { WIRE_NUMBER_MAX } from "../peer/byte-reader.ts";
 import { SECTOR_BYTES, SEGMENT_BYTES_MIN } from "../storage/log-format.ts";
 import {
   LOG_FORMATS,
@@ -32,6 +33,8 @@ const text = v.pipe(v.string("must be text"), v.nonEmpty("must not be empty"), v
 const ms = wholeNumber(1, 86_400_000);
 const count = wholeNumber(1, 10_000_000);
 const bytes = wholeNumber(1, Number.MAX_SAFE_INTEGER);
+/** Nodes tell each other: what is beyond could not be said. */
+const toldBytes = wholeNumber(1, WIRE_NUMBER_MAX);
 
 /** A file of the log is written full of zeros before it is used, the next one while this one is filled. */
 const SEGMENT_BYTES_MAX = 1_073_741_824;
@@ -97,7 +100,7 @@ const SCHEMAS: Readonly<Record<keyof ServerSettings, v.GenericSchema>> = {
   sessionTimeoutMaxMs: ms,
   clientConnectionsMax: count,
   sessionsMax: count,
-  treeBytesMax: bytes,
+  treeBytesMax: toldBytes,
   memoryLogBytesMax: bytes,
   diskFreeBytesMin: bytes,
   diskReserveBytes: bytes,
