@@ -56,6 +56,8 @@ export interface ClientLimits extends WatchLimits {
   readonly frameBytesMax: number;
   /** Bytes of the first frame of a connection. */
   readonly helloBytesMax: number;
+  /** Memory that frames of all clients together may take while they are incomplete; whose frame takes most is let go. */
+  readonly unfinishedBytesMax: number;
   /** Bytes that all clients together may leave unread; who has left most is let go. */
   readonly unreadBytesMax: number;
 }
@@ -149,6 +151,7 @@ export const SERVER_LIMITS: ServerLimits = {
     otherSocketsMax: 64,
     frameBytesMax: PROTOCOL_LIMITS.frameBytesMax,
     helloBytesMax: 64 * KIB,
+    unfinishedBytesMax: 256 * MIB,
     unreadBytesMax: 256 * MIB,
     // About what the tree may take by default; so many watches on short paths.
     watchesMax: 1_000_000,
@@ -216,6 +219,10 @@ function checkRaft({ raft, client }: ServerLimits): void {
   demand(
     client.frameBytesMax <= PROTOCOL_LIMITS.frameBytesMax,
     "client frames may be at most what the protocol allows",
+  );
+  demand(
+    client.unfinishedBytesMax >= 16 * client.frameBytesMax,
+    "several clients must be able to send whole frames at a time",
   );
   demand(
     raft.entryBytesMax >= client.frameBytesMax + ENTRY_OVERHEAD_BYTES,

@@ -121,6 +121,11 @@ export interface ListenOptions {
   readonly frameBytesMax: number;
   /** The same for the first frame, while nobody knows who is speaking. Default: `frameBytesMax`. */
   readonly firstFrameBytesMax?: number;
+  /**
+   * Memory that frames of all connections together may take while they are incomplete; whose frame takes most is let go.
+   * Default: no bound. Where frames come whole it means nothing.
+   */
+  readonly unfinishedBytesMax?: number;
   /** Connections beyond this are closed at once. */
   readonly connectionsMax: number;
   /** The same for sockets beside them, plain HTTP requests and handshakes under way. Default: 64. */

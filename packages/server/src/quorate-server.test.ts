@@ -6,17 +6,50 @@ import { MemoryFiles } from "./memory/memory-files.ts";
 import { MemoryImageStores } from "./memory/memory-image-stores.ts";
 import { SeededRandom } from "./memory/seeded-random.ts";
 import { SILENT_LOGGER } from "./observe/logger.ts";
+import type { ListenOptions } from "./ports.ts";
 import { QuorateServer } from "./quorate-server.ts";
 import { MemoryNetwork } from "./transport/memory-transport.ts";
 
-test("a node stops in time although its disk hangs while the ensemble is formed", async () => {
+function newMachine() {
   const clock = new ManualClock();
   const files = new MemoryFiles();
-  const ports = {
+  return {
     ...{ clock, wallClock: new ManualWallClock(0), random: new SeededRandom(1) },
     ...{ files, images: new MemoryImageStores(files) },
     transport: new MemoryNetwork({ clock }).transport("a"),
   };
+}
+
+const CONFIG = createServerConfig({
+  ...{ dataDirectory: "/data", diskFreeBytesMin: 1_048_576, diskReserveBytes: 65_536 },
+});
+
+test("clients are listened to within the bounds that are set", async () => {
+  const ports = newMachine();
+  const { transport } = ports;
+  const listens: ListenOptions[] = [];
+  const told = {
+    listen: async (options: ListenOptions) => {
+      listens.push(options);
+      return transport.listen(options);
+    },
+    dial: transport.dial,
+  };
+  await using _server = await QuorateServer.start({
+    ...{ config: CONFIG, ports: { ...ports, transport: told } },
+    ...{ logger: SILENT_LOGGER, ownsProcess: false },
+  });
+  const { helloBytesMax, ...bounds } = CONFIG.limits.client;
+  const { frameBytesMax, unfinishedBytesMax, connectionsMax, otherSocketsMax } = bounds;
+  expect(listens.at(-1)).toMatchObject({
+    ...{ frameBytesMax, firstFrameBytesMax: helloBytesMax, unfinishedBytesMax },
+    ...{ connectionsMax, otherSocketsMax },
+  });
+});
+
+test("a node stops in time although its disk hangs while the ensemble is formed", async () => {
+  const ports = newMachine();
+  const { clock, files } = ports;
   let hangs = false;
   files.setOnStep(() => (hangs ? new Promise(() => undefined) : null));
   const logger = {
@@ -25,10 +58,7 @@ test("a node stops in time although its disk hangs while the ensemble is formed"
       if (message === "the ensemble is formed") hangs = true;
     },
   };
-  const config = createServerConfig({
-    ...{ dataDirectory: "/data", diskFreeBytesMin: 1_048_576, diskReserveBytes: 65_536 },
-  });
-  const server = await QuorateServer.start({ config, ports, logger, ownsProcess: false });
+  const server = await QuorateServer.start({ config: CONFIG, ports, logger, ownsProcess: false });
   expect(hangs).toBe(true);
   let isStopped = false;
   const stopping = server.stop().then(() => (isStopped = true));

@@ -150,6 +150,7 @@ export class QuorateServer implements AsyncDisposable {
       port: config.client.listen.port,
       frameBytesMax: config.limits.client.frameBytesMax,
       firstFrameBytesMax: config.limits.client.helloBytesMax,
+      unfinishedBytesMax: config.limits.client.unfinishedBytesMax,
       connectionsMax: config.limits.client.connectionsMax,
       otherSocketsMax: config.limits.client.otherSocketsMax,
       allowedOrigins: config.allowedOrigins,

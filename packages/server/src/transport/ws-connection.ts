@@ -78,6 +78,12 @@ export class WsConnection implements Connection {
     this.#websocket.terminate();
   }
 
+  /** The same, and tells why. */
+  letGo(reason: string): void {
+    this.#reason ??= reason;
+    this.destroy();
+  }
+
   /** Frames sent within one callback of the event loop leave in one system call. */
   #cork(): void {
     if (this.#isCorked) return;

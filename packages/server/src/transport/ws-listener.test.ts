@@ -9,8 +9,11 @@ let frames: number[] = [];
 let closes: string[] = [];
 
 async function listen(changes: Partial<ListenOptions> = {}): Promise<void> {
-  frames = [];
-  closes = [];
+  // Of this listener alone: of the one before something may still end.
+  const came: number[] = [];
+  const ended: string[] = [];
+  frames = came;
+  closes = ended;
   listener = await new WsTransport().listen({
     host: "127.0.0.1",
     port: 0,
@@ -21,8 +24,8 @@ async function listen(changes: Partial<ListenOptions> = {}): Promise<void> {
     http: null,
     accept: (connection) =>
       connection.setHandlers({
-        onFrame: (frame) => void frames.push(frame.length),
-        onClose: (reason) => void closes.push(reason),
+        onFrame: (frame) => void came.push(frame.length),
+        onClose: (reason) => void ended.push(reason),
       }),
     ...changes,
   });
@@ -111,6 +114,76 @@ describe("the first frame", () => {
     socket.close();
     await closed(socket);
     expect(frames).toEqual([900, 5_000, 500_000]);
+  });
+});
+
+describe("frames that are not complete", () => {
+  /** Comes to it when the other side has all that was sent. */
+  const arrived = async (socket: WebSocket): Promise<void> => {
+    const answer = new Promise((resolve) => {
+      socket.once("pong", resolve);
+    });
+    socket.ping();
+    await answer;
+  };
+
+  /** A client that has introduced itself and sent so much of a frame. */
+  const begin = async (bytes: number): Promise<WebSocket> => {
+    const socket = await open();
+    socket.send(new Uint8Array(1));
+    socket.send(new Uint8Array(bytes), { fin: false });
+    await arrived(socket);
+    return socket;
+  };
+
+  test("are bounded over all connections, and who holds most goes", async () => {
+    await listener.close();
+    await listen({ unfinishedBytesMax: 100_000 });
+    const small = await begin(10_000);
+    const most = await begin(70_000);
+    const last = await begin(50_000);
+    await expect.poll(() => most.readyState).toBe(most.CLOSED);
+    expect(closes).toEqual([
+      "all clients together sent too much of messages that they did not complete",
+    ]);
+    for (const socket of [small, last]) {
+      socket.send(new Uint8Array(1), { fin: true });
+      await arrived(socket);
+    }
+    expect(frames).toEqual([1, 1, 1, 10_001, 50_001]);
+    for (const socket of [small, last]) socket.terminate();
+    await expect.poll(() => closes.length).toBe(3);
+  });
+
+  test("are forgotten with their connections", async () => {
+    await listener.close();
+    await listen({ unfinishedBytesMax: 100_000 });
+    for (let count = 1; count <= 3; count += 1) {
+      (await begin(30_000)).terminate();
+      await expect.poll(() => closes.length).toBe(count);
+    }
+    const alone = await begin(80_000);
+    alone.send(new Uint8Array(1), { fin: true });
+    await arrived(alone);
+    expect(frames.at(-1)).toBe(80_001);
+    alone.terminate();
+  });
+
+  test("may not come in pieces smaller than any network makes", async () => {
+    await listener.close();
+    await listen({ frameBytesMax: 1_000, firstFrameBytesMax: 2_000 });
+    const websocket = await open();
+    const { _socket: socket } = websocket as unknown as { readonly _socket: Socket };
+    // A binary frame of 1,000 bytes, with a mask of zeros.
+    socket.write(Buffer.from([0x82, 0xfe, 0x03, 0xe8, 0, 0, 0, 0]));
+    for (let sent = 0; sent < 999 && closes.length === 0; sent += 1) {
+      socket.write(Buffer.alloc(1));
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+    }
+    await expect.poll(() => closes).toEqual(["Too many buffered chunks"]);
+    socket.destroy();
   });
 });
 

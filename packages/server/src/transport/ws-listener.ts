@@ -5,6 +5,8 @@ import { pipeline } from "node:stream/promises";
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 import { ServerError } from "../errors.ts";
 import type { HttpResponse, ListenOptions, Listener } from "../ports.ts";
+import { Inflow } from "./inflow.ts";
+import { UnfinishedMessage } from "./unfinished-message.ts";
 import { CLOSE_TIMEOUT_MS, WsConnection } from "./ws-connection.ts";
 
 /** Requests are small and come at once from honest clients. */
@@ -15,6 +17,12 @@ const HEADER_BYTES_MAX = 8_192;
 /** Commands are short; what is longer is read to its end and not kept. */
 const BODY_BYTES_MAX = 16_384;
 const OTHER_SOCKETS_MAX_DEFAULT = 64;
+/**
+ * A frame comes in pieces of this or more on average, since no network cuts smaller ones; a piece costs about 1 KiB of its own,
+ * and putting very many together stops everything else. The spare is for what begins or ends a frame.
+ */
+const PIECE_BYTES_MIN = 512;
+const PIECES_SPARE = 64;
 /** `name`, `1.2.3.4` or `[::1]`, perhaps with a port. */
 const HOST_HEADER = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/iu;
 
@@ -24,15 +32,20 @@ export class WsListener implements Listener {
   readonly #http: Server;
   readonly #websockets: WebSocketServer;
   readonly #connections = new Set<WsConnection>();
+  /** Null: without a bound. */
+  readonly #inflow: Inflow | null;
   #isClosed = false;
 
   private constructor(options: ListenOptions) {
     this.#options = options;
+    const { unfinishedBytesMax } = options;
+    this.#inflow = unfinishedBytesMax === undefined ? null : new Inflow(unfinishedBytesMax);
     const websocketOptions: ServerOptions & { readonly closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: options.frameBytesMax,
+      maxBufferedChunks: Math.ceil(options.frameBytesMax / PIECE_BYTES_MIN) + PIECES_SPARE,
       closeTimeout: CLOSE_TIMEOUT_MS,
     };
     this.#websockets = new WebSocketServer(websocketOptions);
@@ -112,8 +125,23 @@ export class WsListener implements Listener {
       this.#connections.add(connection);
       const { firstFrameBytesMax } = this.#options;
       if (firstFrameBytesMax !== undefined) limitFirstFrame(websocket, socket, firstFrameBytesMax);
-      websocket.on("close", () => this.#connections.delete(connection));
+      this.#measure(connection, socket);
+      websocket.on("close", () => {
+        this.#connections.delete(connection);
+        this.#inflow?.forget(connection);
+      });
       this.#options.accept(connection);
+    });
+  }
+
+  /** After the WebSocket has had its turn with each piece: what completes a message is not held any more. */
+  #measure(connection: WsConnection, socket: Socket): void {
+    const inflow = this.#inflow;
+    if (inflow === null) return;
+    const message = new UnfinishedMessage();
+    socket.on("data", (piece: Buffer) => {
+      message.take(piece);
+      inflow.set(connection, message.heapBytes);
     });
   }
 
