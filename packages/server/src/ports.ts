@@ -128,7 +128,10 @@ export interface ListenOptions {
   readonly unfinishedBytesMax?: number;
   /** Connections beyond this are closed at once. */
   readonly connectionsMax: number;
-  /** The same for sockets beside them, plain HTTP requests and handshakes under way. Default: 64. */
+  /**
+   * Sockets beside them, plain HTTP requests and handshakes under way: so many, and as many more as there could be connections.
+   * Beyond that the oldest is closed. Default: 64.
+   */
   readonly otherSocketsMax?: number;
   /** Browser origins that may connect, exact match; a request without an Origin header always may. */
   readonly allowedOrigins: readonly string[];

@@ -73,22 +73,89 @@ function open(): Promise<WebSocket> {
   });
 }
 
-test("sockets that say nothing are few, and leave connections theirs", async () => {
-  await listener.close();
-  await listen({ connectionsMax: 1, otherSocketsMax: 2 });
-  const silent = Array.from({ length: 4 }, () =>
-    connect({ host: "127.0.0.1", port: listener.port }),
-  );
-  let closed = 0;
-  for (const socket of silent) {
+describe("sockets that are no connections", () => {
+  /** One that is accepted and says so much. */
+  async function dial(text = ""): Promise<Socket> {
+    const socket = connect({ host: "127.0.0.1", port: listener.port });
     socket.on("error", () => undefined);
-    socket.on("close", () => (closed += 1));
+    // Whoever does not read is not told of the end.
+    socket.resume();
+    await new Promise((resolve) => {
+      socket.on("connect", resolve);
+    });
+    socket.write(text);
+    return socket;
   }
-  await expect.poll(() => closed).toBe(1);
-  silent.find((socket) => !socket.destroyed)?.destroy();
-  await expect.poll(() => closed).toBe(2);
-  (await open()).terminate();
-  for (const socket of silent) socket.destroy();
+
+  async function dialMany(count: number): Promise<readonly Socket[]> {
+    const sockets: Socket[] = [];
+    while (sockets.length < count) sockets.push(await dial());
+    return sockets;
+  }
+
+  const isOpen = (socket: Socket): boolean => !socket.closed;
+
+  test("are few, the oldest goes for a new one, and connections are not theirs", async () => {
+    await listener.close();
+    await listen({ connectionsMax: 1, otherSocketsMax: 2 });
+    const silent = await dialMany(7);
+    await expect.poll(() => silent.map(isOpen).lastIndexOf(false)).toBe(3);
+    const websocket = await open();
+    await expect.poll(() => silent.map(isOpen).lastIndexOf(false)).toBe(4);
+    const more = await dialMany(5);
+    await expect.poll(() => more.map(isOpen).lastIndexOf(false)).toBe(2);
+    expect(websocket.readyState).toBe(websocket.OPEN);
+    websocket.terminate();
+    for (const socket of [...silent, ...more]) socket.destroy();
+  });
+
+  /** Listens with so few places, and answers nobody before it is told to. */
+  async function listenAndHold(): Promise<{ readonly asked: () => number; answer(): void }> {
+    await listener.close();
+    const waiting: (() => void)[] = [];
+    await listen({
+      connectionsMax: 1,
+      otherSocketsMax: 4,
+      http: async () => {
+        await new Promise<void>((resolve) => {
+          waiting.push(resolve);
+        });
+        return { status: 200, contentType: "text/plain", body: "told" };
+      },
+    });
+    return { asked: () => waiting.length, answer: () => waiting.forEach((resolve) => resolve()) };
+  }
+
+  const REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+  test("stay while they are answered", async () => {
+    const { asked, answer } = await listenAndHold();
+    const asking = await dial(REQUEST);
+    let told = "";
+    asking.on("data", (bytes) => (told += bytes.toString()));
+    await expect.poll(asked).toBe(1);
+    const silent = await dialMany(8);
+    await expect.poll(() => silent.map(isOpen).lastIndexOf(false)).toBe(3);
+    answer();
+    await expect.poll(() => told).toContain("told");
+    for (const socket of [asking, ...silent]) socket.destroy();
+  });
+
+  test("do not keep others out, also when they do not take their answers", async () => {
+    const { asked } = await listenAndHold();
+    const asking: Socket[] = [];
+    for (let count = 1; count <= 5; count += 1) {
+      asking.push(await dial(REQUEST));
+      await expect.poll(asked).toBe(count);
+    }
+    const [silent] = await dialMany(1);
+    const websocket = await open();
+    await expect.poll(() => asking.map(isOpen).lastIndexOf(false)).toBe(1);
+    expect(silent?.closed).toBe(false);
+    websocket.terminate();
+    for (const socket of asking) socket.destroy();
+    silent?.destroy();
+  });
 });
 
 describe("the first frame", () => {

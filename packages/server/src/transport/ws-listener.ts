@@ -6,6 +6,7 @@ import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 import { ServerError } from "../errors.ts";
 import type { HttpResponse, ListenOptions, Listener } from "../ports.ts";
 import { Inflow } from "./inflow.ts";
+import { OtherSockets } from "./other-sockets.ts";
 import { UnfinishedMessage } from "./unfinished-message.ts";
 import { CLOSE_TIMEOUT_MS, WsConnection } from "./ws-connection.ts";
 
@@ -32,6 +33,9 @@ export class WsListener implements Listener {
   readonly #http: Server;
   readonly #websockets: WebSocketServer;
   readonly #connections = new Set<WsConnection>();
+  readonly #others: OtherSockets;
+  /** Connections and other sockets together. */
+  readonly #socketsMax: number;
   /** Null: without a bound. */
   readonly #inflow: Inflow | null;
   #isClosed = false;
@@ -59,7 +63,14 @@ export class WsListener implements Listener {
       (request, response) => this.#onRequest(request, response),
     );
     const { connectionsMax, otherSocketsMax = OTHER_SOCKETS_MAX_DEFAULT } = options;
-    this.#http.maxConnections = connectionsMax + otherSocketsMax;
+    this.#socketsMax = connectionsMax + otherSocketsMax;
+    this.#others = new OtherSockets(Math.floor(otherSocketsMax / 2));
+    // The newest would go: only for what nobody here knows of. One more has to come in before an older one goes.
+    this.#http.maxConnections = this.#socketsMax + 1;
+    // What connections leave free others may use: many clients may come at once, each with a handshake first.
+    this.#http.on("connection", (socket: Socket) =>
+      this.#others.add(socket, this.#socketsMax - this.#connections.size),
+    );
     this.#http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (socket instanceof Socket) this.#onUpgrade(request, socket, head);
       else socket.destroy();
@@ -122,6 +133,7 @@ export class WsListener implements Listener {
     if (!this.#isAllowedOrigin(request)) return refuse(socket, "403 Forbidden");
     this.#websockets.handleUpgrade(request, socket, head, (websocket) => {
       const connection = new WsConnection(websocket, socket);
+      this.#others.remove(socket);
       this.#connections.add(connection);
       const { firstFrameBytesMax } = this.#options;
       if (firstFrameBytesMax !== undefined) limitFirstFrame(websocket, socket, firstFrameBytesMax);
@@ -159,6 +171,8 @@ export class WsListener implements Listener {
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // Also read where it is of no use, so that the answer arrives.
     const body = await readBody(request);
+    this.#others.beginAnswer(request.socket);
+    response.on("close", () => this.#others.endAnswer(request.socket));
     const { http } = this.#options;
     if (!hasValidHost(request)) return answer(response, plain(400, "bad host"));
     if (!this.#isAllowedOrigin(request)) return answer(response, plain(403, "origin not allowed"));
