@@ -16,6 +16,7 @@ import { drawNonce } from "./nonce.ts";
 import { ProposalExchange } from "./proposal-exchange.ts";
 import { ProposalIntake } from "./proposal-intake.ts";
 import { Proposals } from "./proposals.ts";
+import { Readiness } from "./readiness.ts";
 import { ReadIndexes, type WaitingRead } from "./reads.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
 import { losesQuorum } from "./membership/tolerance.ts";
@@ -38,6 +39,7 @@ export class NodeParts {
   readonly core: StartedCore;
   readonly intake: ProposalIntake;
   readonly reads: ReadIndexes;
+  readonly readiness: Readiness;
   readonly proposals: Proposals;
   readonly disk: DiskHealth;
   readonly exchange: ProposalExchange;
@@ -65,6 +67,7 @@ export class NodeParts {
     this.reads = new ReadIndexes(drawNonce(ports.random), {
       requestIndex: (context) => void this.loop.step({ kind: "readIndex", context }),
     });
+    this.readiness = this.#createReadiness();
     this.proposals = new Proposals(config.limits.proposals, {
       toSelf: (batch, commands) => this.exchange.take(self.id, batch, commands),
       toLeader: (leader, batch, commands) => this.exchange.sendTo(leader, batch, commands),
@@ -124,6 +127,16 @@ export class NodeParts {
       },
       opened.initial.hardState,
     );
+  }
+
+  #createReadiness(): Readiness {
+    return new Readiness({
+      clock: this.#options.ports.clock,
+      soft: () => this.#hooks.soft,
+      commitIndex: () => this.core.raft.status().commitIndex,
+      applied: () => this.applier,
+      confirm: (read) => this.#confirm(read),
+    });
   }
 
   #createDisk(): DiskHealth {

@@ -46,6 +46,10 @@ export interface QuorateServerOptions {
 
 /** How long a stopping leader waits for its successor. */
 const HAND_OVER_MS = 1_500;
+/** How long `/readyz` waits for the leader's word: probes have a second in most places. */
+const READY_MS = 800;
+/** How long `/status` does, which is asked when something is wrong. */
+const STATUS_MS = 200;
 /** Whoever stops a service gives it 10 s or more (Docker) before it is killed: what hangs by then is left behind. */
 const STOP_MS_MAX = 9_000;
 
@@ -179,14 +183,23 @@ export class QuorateServer implements AsyncDisposable {
     return this.#listener?.port ?? this.#options.config.client.listen.port;
   }
 
-  /** Reasons why linearizable requests are not served now; empty when they are. */
+  /**
+   * Reasons why linearizable requests are not served now; empty when they are. Asks the leader how far it is, and goes by
+   * what it has said last: to be called until it is empty.
+   */
   notReady(): readonly string[] {
+    this.#node?.readiness.ask();
+    return this.#reasons();
+  }
+
+  #reasons(): readonly string[] {
     if (this.#failure !== null) return [this.#failure.message];
     if (this.#stopping !== null) return ["stopping"];
     if (this.#node === null) return ["the ensemble is not formed yet"];
     return this.#node.notReady();
   }
 
+  /** Asks nobody: its `notReady` goes by what the leader has said last. */
   status(): NodeStatus {
     return nodeStatus({
       node: this.#node,
@@ -195,7 +208,7 @@ export class QuorateServer implements AsyncDisposable {
       uptimeMs: this.#options.ports.clock.nowMs() - this.#startedMs,
       priority: this.#options.config.priority,
       connectedPeers: this.#network.connectedNames,
-      notReady: this.notReady(),
+      notReady: this.#reasons(),
       warnings: this.#options.config.warnings,
     });
   }
@@ -439,8 +452,14 @@ export class QuorateServer implements AsyncDisposable {
   #adminHandler(): ReturnType<typeof createAdminHandler> {
     return createAdminHandler({
       notAlive: () => (this.#failure === null ? [] : [this.#failure.message]),
-      notReady: () => this.notReady(),
-      status: () => this.status(),
+      notReady: async () => {
+        await this.#node?.readiness.look(READY_MS);
+        return this.#reasons();
+      },
+      status: async () => {
+        await this.#node?.readiness.look(STATUS_MS);
+        return this.status();
+      },
       metrics: () => this.#metrics.expose(),
       backup: (isLocal) => this.backup({ isLocal }),
       changeMembers: (command, dryRun) =>
@@ -458,7 +477,7 @@ export class QuorateServer implements AsyncDisposable {
   /** Throws NOT_READY. */
   #servingNode(): RunningNode {
     const node = this.#stopping === null ? this.#node : null;
-    if (node === null) throw new ServerError("NOT_READY", this.notReady().join("; "));
+    if (node === null) throw new ServerError("NOT_READY", this.#reasons().join("; "));
     return node;
   }
 }

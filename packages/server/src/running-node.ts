@@ -24,6 +24,7 @@ import type { NodeStorage } from "./node-storage.ts";
 import type { UnderWay } from "./observe/under-way.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
 import type { Proposals } from "./proposals.ts";
+import type { Readiness } from "./readiness.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
 
 /** Ticks between two attempts to give a new ensemble its first leader. */
@@ -111,14 +112,14 @@ export class RunningNode implements NodeHooks {
     return countUnderWay(this.#parts, this.#options.peers.bufferedBytes());
   }
 
-  /** Reasons why linearizable requests would not be served now. */
+  get readiness(): Readiness {
+    return this.#parts.readiness;
+  }
+
+  /** Reasons why linearizable requests would not be served now, as far as it knows without asking anybody. */
   notReady(): readonly string[] {
-    const { applier, disk } = this.#parts;
-    const reasons: string[] = [];
-    if (this.#soft.leader === null) reasons.push("no leader is known");
-    if (applier.appliedTerm !== this.#soft.term) reasons.push("not caught up with the leader");
-    else if (applier.appliedIndex < this.status.commitIndex) reasons.push("applying the log");
-    return [...reasons, ...disk.notReady()];
+    const { readiness, disk } = this.#parts;
+    return [...readiness.reasons(), ...disk.notReady()];
   }
 
   /** See {@link NodeBackups.begin}. */
@@ -129,6 +130,7 @@ export class RunningNode implements NodeHooks {
   async stop(): Promise<void> {
     const { gateway, backups, exchange, loop, core, snapshots, scrubber, repair } = this.#parts;
     gateway.stop();
+    this.#parts.readiness.stop();
     repair.stop();
     await backups.stop();
     exchange.stop();

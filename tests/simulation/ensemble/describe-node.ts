@@ -4,8 +4,8 @@ import type { SimNode } from "./sim-node.ts";
 /** What a node says of itself, in one line, for a run that came to nothing. */
 export function describeNode({ name, server }: SimNode): string {
   if (server === null) return `${name} is down`;
-  const { role, term, appliedIndex, membership, sessions } = server.status();
-  const reasons = server.notReady().join(", ");
+  const { role, term, appliedIndex, membership, sessions, notReady } = server.status();
+  const reasons = notReady.join(", ");
   return (
     `${name} ${role} of term ${term} at ${appliedIndex}, ${sessions} sessions, ` +
     `members ${describeMembers(membership)}; ${reasons === "" ? "ready" : reasons}`

@@ -1,6 +1,7 @@
 import { ServerError } from "../../../packages/server/src/errors.ts";
 import type { DiskPlace, Downtime, FaultAction, Link, MemberChange } from "./fault-event.ts";
 import type { ClientSite } from "./nemesis.ts";
+import { serves } from "./serves.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
 
@@ -128,7 +129,7 @@ export class Inflictor {
   /** At most one disk at a time, and only while the others could do without it for ever. */
   #mayLose(node: SimNode): boolean {
     const members = this.#world.members();
-    const isWell = members?.every(({ server }) => server?.notReady().length === 0) ?? false;
+    const isWell = members?.every(({ server }) => serves(server)) ?? false;
     const voters = this.#world.leader()?.server?.status().membership?.voters.length ?? 0;
     return members !== null && isWell && voters >= 3 && members.includes(node) && this.#isWhole;
   }

@@ -16,6 +16,7 @@ import { drawClock, type ProcessClock } from "./process-clock.ts";
 import type { DiskPlace } from "./fault-event.ts";
 import { processTransport } from "./process-transport.ts";
 import type { Profile } from "./profile.ts";
+import { serves } from "./serves.ts";
 import { streamOf } from "./streams.ts";
 import type { World } from "./world.ts";
 
@@ -186,7 +187,7 @@ export class SimNode {
   /** Once it serves it starts as a member ever after. */
   noteServing(): void {
     if (this.#entrance === "member" && this.#wasMember) return;
-    if (this.#server === null || this.#server.notReady().length > 0) return;
+    if (this.#server === null || !serves(this.#server)) return;
     this.#entrance = "member";
     const { nodeId, membership } = this.#server.status();
     this.#wasMember = membership?.members.some(({ id }) => id === nodeId) ?? false;

@@ -20,6 +20,7 @@ import { describeNode } from "./describe-node.ts";
 import { findLeftOver } from "./left-over.ts";
 import { RefusalWork } from "./refusal-work.ts";
 import { SequenceWork } from "./sequence-work.ts";
+import { serves } from "./serves.ts";
 import { SimClient } from "./sim-client.ts";
 import type { Print } from "./trace.ts";
 import { checkWatches } from "./watch-check.ts";
@@ -156,7 +157,7 @@ class Simulation {
   async run(): Promise<RunResult> {
     const { time, nodes, profile, trace, cores, load } = this.#world;
     for (const node of nodes) if (node.isEnlisted) node.start();
-    await this.#wait("the ensemble to form", FORMATION_MS, () => this.#isReady());
+    await this.#wait("the ensemble to form", FORMATION_MS, () => this.#isServing());
     const loadedFromMs = time.nowMs;
     load.start();
     for (const { application } of this.#sites) application.start();
@@ -188,7 +189,7 @@ class Simulation {
 
   /** Once nothing is broken any more everything works again, without anybody's help. */
   async #recover(): Promise<void> {
-    await this.#wait("all nodes to serve again", RECOVERY_MS, () => this.#isReady());
+    await this.#wait("all nodes to serve again", RECOVERY_MS, () => this.#isServing());
     await this.#wait("removed members to know it", RECOVERY_MS, () => this.#isNobodyAstray());
     await this.#wait("the preferred node to lead", RECOVERY_MS, () => this.#doesPreferredLead());
     const { load, profile } = this.#world;
@@ -197,6 +198,7 @@ class Simulation {
     await this.#wait("operations to succeed again", RECOVERY_MS, () => {
       return !isWorking || load.answered >= enough;
     });
+    await this.#wait("all nodes to be ready", RECOVERY_MS, () => this.#isReady());
     await new Aftermath(this.#world, this.#sites, {
       isWorking,
       isReady: () => this.#isReady(),
@@ -275,6 +277,10 @@ class Simulation {
     };
     read().catch((error: unknown) => this.#world.fail(error));
     await this.#wait(what, DRAIN_MS, () => isDone);
+  }
+
+  #isServing(): boolean {
+    return this.#world.members()?.every(({ server }) => serves(server)) ?? false;
   }
 
   #isReady(): boolean {

@@ -41,8 +41,8 @@ const STATUS: NodeStatus = {
 function handler(source: Partial<AdminSource> = {}): ReturnType<typeof createAdminHandler> {
   return createAdminHandler({
     notAlive: () => [],
-    notReady: () => [],
-    status: () => STATUS,
+    notReady: async () => [],
+    status: async () => STATUS,
     metrics: async () => "m 1\n",
     backup: async (isLocal) => bytesOf(isLocal ? "local" : "confirmed"),
     changeMembers: () => PLAN,
@@ -114,7 +114,7 @@ describe("createAdminHandler", () => {
 
   test("tells the reasons when it is not ready or not alive", async () => {
     const sick = handler({
-      notReady: () => ["no leader"],
+      notReady: async () => ["no leader"],
       notAlive: () => ["the loop stands still"],
     });
     const ready = await sick(request("GET", "/readyz"));

@@ -58,13 +58,14 @@ export interface PeerReport {
   readonly isActive: boolean;
 }
 
-/** Where the answers come from. But for a backup none waits for anything but the process itself: all work without a quorum. */
+/** Where the answers come from. All work without a quorum, but for a backup; what waits for one does so for a moment. */
 export interface AdminSource {
   /** Reasons to restart the process, such as a loop that stands still; empty when it lives. */
   notAlive(): readonly string[];
-  /** Reasons why it may not serve linearizable requests now; empty when it may. */
-  notReady(): readonly string[];
-  status(): NodeStatus;
+  /** Reasons why it may not serve linearizable requests now; empty when it may. Waits a moment for the leader's word. */
+  notReady(): Promise<readonly string[]>;
+  /** Waits for it too, but less. */
+  status(): Promise<NodeStatus>;
   /** Text exposition. */
   metrics(): Promise<string>;
   /**
@@ -117,13 +118,13 @@ async function route(source: AdminSource, request: HttpRequest): Promise<HttpRes
 
 const ROUTES: ReadonlyMap<string, (source: AdminSource) => Promise<HttpResponse>> = new Map([
   ["/livez", async (source: AdminSource) => verdict(source.notAlive())],
-  ["/readyz", async (source: AdminSource) => verdict(source.notReady())],
+  ["/readyz", async (source: AdminSource) => verdict(await source.notReady())],
   [
     "/status",
     async (source: AdminSource) => ({
       status: 200,
       contentType: JSON_TYPE,
-      body: `${JSON.stringify(source.status(), null, 2)}\n`,
+      body: `${JSON.stringify(await source.status(), null, 2)}\n`,
     }),
   ],
   [
