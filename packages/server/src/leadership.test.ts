@@ -166,6 +166,56 @@ describe("a leader whose disk is full", () => {
     expect(asked).toEqual([{ kind: "transferLeadership", to: 3 }]);
   });
 
+  test("goes on leading while who has room lags, and lets it lead once it does not", () => {
+    const { made, asked, state } = leadership([{ id: 2 }, { id: 3, at: 40 }]);
+    made.keep();
+    state.full = [1, 2];
+    for (let look = 0; look < 50; look += 1) made.keep();
+    expect(asked).toEqual([]);
+    // What is committed goes on: nobody ever has all of it.
+    const peers = [{ id: 2 }, { id: 3, at: 50 }];
+    state.status = statusOf(peers, { commitIndex: logIndex(60) });
+    made.keep();
+    expect(asked).toEqual([{ kind: "transferLeadership", to: 3 }]);
+  });
+
+  test("chooses by priority, and among equals who is furthest along", () => {
+    for (const [priorities, to] of [
+      [{ 2: 20, 3: 30 }, 3],
+      [{ 2: 30, 3: 20 }, 2],
+      [{}, 3],
+    ] as const) {
+      const { made, asked, state } = leadership(
+        [
+          { id: 2, at: 50 },
+          { id: 3, at: 51 },
+        ],
+        priorities,
+      );
+      state.full = [1];
+      made.keep();
+      expect(asked).toEqual([{ kind: "transferLeadership", to }]);
+    }
+  });
+
+  test("waits twice as long after every hand-over that came to nothing, up to five minutes", () => {
+    const { made, asked, state, clock } = leadership([{ id: 3 }]);
+    state.full = [1, 2];
+    state.takesOver = false;
+    made.keep();
+    expect(asked).toHaveLength(1);
+    for (const seconds of [10, 20, 40, 80, 160, 300, 300]) {
+      const before = asked.length;
+      for (let passed = 0; passed < seconds; passed += 1) {
+        made.keep();
+        clock.advance(1_000);
+      }
+      expect(asked).toHaveLength(before);
+      made.keep();
+      expect(asked).toHaveLength(before + 1);
+    }
+  });
+
   test("goes on leading where nobody else has room, and while leadership is on its way", () => {
     const { made, asked, state } = leadership([{ id: 2 }, { id: 3 }, { id: 4 }]);
     state.full = [1, 2, 3];

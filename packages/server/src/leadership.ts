@@ -78,23 +78,18 @@ export class Leadership {
 
   /**
    * Called every now and then: a leader whose disk is full lets one lead that has room, and any leader a node with a higher
-   * priority that has been well for a while.
+   * priority that has been well for a while. While the lead is on its way nothing is written: it goes only to who has about
+   * all that is committed.
    */
   keep(): void {
     const ports = this.#ports;
     const status = ports.status();
-    const preferred = this.#preference.look(status);
-    if (status.role !== "leader" || status.transferringTo !== null) return;
-    if (!ports.hasRoom(status.id)) {
-      const to = this.successor((id) => ports.hasRoom(id));
-      if (to === null) return;
-      reached("leader_with_full_disk_hands_over");
-      ports.step({ kind: "transferLeadership", to });
-    } else if (preferred !== null) {
-      reached("lead_goes_to_preferred_node");
-      const { ok } = ports.step({ kind: "transferLeadership", to: preferred });
-      if (ok) this.#preference.noteOffer(preferred);
-    }
+    const to = this.#preference.look(status);
+    if (to === null) return;
+    if (ports.hasRoom(status.id)) reached("lead_goes_to_preferred_node");
+    else reached("leader_with_full_disk_hands_over");
+    const { ok } = ports.step({ kind: "transferLeadership", to });
+    if (ok) this.#preference.noteOffer(to);
   }
 
   #targetOf({ id, membership, peers }: RaftStatus, name: string): NodeId {

@@ -24,9 +24,9 @@ interface Failures {
 const FAILURES_MAX = 64;
 
 /**
- * Which voter is to lead instead of this node: one with a higher priority that has been well for a while. A lead that was
- * not taken, or was over after a moment, cost the ensemble a pause: whoever had it has to wait for the next one, each time
- * twice as long.
+ * Which voter is to lead instead of this node: one with a higher priority that has been well for a while, and where this
+ * node's disk is full any that is well, at once. A lead that was not taken, or was over after a moment, cost the ensemble a
+ * pause: whoever had it has to wait for the next one, each time twice as long.
  */
 export class PreferredLeader {
   readonly #ports: PreferencePorts;
@@ -52,6 +52,7 @@ export class PreferredLeader {
     this.#committed = status.commitIndex;
     if (status.leader !== null) this.#noteLeader(status.leader);
     this.#noteOutcome(status);
+    const isFull = !this.#ports.hasRoom(status.id);
     if (status.role !== "leader" || status.transferringTo !== null) {
       this.#wellSinceMs = new Map();
       return null;
@@ -61,7 +62,7 @@ export class PreferredLeader {
     const before = this.#wellSinceMs;
     this.#wellSinceMs = new Map(well.map((id) => [id, before.get(id) ?? nowMs]));
     const [best] = well
-      .filter((id) => nowMs - (before.get(id) ?? nowMs) >= this.#limits.wellMs)
+      .filter((id) => isFull || nowMs - (before.get(id) ?? nowMs) >= this.#limits.wellMs)
       .filter((id) => nowMs >= (this.#failures.get(id)?.untilMs ?? 0))
       .sort((a, b) => this.#ports.priorityOf(b) - this.#ports.priorityOf(a));
     return best ?? null;
@@ -91,14 +92,19 @@ export class PreferredLeader {
     this.#offered = null;
   }
 
-  /** Who is preferred, is heard of, has room, and what was committed at the last look: under load nobody ever has everything. */
-  #well({ membership, peers }: RaftStatus, committed: number): readonly NodeId[] {
+  /**
+   * Who is preferred, is heard of, has room, and what was committed at the last look: under load nobody ever has everything.
+   * The one furthest along first. To a node whose disk is full whoever has room is preferred.
+   */
+  #well({ id: self, membership, peers }: RaftStatus, committed: number): readonly NodeId[] {
     const ports = this.#ports;
+    const isFull = !ports.hasRoom(self);
     return peers
       .filter(({ recentlyActive, matchIndex }) => recentlyActive && matchIndex >= committed)
+      .sort((a, b) => b.matchIndex - a.matchIndex)
       .map(({ id }) => id)
       .filter((id) => isVoter(membership, id) && ports.hasRoom(id))
-      .filter((id) => ports.priorityOf(id) > ports.ownPriority);
+      .filter((id) => isFull || ports.priorityOf(id) > ports.ownPriority);
   }
 
   /** A lead of that length makes good for failures: of one that always lasts a little longer than its wait there is no end. */
