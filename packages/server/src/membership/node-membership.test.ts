@@ -306,17 +306,21 @@ describe("a command", () => {
     expect(() => members.command(remove("c"), true)).toThrow(/^NOT_LEADER/);
   });
 
-  test("has to wait for another change", () => {
-    const { members } = lab({ result: { ok: false, reason: "membershipPending", leader: null } });
-    expect(() => members.command(remove("c"), false)).toThrow(/^CHANGE_PENDING/);
+  test.each([
+    ["another change", "membershipPending", /^CHANGE_PENDING: another change/],
+    ["the next leader", "leaderTransferring", /^NOT_LEADER: the lead is on its way to another/],
+    ["another leader", "notLeader", /^NOT_LEADER: this node does not lead/],
+  ] as const)("has to wait for %s", (_whom, reason, expected) => {
+    const { members } = lab({ result: { ok: false, reason, leader: null } });
+    expect(() => members.command(remove("c"), false)).toThrow(expected);
   });
 
   test("to take the leader out is left to its successor", () => {
     const { members, steps, state } = lab();
-    expect(() => members.command(remove("a"), false)).toThrow(/^NOT_LEADER/);
+    expect(() => members.command(remove("a"), false)).toThrow(/^NOT_LEADER: the lead is on/);
     expect(steps).toEqual([{ kind: "transferLeadership", to: 2 }]);
     state.transferringTo = nodeId(2);
-    expect(() => members.command(remove("a"), false)).toThrow(/^NOT_LEADER/);
+    expect(() => members.command(remove("a"), false)).toThrow(/^NOT_LEADER: the lead is on/);
     expect(steps).toHaveLength(1);
   });
 

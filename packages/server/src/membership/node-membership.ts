@@ -7,6 +7,7 @@ import {
   type NodeId,
   type RaftInput,
   type RaftStatus,
+  type RejectReason,
   type StepResult,
 } from "@quorate/raft";
 import type { ConfiguredMember } from "../config.ts";
@@ -217,8 +218,8 @@ export class NodeMembership {
   }
 
   /**
-   * Begins what an operator wants, or with `dryRun` only says what it would do. Throws NOT_LEADER, CHANGE_PENDING, and
-   * what {@link planCommand} does.
+   * Begins what an operator wants, or with `dryRun` only says what it would do. Throws NOT_LEADER, also while the lead is on
+   * its way to another node, CHANGE_PENDING, and what {@link planCommand} does.
    */
   command(command: MemberCommand, dryRun: boolean): MemberPlan {
     const { ports } = this.#options;
@@ -241,12 +242,12 @@ export class NodeMembership {
         invitations.withdraw(step.name);
         return;
       case "propose": {
-        if (this.#handsOverBefore(step.membership)) throw notLeader();
+        if (this.#handsOverBefore(step.membership)) throw handsOver();
         const { membership } = step;
-        const { ok } = this.#options.ports.step({ kind: "proposeMembership", membership });
-        if (!ok) {
+        const result = this.#options.ports.step({ kind: "proposeMembership", membership });
+        if (!result.ok) {
           reached("membership_change_refused_by_core");
-          throw pending();
+          throw refusal(result.reason);
         }
         return;
       }
@@ -300,6 +301,13 @@ function notLeader(): ServerError {
   return new ServerError("NOT_LEADER", "this node does not lead the ensemble");
 }
 
-function pending(): ServerError {
+/** Whoever leads next takes the command: it is worth asking again. */
+function handsOver(): ServerError {
+  return new ServerError("NOT_LEADER", "the lead is on its way to another node");
+}
+
+function refusal(reason: RejectReason): ServerError {
+  if (reason === "leaderTransferring") return handsOver();
+  if (reason === "notLeader") return notLeader();
   return new ServerError("CHANGE_PENDING", "another change of the membership is under way");
 }
