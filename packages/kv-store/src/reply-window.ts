@@ -20,7 +20,8 @@ export interface RememberedReply {
 
 /** Replies of one session's writes that it has not acknowledged: consecutive numbers, oldest first. */
 export class ReplyWindow {
-  #replies: RememberedReply[] = [];
+  /** What is forgotten is not held on to until the list is cut. */
+  #replies: (RememberedReply | undefined)[] = [];
   #head = 0;
   #bytes = 0;
 
@@ -69,6 +70,7 @@ export class ReplyWindow {
       if (reply === undefined || reply.writeSeq > ackedSeq) break;
       digest.subtract(reply.sumA, reply.sumB);
       this.#bytes -= reply.bytes;
+      this.#replies[this.#head] = undefined;
       this.#head += 1;
     }
     if (this.#head === this.#replies.length || this.#head > 64) {
@@ -83,7 +85,11 @@ export class ReplyWindow {
 
   /** A copy, oldest first. */
   toArray(): readonly RememberedReply[] {
-    const replies = this.#replies.slice(this.#head);
+    const replies: RememberedReply[] = [];
+    for (let i = this.#head; i < this.#replies.length; i += 1) {
+      const reply = this.#replies[i];
+      if (reply !== undefined) replies.push(reply);
+    }
     assert(replies.length === this.count, "window_copied_whole");
     return replies;
   }
