@@ -1,5 +1,5 @@
-import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
-import { zxid } from "@quorate/kv-store/protocol";
+import { DataTree, TREE_LIMITS, type TreeLimits } from "@quorate/kv-store";
+import { type WriteOp, zxid } from "@quorate/kv-store/protocol";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 
@@ -45,6 +45,7 @@ class Apply implements fc.Command<TreeModel, Real> {
 
 function compare(tree: DataTree, model: TreeModel): void {
   expect(tree.nodeCount).toBe(model.nodes.size);
+  expect(tree.approximateBytes).toBe(model.bytes());
   for (const [path, node] of model.nodes) {
     const result = tree.read({ kind: "get", path });
     if (!result.ok || result.value.kind !== "get") throw new Error(`no ${path}`);
@@ -85,25 +86,42 @@ function compare(tree: DataTree, model: TreeModel): void {
   );
 }
 
+/** A tree and its twin under the same limits, with three sessions. */
+function twins(limits: TreeLimits): { readonly model: TreeModel; readonly real: Real } {
+  const model = new TreeModel(limits);
+  const real = { tree: new DataTree(limits), zxid: 0 };
+  for (let i = 0; i < 3; i += 1) {
+    real.zxid += 1;
+    const command = openCommand(Uint8Array.of(i));
+    real.tree.apply(zxid(real.zxid), TERM, { timeMs: 1, clockMs: 1 }, command);
+    model.apply(real.zxid, TERM, command);
+  }
+  return { model, real };
+}
+
 it("behaves as a tree of two maps does", () => {
   fc.assert(
     fc.property(
       fc.commands([step.map((drawn) => new Apply(drawn))], { maxCommands: 60, size: "max" }),
-      (commands) => {
-        fc.modelRun(() => {
-          const tree = new DataTree(TREE_LIMITS);
-          const model = new TreeModel();
-          const real = { tree, zxid: 0 };
-          for (let i = 0; i < 3; i += 1) {
-            real.zxid += 1;
-            const command = openCommand(Uint8Array.of(i));
-            tree.apply(zxid(real.zxid), TERM, { timeMs: 1, clockMs: 1 }, command);
-            model.apply(real.zxid, TERM, command);
-          }
-          return { model, real };
-        }, commands);
-      },
+      (commands) => fc.modelRun(() => twins(TREE_LIMITS), commands),
     ),
     { numRuns: 150 },
+  );
+});
+
+it("behaves as one does where the tree and the room for replies are full", () => {
+  const check: WriteOp = { kind: "check", path: "/", version: null };
+  // With what always succeeds and has a reply, behind one op of any kind.
+  const wordy = fc.tuple(step, fc.nat({ max: 40 })).map(([drawn, count]) => {
+    const checks = Array.from({ length: count }, () => [check, 0] as const);
+    return new Apply({ ...drawn, ops: [...drawn.ops.slice(0, 1), ...checks] });
+  });
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 12_000, max: 60_000 }),
+      fc.commands([wordy], { maxCommands: 60, size: "max" }),
+      (bytesMax, commands) => fc.modelRun(() => twins({ ...TREE_LIMITS, bytesMax }), commands),
+    ),
+    { numRuns: 100 },
   );
 });

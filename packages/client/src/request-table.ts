@@ -45,7 +45,10 @@ export const QUEUE_COUNT_MAX = 65_536;
 /** Their bytes. */
 export const QUEUE_BYTES_MAX = 67_108_864;
 
-/** What an idle session may leave of its answers at the service, bytes: fewer are not worth an entry in its log. */
+/**
+ * What an idle session may leave of its answers at the service, bytes: fewer are not worth an entry in its log, and so much is
+ * each session's own there.
+ */
 const UNACKNOWLEDGED_BYTES_MAX = 4_096;
 /** Pauses after refusals, added to what the server asks for: most overloads last a moment. */
 const REFUSED_BACKOFF = { firstMs: 20, capMs: 2_000 };

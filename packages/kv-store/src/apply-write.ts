@@ -6,11 +6,13 @@ import { reached } from "./points.ts";
 import {
   type ErrorCode,
   PROTOCOL_LIMITS,
+  type WriteOp,
   type WriteOutcome,
   type WriteReply,
   type WriteSeq,
   writeSeq,
 } from "./protocol/index.ts";
+import { commonReplyBytes, hasCommonRoom, hasOwnRoom } from "./reply-room.ts";
 import { rememberedReply } from "./reply-window.ts";
 import { sumSession, type Session } from "./session.ts";
 import type { Committed, EntryHead, Transaction } from "./transaction.ts";
@@ -55,7 +57,7 @@ export function applyWrite(
     return skipped(zxid, command, { reason: "gap", lastWriteSeq });
   }
   const ackedSeq = ackedSeqOf(session, command);
-  if (isWindowFull(session, ackedSeq)) {
+  if (isWindowFull(transaction.state, session, ackedSeq, command.ops)) {
     reached("write_skipped_window_full");
     return skipped(zxid, command, { reason: "windowFull", lastWriteSeq });
   }
@@ -128,12 +130,17 @@ function ackedSeqOf(session: Session, command: WriteCommand): WriteSeq | 0 {
   return acked;
 }
 
-function isWindowFull(session: Session, ackedSeq: WriteSeq | 0): boolean {
+/** Nothing of the write is applied if it is: its client sends it again, with what it has acknowledged by then. */
+function isWindowFull(
+  state: TreeState,
+  session: Session,
+  ackedSeq: WriteSeq | 0,
+  ops: readonly WriteOp[],
+): boolean {
   assert(ackedSeq <= session.lastWriteSeq, "acked_what_was_written");
   if (session.lastWriteSeq - ackedSeq >= PROTOCOL_LIMITS.outstandingMax) return true;
-  const { window } = session;
-  if (window.bytes < PROTOCOL_LIMITS.outstandingBytesMax) return false;
-  const isFull = window.bytesAfter(ackedSeq) >= PROTOCOL_LIMITS.outstandingBytesMax;
+  const isFull =
+    !hasOwnRoom(session.window, ackedSeq) || !hasCommonRoom(state, session, ackedSeq, ops);
   if (isFull) reached("window_full_of_bytes");
   return isFull;
 }
@@ -189,11 +196,13 @@ function remember(
   sumSession(hasher, session);
   digest.add(session.sumA, session.sumB);
   const countBefore = window.count;
+  const commonBefore = commonReplyBytes(window.bytes);
   const forgotten = window.forget(ackedSeq, digest);
   const reply = rememberedReply(hasher, session.id, session.lastWriteSeq, outcome);
   window.push(reply);
   state.bytes += reply.bytes - forgotten;
   state.replyCount += window.count - countBefore;
+  state.commonReplyBytes += commonReplyBytes(window.bytes) - commonBefore;
   assert(window.count === session.lastWriteSeq - ackedSeq, "window_holds_the_unacknowledged");
   digest.add(reply.sumA, reply.sumB);
 }

@@ -63,7 +63,7 @@ export class DataTree {
     return this.#state.sessions.size;
   }
 
-  /** Counted size of the state, the same on every replica; `TreeLimits.bytesMax` bounds it. */
+  /** Counted size of the state, the same on every replica; `TreeLimits.bytesMax` bounds it, remembered replies apart. */
   get approximateBytes(): number {
     return this.#state.bytes;
   }

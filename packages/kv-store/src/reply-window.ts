@@ -2,7 +2,9 @@ import { assert, unreachable } from "./assert.ts";
 import { type DigestSum, type Hasher, ITEM } from "./digest.ts";
 import {
   PROTOCOL_LIMITS,
+  SEQUENCE_DIGITS,
   type SessionId,
+  type WriteOp,
   type WriteOutcome,
   type WriteReply,
   type WriteSeq,
@@ -96,6 +98,8 @@ export class ReplyWindow {
 }
 
 const REPLY_BYTES = 200;
+/** UTF-16 units that an op adds to its path at most: the name of a contender, with its number. */
+const NAME_UNITS_ADDED = "/contender-".length + SEQUENCE_DIGITS;
 
 /** A reply as it is remembered, its digest and counted bytes with it. */
 export function rememberedReply(
@@ -121,6 +125,19 @@ export function rememberedReply(
   }
   hasher.end();
   return { writeSeq, outcome, bytes, sumA: hasher.a, sumB: hasher.b };
+}
+
+/** Bytes that the reply to a write of `ops` is counted with at most, whatever comes of them. */
+export function replyBytesMax(ops: readonly WriteOp[]): number {
+  let bytes = REPLY_BYTES;
+  for (const op of ops) bytes += REPLY_BYTES + 2 * pathUnitsMax(op);
+  return bytes;
+}
+
+function pathUnitsMax(op: WriteOp): number {
+  if (op.kind !== "create" && op.kind !== "acquire") return 0;
+  // Longer paths are refused.
+  return Math.min(op.path.length + NAME_UNITS_ADDED, PROTOCOL_LIMITS.pathBytesMax);
 }
 
 function replyBytes(reply: WriteReply): number {

@@ -33,6 +33,8 @@ export interface TreeState {
   bytes: number;
   /** Remembered replies of all sessions. */
   replyCount: number;
+  /** Their bytes beyond what is each session's own, see `reply-room.ts`. */
+  commonReplyBytes: number;
   lastZxid: Zxid | 0;
   clockMs: number;
   /** A checkpoint is under way. */
@@ -70,6 +72,7 @@ export function blankState(limits: TreeLimits, changeLog: ChangeLog): TreeState 
     changedBytes: new ByteSlab(),
     bytes: 0,
     replyCount: 0,
+    commonReplyBytes: 0,
     lastZxid: 0,
     clockMs: 0,
     isFrozen: false,

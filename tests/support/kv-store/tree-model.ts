@@ -1,4 +1,4 @@
-import type { ApplyOutcome, Command } from "@quorate/kv-store";
+import type { ApplyOutcome, AttachInfo, Command, TreeLimits } from "@quorate/kv-store";
 import { checkPath, type ErrorCode, type WriteOp } from "@quorate/kv-store/protocol";
 
 /** A znode as the naive twin keeps it. */
@@ -16,12 +16,18 @@ interface ModelNode {
 
 interface ModelSession {
   verifier: string;
+  attach: AttachInfo;
   epoch: number;
   lastSeq: number;
   ackedSeq: number;
   lastAct: number;
-  replies: Map<number, unknown>;
+  replies: Map<number, ModelOutcome>;
 }
+
+/** As {@link summary} has it: what each op came to, or why one failed and which. */
+type ModelOutcome =
+  | readonly [zxid: number, replies: readonly (readonly unknown[])[]]
+  | readonly [zxid: number, code: ErrorCode, opIndex: number];
 
 /** Nothing but two maps, copied before every write: slow, and plain enough to be right by inspection. */
 export class TreeModel {
@@ -29,8 +35,10 @@ export class TreeModel {
   sessions = new Map<number, ModelSession>();
   #zxid = 0;
   #author = 0;
+  readonly #bytesMax: number;
 
-  constructor() {
+  constructor({ bytesMax }: Pick<TreeLimits, "bytesMax">) {
+    this.#bytesMax = bytesMax;
     this.nodes.set("/", this.#node("", 0, 0));
   }
 
@@ -49,25 +57,27 @@ export class TreeModel {
       case "openSession": {
         const verifier = String(command.verifier);
         for (const [id, session] of this.sessions) {
-          if (session.verifier === verifier) return this.#attach(id, session, false);
+          if (session.verifier === verifier) return this.#attach(id, session, command.attach);
         }
+        if (this.#isFull(sessionBytes(command.attach))) return ["attachRefused", "TREE_FULL"];
         const session = {
           verifier,
+          attach: command.attach,
           epoch: 0,
           lastSeq: 0,
           ackedSeq: 0,
           lastAct: 0,
-          replies: new Map<number, unknown>(),
+          replies: new Map<number, ModelOutcome>(),
         };
         this.sessions.set(this.#zxid, session);
-        return this.#attach(this.#zxid, session, true);
+        return this.#attach(this.#zxid, session, command.attach);
       }
       case "attach": {
         const session = this.sessions.get(command.session);
         if (session === undefined || session.verifier !== String(command.verifier)) {
           return ["attachRefused", "SESSION_EXPIRED"];
         }
-        return this.#attach(command.session, session, false);
+        return this.#attach(command.session, session, command.attach);
       }
       case "closeSession":
         return this.#end([command.session], command.session);
@@ -83,10 +93,11 @@ export class TreeModel {
     }
   }
 
-  #attach(id: number, session: ModelSession, opened: boolean): unknown {
+  #attach(id: number, session: ModelSession, attach: AttachInfo): unknown {
     session.epoch += 1;
+    session.attach = attach;
     session.lastAct = this.#zxid;
-    return ["attached", id, opened, session.epoch, session.lastSeq];
+    return ["attached", id, session.epoch === 1, session.epoch, session.lastSeq];
   }
 
   #end(ids: readonly number[], author: number): unknown {
@@ -112,18 +123,47 @@ export class TreeModel {
       return ["write", false, session.replies.get(seq)];
     }
     if (seq !== session.lastSeq + 1) return ["writeSkipped", "gap"];
-    session.ackedSeq = Math.max(session.ackedSeq, Math.min(command.ackedSeq, session.lastSeq));
+    const acked = Math.max(session.ackedSeq, Math.min(command.ackedSeq, session.lastSeq));
+    if (!this.#hasReplyRoom(session, acked, command.ops)) return ["writeSkipped", "windowFull"];
     session.lastSeq = seq;
     session.lastAct = this.#zxid;
     this.#author = command.session;
     const outcome = this.#ops(command.ops);
+    session.ackedSeq = acked;
     session.replies.set(seq, outcome);
     return ["write", true, outcome];
   }
 
-  #ops(ops: readonly WriteOp[]): unknown {
+  /** Half of the common room is for anybody, an equal part of the rest for each session. */
+  #hasReplyRoom(session: ModelSession, acked: number, ops: readonly WriteOp[]): boolean {
+    const common = this.#bytesMax / 4;
+    let others = 0;
+    for (const each of this.sessions.values()) {
+      if (each !== session) others += beyondOwn(windowBytes(each, each.ackedSeq));
+    }
+    const own = windowBytes(session, acked);
+    if (others + beyondOwn(own) < common / 2) return true;
+    const needed = beyondOwn(own + widestReplyBytes(ops));
+    return needed === 0 || others + needed * this.sessions.size <= common;
+  }
+
+  /** Everything that counts, counted anew. */
+  bytes(): number {
+    let sum = 0;
+    for (const [path, node] of this.nodes) sum += znodeBytes(path, dataBytes(node.data));
+    for (const session of this.sessions.values()) {
+      sum += sessionBytes(session.attach) + windowBytes(session, session.ackedSeq);
+    }
+    return sum;
+  }
+
+  #isFull(growth: number): boolean {
+    return this.bytes() + growth > this.#bytesMax;
+  }
+
+  #ops(ops: readonly WriteOp[]): ModelOutcome {
     const before = new Map([...this.nodes].map(([path, node]) => [path, { ...node }]));
-    const replies: unknown[] = [];
+    const replies: (readonly unknown[])[] = [];
     const acquired = new Set<string>();
     for (const [i, op] of ops.entries()) {
       const reply = this.#op(op, acquired);
@@ -141,13 +181,16 @@ export class TreeModel {
     switch (op.kind) {
       case "create":
         return this.#create(op);
-      case "set":
+      case "set": {
         if (node === undefined) return checkPath(op.path) ?? "NO_NODE";
         if (op.version !== null && op.version !== node.version) return "BAD_VERSION";
+        const growth = op.data.length - dataBytes(node.data);
+        if (growth > 0 && this.#isFull(growth)) return "TREE_FULL";
         node.data = String(op.data);
         node.version += 1;
         node.mzxid = this.#zxid;
         return ["set", node.version];
+      }
       case "delete":
         if (op.path === "/") return "BAD_ARGUMENTS";
         if (checkPath(op.path) === "RESERVED_PATH") return "RESERVED_PATH";
@@ -193,6 +236,7 @@ export class TreeModel {
     if (this.nodes.has(path)) return "NODE_EXISTS";
     if (parent.owner !== 0) return "NO_CHILDREN_FOR_EPHEMERALS";
     if (parent.isLock) return "LOCK_DIRECTORY";
+    if (this.#isFull(znodeBytes(path, op.data.length))) return "TREE_FULL";
     this.#add(path, String(op.data), op.mode.startsWith("ephemeral") ? this.#author : 0);
     return ["create", path];
   }
@@ -214,6 +258,9 @@ export class TreeModel {
     const isHeld = missing.length === 0 && this.children(op.path).length > 0;
     if (isHeld && !nearest.isLock) return "LOCK_DIRECTORY";
     if (isHeld && !op.wait) return "LOCK_HELD";
+    const contenderBytes = znodeBytes(`${op.path}/contender-0123456789`, op.data.length);
+    const growth = missing.reduce((sum, path) => sum + znodeBytes(path, 0), contenderBytes);
+    if (this.#isFull(growth)) return "TREE_FULL";
     for (const path of missing) this.#add(path, "", 0);
     const directory = this.#at(op.path);
     directory.isLock = true;
@@ -285,6 +332,49 @@ export class TreeModel {
     parent.cversion += 1;
     parent.pzxid = this.#zxid;
   }
+}
+
+const OWN_BYTES = 4_096;
+const REPLY_BYTES = 200;
+
+function beyondOwn(bytes: number): number {
+  return bytes > OWN_BYTES ? bytes - OWN_BYTES : 0;
+}
+
+/** Bytes of the replies after `acked`. */
+function windowBytes(session: ModelSession, acked: number): number {
+  let sum = 0;
+  for (const [seq, reply] of session.replies) if (seq > acked) sum += outcomeBytes(reply);
+  return sum;
+}
+
+function outcomeBytes([, replies]: ModelOutcome): number {
+  if (typeof replies === "string") return REPLY_BYTES;
+  const named = replies.map(([, name]) => (typeof name === "string" ? 2 * name.length : 0));
+  return named.reduce((sum, bytes) => sum + REPLY_BYTES + bytes, REPLY_BYTES);
+}
+
+/** No path of a model is so long that its bound matters. */
+function widestReplyBytes(ops: readonly WriteOp[]): number {
+  const named = ops.map((op) =>
+    op.kind === "create" || op.kind === "acquire"
+      ? 2 * `${op.path}/contender-0123456789`.length
+      : 0,
+  );
+  return named.reduce((sum, bytes) => sum + REPLY_BYTES + bytes, REPLY_BYTES);
+}
+
+function sessionBytes({ address, principal, clientName }: AttachInfo): number {
+  return 1500 + 2 * (address + principal + clientName).length;
+}
+
+function znodeBytes(path: string, bytes: number): number {
+  return 600 + 2 * path.length + bytes;
+}
+
+/** The model keeps bytes as text. */
+function dataBytes(data: string): number {
+  return data === "" ? 0 : data.split(",").length;
 }
 
 function byText(left: unknown, right: unknown): number {
