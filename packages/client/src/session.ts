@@ -16,7 +16,7 @@ import type { Connection, ConnectionEvents } from "./connection.ts";
 import { Connector, type ConnectorEvents, type Welcome } from "./connector.ts";
 import { QuorateError } from "./errors.ts";
 import { endOf } from "./failure.ts";
-import { endsSession, isBlame, type Goodbye } from "./goodbye.ts";
+import { BLAMES_MAX, endsSession, isBlame, type Goodbye } from "./goodbye.ts";
 import { Liveness } from "./liveness.ts";
 import { reached } from "./points.ts";
 import type { ClientPorts } from "./ports.ts";
@@ -30,8 +30,6 @@ import { Watches, type WatchRecord, type WatchSink, type WatchSpec } from "./wat
 
 /** Longest that `close` waits for the service, ms: an application that ends should not hang on an ensemble that does not answer. */
 const CLOSE_TIMEOUT_MAX_MS = 5_000;
-/** Goodbyes in a row that blame this client before it believes them: sending the same again would not end. */
-const BLAMES_MAX = 3;
 /** Bytes of a message without content. */
 const SMALL_BYTES = 64;
 
@@ -440,8 +438,10 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
 
   #close(): Promise<void> {
     if (this.checkEnd() !== null) return Promise.resolve();
-    return new Promise((resolve) => {
-      const connection = this.#phase.kind === "connected" ? this.#phase.connection : null;
+    const connection = this.#phase.kind === "connected" ? this.#phase.connection : null;
+    const end = new QuorateError("CLOSED", "the client was closed");
+    // Before anybody hears of the end: who closes the client because of it waits for the same.
+    this.#closed = new Promise((resolve) => {
       const done = (): void => {
         timer.cancel();
         this.#connector.stop();
@@ -451,12 +451,12 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       };
       const waitMs = Math.min(this.timeoutMs, CLOSE_TIMEOUT_MAX_MS);
       const timer = this.#ports.clock.after(waitMs, done);
-      const end = new QuorateError("CLOSED", "the client was closed");
       this.#phase = { kind: "closing", connection, done };
-      this.#end = end;
-      this.#tell("closed", end);
-      if (connection !== null) this.#sendClose(connection);
     });
+    this.#end = end;
+    this.#tell("closed", end);
+    if (connection !== null) this.#sendClose(connection);
+    return this.#closed;
   }
 
   #sendClose(connection: Connection): void {

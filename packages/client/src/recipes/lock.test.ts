@@ -444,4 +444,20 @@ describe("holding", () => {
     await closing;
     await lock.release();
   });
+
+  test("whoever closes the client because of its end waits for the service, too", async () => {
+    const { client, connection, lock, net } = await held();
+    let inner: Promise<void> | null = null;
+    lock.signal.addEventListener("abort", () => {
+      inner = client.close();
+    });
+    const closing = client.close();
+    expect(inner).toBe(closing);
+    const closed = outcomeOf(closing);
+    await net.clock.settle();
+    expect(closed.state).toBe("pending");
+    const { cxid } = only(connection.takeKind("closeSession"));
+    connection.send({ kind: "sessionClosed", cxid, zxid: zxid(120) });
+    await closing;
+  });
 });
