@@ -81,7 +81,7 @@ export function checkOp(op: WriteOp, opIndex: number): QuorateError | null {
       return checkData(op, op.data, opIndex);
     case "guard":
     case "release":
-      return Number.isSafeInteger(op.token) ? null : badOp(op, opIndex, "the token is none");
+      return isFencingToken(op.token) ? null : badOp(op, opIndex, "the token is none");
     default:
       return badOp(op, opIndex, "no such kind of op");
   }
@@ -191,6 +191,11 @@ function checkData(op: WriteOp, data: Uint8Array, opIndex: number): QuorateError
 function checkVersion(op: WriteOp, version: number | null, opIndex: number): QuorateError | null {
   if (version === null || (Number.isSafeInteger(version) && version >= 0)) return null;
   return badOp(op, opIndex, `version ${version} is none`);
+}
+
+/** As the service takes them: for anything else it would take the whole frame for broken. */
+function isFencingToken(token: number): boolean {
+  return Number.isSafeInteger(token) && token >= 0;
 }
 
 /** What the types of ops rule out, and callers without types do all the same. */

@@ -61,7 +61,9 @@ function checkOptions(options: ConnectOptions): QuorateError | null {
   if (!(sessionTimeoutMs > 0) || !Number.isFinite(sessionTimeoutMs)) {
     return bad(`sessionTimeoutMs must not be ${sessionTimeoutMs}`);
   }
-  if (!(connectTimeoutMs > 0)) return bad(`connectTimeoutMs must not be ${connectTimeoutMs}`);
+  if (!(typeof connectTimeoutMs === "number" && connectTimeoutMs > 0)) {
+    return bad(`connectTimeoutMs must not be ${String(connectTimeoutMs)}`);
+  }
   if (typeof name !== "string" || LONE_SURROGATE.test(name)) return bad("the name is no text");
   if (textBytes(name) > PROTOCOL_LIMITS.clientNameBytesMax) {
     return bad(`the name is longer than ${PROTOCOL_LIMITS.clientNameBytesMax} bytes`);

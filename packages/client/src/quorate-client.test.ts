@@ -101,6 +101,8 @@ describe("writes", () => {
     ["BAD_ARGUMENTS", { kind: "create", path: "/a", data: new Uint8Array(0), mode: "other" }],
     ["BAD_ARGUMENTS", { kind: "acquire", path: "/a", data: new Uint8Array(0), wait: 1 }],
     ["BAD_ARGUMENTS", { kind: "guard", path: "/a", token: "x" }],
+    ["BAD_ARGUMENTS", { kind: "guard", path: "/a", token: -1 }],
+    ["BAD_ARGUMENTS", { kind: "release", path: "/a", token: -1 }],
     ["BAD_ARGUMENTS", { kind: "rename", path: "/a" }],
     ["TOO_LARGE", { kind: "set", path: "/a", data: new Uint8Array(1_048_577), version: null }],
   ];

@@ -106,6 +106,7 @@ describe("connecting", () => {
     { servers: ["http://a:1"] },
     { servers: ["a:1"], sessionTimeoutMs: 0 },
     { servers: ["a:1"], connectTimeoutMs: Number.NaN },
+    { servers: ["a:1"], connectTimeoutMs: "5" as never },
     { servers: ["a:1"], name: "x".repeat(129) },
   ])("BAD_ARGUMENTS: %j", async (options) => {
     const net = new FakeNetwork();
