@@ -49,6 +49,32 @@ describe("a full disk", () => {
     expect(await client.exists("/a")).toBeNull();
   });
 
+  it("keeps nobody from hearing who leads, also where a read came with a write that has to wait", async () => {
+    let freeBytes = 1_000_000_000;
+    await using servers = await Servers.start(
+      {},
+      withSpace(() => freeBytes),
+    );
+    await using client = await connect({ servers: servers.clients });
+    await client.create("/a", "1");
+    await client.create("/b", "1");
+    await using leadership = await client.election("/e").campaign();
+    freeBytes = 1_000;
+    await until(() => servers.running.every((node) => node.notReady().join().includes("disk")));
+    await until(async () => {
+      const taken = client.set("/a", "1", { timeoutMs: 1_000 }).then(() => true);
+      return !(await taken.catch(() => false));
+    });
+    // Nothing waits any more, so that the next write and read leave together.
+    await client.delete("/b");
+    const waiting = [client.set("/a", "2"), client.get("/a")];
+    const leaders = client.election("/e").observe({ timeoutMs: 20_000 })[Symbol.asyncIterator]();
+    expect((await leaders.next()).value).toMatchObject({ token: leadership.token });
+    freeBytes = 1_000_000_000;
+    await Promise.all(waiting);
+    expect(new TextDecoder().decode((await client.get("/a")).data)).toBe("2");
+  });
+
   it("that is found to be full only while the log waits gets the reserve's room back", async () => {
     const disks = [new FullDisk(), new FullDisk(), new FullDisk()];
     await using servers = await Servers.start({}, (ports, at) => disks[at]!.under(ports));

@@ -18,7 +18,8 @@ interface Step {
     | "turn"
     | "time"
     | "cut"
-    | "overload";
+    | "overload"
+    | "refuse";
   readonly pick: number;
 }
 
@@ -29,7 +30,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 4, arbitrary: fc.constant("apply" as const) },
     { weight: 2, arbitrary: fc.constantFrom("abort" as const, "cut" as const) },
     { weight: 2, arbitrary: fc.constantFrom("time" as const, "overload" as const) },
-    { weight: 1, arbitrary: fc.constant("read" as const) },
+    { weight: 2, arbitrary: fc.constantFrom("read" as const, "refuse" as const) },
   ),
   pick: fc.nat(1_000),
 });
@@ -103,6 +104,9 @@ class Run {
       case "overload":
         this.model.isOverloaded = pick % 2 === 0;
         this.model.isLeaking = pick % 4 === 0;
+        return;
+      case "refuse":
+        if (link !== undefined) this.model.refuseWaiting(link, pick);
         return;
     }
   }

@@ -11,6 +11,7 @@ import {
   type WriteOp,
   type WriteOutcome,
   type WriteReply,
+  type WriteSeq,
 } from "@quorate/kv-store/protocol";
 import { STAT } from "./fixtures.ts";
 import type { FakeConnection, FakeNetwork } from "./fake-network.ts";
@@ -46,7 +47,7 @@ class Link {
   /** On the way to the server, and to the client. */
   readonly inbound: ClientMessage[] = [];
   readonly outbound: ServerMessage[] = [];
-  readonly reads: { readonly read: Read; readonly afterSeq: number }[] = [];
+  readonly reads: { readonly read: Read; afterSeq: number }[] = [];
   readonly watches = new Map<number, string>();
   nextSeq = 0;
   refusedFrom = 0;
@@ -60,6 +61,12 @@ class Link {
   }
 }
 
+interface Proposal {
+  readonly link: Link;
+  readonly session: ModelSession;
+  readonly write: Write;
+}
+
 /**
  * A whole ensemble in one object, small enough to be seen to be right: numbered writes take effect once and in order,
  * watches tell every change, a lock belongs to the first in line. Messages and proposals move one at a time, when the
@@ -69,7 +76,7 @@ export class ModelService {
   readonly effects: Effect[] = [];
   readonly links: Link[] = [];
   /** Accepted, not yet in the log; they survive the connection they came on. */
-  readonly #proposals: { readonly session: ModelSession; readonly write: Write }[] = [];
+  #proposals: Proposal[] = [];
   readonly #sessions = new Map<number, ModelSession>();
   #line: Contender[] = [];
   #zxid = 100;
@@ -118,6 +125,24 @@ export class ModelService {
     if (proposal === undefined) return false;
     this.#apply(proposal.session, proposal.write);
     return true;
+  }
+
+  /** One of the link's accepted writes, and what came after it, is not taken into the log: back to its client. */
+  refuseWaiting(link: Link, pick: number): void {
+    const doneSeq = link.session?.lastWriteSeq ?? 0;
+    const waiting = this.#proposals.filter(
+      ({ link: from, write: { writeSeq: seq } }) =>
+        from === link && seq > doneSeq && seq < link.nextSeq,
+    );
+    const first = waiting[pick % Math.max(1, waiting.length)];
+    if (first === undefined) return;
+    const fromSeq = first.write.writeSeq;
+    if (!this.isLeaking) {
+      this.#proposals = this.#proposals.filter(
+        ({ link: from, write }) => from !== link || write.writeSeq < fromSeq,
+      );
+    }
+    this.#refuse(link, fromSeq);
   }
 
   /** Everything that is under way arrives. */
@@ -204,14 +229,19 @@ export class ModelService {
     if (write.ackedSeq > session.lastWriteSeq) throw new Error("acknowledged the future");
     link.nextSeq = seq + 1;
     if (this.isOverloaded) {
-      if (this.isLeaking) this.#proposals.push({ session, write });
-      link.refusedFrom = seq;
-      link.nextSeq = seq;
-      const refused = { kind: "refused", fromSeq: seq, code: "OVERLOADED" } as const;
-      link.outbound.push({ ...refused, retryAfterMs: 10 });
+      if (this.isLeaking) this.#proposals.push({ link, session, write });
+      this.#refuse(link, seq);
       return;
     }
-    this.#proposals.push({ session, write });
+    this.#proposals.push({ link, session, write });
+  }
+
+  #refuse(link: Link, fromSeq: WriteSeq): void {
+    link.refusedFrom = fromSeq;
+    link.nextSeq = fromSeq;
+    for (const read of link.reads) read.afterSeq = Math.min(read.afterSeq, fromSeq - 1);
+    link.outbound.push({ kind: "refused", fromSeq, code: "OVERLOADED", retryAfterMs: 10 });
+    this.#answerReads(link);
   }
 
   #apply(session: ModelSession, write: Write): void {

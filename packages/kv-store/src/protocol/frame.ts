@@ -40,7 +40,10 @@ export type ClientMessage =
    * answered and nothing follows that would acknowledge it.
    */
   | { readonly kind: "skip"; readonly writeSeq: WriteSeq; readonly ackedSeq: WriteSeq | 0 }
-  /** Answered after every write sent before it on this session. `cxid` correlates the reply; never reused on a connection. */
+  /**
+   * Answered after every write sent before it on this session; where one of them is refused meanwhile, after `refused` and
+   * perhaps without that write and what came after it. `cxid` correlates the reply; never reused on a connection.
+   */
   | {
       readonly kind: "read";
       readonly cxid: number;

@@ -341,13 +341,31 @@ describe("reads", () => {
     expect(reads(owner)).toEqual(["read 1", "read 2"]);
   });
 
-  test("behind a refused write wait for it to be sent again", () => {
+  test("behind a refused write do not wait for it, and are answered once the client knows", () => {
+    const { owner, wire, client } = opened();
+    wire.hears(write(1), write(2), read(1), write(3), read(2));
+    client.refuse(2, "DISK_FULL", 100);
+    wire.hears(read(3));
+    expect(client.drainReads({ appliedIndex: 1, lastWriteSeq: 0 }, never)).toBe(false);
+    expect(reads(owner)).toEqual([]);
+    expect(client.drainReads({ appliedIndex: 2, lastWriteSeq: 1 }, never)).toBe(true);
+    expect(reads(owner)).toEqual(["read 1", "read 2", "read 3"]);
+    client.flush();
+    expect(wire.said.map(({ kind }) => kind)).toEqual([
+      "refused",
+      "readReply",
+      "readReply",
+      "readReply",
+    ]);
+  });
+
+  test("after a refused write that was sent again wait for it", () => {
     const { owner, wire, client } = opened();
     wire.hears(write(1), read(1));
     client.refuse(1, "DISK_FULL", 100);
-    wire.hears(read(2));
+    wire.hears(write(1), read(2));
     client.drainReads({ appliedIndex: 1, lastWriteSeq: 0 }, never);
-    expect(reads(owner)).toEqual([]);
+    expect(reads(owner)).toEqual(["read 1"]);
     client.drainReads({ appliedIndex: 2, lastWriteSeq: 1 }, never);
     expect(reads(owner)).toEqual(["read 1", "read 2"]);
   });

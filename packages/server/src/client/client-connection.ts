@@ -66,8 +66,8 @@ export interface ReadProgress {
 interface QueuedRead {
   readonly cxid: number;
   readonly query: Query;
-  /** The session's writes up to here must have been applied. */
-  readonly afterSeq: number;
+  /** The session's writes up to here must have been applied. Falls where one of them is refused. */
+  afterSeq: number;
   readonly wait: WaitingRead | null;
 }
 
@@ -77,7 +77,7 @@ const WAITING_BYTES_MAX = PROTOCOL_LIMITS.outstandingBytesMax + 64 * PROTOCOL_LI
 
 /**
  * One client connection: hello, then whatever the session does. Malformed input ends this connection and nothing else.
- * Reads are answered in the order they came and after the writes that came before them.
+ * Reads are answered in the order they came and after the writes that came before them and were not refused.
  */
 export class ClientConnection {
   readonly id: number;
@@ -188,11 +188,15 @@ export class ClientConnection {
     this.#onClose();
   }
 
-  /** Writes from `fromSeq` on were taken back before they reached the log. */
+  /**
+   * Writes from `fromSeq` on were taken back before they reached the log. Reads that came after them are answered without them:
+   * for as long as they are refused nothing else of this client would be. It hears of the refusal first, and asks again.
+   */
   refuse(fromSeq: number, code: ErrorCode, retryAfterMs: number): void {
     reached("writes_refused_to_client");
     this.#refusedFrom = fromSeq;
     this.#nextSeq = fromSeq;
+    for (const read of this.#reads) read.afterSeq = Math.min(read.afterSeq, fromSeq - 1);
     this.send({ kind: "refused", fromSeq: writeSeq(fromSeq), code, retryAfterMs });
   }
 
