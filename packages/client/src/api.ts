@@ -163,6 +163,8 @@ export interface Lock extends AsyncDisposable {
   /**
    * Gives the lock back. The signal aborts at once; the promise settles when the service has confirmed it or the session is
    * over. `options` limit the waiting alone: ABORTED and TIMEOUT leave the lock on its way back.
+   * It takes effect after every write called before it, and waits with those that have to wait: none of them may happen when
+   * somebody else holds the lock.
    */
   release(options?: CallOptions): Promise<void>;
 }

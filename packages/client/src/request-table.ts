@@ -148,23 +148,33 @@ export class RequestTable {
     if (this.#writes.unacknowledgedBytes <= UNACKNOWLEDGED_BYTES_MAX) return;
     if (this.#writes.count > 0 || this.#queue.count > 0) return;
     const call = new Acknowledgement();
-    if (!this.#hasRoom(call.windowBytes)) return;
+    if (!this.#writes.hasRoom(call.windowBytes)) return;
     reached("answers_acknowledged_without_a_write");
     this.#writes.append(call);
     this.#ports.wake();
   }
 
-  /** The connection is gone. What was sent on it and not answered has to be sent on the next. */
+  /**
+   * The connection is gone. What was sent on it and not answered has to be sent on the next, and what passes by all others does
+   * so there, too.
+   */
   detach(): void {
     this.#endHold();
     this.#refusal = null;
     this.#writes.rewindAll();
+    const unsent = this.#urgent.drain();
     for (const call of this.#reads.values()) {
       call.isOvertaking = false;
       if (call.isSettled) continue;
       reached("read_sent_again_after_reconnect");
-      this.#readsAgain.push(call);
+      if (call.isUrgent) {
+        call.cxid = 0;
+        this.#urgent.push(call);
+      } else {
+        this.#readsAgain.push(call);
+      }
     }
+    for (const call of unsent) this.#urgent.push(call);
     this.#reads.clear();
     this.#overtaking = 0;
     this.#readBytes = 0;
@@ -352,8 +362,8 @@ export class RequestTable {
     let sent = 0;
     for (const call of waiting) {
       if (!this.#hasRoom(call.bytes)) break;
-      const isUrgent = call.afterSeq === 0;
-      this.#sendRead(call, isUrgent ? 0 : this.#writes.sentSeq, send);
+      // What was called after it may be refused, and does not concern it.
+      this.#sendRead(call, call.afterSeq, send);
       sent += 1;
     }
     this.#readsAgain = waiting.slice(sent);
@@ -361,7 +371,9 @@ export class RequestTable {
 
   #flushQueue(send: Send): void {
     for (let call = this.#queue.peek(); call !== null; call = this.#queue.peek()) {
-      if (!this.#hasRoom(call.kind === "write" ? call.windowBytes : call.bytes)) {
+      const hasRoom =
+        call.kind === "write" ? this.#writes.hasRoom(call.windowBytes) : this.#hasRoom(call.bytes);
+      if (!hasRoom) {
         reached("call_waits_for_room_in_the_window");
         return;
       }
@@ -398,10 +410,11 @@ export class RequestTable {
     send({ kind: "read", cxid, consistency, query }, call.bytes);
   }
 
+  /** For one more read. Writes count for themselves: those that have to wait keep no read from asking. */
   #hasRoom(bytes: number): boolean {
     return (
-      this.#writes.count + this.#reads.size < PROTOCOL_LIMITS.outstandingMax &&
-      this.#writes.bytes + this.#readBytes + bytes <= PROTOCOL_LIMITS.outstandingBytesMax
+      this.#reads.size < PROTOCOL_LIMITS.outstandingMax &&
+      this.#readBytes + bytes <= PROTOCOL_LIMITS.outstandingBytesMax
     );
   }
 

@@ -34,8 +34,12 @@ export class WriteWindow {
     return this.#next - 1 - this.#acked;
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  /** For one more write. */
+  hasRoom(windowBytes: number): boolean {
+    return (
+      this.count < PROTOCOL_LIMITS.outstandingMax &&
+      this.#bytes + windowBytes <= PROTOCOL_LIMITS.outstandingBytesMax
+    );
   }
 
   /** What the service still keeps of the answers that are here, because no write has told it so; bytes, at most. */

@@ -34,7 +34,7 @@ export const PROTOCOL_LIMITS: ProtocolLimits = {
   opsMax: 1024,
   /** Entries of one page of a list. */
   pageMax: 1000,
-  /** Unanswered writes and reads of one session. */
+  /** Unanswered writes of one session, and as many reads beside them; the bytes of either. */
   outstandingMax: 4096,
   outstandingBytesMax: 8_388_608,
   /** Watches of one session. */
