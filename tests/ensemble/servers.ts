@@ -6,6 +6,7 @@ import { SILENT_LOGGER } from "../../packages/server/src/observe/logger.ts";
 import { ownPorts } from "../support/own-ports.ts";
 
 type Settings = Parameters<typeof createServerConfig>[0];
+type Member = NonNullable<Settings["members"]>[number];
 
 const FOUNDERS = 3;
 /** The last one is only there when a test starts it, and asks to join. */
@@ -14,16 +15,14 @@ const PLACES = [0, 1, 2, 3] as const;
 /** Three servers in this process whose disks, in memory, outlive them: they can be stopped and started one by one. */
 export class Servers implements AsyncDisposable {
   readonly clients: readonly string[];
-  readonly #members: NonNullable<Settings["members"]>;
+  readonly #members: readonly Member[];
   readonly #settings: Settings;
-  readonly #ports: readonly ServerPorts[];
+  readonly #ports: ServerPorts[];
+  /** Where a node is now, by its own configuration alone. */
+  readonly #moved = new Map<number, Member>();
   readonly #running = new Map<number, QuorateServer>();
 
-  private constructor(
-    addresses: readonly number[],
-    settings: Settings,
-    ports: readonly ServerPorts[],
-  ) {
+  private constructor(addresses: readonly number[], settings: Settings, ports: ServerPorts[]) {
     this.#members = PLACES.map((at) => ({
       name: `${at + 1}`,
       peer: `127.0.0.1:${addresses[at * 2]}`,
@@ -40,8 +39,7 @@ export class Servers implements AsyncDisposable {
     adapt: (ports: ServerPorts, at: number) => ServerPorts = (ports) => ports,
   ): Promise<Servers> {
     const ports = PLACES.map((at) => {
-      const files = new MemoryFiles();
-      const plain = { ...systemPorts(), files, images: new MemoryImageStores(files) };
+      const plain = emptyPorts();
       return at < FOUNDERS ? adapt(plain, at) : plain;
     });
     const servers = new Servers(await placePorts(), settings, ports);
@@ -77,8 +75,10 @@ export class Servers implements AsyncDisposable {
   /** `changes`: settings that differ from those of all this once. */
   async startNode(at: number, changes: Settings = {}): Promise<QuorateServer> {
     const isFounder = at < FOUNDERS;
+    const members = isFounder ? this.#members.slice(0, FOUNDERS) : this.#members;
+    const moved = this.#moved.get(at);
     const config = createServerConfig({
-      members: isFounder ? this.#members.slice(0, FOUNDERS) : this.#members,
+      members: members.map((member) => (member.name === moved?.name ? moved : member)),
       join: !isFounder,
       name: `${at + 1}`,
       dataDirectory: "/data",
@@ -108,6 +108,16 @@ export class Servers implements AsyncDisposable {
     this.#running.delete(at);
   }
 
+  /** The node, which is stopped, has another machine from now on, with an empty disk. Returns its peer address. */
+  async moveNode(at: number): Promise<string> {
+    const [address] = await ownPorts(1);
+    if (address === undefined) throw new Error("no port is free");
+    const peer = `127.0.0.1:${address.peer}`;
+    this.#moved.set(at, { name: `${at + 1}`, peer, client: `127.0.0.1:${address.client}` });
+    this.#ports[at] = emptyPorts();
+    return peer;
+  }
+
   /** Until every running node serves. */
   async ready(): Promise<void> {
     await until(() => this.running.every((node) => node.notReady().length === 0));
@@ -134,6 +144,11 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
       setTimeout(resolve, 5);
     });
   }
+}
+
+function emptyPorts(): ServerPorts {
+  const files = new MemoryFiles();
+  return { ...systemPorts(), files, images: new MemoryImageStores(files) };
 }
 
 async function placePorts(): Promise<readonly number[]> {

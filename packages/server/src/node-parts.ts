@@ -168,10 +168,11 @@ export class NodeParts {
   }
 
   #createMembership(): NodeMembership {
-    const { self, opened, config, logger, peers, ports, acquaintances } = this.#options;
+    const { self, belonging, opened, config, logger, peers, ports, acquaintances } = this.#options;
     return new NodeMembership({
       self,
       initial: opened.initial.snapshot.membership,
+      founders: belonging.formation.membership,
       configured: config.members,
       acquaintances,
       logger,

@@ -294,7 +294,7 @@ export class QuorateServer implements AsyncDisposable {
       belonging: knownBelonging(this.#identity),
       acquaintances: this.#acquaintances,
       ports: {
-        members: () => this.#node?.members.known ?? this.#membership().members,
+        members: () => this.#node?.members.reachable ?? this.#membership().members,
         appliedIndex: () => this.#appliedIndex(),
         isLed: () => this.#isLed(),
         onJoinRequest: (request) => this.#node?.members.onJoinRequest(request, true),
@@ -382,7 +382,7 @@ export class QuorateServer implements AsyncDisposable {
         isUp: (to) => this.#network.isUp(to),
         flush: () => this.#network.flush(),
         bufferedBytes: () => this.#network.bufferedBytesTotal,
-        setTargets: (targets) => this.#network.setMembers(this.#reachable(targets)),
+        setTargets: (targets) => this.#network.setMembers(targets),
       },
       onFatal: (error) => this.#fail(error),
       onDamage: (error) => this.#fail(error, true),
@@ -431,14 +431,6 @@ export class QuorateServer implements AsyncDisposable {
       if (!targets.has(member.name)) targets.set(member.name, member);
     }
     return [...targets.values()];
-  }
-
-  /** Addresses change more often than members do: where the configuration names one, it wins. */
-  #reachable(targets: readonly PeerTarget[]): readonly PeerTarget[] {
-    return targets.map((target) => {
-      const known = this.#options.config.members.find(({ name }) => name === target.name);
-      return known === undefined ? target : { ...target, peerAddress: known.peerAddress };
-    });
   }
 
   // The clients.

@@ -63,7 +63,7 @@ function consensus(
     term,
     commitIndex,
     appliedIndex: node.applier.appliedIndex,
-    membership: node.members.current,
+    membership: node.members.shown,
   };
 }
 

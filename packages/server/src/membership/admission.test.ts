@@ -302,6 +302,37 @@ describe("a formed ensemble", () => {
   });
 });
 
+describe("a member that says another address than the one that is dialled", () => {
+  const moved = (member: Member) => ({ ...member, peerAddress: `${member.name}:moved` });
+
+  test("is told of once: a founder by its configuration", () => {
+    const here = admission(A, { belonging: formed() });
+    const there = admission(moved(B), { belonging: formed() });
+    for (let count = 0; count < 2; count += 1) expect(dial(there, here, "a")).toBe(true);
+    expect(here.onWarning).toHaveBeenCalledOnce();
+    const text = here.onWarning.mock.calls[0]?.[0] as string;
+    expect(text).toContain("b:moved");
+    expect(text).toContain(B.peerAddress);
+    expect(text).toContain("correct that on all nodes");
+  });
+
+  test("is told of once: whoever joined later by where it joined", () => {
+    const { membership } = formed().formation;
+    const later = member("d", 99);
+    const members = [...membership.members, later];
+    const here = admission(A, { belonging: formed(), membership: { ...membership, members } });
+    dial(admission(moved(later), { belonging: formed() }), here, "a");
+    expect(here.onWarning.mock.calls).toEqual([[expect.stringContaining("--rejoin")]]);
+  });
+
+  test("is well where one of its addresses is dialled", () => {
+    const here = admission(A, { belonging: formed() });
+    const peerAddress = `b:inside|${B.peerAddress}`;
+    dial(admission({ ...B, peerAddress }, { belonging: formed() }), here, "a");
+    expect(here.onWarning).not.toHaveBeenCalled();
+  });
+});
+
 describe("nodes whose heartbeats and election timeouts do not fit", () => {
   const slow = { heartbeatMs: 300, electionTimeoutMs: 3_000 };
 

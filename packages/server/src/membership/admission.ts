@@ -29,7 +29,10 @@ export interface Belonging {
 }
 
 export interface AdmissionPorts {
-  /** Who is a member, whether that is committed or not; of two with one name the later one first. */
+  /**
+   * Who is a member, whether that is committed or not, with the addresses at which this node reaches them; of two with one
+   * name the later one first.
+   */
   members(): readonly Member[];
   /**
    * Up to where this node has applied the log; since when it is a member, while it has not applied that far again; null while
@@ -162,6 +165,19 @@ export class Admission {
     this.#warn(`timing at ${name}`, timingProblem("here", own, `at "${name}"`, timing));
   }
 
+  /** A node that has moved reaches the others, and none of them reaches it: it would wait for the log for ever. */
+  #compareAddress(hello: PeerHello, known: Member, { formation }: Belonging): void {
+    const dialled = known.peerAddress.split("|");
+    const isDialled = hello.peerAddress.split("|").some((address) => dialled.includes(address));
+    const { name } = hello;
+    const advice =
+      memberById(formation.membership, known.id) === undefined
+        ? "where it joined: if it has moved, start it with --rejoin on an empty data directory"
+        : "as it was told: if it has moved, correct that on all nodes, and restart them one by one";
+    const text = `"${name}" says that peers reach it at ${hello.peerAddress}; this node dials ${known.peerAddress}, ${advice}`;
+    this.#warn(`address of ${name}`, isDialled ? null : text);
+  }
+
   /** Once for what it concerns, until it is another text or, with null, was put right. */
   #warn(concern: string, text: string | null): void {
     if (text === null) {
@@ -216,7 +232,11 @@ export class Admission {
       return refused("OTHER_HISTORY", `"${hello.name}" belongs to another history`);
     }
     const members = this.#options.ports.members();
-    if (members.some(({ id }) => id === hello.nodeId)) return this.#welcome();
+    const known = members.find(({ id }) => id === hello.nodeId);
+    if (known !== undefined) {
+      this.#compareAddress(hello, known, belonging);
+      return this.#welcome();
+    }
     return hello.appliedIndex === null
       ? this.#meetStranger(
           hello,

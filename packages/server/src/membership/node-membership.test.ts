@@ -90,6 +90,7 @@ function lab(setting: Setting = {}) {
   const members = new NodeMembership({
     self,
     initial,
+    founders: THREE,
     configured: configured.map((name) => ({
       name,
       peerAddress: `${name}:now`,
@@ -246,6 +247,34 @@ test("clients are told the configured addresses where there are any", () => {
   expect(members.clientAddressOf(nodeId(7))).toBeNull();
   expect(members.nameOf(nodeId(3))).toBe("c");
   expect(members.nameOf(null)).toBeNull();
+});
+
+describe("a member that came later, under the name of a founder", () => {
+  const later = { ...member("b", 4), peerAddress: "b:joined", clientAddress: "b:joined-clients" };
+  const replaced: Membership = {
+    ...membershipOf(1, 3, 4),
+    members: [...THREE.members.filter(({ name }) => name !== "b"), later],
+  };
+  const dialled = (node: ReturnType<typeof lab>) =>
+    node.state.targets.find(({ name }) => name === "b")?.peerAddress;
+
+  test("is reached where it joined, not where the configuration says that the founder was", () => {
+    const node = lab();
+    expect(dialled(node)).toBe("b:now");
+    node.apply(replaced, 5);
+    expect(dialled(node)).toBe("b:joined");
+    expect(node.members.clientAddressOf(nodeId(4))).toBe("b:joined-clients");
+    expect(node.members.shown.members).toContainEqual(later);
+    expect(node.members.reachable).toContainEqual(later);
+  });
+
+  test("is sought in both places by a node that finds no leader", () => {
+    const node = lab({ isLeading: false, initial: replaced });
+    node.state.followed = null;
+    node.state.nowMs = 10 * ELECTION_TIMEOUT_MS;
+    node.members.keep();
+    expect(dialled(node)).toBe("b:joined|b:now");
+  });
 });
 
 describe("a node that asks to join", () => {

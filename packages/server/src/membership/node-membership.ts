@@ -19,6 +19,7 @@ import { reached } from "../points.ts";
 import type { Acquaintances } from "./acquaintances.ts";
 import type { Invitations } from "./invitations.ts";
 import type { JoinRequest } from "./join-request.ts";
+import { MemberAddresses } from "./member-addresses.ts";
 import type { MemberCommand } from "./member-command.ts";
 import { planCommand, type MemberPlan, type PlanStep } from "./member-plan.ts";
 import { MembershipKeeper, type MembershipView } from "./membership-keeper.ts";
@@ -44,6 +45,8 @@ export interface NodeMembershipOptions {
   readonly self: Member;
   /** As the image has it. */
   readonly initial: Membership;
+  /** The members that the ensemble was formed of. */
+  readonly founders: Membership;
   /**
    * Whom the configuration names; dialled while this node is no member, or has no leader for long, because the membership it
    * has may be of the past.
@@ -66,6 +69,7 @@ const LOST_ELECTION_TIMEOUTS = 10;
 export class NodeMembership {
   readonly #options: NodeMembershipOptions;
   readonly #keeper: MembershipKeeper;
+  readonly #addresses: MemberAddresses;
   #current: Membership;
   /** The last one in the log, committed or not: the core counts its votes by it, so its members must be in touch. */
   #inForce: Membership;
@@ -80,6 +84,7 @@ export class NodeMembership {
   constructor(options: NodeMembershipOptions) {
     this.#options = options;
     this.#keeper = new MembershipKeeper(options.electionTimeoutMs);
+    this.#addresses = new MemberAddresses(options);
     this.#current = options.initial;
     this.#inForce = options.initial;
     this.#belongs = isMember(options.initial, options.self.id);
@@ -108,21 +113,25 @@ export class NodeMembership {
     return this.known.find((member) => member.id === id)?.name ?? null;
   }
 
+  /** Whoever is {@link known}, with the addresses at which this node reaches them. */
+  get reachable(): readonly Member[] {
+    return this.known.map((member) => this.#addresses.reachable(member));
+  }
+
   /** Where clients reach a member; null for who is none. */
   clientAddressOf(id: NodeId | null): string | null {
-    const member = this.known.find((each) => each.id === id);
-    return member === undefined ? null : this.#clientAddress(member);
+    return this.reachable.find((member) => member.id === id)?.clientAddress ?? null;
   }
 
   /** Where clients reach the members. */
   get clientAddresses(): readonly string[] {
-    return this.#current.members.map((member) => this.#clientAddress(member));
+    return this.shown.members.map(({ clientAddress }) => clientAddress);
   }
 
-  /** Addresses change more often than members do: where the configuration names one, it wins. */
-  #clientAddress({ name, clientAddress }: Member): string {
-    const known = this.#options.configured.find((member) => member.name === name);
-    return known?.clientAddress ?? clientAddress;
+  /** {@link current}, with the addresses at which this node reaches the members. */
+  get shown(): Membership {
+    const members = this.#current.members.map((member) => this.#addresses.reachable(member));
+    return { ...this.#current, members };
   }
 
   /** This node keeps a link to it, or tries to. */
@@ -286,12 +295,21 @@ export class NodeMembership {
   #retarget(): void {
     const { acquaintances, configured, ports } = this.#options;
     const targets = new Map<string, PeerTarget>();
-    if (!this.#belongs || this.#isLost) {
+    const isLooking = !this.#belongs || this.#isLost;
+    if (isLooking) {
       for (const { name, peerAddress } of configured)
         targets.set(name, { id: null, name, peerAddress });
     }
-    for (const member of [...this.known].reverse()) targets.set(member.name, member);
-    for (const member of acquaintances.members) targets.set(member.name, member);
+    for (const member of [...this.known].reverse()) {
+      const addresses = this.#addresses;
+      targets.set(
+        member.name,
+        isLooking ? addresses.anywhere(member) : addresses.reachable(member),
+      );
+    }
+    for (const member of acquaintances.members) {
+      targets.set(member.name, this.#addresses.reachable(member));
+    }
     this.#dialled = new Set([...targets.values()].map(({ id }) => id));
     ports.setTargets([...targets.values()]);
   }
