@@ -160,3 +160,30 @@ test("a leader whose disk is full lets another one lead, and leads again when as
   });
   await countsAgain(ensemble, victim);
 });
+
+test("whoever has no session yet can come and make room where all disks are full", async (context) => {
+  const ensemble = await startOnSmallDisks(context);
+  const servers = ["-s", ensemble.servers.join(",")];
+  const made = await quorate("create", "/a", "1", ...servers);
+  expect([made.exit, made.output]).toEqual([0, made.output]);
+  // Below the watermark, above the middle between that and the reserve.
+  for (const name of ensemble.names) ensemble.disk(name).fillTo(12 * MIB);
+  await poll("growing writes to be refused", ENDS_MS, async () => {
+    const { output } = await quorate("set", "/a", "2", "--timeout", "1", ...servers);
+    return output.includes("DISK_FULL") ? true : null;
+  });
+  const read = await quorate("get", "/a", ...servers);
+  expect([read.exit, read.output]).toEqual([0, read.output]);
+  const deleted = await quorate("delete", "/a", ...servers);
+  expect([deleted.exit, deleted.output]).toEqual([0, deleted.output]);
+  // Too little even for sessions: the command says what is wrong.
+  for (const name of ensemble.names) ensemble.disk(name).fillTo(4 * MIB);
+  await poll("sessions to be refused", ENDS_MS, async () => {
+    const { exit, output } = await quorate("ls", "--timeout", "1", ...servers);
+    return exit === 5 && output.includes("free disk space on the servers") ? true : null;
+  });
+  for (const name of ensemble.names) ensemble.disk(name).free();
+  await ensemble.waitUntilReady(ensemble.names);
+  const again = await quorate("create", "/a", "3", ...servers);
+  expect([again.exit, again.output]).toEqual([0, again.output]);
+});

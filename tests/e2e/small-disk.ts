@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, rmdirSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  rmdirSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -39,6 +49,13 @@ export class SmallDisk {
   fill(): void {
     this.#take();
     this.#holding ??= setInterval(() => this.#take(), HOLD_MS);
+  }
+
+  /** No more than so much is free, once. */
+  fillTo(freeBytes: number): void {
+    const { bsize, bavail } = statfsSync(this.#directory);
+    const more = Math.max(0, bsize * bavail - freeBytes);
+    writeFileSync(this.#filler, new Uint8Array(more), { flag: "a" });
   }
 
   free(): void {

@@ -1,4 +1,4 @@
-import { connect } from "@quorate/client";
+import { connect, type QuorateClient } from "@quorate/client";
 import { ServerError, type ServerPorts } from "@quorate/server";
 import { describe, expect, it } from "vitest";
 import { withFiles } from "./faulty-files.ts";
@@ -75,6 +75,41 @@ describe("a full disk", () => {
     expect(new TextDecoder().decode((await client.get("/a")).data)).toBe("2");
   });
 
+  it("lets a new client come and delete while it is full, and nobody once it is as good as used up", async () => {
+    let freeBytes = 1_000_000_000;
+    await using servers = await Servers.start(
+      {},
+      withSpace(() => freeBytes),
+    );
+    await using writer = await connect({ servers: servers.clients });
+    for (const path of ["/a", "/b"]) await writer.create(path, "1");
+    freeBytes = 700_000;
+    await until(() => servers.running.every((node) => node.notReady().join().includes("disk")));
+    await until(() => refuses(writer));
+    await using client = await connect({ servers: servers.clients });
+    await client.delete("/a");
+    expect(await client.exists("/a")).toBeNull();
+    freeBytes = 1_000;
+    // Until the leader knows it of a majority.
+    await until(async () => {
+      await using late = await connect({
+        servers: servers.clients,
+        connectTimeoutMs: 1_000,
+      }).catch((error: unknown) => {
+        expect(error).toMatchObject({
+          code: "CONNECTION_FAILED",
+          message: expect.stringContaining("DISK_FULL"),
+        });
+        return null;
+      });
+      return late === null;
+    });
+    await client.delete("/b");
+    freeBytes = 1_000_000_000;
+    await using again = await connect({ servers: servers.clients, connectTimeoutMs: 20_000 });
+    expect(await again.exists("/b")).toBeNull();
+  });
+
   it("that is found to be full only while the log waits gets the reserve's room back", async () => {
     const disks = [new FullDisk(), new FullDisk(), new FullDisk()];
     await using servers = await Servers.start({}, (ports, at) => disks[at]!.under(ports));
@@ -104,6 +139,16 @@ describe("a full disk", () => {
     await servers.agree();
   });
 });
+
+/** Growing writes are not taken any more: the leader knows that a majority is full. */
+async function refuses(client: QuorateClient): Promise<boolean> {
+  try {
+    await client.set("/b", "1", { timeoutMs: 200 });
+    return false;
+  } catch {
+    return true;
+  }
+}
 
 /** A disk whose last room is what the reserve takes up. */
 class FullDisk {

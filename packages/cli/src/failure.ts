@@ -19,7 +19,7 @@ export function failureOf(error: unknown): Failure {
     return { exitCode: error.exitCode, code: error.code, message: error.message, hint: error.hint };
   }
   if (error instanceof QuorateError) {
-    const advice = ADVICE[error.code] ?? UNADVISED;
+    const advice = adviceFor(error);
     return {
       exitCode: advice.exitCode,
       code: error.code,
@@ -29,6 +29,12 @@ export function failureOf(error: unknown): Failure {
   }
   const message = error instanceof Error ? error.message : String(error);
   return { exitCode: EXIT_CODES.failed, code: "", message, hint: "" };
+}
+
+/** A session that no server took because of its disk is told by that code, which says what is wrong, in the reasons alone. */
+function adviceFor({ code, message }: QuorateError): Advice {
+  if (code === "CONNECTION_FAILED" && message.includes("DISK_FULL")) return NO_ROOM;
+  return ADVICE[code] ?? UNADVISED;
 }
 
 interface Advice {
@@ -46,6 +52,11 @@ const { nameBytesMax, pathBytesMax, pathDepthMax } = PROTOCOL_LIMITS;
 const AGAIN = "try again in a moment";
 const OTHER_VERSION_OF_SOFTWARE =
   "this command and the server are of different releases: run the one that came with the server";
+
+const NO_ROOM = advice(
+  unavailable,
+  "free disk space on the servers: there is so little left that no session can be opened; `quorate status` shows how much",
+);
 
 const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
   NO_NODE: advice(

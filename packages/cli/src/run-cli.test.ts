@@ -112,6 +112,15 @@ describe("errors", () => {
     expect(world.err.text).toContain("quorate dev");
   });
 
+  test("say that the disks are full where that keeps clients out", async () => {
+    const world = new FakeWorld();
+    const reasons = "no server took the session (a:1: DISK_FULL: no session can be opened now)";
+    world.failWith(new QuorateError("CONNECTION_FAILED", reasons));
+    expect(await runCli(["get", "/a"], world.context)).toBe(EXIT_CODES.unavailable);
+    expect(world.err.text).toContain("free disk space on the servers");
+    expect(world.err.text).not.toContain("is it running");
+  });
+
   test("say so when the outcome is not known", async () => {
     const world = new FakeWorld();
     world.failWith(new QuorateError("TIMEOUT", "no answer", { outcomeUnknown: true }));

@@ -51,7 +51,7 @@ function setUp(membership = membershipOf([1, 2, 3])) {
   };
   const health = new DiskHealth({
     self: SELF,
-    watch: new DiskWatch(disk, "/data", { freeBytesMin: 1_000 }),
+    watch: new DiskWatch(disk, "/data", { freeBytesMin: 1_000, reserveBytes: 200 }),
     logger,
     membership: () => membership,
     isPeer: (id) => !state.gone.includes(id),
@@ -59,12 +59,12 @@ function setUp(membership = membershipOf([1, 2, 3])) {
     isOutOfFiles: () => state.isOutOfFiles,
     isStuck: () => state.isStuck,
     onStanding: (why) => void told.push(`clients: ${why}`),
-    tell: (peer, isFull) => {
+    tell: (peer, room) => {
       if (state.unreachable.includes(peer)) {
         state.failures += 1;
         return false;
       }
-      told.push(`${peer} ${isFull ? "full" : "free"}`);
+      told.push(`${peer} ${room}`);
       return true;
     },
   });
@@ -85,12 +85,12 @@ describe("a node's disk", () => {
     await look(900);
     await look(900);
     expect(lines).toEqual(["warn: the disk is full: others lead if they can"]);
-    expect(told).toEqual(["2 full", "3 full"]);
+    expect(told).toEqual(["2 little", "3 little"]);
     expect(health.notReady()).toEqual(["the disk is full"]);
     expect(health.hasRoom(SELF)).toBe(false);
     await look(5_000);
     expect(lines.slice(1)).toEqual(["info: the disk has room again"]);
-    expect(told.slice(2)).toEqual(["2 free", "3 free"]);
+    expect(told.slice(2)).toEqual(["2 enough", "3 enough"]);
     expect(health.hasRoom(SELF)).toBe(true);
   });
 
@@ -99,13 +99,13 @@ describe("a node's disk", () => {
     state.unreachable = [C];
     await look(900);
     await look(900);
-    expect(told).toEqual(["2 full"]);
+    expect(told).toEqual(["2 little"]);
     state.unreachable = [];
     await look(900);
-    expect(told).toEqual(["2 full", "3 full"]);
+    expect(told).toEqual(["2 little", "3 little"]);
     health.onPeerUp(B);
     await look(900);
-    expect(told.slice(2)).toEqual(["2 full"]);
+    expect(told.slice(2)).toEqual(["2 little"]);
   });
 
   test("is told no more to a node that is gone for good", async () => {
@@ -122,7 +122,7 @@ describe("a node's disk", () => {
     state.unreachable = [];
     state.gone = [];
     for (let tick = 0; tick < 100; tick += 1) health.onTick(10);
-    expect(told).toEqual(["2 full"]);
+    expect(told).toEqual(["2 little"]);
   });
 
   test("has no part in it that no more files may be opened, which is said all the same", async () => {
@@ -185,16 +185,16 @@ describe("a peer's disk", () => {
   test("that is full is remembered, however many of nodes that are gone were so before", () => {
     const { health, state } = setUp();
     const former = Array.from({ length: 64 }, (_, at) => nodeId(100 + at));
-    for (const peer of former) health.onPeerDisk(peer, true);
+    for (const peer of former) health.onPeerDisk(peer, "little");
     state.gone = former;
-    health.onPeerDisk(B, true);
+    health.onPeerDisk(B, "little");
     expect([health.hasRoom(B), health.hasRoom(C)]).toEqual([false, true]);
   });
 
   test("is not remembered of more peers than there can be", () => {
     const { health } = setUp();
     const peers = Array.from({ length: 65 }, (_, at) => nodeId(100 + at));
-    for (const peer of peers) health.onPeerDisk(peer, true);
+    for (const peer of peers) health.onPeerDisk(peer, "little");
     expect(peers.filter((peer) => health.hasRoom(peer))).toEqual(peers.slice(64));
   });
 });
@@ -204,20 +204,33 @@ describe("what grows the tree", () => {
     const { health, look } = setUp();
     await look(900);
     expect(health.refusesGrowth()).toBe(false);
-    health.onPeerDisk(B, true);
+    health.onPeerDisk(B, "little");
     expect(health.refusesGrowth()).toBe(true);
-    health.onPeerDisk(B, false);
+    health.onPeerDisk(B, "enough");
     expect(health.refusesGrowth()).toBe(false);
     await look(5_000);
-    for (const peer of [B, C]) health.onPeerDisk(peer, true);
+    for (const peer of [B, C]) health.onPeerDisk(peer, "little");
     expect(health.refusesGrowth()).toBe(true);
+  });
+
+  test("is refused with all sessions once no majority has room for those", async () => {
+    const { health, lines, told, look } = setUp();
+    await look(900);
+    health.onPeerDisk(B, "none");
+    expect([health.refusesGrowth(), health.refusesSessions()]).toEqual([true, false]);
+    await look(500);
+    expect([health.refusesGrowth(), health.refusesSessions()]).toEqual([true, true]);
+    expect(told.slice(2)).toEqual(["2 none", "3 none"]);
+    expect(lines).toHaveLength(1);
+    health.onPeerDisk(B, "little");
+    expect(health.refusesSessions()).toBe(false);
   });
 
   test("needs room with both majorities during a change", () => {
     const { health } = setUp(membershipOf([1, 2, 3], [1, 4, 5]));
-    health.onPeerDisk(nodeId(4), true);
+    health.onPeerDisk(nodeId(4), "little");
     expect(health.refusesGrowth()).toBe(false);
-    health.onPeerDisk(nodeId(5), true);
+    health.onPeerDisk(nodeId(5), "little");
     expect(health.refusesGrowth()).toBe(true);
   });
 
@@ -226,7 +239,7 @@ describe("what grows the tree", () => {
     await alone.look(900);
     expect(alone.health.refusesGrowth()).toBe(true);
     const { health } = setUp(membershipOf([1, 2]));
-    health.onPeerDisk(B, true);
+    health.onPeerDisk(B, "little");
     expect(health.refusesGrowth()).toBe(true);
   });
 });

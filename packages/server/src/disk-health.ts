@@ -1,5 +1,5 @@
 import type { Membership, NodeId } from "@quorate/raft";
-import type { DiskWatch } from "./disk-watch.ts";
+import type { DiskRoom, DiskWatch } from "./disk-watch.ts";
 import type { Logger } from "./observe/logger.ts";
 import { reached } from "./points.ts";
 
@@ -19,7 +19,7 @@ export interface DiskHealthOptions {
   /** Nothing is applied any more: whoever waits for this node had better go to another one. */
   onStanding(why: string): void;
   /** Tells a peer of this node's disk. False: it was not sent. */
-  tell(peer: NodeId, isFull: boolean): boolean;
+  tell(peer: NodeId, room: DiskRoom): boolean;
 }
 
 /** Nodes whose full disk is remembered; there are never more members than this. */
@@ -53,10 +53,11 @@ const OUT_OF_FILES =
  */
 export class DiskHealth {
   readonly #options: DiskHealthOptions;
-  readonly #fullPeers = new Set<NodeId>();
+  /** Of those that do not have enough. */
+  readonly #peerRooms = new Map<NodeId, DiskRoom>();
   readonly #untold = new Set<NodeId>();
   #sinceToldMs = 0;
-  #wasFull = false;
+  #room: DiskRoom = "enough";
   #wasOutOfFiles = false;
   #standstill: Standstill | null = null;
 
@@ -76,20 +77,29 @@ export class DiskHealth {
 
   /** Of a peer that has said nothing it is taken for granted. */
   hasRoom(id: NodeId): boolean {
+    return this.#roomOf(id) === "enough";
+  }
+
+  #roomOf(id: NodeId): DiskRoom {
     const { self, watch } = this.#options;
-    return id === self ? !watch.isFull : !this.#fullPeers.has(id);
+    return id === self ? watch.room : (this.#peerRooms.get(id) ?? "enough");
   }
 
   /** Too few voters have room: what grows the tree would end up waiting for their disks. */
   refusesGrowth(): boolean {
-    const { voters, outgoingVoters } = this.#options.membership();
-    return (
-      this.#isLacking(voters) || (outgoingVoters.length > 0 && this.#isLacking(outgoingVoters))
-    );
+    return this.#isLacking((room) => room === "enough");
   }
 
-  #isLacking(voters: readonly NodeId[]): boolean {
-    return voters.filter((id) => this.hasRoom(id)).length * 2 <= voters.length;
+  /** Not even new sessions: what is left is for the deletes of those that are there. */
+  refusesSessions(): boolean {
+    return this.#isLacking((room) => room !== "none");
+  }
+
+  #isLacking(suffices: (room: DiskRoom) => boolean): boolean {
+    const { voters, outgoingVoters } = this.#options.membership();
+    const isMinority = (ids: readonly NodeId[]): boolean =>
+      ids.filter((id) => suffices(this.#roomOf(id))).length * 2 <= ids.length;
+    return isMinority(voters) || (outgoingVoters.length > 0 && isMinority(outgoingVoters));
   }
 
   /** Reasons why this node is not what it should be. */
@@ -116,20 +126,20 @@ export class DiskHealth {
   }
 
   /** A peer says how it is with its disk. */
-  onPeerDisk(peer: NodeId, isFull: boolean): void {
-    if (!isFull) {
-      this.#fullPeers.delete(peer);
+  onPeerDisk(peer: NodeId, room: DiskRoom): void {
+    if (room === "enough") {
+      this.#peerRooms.delete(peer);
       return;
     }
     reached("peer_says_its_disk_is_full");
     // Only now: one that is still to be taken in may say it before anything leads to it.
-    if (this.#fullPeers.size >= PEERS_MAX) this.#forgetGone();
-    if (this.#fullPeers.size < PEERS_MAX) this.#fullPeers.add(peer);
+    if (this.#peerRooms.size >= PEERS_MAX) this.#forgetGone();
+    if (this.#peerRooms.size < PEERS_MAX) this.#peerRooms.set(peer, room);
   }
 
   #forgetGone(): void {
-    for (const peer of this.#fullPeers) {
-      if (!this.#options.isPeer(peer)) this.#fullPeers.delete(peer);
+    for (const peer of this.#peerRooms.keys()) {
+      if (!this.#options.isPeer(peer)) this.#peerRooms.delete(peer);
     }
   }
 
@@ -165,18 +175,19 @@ export class DiskHealth {
         logger.error({}, STANDSTILLS[standstill].line);
       }
     }
-    if (watch.isFull === this.#wasFull) return;
-    if (!watch.isFull) reached("disk_has_room_again");
-    this.#wasFull = watch.isFull;
-    const { freeBytes } = watch;
-    if (this.#wasFull) logger.warn({ freeBytes }, "the disk is full: others lead if they can");
-    else logger.info({ freeBytes }, "the disk has room again");
+    const { room, freeBytes } = watch;
+    if (room === this.#room) return;
+    if (room === "enough") reached("disk_has_room_again");
+    const wasFull = this.#room !== "enough";
+    this.#room = room;
+    if (room === "enough") logger.info({ freeBytes }, "the disk has room again");
+    else if (!wasFull) logger.warn({ freeBytes }, "the disk is full: others lead if they can");
     const { members } = this.#options.membership();
     for (const { id } of members) if (id !== self) this.#tell(id);
   }
 
   #tell(peer: NodeId): void {
-    if (this.#options.tell(peer, this.#wasFull)) this.#untold.delete(peer);
+    if (this.#options.tell(peer, this.#room)) this.#untold.delete(peer);
     else this.#untold.add(peer);
   }
 }

@@ -23,7 +23,7 @@ class Disk extends MemoryFiles {
 
 function setUp() {
   const disk = new Disk();
-  const watch = new DiskWatch(disk, "/data", { freeBytesMin: 1_000 });
+  const watch = new DiskWatch(disk, "/data", { freeBytesMin: 1_000, reserveBytes: 200 });
   const look = async (freeBytes: number): Promise<boolean> => {
     disk.freeBytes = freeBytes;
     watch.onTick(500);
@@ -48,6 +48,16 @@ describe("the disk watch", () => {
     expect(await look(1_100)).toBe(false);
     expect(await look(1_000)).toBe(false);
     expect(watch.freeBytes).toBe(1_000);
+  });
+
+  test("has room for sessions down to the middle between watermark and reserve", async () => {
+    const { look, watch } = setUp();
+    const rooms: string[] = [];
+    for (const freeBytes of [600, 599, 659, 660, 1_100, 1_000]) {
+      await look(freeBytes);
+      rooms.push(watch.room);
+    }
+    expect(rooms).toEqual(["little", "none", "none", "little", "enough", "enough"]);
   });
 
   test("looks at its interval, and never twice at a time", async () => {

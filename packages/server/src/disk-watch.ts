@@ -4,7 +4,15 @@ import type { Files } from "./ports.ts";
 export interface DiskWatchLimits {
   /** Free bytes below which growing writes are refused; reads and deletes go on. */
   readonly freeBytesMin: number;
+  /** What is kept for the log when nothing else is left. */
+  readonly reserveBytes: number;
 }
+
+/**
+ * What a disk has room for: for everything; for sessions, so that somebody can come and delete; or only for what clients do
+ * that are there already and does not grow the tree.
+ */
+export type DiskRoom = "enough" | "little" | "none";
 
 /** Time between two looks at the disk. */
 const INTERVAL_MS = 500;
@@ -19,7 +27,7 @@ export class DiskWatch {
   readonly #reserve: DiskReserve | null;
   #sinceMs = INTERVAL_MS;
   #asking = false;
-  #full = false;
+  #room: DiskRoom = "enough";
   #freeBytes = Number.MAX_SAFE_INTEGER;
 
   /** `reserve`: told what is seen; null where none is kept. */
@@ -35,8 +43,12 @@ export class DiskWatch {
     this.#reserve = reserve;
   }
 
+  get room(): DiskRoom {
+    return this.#room;
+  }
+
   get isFull(): boolean {
-    return this.#full;
+    return this.#room !== "enough";
   }
 
   /** As last seen. */
@@ -53,8 +65,7 @@ export class DiskWatch {
       ({ freeBytes }) => {
         this.#asking = false;
         this.#freeBytes = freeBytes;
-        const watermark = this.#limits.freeBytesMin * (this.#full ? RECOVERY_FACTOR : 1);
-        this.#full = freeBytes < watermark;
+        this.#room = this.#roomWith(freeBytes);
         this.#reserve?.update(freeBytes);
       },
       () => {
@@ -62,5 +73,14 @@ export class DiskWatch {
         this.#asking = false;
       },
     );
+  }
+
+  #roomWith(freeBytes: number): DiskRoom {
+    const { freeBytesMin, reserveBytes } = this.#limits;
+    const isBelow = (watermark: number, wasBelow: boolean): boolean =>
+      freeBytes < watermark * (wasBelow ? RECOVERY_FACTOR : 1);
+    if (!isBelow(freeBytesMin, this.isFull)) return "enough";
+    const floor = (freeBytesMin + reserveBytes) / 2;
+    return isBelow(floor, this.#room === "none") ? "none" : "little";
   }
 }

@@ -151,7 +151,7 @@ export class NodeParts {
       isOutOfFiles: () => opened.storage.openFiles.isWaiting,
       isStuck: () => this.loop.isPersisting && isLeftBehind(this.core.raft.status()),
       onStanding: (why) => this.gateway.sendAway("NOT_READY", why),
-      tell: (peer, isFull) => peers.send(peer, { kind: "disk", isFull }),
+      tell: (peer, room) => peers.send(peer, { kind: "disk", room }),
     });
   }
 
@@ -203,6 +203,7 @@ export class NodeParts {
       isPeer: (id) => this.members.isPeer(id),
       isLeader: () => this.#hooks.soft.role === "leader",
       isDiskFull: () => this.disk.refusesGrowth(),
+      isDiskExhausted: () => this.disk.refusesSessions(),
       isApplied: (session, writeSeq) =>
         (this.applier.tree.session(session)?.lastWriteSeq ?? 0) >= writeSeq,
       send: (to, envelope) => peers.send(to, envelope),

@@ -27,11 +27,18 @@ const write = (seq: number, op: WriteOp, session: SessionId = SESSION) =>
   });
 const create = (seq: number) =>
   write(seq, { kind: "create", path: "/a", data: new Uint8Array(0), mode: "persistent" });
+const open = encodeCommand({
+  kind: "openSession",
+  verifier: new Uint8Array(32),
+  timeoutMs: 1_000,
+  attach: { node: 2, address: "", principal: "", clientName: "" },
+});
 const remove = (seq: number) => write(seq, { kind: "delete", path: "/a", version: null });
 
 function setUp(intakeCount = 100) {
   const clock = new ManualClock();
-  const state = { isLeader: true, isDiskFull: false, linkUp: true, isGone: false, applied: 0 };
+  const disk = { isDiskFull: false, isDiskExhausted: false };
+  const state = { isLeader: true, ...disk, linkUp: true, isGone: false, applied: 0 };
   const sent: PeerEnvelope[] = [];
   const refused: number[] = [];
   const refuseWaiting = vi.fn();
@@ -58,7 +65,8 @@ function setUp(intakeCount = 100) {
     commandBytesMax: 1000,
     isPeer: () => !state.isGone,
     isLeader: () => state.isLeader,
-    isDiskFull: () => state.isDiskFull,
+    isDiskFull: () => state.isDiskFull || state.isDiskExhausted,
+    isDiskExhausted: () => state.isDiskExhausted,
     isApplied: (_session, seq) => seq <= state.applied,
     send: (_to, envelope) => {
       if (state.linkUp) sent.push(envelope);
@@ -230,6 +238,31 @@ describe("the exchange of proposals", () => {
     exchange.take(PEER, 2, [create(2)]);
     expect(intake.count).toBe(1);
     expect(sent).toMatchObject([{ batch: 2, reason: "diskFull" }]);
+  });
+
+  test("lets sessions begin while the disk is full, until it is exhausted", () => {
+    const { exchange, intake, sent, state } = setUp();
+    state.isDiskFull = true;
+    exchange.take(PEER, 1, [open]);
+    exchange.take(PEER, 2, [open, create(2)]);
+    expect(intake.count).toBe(2);
+    state.isDiskExhausted = true;
+    exchange.take(PEER, 3, [open, remove(3)]);
+    expect(intake.count).toBe(3);
+    expect(sent).toMatchObject([
+      { batch: 2, reason: "diskFull" },
+      { batch: 3, reason: "diskExhausted" },
+    ]);
+  });
+
+  test.each([
+    ["diskFull", false],
+    ["diskExhausted", true],
+  ] as const)("after a refusal for %s, new sessions taken back: %s", (reason, isTakenBack) => {
+    const { exchange, refuseWaiting } = setUp();
+    exchange.onRefusal({ kind: "proposalsRefused", batch: 1, reason, retryAfterMs: 100 });
+    const [refuse] = refuseWaiting.mock.calls[0]!;
+    expect([refuse(open), refuse(create(1))]).toEqual([isTakenBack, true]);
   });
 
   test("has what waits for space taken back when the leader's disk is full", () => {

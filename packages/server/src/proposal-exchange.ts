@@ -27,6 +27,8 @@ export interface ProposalExchangeOptions {
   isPeer(id: NodeId): boolean;
   isLeader(): boolean;
   isDiskFull(): boolean;
+  /** So full that not even sessions are begun. */
+  isDiskExhausted(): boolean;
   /** A write with this number, or a later one, of this session was applied here. */
   isApplied(session: SessionId, writeSeq: WriteSeq): boolean;
   /** False: it did not leave. */
@@ -129,8 +131,9 @@ export class ProposalExchange {
     const { reason, retryAfterMs, batch } = refusal;
     if (batch === ANY_BATCH) this.#isAllDoubted = true;
     else this.#options.proposals.noteRefused(batch);
-    if (reason === "diskFull") {
-      const isGrowing = (command: Uint8Array): boolean => this.#isGrowing(command);
+    if (reason === "diskFull" || reason === "diskExhausted") {
+      const isExhausted = reason === "diskExhausted";
+      const isGrowing = (command: Uint8Array): boolean => this.#isGrowing(command, isExhausted);
       this.#options.refuseWaiting(isGrowing, "DISK_FULL", retryAfterMs);
     }
     // With a new leader everything goes out again anyway; with the same one what it did not take, after a pause.
@@ -161,14 +164,15 @@ export class ProposalExchange {
       this.#leaveOut(left);
       return null;
     }
-    const harmless = acceptable.filter((command) => !this.#isGrowing(command));
+    const isExhausted = this.#options.isDiskExhausted();
+    const harmless = acceptable.filter((command) => !this.#isGrowing(command, isExhausted));
     if (!this.#add(harmless)) return "overloaded";
     if (harmless.length === acceptable.length) {
       this.#leaveOut(left);
       return null;
     }
     reached("growing_write_refused_disks_full");
-    return "diskFull";
+    return isExhausted ? "diskExhausted" : "diskFull";
   }
 
   #add(commands: readonly Uint8Array[]): boolean {
@@ -201,11 +205,11 @@ export class ProposalExchange {
     });
   }
 
-  /** Not what was applied before: it only has to be answered once more. */
-  #isGrowing(bytes: Uint8Array): boolean {
+  /** Not what was applied before: it only has to be answered once more. `isExhausted`: nor may a session begin. */
+  #isGrowing(bytes: Uint8Array, isExhausted: boolean): boolean {
     const { command } = decodeCommand(bytes);
-    if (!growsTree(command)) return false;
-    if (command.kind !== "write") return true;
+    if (command.kind === "openSession") return isExhausted;
+    if (command.kind !== "write" || !growsTree(command)) return false;
     const isRepeat = this.#options.isApplied(command.session, command.writeSeq);
     if (isRepeat) reached("repeat_taken_although_disks_are_full");
     return !isRepeat;

@@ -77,6 +77,7 @@ class Load {
       isPeer: () => true,
       isLeader: () => node === LEADER,
       isDiskFull: () => false,
+      isDiskExhausted: () => false,
       isApplied: () => false,
       send: (to, envelope) => {
         const other = this.#exchanges.get(to);

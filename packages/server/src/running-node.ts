@@ -173,7 +173,7 @@ export class RunningNode implements NodeHooks {
         parts.snapshots.onEnvelope(from, envelope);
         return;
       case "disk":
-        parts.disk.onPeerDisk(from, envelope.isFull);
+        parts.disk.onPeerDisk(from, envelope.room);
         return;
       case "digest":
         parts.digests.onDigest(from, envelope.index, envelope.digest);

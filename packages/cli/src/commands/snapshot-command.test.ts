@@ -85,6 +85,17 @@ describe("snapshot save", () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
+  test("that found no room on the servers says so, and promises nothing of --local", async () => {
+    const full = await serve((response) => {
+      response.writeHead(503);
+      response.end("STORAGE_FULL: bringing the image up to date takes room\n");
+    });
+    const save = ["snapshot", "save", "backup", "--servers", full];
+    const { output } = await run(folderWith({}), ...save);
+    expect(output).toContain("free disk space on a server");
+    expect(output).not.toContain("without a quorum");
+  });
+
   test("takes the place of no device", async () => {
     const { exit, output } = await run(folderWith({}), "snapshot", "save", "/dev/null");
     expect([exit, output]).toEqual([EXIT_CODES.usage, expect.stringContaining("is no file")]);

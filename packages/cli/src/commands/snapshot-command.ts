@@ -223,11 +223,17 @@ async function firstLine(body: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 function noBackup(reasons: readonly string[], hasBrokenOff: boolean): CliError {
-  const hint = hasBrokenOff
-    ? "try again; another server may do better"
-    : "look at `quorate status`; without a quorum, --local saves what one server has";
+  const hint = hintFor(reasons, hasBrokenOff);
   const text = `no server gave a backup (${reasons.join("; ")})`;
   return new CliError("NO_BACKUP", text, { exitCode: EXIT_CODES.unavailable, hint });
+}
+
+function hintFor(reasons: readonly string[], hasBrokenOff: boolean): string {
+  if (reasons.some((reason) => reason.includes("STORAGE_FULL"))) {
+    return "free disk space on a server: its image is brought up to date first, which takes room, with --local too";
+  }
+  if (hasBrokenOff) return "try again; another server may do better";
+  return "look at `quorate status`; without a quorum, --local saves what one server has";
 }
 
 /** False: there is nothing yet. Throws a usage error for what a file must not take the place of. */

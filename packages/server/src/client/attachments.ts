@@ -6,6 +6,8 @@ import { verifierKey } from "./verifier.ts";
 
 interface WaitingAttach {
   readonly connection: ClientConnection;
+  /** As it was proposed. */
+  readonly command: Uint8Array;
   /** When the client is sent elsewhere, ms on the monotonic clock. */
   readonly deadlineMs: number;
 }
@@ -73,7 +75,7 @@ export class Attachments {
     if (earlier !== null) this.#keys.delete(earlier);
     this.#attaching.delete(key);
     const deadlineMs = this.#clock.nowMs() + ATTACH_TIMEOUT_MS;
-    this.#attaching.set(key, { connection, deadlineMs });
+    this.#attaching.set(key, { connection, command, deadlineMs });
     this.#keys.set(connection, key);
     this.#proposals.submitControl(key, command);
     return earlier;
@@ -95,13 +97,10 @@ export class Attachments {
     this.#proposals.resolveControl(key);
   }
 
-  /** Those that ask for a new session. */
-  opening(): readonly ClientConnection[] {
-    const connections: ClientConnection[] = [];
-    for (const { connection } of this.#attaching.values()) {
-      if (connection.hello?.session === null) connections.push(connection);
-    }
-    return connections;
+  /** Those whose commands are such ones. */
+  those(isSuch: (command: Uint8Array) => boolean): readonly ClientConnection[] {
+    const such = [...this.#attaching.values()].filter(({ command }) => isSuch(command));
+    return such.map(({ connection }) => connection);
   }
 
   /** Sends away whose time is up. */

@@ -328,7 +328,10 @@ describe("writes", () => {
 });
 
 describe("a full disk", () => {
-  const growing = (bytes: Uint8Array) => growsTree(decodeCommand(bytes).command);
+  const growing = (bytes: Uint8Array) => {
+    const { command } = decodeCommand(bytes);
+    return growsTree(command) || command.kind === "openSession";
+  };
 
   test("takes back what would grow the tree and never left, and everything behind it", () => {
     const node = new Node();
@@ -352,6 +355,15 @@ describe("a full disk", () => {
     for (const command of commands) node.apply(command);
     node.gateway.flush();
     expect(client.kinds()).toEqual(["writeReply"]);
+  });
+
+  test("keeps who wants a new session where only writes are refused", () => {
+    const node = new Node();
+    const fresh = node.connect();
+    fresh.says(hello({ secret: secret(5) }));
+    node.gateway.refuseWaiting((bytes) => growsTree(decodeCommand(bytes).command), "DISK_FULL", 1);
+    node.turn();
+    expect(fresh.kinds()).toEqual(["welcome"]);
   });
 
   test("sends away who wants a new session, not who has one", () => {

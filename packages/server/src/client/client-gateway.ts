@@ -431,7 +431,7 @@ export class ClientGateway implements ConnectionOwner {
 
   /**
    * Takes back waiting writes that `refuse` names and that whoever leads did not take, and everything after them on their
-   * sessions. Sends away who asks for a new session.
+   * sessions. Sends away whose attach it names.
    */
   refuseWaiting(refuse: (command: Uint8Array) => boolean, code: ErrorCode, retryMs: number): void {
     const { proposals } = this.#options;
@@ -446,7 +446,7 @@ export class ClientGateway implements ConnectionOwner {
         break;
       }
     }
-    for (const connection of this.#attachments.opening()) {
+    for (const connection of this.#attachments.those(refuse)) {
       reached("opening_client_sent_away");
       connection.goodbye(code, "no session can be opened now", false);
     }

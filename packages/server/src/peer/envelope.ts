@@ -1,5 +1,6 @@
 import type { InstallSnapshot, LogIndex, Message, NodeId, SnapshotMeta } from "@quorate/raft";
 import type { TimingConfig } from "../config.ts";
+import type { DiskRoom } from "../disk-watch.ts";
 import type { JoinRequest } from "../membership/join-request.ts";
 import type { ReplicatedLimits } from "../replicated-limits.ts";
 
@@ -86,13 +87,13 @@ export type PeerEnvelope =
       readonly commands: readonly Uint8Array[];
     }
   /**
-   * Nothing of the batch was appended; with `diskFull` nothing of it that would grow the tree. Batch 0: several, and which of
-   * them were appended is not known any more.
+   * Nothing of the batch was appended; with `diskFull` nothing of it that would grow the tree, with `diskExhausted` nor what
+   * would begin a session. Batch 0: several, and which of them were appended is not known any more.
    */
   | {
       readonly kind: "proposalsRefused";
       readonly batch: number;
-      readonly reason: "notLeader" | "overloaded" | "diskFull" | "notReady";
+      readonly reason: "notLeader" | "overloaded" | "diskFull" | "notReady" | "diskExhausted";
       readonly retryAfterMs: number;
     }
   /** Sessions heard of on the sender since its last batch. */
@@ -119,7 +120,7 @@ export type PeerEnvelope =
     }
   /** A node told the sender that it wants to be taken in; the leader may not have heard of it. */
   | { readonly kind: "joinRequest"; readonly request: JoinRequest }
-  /** Whether the sender's disk is full, when that changes and on every new link. */
-  | { readonly kind: "disk"; readonly isFull: boolean }
+  /** How full the sender's disk is, when that changes and on every new link. */
+  | { readonly kind: "disk"; readonly room: DiskRoom }
   /** The state's digest at a revision, for comparison. */
   | { readonly kind: "digest"; readonly index: LogIndex; readonly digest: string };

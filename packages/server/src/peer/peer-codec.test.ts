@@ -151,7 +151,7 @@ const envelope: fc.Arbitrary<PeerEnvelope> = fc.oneof(
   fc.record({
     kind: fc.constant("proposalsRefused" as const),
     batch: number,
-    reason: fc.constantFrom("notLeader", "overloaded", "diskFull", "notReady"),
+    reason: fc.constantFrom("notLeader", "overloaded", "diskFull", "notReady", "diskExhausted"),
     retryAfterMs: number,
   }),
   fc.record({ kind: fc.constant("touches" as const), batch: number, sessions: fc.array(number) }),
@@ -175,7 +175,10 @@ const envelope: fc.Arbitrary<PeerEnvelope> = fc.oneof(
     sequence: number,
     ok: fc.boolean(),
   }),
-  fc.record({ kind: fc.constant("disk" as const), isFull: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("disk" as const),
+    room: fc.constantFrom("enough", "little", "none"),
+  }),
   fc.record({ kind: fc.constant("digest" as const), index, digest: text }),
   fc
     .tuple(fc.constantFrom("join" as const, "rejoin" as const), membership)

@@ -1,4 +1,5 @@
 import { logIndex, type LogIndex } from "@quorate/raft";
+import type { DiskRoom } from "../disk-watch.ts";
 import type { JoinRequest } from "../membership/join-request.ts";
 import { ByteReader, violation } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
@@ -32,7 +33,8 @@ const KINDS = {
 
 const JOIN_REQUESTS = ["join", "rejoin"] as const;
 
-const REFUSALS = ["notLeader", "overloaded", "diskFull", "notReady"] as const;
+const REFUSALS = ["notLeader", "overloaded", "diskFull", "notReady", "diskExhausted"] as const;
+const DISK_ROOMS = ["enough", "little", "none"] as const satisfies readonly DiskRoom[];
 
 /** Envelopes of one frame; commands of one batch; records of one snapshot piece. */
 export const ENVELOPES_MAX = 65_536;
@@ -148,7 +150,7 @@ function writeEnvelope(writer: ByteWriter, envelope: PeerEnvelope, blockFor: Blo
       writeMember(writer, envelope.request.member);
       return;
     case "disk":
-      writer.bool(envelope.isFull);
+      writer.u8(DISK_ROOMS.indexOf(envelope.room));
       return;
     case "digest":
       writer.u53(envelope.index);
@@ -190,7 +192,7 @@ function readEnvelope(reader: ByteReader): PeerEnvelope {
         request: { kind: readJoinKind(reader), member: readMember(reader) },
       };
     case KINDS.disk:
-      return { kind: "disk", isFull: reader.bool() };
+      return { kind: "disk", room: readDiskRoom(reader) };
     case KINDS.digest:
       return { kind: "digest", index: readIndex(reader), digest: reader.text(DIGEST_BYTES_MAX) };
     default:
@@ -218,6 +220,12 @@ function readCommands(reader: ByteReader): readonly Uint8Array[] {
     commands.push(command);
   }
   return commands;
+}
+
+function readDiskRoom(reader: ByteReader): DiskRoom {
+  const room = DISK_ROOMS[reader.u8()];
+  if (room === undefined) throw violation("a disk has an unknown room");
+  return room;
 }
 
 function readRefusal(reader: ByteReader): (typeof REFUSALS)[number] {
