@@ -130,11 +130,21 @@ describe("sources", () => {
   });
 
   test("a boolean flag needs no value", () => {
-    const named = parse({ argv: ["--rejoin", "--name", "q"] });
-    expect(named).toMatchObject({ entrance: "rejoin", name: "q" });
+    const named = parse({ argv: ["--rejoin", "--name", "2", ...THREE] });
+    expect(named).toMatchObject({ entrance: "rejoin", name: "2" });
     expect(parse({ argv: ["--rejoin", "false"] }).entrance).toBe("member");
-    expect(parse({ env: { QUORATE_JOIN: "1" } }).entrance).toBe("join");
+    const joining = parse({ argv: ["--name", "2", ...THREE], env: { QUORATE_JOIN: "1" } });
+    expect(joining.entrance).toBe("join");
     expect(failure({ argv: ["--join", "--rejoin"] }).message).toContain("say one of both");
+  });
+
+  test.each([
+    ["--join", "--name", "4"],
+    ["--rejoin", "--member", "1=127.0.0.1:7101,127.0.0.1:7001"],
+  ])("%s takes a member that can be asked", (...argv) => {
+    const { code, message } = failure({ argv });
+    expect(code).toBe("CONFIG_INVALID");
+    expect(message).toContain("name with --member at least one member of the ensemble");
   });
 
   test("QUORATE_CONFIG names the file, --config wins over it", () => {

@@ -203,7 +203,7 @@ function buildConfig(settings: ServerSettings, workingDirectory?: string): Serve
     limits,
     allowedOrigins: (settings.allowedOrigins ?? []).map(checkOrigin),
     insecure,
-    entrance: entranceOf(settings),
+    entrance: entranceOf(settings, members),
     repair: settings.repair ?? true,
     priority: settings.priority ?? DEFAULTS.priority,
     scrubIntervalMs: settings.scrubIntervalMs ?? DEFAULTS.scrubIntervalMs,
@@ -265,12 +265,22 @@ function nameOf(settings: ServerSettings, members: readonly ConfiguredMember[]):
   throw invalid(`say with --name which of the members (${names}) this node is`);
 }
 
-function entranceOf({ join = false, rejoin = false }: ServerSettings): Entrance {
+function entranceOf(
+  { join = false, rejoin = false }: ServerSettings,
+  members: readonly ConfiguredMember[],
+): Entrance {
   if (join && rejoin) {
     throw invalid("join is for a new member, rejoin for one whose data was lost: say one of both");
   }
-  if (join) return "join";
-  return rejoin ? "rejoin" : "member";
+  if (!join && !rejoin) return "member";
+  const entrance = join ? "join" : "rejoin";
+  // It would ask nobody, for ever.
+  if (members.length === 1) {
+    throw invalid(
+      `--${entrance} asks members to take this node in: name with --member at least one member of the ensemble, beside this node`,
+    );
+  }
+  return entrance;
 }
 
 function notAMember(name: string, members: readonly ConfiguredMember[]): ServerError {
