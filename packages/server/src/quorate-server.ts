@@ -296,6 +296,7 @@ export class QuorateServer implements AsyncDisposable {
       ports: {
         members: () => this.#node?.members.reachable ?? this.#membership().members,
         appliedIndex: () => this.#appliedIndex(),
+        leads: () => this.#node?.isLeading ?? false,
         isLed: () => this.#isLed(),
         onJoinRequest: (request) => this.#node?.members.onJoinRequest(request, true),
         onAcquainted: () => this.#onAcquainted(),

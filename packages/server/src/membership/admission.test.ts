@@ -29,6 +29,7 @@ interface Setting {
   readonly entrance?: Entrance;
   readonly priority?: number;
   readonly appliedIndex?: number | null;
+  readonly leads?: boolean;
   readonly isLed?: boolean;
   readonly belonging?: Belonging | null;
   readonly membership?: Membership;
@@ -38,7 +39,7 @@ interface Setting {
 
 function admission(self: Member, setting: Setting = {}) {
   const { names = NAMES, entrance = "member", priority = 100, belonging = null } = setting;
-  const { appliedIndex = 7, isLed = false } = setting;
+  const { appliedIndex = 7, leads = false, isLed = false } = setting;
   const ports = {
     onJoinRequest: vi.fn(),
     onAcquainted: vi.fn(),
@@ -57,6 +58,7 @@ function admission(self: Member, setting: Setting = {}) {
       ...ports,
       members: () => membership.members,
       appliedIndex: () => appliedIndex,
+      leads: () => leads,
       isLed: () => isLed,
     },
   });
@@ -155,7 +157,7 @@ describe("a forming ensemble", () => {
 
   test("does not follow a formation that names another identity for this node", () => {
     const node = admission(member("b", 99));
-    expect(dial(node, admission(A, { belonging: formed() }), "a")).toBe(false);
+    expect(dial(node, admission(A, { belonging: formed(), leads: true }), "a")).toBe(false);
     expect(node.onFormed).not.toHaveBeenCalled();
     expect(node.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "IDENTITY_REFUSED" });
   });
@@ -166,7 +168,7 @@ describe("a forming ensemble", () => {
 });
 
 describe("a formed ensemble", () => {
-  const node = () => admission(A, { belonging: formed() });
+  const node = () => admission(A, { belonging: formed(), leads: true });
 
   test("has no link with a member that was started under other limits, and both go on", () => {
     const [here, there] = [node(), admission(B, { belonging: formed(), bytesMax: 2_000 })];
@@ -193,6 +195,23 @@ describe("a formed ensemble", () => {
     ["who was a member once", { nodeId: nodeId(99), name: "d", appliedIndex: 7 }, "REMOVED"],
   ])("refuses %s", (_what, changes, code) => {
     expect(answerTo(changes)).toMatchObject({ kind: "refused", code });
+  });
+
+  test("tells a node without its data, which ends; but only if it leads: others may be behind", () => {
+    const wiped = admission(member("b", 99));
+    const follower = admission(C, { belonging: formed() });
+    for (let count = 0; count < 2; count += 1) expect(dial(wiped, follower, "c")).toBe(false);
+    expect(wiped.onRefused).not.toHaveBeenCalled();
+    expect(wiped.onWarning.mock.calls).toEqual([[expect.stringContaining("--rejoin")]]);
+    expect(dial(wiped, node(), "a")).toBe(false);
+    expect(wiped.onRefused.mock.calls[0]?.[0]).toMatchObject({ code: "IDENTITY_REFUSED" });
+  });
+
+  test("tells a node that it does not know how to come in", () => {
+    const stranger = admission(member("d", 99), { names: ["a", "d"] });
+    dial(stranger, node(), "a");
+    expect(stranger.onRefused).not.toHaveBeenCalled();
+    expect(stranger.onWarning.mock.calls).toEqual([[expect.stringContaining("--join")]]);
   });
 
   test("hears a node that lost its data, again and again until it is a member", () => {

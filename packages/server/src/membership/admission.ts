@@ -39,6 +39,8 @@ export interface AdmissionPorts {
    * it was never seen among the members.
    */
   appliedIndex(): number | null;
+  /** This node leads, and has applied what was there before: nobody knows the members better. */
+  leads(): boolean;
   /** Another node leads this one: it sends what only members get. */
   isLed(): boolean;
   /** A node that is no member wants to be one. */
@@ -276,14 +278,16 @@ export class Admission {
     }
     if (namesake === undefined) {
       reached("stranger_refused");
-      return refused("NOT_A_MEMBER", `"${name}" is no member`);
+      const text = `"${name}" is no member; a node that is new, or was removed, starts with --join on an empty data directory`;
+      return refused("NOT_A_MEMBER", text);
     }
     const text =
       entrance === "join"
         ? `another node of this ensemble is called "${name}": remove that one, or start this one under a name of its own`
         : `"${name}" is known to this ensemble under another identity. If its data was lost, ` +
           "start it with --rejoin on an empty data directory: it comes back as a new member";
-    return refused("IDENTITY_REFUSED", text);
+    // Whoever is behind may know the name from before: on its word alone no node ends.
+    return refused(ports.leads() ? "IDENTITY_REFUSED" : "NOT_A_MEMBER", text);
   }
 
   /** It was a member in the log at `appliedIndex`, and is none as this node knows it: one of both is behind. */
