@@ -27,10 +27,11 @@ export interface CliContext {
   /** All of a file. */
   readFile(path: string): Promise<Uint8Array>;
   connect(options: ConnectOptions): Promise<QuorateClient>;
-  /** GET, with the body as text. Rejects when no answer comes. */
+  /** GET, with the body as text. Rejects when no answer comes, and when `signal` ends the waiting. */
   fetchText(
     url: string,
     timeoutMs: number,
+    signal?: AbortSignal,
   ): Promise<{ readonly status: number; readonly body: string }>;
   /** POST of JSON, with the answer's body as text. Rejects when no answer comes. */
   postJson(

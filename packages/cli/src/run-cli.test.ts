@@ -67,6 +67,15 @@ describe("the command line", () => {
 });
 
 describe("errors", () => {
+  test("of a status that something else answers do not ask whether it runs", async () => {
+    const world = new FakeWorld();
+    world.statuses.set("127.0.0.1:7001", "<html>");
+    const argv = ["status", "--servers", "127.0.0.1:7001,127.0.0.1:7002"];
+    expect(await runCli(argv, world.context)).toBe(EXIT_CODES.unavailable);
+    expect(world.err.text).toContain("something else listens there");
+    expect(world.err.text).not.toContain("is it running");
+  });
+
   test.each<[QuorateErrorCode, number]>([
     ["NO_NODE", EXIT_CODES.notFound],
     ["BAD_VERSION", EXIT_CODES.conflict],

@@ -69,8 +69,10 @@ async function ask(question: string): Promise<string | null> {
 async function fetchText(
   url: string,
   timeoutMs: number,
+  end?: AbortSignal,
 ): Promise<{ readonly status: number; readonly body: string }> {
-  const signal = AbortSignal.timeout(timeoutMs);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = end === undefined ? timeout : AbortSignal.any([timeout, end]);
   const answer = await httpRequest(url, { method: "GET", signal });
   return { status: answer.status, body: await textOf(answer) };
 }

@@ -174,6 +174,8 @@ describe("unknown names", () => {
       '"QUORATE_DATA_DIRECTORY"',
     ],
     ["key", { file: "heartbeat_ms = 5" }, "q.toml", '"heartbeat-ms"'],
+    ["key cut short", { file: 'data-dir = "x"' }, "q.toml", '"data-directory"'],
+    ["flag cut short", { argv: ["--data-dir", "x"] }, "the command line", '"--data-directory"'],
     ["key of a member", { file: '[[members]]\nnmae = "1"' }, "q.toml, [[members]]", '"name"'],
   ])(
     "of a %s are told with the place and the nearest known name",
@@ -406,6 +408,11 @@ describe("suggestions", () => {
     expect(editDistance("name", "nmae")).toBe(1);
     expect(editDistance("", "abc")).toBe(3);
     expect(editDistance("kitten", "sitting")).toBe(3);
+  });
+
+  test("a beginning that many names have, or that says too little, suggests none of them", () => {
+    expect(didYouMean("disk", ["disk-free-bytes-min", "disk-reserve-bytes"])).toBe("");
+    expect(didYouMean("--d", ["--data-directory"])).toBe("");
   });
 
   test("nothing is suggested for what is far away or endless", () => {

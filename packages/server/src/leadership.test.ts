@@ -142,6 +142,16 @@ describe("a transfer", () => {
     expect(asked).toEqual([]);
   });
 
+  test.each([
+    [[1, 2, 3], "no other voter is heard of"],
+    [[1], "this node is the only voter"],
+  ])("of %j, with nobody to go to, says %s", async (voters, text) => {
+    const { made, state } = leadership([]);
+    const { membership } = state.status;
+    state.status = statusOf([], { membership: { ...membership, voters: voters.map(nodeId) } });
+    await expect(made.transfer(null)).rejects.toThrow(text);
+  });
+
   test("fails where nobody takes over, and on a node that does not lead", async () => {
     const { made, state, settle } = leadership([{ id: 2 }]);
     state.takesOver = false;

@@ -53,7 +53,7 @@ export class Leadership {
     }
     const { members } = status.membership;
     const to = name === null ? this.successor(() => true) : this.#targetOf(status, name);
-    if (to === null) throw failed("no other voter is heard of");
+    if (to === null) throw failed(whyNobody(status));
     if (to !== status.id && !(await this.#hand(to, TRANSFER_MS))) {
       throw failed(`${nameOf(members, to)} did not take over within ${TRANSFER_MS / 1000} s`);
     }
@@ -122,6 +122,12 @@ export class Leadership {
 
 function nameOf(members: RaftStatus["membership"]["members"], id: NodeId): string {
   return members.find((member) => member.id === id)?.name ?? String(id);
+}
+
+function whyNobody({ id, membership }: RaftStatus): string {
+  const { voters } = membership;
+  const isAlone = voters.length === 1 && voters[0] === id;
+  return isAlone ? "this node is the only voter" : "no other voter is heard of";
 }
 
 function failed(text: string): ServerError {

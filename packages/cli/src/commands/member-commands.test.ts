@@ -36,6 +36,9 @@ class FakeEnsemble {
   joining: readonly string[] = [];
   invited: readonly string[] = [];
   hasLeader = true;
+  /** Never answers. */
+  hanging = "";
+  abandoned = 0;
   answer: Answer = { status: 200, body: BEGUN };
   /** Called at each look at the leader's status. */
   onLook: (look: number) => void = () => undefined;
@@ -43,7 +46,8 @@ class FakeEnsemble {
   #looks = 0;
 
   run(...argv: readonly string[]): Promise<number> {
-    return runCli([...argv, "--servers", "f:1", "--timeout", "1"], this.#context);
+    const named = argv.includes("--servers") ? [] : ["--servers", "f:1"];
+    return runCli([...argv, ...named, "--timeout", "1"], this.#context);
   }
 
   get #context(): CliContext {
@@ -62,10 +66,7 @@ class FakeEnsemble {
       connect: unused,
       spawn: unused,
       postStream: unused,
-      fetchText: async (url) => ({
-        status: 200,
-        body: JSON.stringify(this.#status(serverOf(url))),
-      }),
+      fetchText: (url, _timeoutMs, signal) => this.#fetch(serverOf(url), signal),
       postJson: async (url, value) => {
         const { status, body } = this.#post(
           serverOf(url),
@@ -79,6 +80,18 @@ class FakeEnsemble {
         return { [Symbol.dispose]: () => undefined };
       },
     };
+  }
+
+  async #fetch(server: string, signal: AbortSignal | undefined) {
+    if (server === this.hanging) {
+      await new Promise((_resolve, reject) => {
+        signal?.addEventListener("abort", () => {
+          this.abandoned += 1;
+          reject(new Error("abandoned"));
+        });
+      });
+    }
+    return { status: 200, body: JSON.stringify(this.#status(server)) };
   }
 
   #post(server: string, path: string, value: unknown): Answer {
@@ -137,6 +150,14 @@ function serverOf(url: string): string {
 }
 
 describe("member ls", () => {
+  test.each(["f:1,h:1", "l:1,h:1", "h:1,f:1"])("of %s waits for nobody who hangs", async (list) => {
+    const ensemble = new FakeEnsemble();
+    ensemble.hanging = "h:1";
+    expect(await ensemble.run("member", "ls", "--servers", list)).toBe(EXIT_CODES.ok);
+    expect(ensemble.out.text).toContain("1:peer");
+    expect(ensemble.abandoned).toBe(1);
+  });
+
   test("shows what the leader sees, though only a follower was named", async () => {
     const ensemble = new FakeEnsemble();
     ensemble.joining = ["4"];

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { CliError, type CliErrorCode } from "../cli-error.ts";
 import { addClientOptions, type ClientFlags } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
-import { askStatus, type StatusAnswer } from "../ensemble/ask-status.ts";
+import { NO_QUORATE_SERVER, askStatus, type StatusAnswer } from "../ensemble/ask-status.ts";
 import { findLeader, knownLeaderName } from "../ensemble/node-status.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
@@ -56,6 +56,13 @@ function problemOf(
   answers: readonly StatusAnswer[],
 ): { readonly code: CliErrorCode; readonly message: string; readonly hint: string } | null {
   const statuses = answers.flatMap(({ status }) => (status === null ? [] : [status]));
+  if (statuses.length === 0 && answers.some(({ error }) => error === NO_QUORATE_SERVER)) {
+    return {
+      code: "NO_SERVER",
+      message: "no Quorate server answers",
+      hint: "something else listens there: name the client ports of the nodes with --servers or QUORATE_SERVERS, not those at which they speak with one another",
+    };
+  }
   if (statuses.length === 0) {
     return {
       code: "NO_SERVER",

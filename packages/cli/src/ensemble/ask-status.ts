@@ -11,20 +11,34 @@ export interface StatusAnswer {
   readonly error: string;
 }
 
+/** The error of whoever answers and is none. */
+export const NO_QUORATE_SERVER = "this is no Quorate server";
+
+/** How long an answer is waited for, ms, and what ends the waiting before. */
+export interface AskOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
 /** Asks every server for its status; none that fails keeps the others from answering. */
 export function askStatus(
   context: CliContext,
   servers: readonly string[],
   timeoutMs: number,
 ): Promise<readonly StatusAnswer[]> {
-  return Promise.all(servers.map((server) => ask(context, server, timeoutMs)));
+  return Promise.all(servers.map((server) => askOne(context, server, { timeoutMs })));
 }
 
-async function ask(context: CliContext, server: string, timeoutMs: number): Promise<StatusAnswer> {
+/** Asks one server for its status. */
+export async function askOne(
+  context: CliContext,
+  server: string,
+  { timeoutMs, signal }: AskOptions,
+): Promise<StatusAnswer> {
   try {
-    const { body } = await context.fetchText(`${httpAddressOf(server)}/status`, timeoutMs);
+    const { body } = await context.fetchText(`${httpAddressOf(server)}/status`, timeoutMs, signal);
     const status = parseNodeStatus(body);
-    return { server, status, body, error: status === null ? "this is no Quorate server" : "" };
+    return { server, status, body, error: status === null ? NO_QUORATE_SERVER : "" };
   } catch (error) {
     return { server, status: null, body: "", error: reasonOf(error) };
   }

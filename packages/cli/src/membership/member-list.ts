@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CliContext } from "../context.ts";
 import { JsonFieldError, JsonFields } from "../json-fields.ts";
-import { askStatus } from "../ensemble/ask-status.ts";
+import { askOne, type AskOptions } from "../ensemble/ask-status.ts";
 
 /** What one member is. `leaving`: it still votes, until the change that takes it out is through. */
 export type MemberRole = "leader" | "voter" | "learner" | "leaving";
@@ -32,6 +33,9 @@ export interface MemberList {
   readonly invited: readonly string[];
 }
 
+/** How long the others are waited for once one has answered, ms: one that hangs keeps nobody from an answer that is there. */
+const GRACE_MS = 500;
+
 /**
  * The members as the leader sees them, which may be none of `servers` but must be known to one of them; null while none of
  * those that answer leads.
@@ -41,9 +45,26 @@ export async function askMembers(
   servers: readonly string[],
   timeoutMs: number,
 ): Promise<MemberList | null> {
-  const first = await accountsOf(context, servers, timeoutMs);
-  const others = (): Promise<readonly Account[]> => askOthers(context, first, servers, timeoutMs);
-  return newestList(first) ?? newestList(await others());
+  const end = new AbortController();
+  const inquiry = new Inquiry(context, { timeoutMs, signal: end.signal });
+  try {
+    const named = inquiry.ask(servers);
+    await Promise.race([named, inquiry.heard.then(() => grace(end.signal))]);
+    if (inquiry.newestList !== null) return inquiry.newestList;
+    const others = inquiry.ask(inquiry.clientAddresses);
+    await Promise.race([Promise.all([named, others]), inquiry.led]);
+    return inquiry.newestList;
+  } finally {
+    end.abort();
+  }
+}
+
+async function grace(signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(GRACE_MS, undefined, { signal });
+  } catch {
+    // The answer is there.
+  }
 }
 
 /** What one server says of the members. */
@@ -54,38 +75,65 @@ interface Account {
   readonly list: MemberList | null;
 }
 
-/** Asks the members that `accounts` name and that were not asked yet. */
-function askOthers(
-  context: CliContext,
-  accounts: readonly Account[],
-  asked: readonly string[],
-  timeoutMs: number,
-): Promise<readonly Account[]> {
-  const others = new Set(accounts.flatMap(({ clientAddresses }) => clientAddresses));
-  for (const server of asked) others.delete(server);
-  return accountsOf(context, [...others], timeoutMs);
+/** Servers that are asked at the same time, and what they have said so far. */
+class Inquiry {
+  readonly #context: CliContext;
+  readonly #options: AskOptions;
+  readonly #asked = new Set<string>();
+  readonly #accounts: Account[] = [];
+  /** Resolves with the first account. */
+  readonly heard: Promise<void>;
+  /** Resolves with the first account of one that leads. */
+  readonly led: Promise<void>;
+  #onHeard: () => void = () => undefined;
+  #onLed: () => void = () => undefined;
+
+  constructor(context: CliContext, options: AskOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.heard = new Promise((resolve) => {
+      this.#onHeard = resolve;
+    });
+    this.led = new Promise((resolve) => {
+      this.#onLed = resolve;
+    });
+  }
+
+  /** Of the members that the accounts name. */
+  get clientAddresses(): readonly string[] {
+    return this.#accounts.flatMap(({ clientAddresses }) => clientAddresses);
+  }
+
+  get newestList(): MemberList | null {
+    const leading = this.#accounts.filter(({ list }) => list !== null);
+    return leading.sort((a, b) => b.term - a.term)[0]?.list ?? null;
+  }
+
+  /** Those that were not asked yet; resolves when each has answered, or will not. */
+  async ask(servers: readonly string[]): Promise<void> {
+    const unasked = new Set(servers.filter((server) => !this.#asked.has(server)));
+    for (const server of unasked) this.#asked.add(server);
+    await Promise.all([...unasked].map((server) => this.#askOne(server)));
+  }
+
+  async #askOne(server: string): Promise<void> {
+    const { body } = await askOne(this.#context, server, this.#options);
+    const account = accountIn(body);
+    if (account === null) return;
+    this.#accounts.push(account);
+    this.#onHeard();
+    if (account.list !== null) this.#onLed();
+  }
 }
 
-async function accountsOf(
-  context: CliContext,
-  servers: readonly string[],
-  timeoutMs: number,
-): Promise<readonly Account[]> {
-  const answers = await askStatus(context, servers, timeoutMs);
-  return answers.flatMap(({ body }) => {
-    try {
-      return [readAccount(JsonFields.parse(body))];
-    } catch (error) {
-      // It does not answer, is not formed yet, or is no server.
-      if (error instanceof JsonFieldError) return [];
-      throw error;
-    }
-  });
-}
-
-function newestList(accounts: readonly Account[]): MemberList | null {
-  const leading = accounts.filter(({ list }) => list !== null);
-  return leading.sort((a, b) => b.term - a.term)[0]?.list ?? null;
+/** Null: it does not answer, is not formed yet, or is no server. */
+function accountIn(body: string): Account | null {
+  try {
+    return readAccount(JsonFields.parse(body));
+  } catch (error) {
+    if (error instanceof JsonFieldError) return null;
+    throw error;
+  }
 }
 
 function readAccount(status: JsonFields): Account {

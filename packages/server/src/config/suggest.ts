@@ -3,7 +3,10 @@ const EDITS_MAX = 3;
 /** Longer input is no typing error, and comparing it would take long. */
 const INPUT_CHARS_MAX = 64;
 
-/** `did you mean "x"?` for the candidate nearest to `written`, or "" when none is near. */
+/** The beginning of a name is as good as the name if it has so many characters, and begins no other one. */
+const BEGINNING_CHARS_MIN = 4;
+
+/** `did you mean "x"?` for the candidate nearest to `written`, or that begins with it, or "" when there is none. */
 export function didYouMean(written: string, candidates: readonly string[]): string {
   if (written.length > INPUT_CHARS_MAX) return "";
   let best = "";
@@ -15,7 +18,15 @@ export function didYouMean(written: string, candidates: readonly string[]): stri
       bestEdits = edits;
     }
   }
+  if (best === "") best = begunBy(written, candidates);
   return best === "" ? "" : `did you mean ${JSON.stringify(best)}?`;
+}
+
+function begunBy(written: string, candidates: readonly string[]): string {
+  const beginning = written.toLowerCase();
+  if (beginning.replace(/^-+/, "").length < BEGINNING_CHARS_MIN) return "";
+  const [found, ...more] = candidates.filter((each) => each.toLowerCase().startsWith(beginning));
+  return more.length === 0 ? (found ?? "") : "";
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours that turn `from` into `to`. */
