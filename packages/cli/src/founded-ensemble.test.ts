@@ -1,5 +1,11 @@
+import { createServerConfig } from "@quorate/server";
 import { describe, expect, test } from "vitest";
 import { formatFounded, readFounder } from "./founded-ensemble.ts";
+
+const { tree: LIMITS } = createServerConfig({
+  name: "1",
+  members: [{ name: "1", peer: "127.0.0.1:7101", client: "127.0.0.1:7001" }],
+}).limits;
 
 const FOUNDED = {
   directory: "/data/new",
@@ -11,6 +17,7 @@ const FOUNDED = {
   znodes: 8,
   sessions: 0,
   digest: "763a5ea140c6e48b",
+  limits: LIMITS,
 };
 
 describe("the member of a new ensemble", () => {
@@ -29,8 +36,12 @@ describe("the member of a new ensemble", () => {
 });
 
 /** The command lines for a new ensemble of one member, by the first word of each. */
-function linesFor(member: string, runner = "", directory = FOUNDED.directory): readonly string[] {
-  const text = formatFounded({ ...FOUNDED, directory }, readFounder(member), runner);
+function linesFor(
+  member: string,
+  runner = "",
+  changes: Partial<typeof FOUNDED> = {},
+): readonly string[] {
+  const text = formatFounded({ ...FOUNDED, ...changes }, readFounder(member), runner);
   return text.split("\n").flatMap((line) => (line.startsWith("  ") ? [line.slice(2)] : []));
 }
 
@@ -60,9 +71,20 @@ describe("how a new ensemble goes on", () => {
     },
   );
 
+  test.each([
+    [{ bytesMax: 1_234_567 }, "--tree-bytes-max 1234567"],
+    [{ sessionsMax: 7 }, "--sessions-max 7"],
+    [{ bytesMax: 1_234_567, sessionsMax: 7 }, "--tree-bytes-max 1234567 --sessions-max 7"],
+  ])("both servers are started with the limits %o", (changes, flags) => {
+    const limits = { ...LIMITS, ...changes };
+    const [first, joining] = linesFor("1=10.0.0.1:7101,10.0.0.1:7001", "", { limits });
+    expect(first).toMatch(new RegExp(` --data-directory /data/new ${flags} --insecure$`));
+    expect(joining).toMatch(new RegExp(` --data-directory /data/new-2 ${flags} --insecure$`));
+  });
+
   test("a shell takes the directory and the addresses for one word each", () => {
     const member = "1=[::1]:7101,127.0.0.1:7001";
-    const [first] = linesFor(member, "", "/data/it's new");
+    const [first] = linesFor(member, "", { directory: "/data/it's new" });
     expect(first).toBe(
       `quorate-server --name 1 --member '${member}' --data-directory '/data/it'\\''s new'`,
     );

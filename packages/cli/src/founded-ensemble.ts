@@ -3,6 +3,7 @@ import {
   ServerError,
   type FoundedEnsemble,
   type RecoveryTarget,
+  type ServerConfig,
 } from "@quorate/server";
 import { rmdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -26,7 +27,7 @@ export interface Founder {
  */
 export function readFounder(flag: string): Founder {
   try {
-    const [member] = membersIn(flag, "--insecure");
+    const [member] = configFor(flag, "--insecure").members;
     if (member !== undefined) return { member, flag, isExposed: isExposed(flag) };
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
@@ -35,14 +36,15 @@ export function readFounder(flag: string): Founder {
   throw usageError(`${JSON.stringify(flag)} names no member`);
 }
 
-function membersIn(flag: string, ...others: readonly string[]): readonly FoundingMember[] {
+/** What a server has by itself that is started with this member. */
+function configFor(flag: string, ...others: readonly string[]): ServerConfig {
   const argv = ["--member", flag, ...others];
-  return parseServerConfig({ argv, env: {}, readFile: () => "" }).members;
+  return parseServerConfig({ argv, env: {}, readFile: () => "" });
 }
 
 function isExposed(flag: string): boolean {
   try {
-    membersIn(flag);
+    configFor(flag);
     return false;
   } catch (error) {
     if (error instanceof ServerError && error.code === "INSECURE_ADDRESS") return true;
@@ -62,9 +64,10 @@ export function formatFounded(
   const { directory, name, clusterId, historyId, zxid, digest } = founded;
   const { member, isExposed } = founder;
   const other = joiningAfter(founder);
+  const limits = limitFlags(founded, founder);
   const server = (flags: string, itsDirectory: string): string =>
     `  ${runner}quorate-server ${flags} --member ${shellWord(founder.flag)} ` +
-    `--data-directory ${shellWord(itsDirectory)}${isExposed ? " --insecure" : ""}\n`;
+    `--data-directory ${shellWord(itsDirectory)}${limits}${isExposed ? " --insecure" : ""}\n`;
   return (
     `${directory} is node ${name} of ensemble ${clusterId}, history ${historyId}: zxid ${zxid}, ` +
     `${founded.znodes} znodes, ${founded.sessions} sessions, digest ${digest}\n\n` +
@@ -76,6 +79,17 @@ export function formatFounded(
       `${directory}-${other.name}`,
     ) +
     `  ${runner}quorate member add ${other.name} --servers ${shellWord(member.clientAddress)}\n`
+  );
+}
+
+/** What a server has to be told of the ensemble's limits: those that it would not have by itself. */
+function limitFlags({ limits }: Pick<FoundedEnsemble, "limits">, { flag }: Founder): string {
+  const own = configFor(flag, "--insecure").limits.tree;
+  const bytes = ` --tree-bytes-max ${limits.bytesMax}`;
+  const sessions = ` --sessions-max ${limits.sessionsMax}`;
+  return (
+    (limits.bytesMax === own.bytesMax ? "" : bytes) +
+    (limits.sessionsMax === own.sessionsMax ? "" : sessions)
   );
 }
 

@@ -15,18 +15,18 @@ const SETTINGS: readonly (readonly [keyof ReplicatedLimits, string])[] = [
   ["sessionEphemeralsMax", "the number of ephemerals of a session"],
 ];
 
-/** The first limit that differs, in words that say where the other value holds; null: none does. */
+/** Every limit that differs, in words that say where the other values hold; null: none does. */
 export function differenceOfLimits(
   own: ReplicatedLimits,
   other: ReplicatedLimits,
   where: string,
 ): string | null {
-  for (const [limit, setting] of SETTINGS) {
-    if (own[limit] !== other[limit]) {
-      return `${setting} is ${own[limit]} here and ${other[limit]} ${where}`;
-    }
-  }
-  return null;
+  const differences = SETTINGS.flatMap(([limit, setting]) =>
+    own[limit] === other[limit]
+      ? []
+      : [`${setting} is ${own[limit]} here and ${other[limit]} ${where}`],
+  );
+  return differences.length === 0 ? null : differences.join("; ");
 }
 
 export function replicatedLimits(limits: TreeLimits): ReplicatedLimits {

@@ -18,7 +18,7 @@ import { loadImage } from "../image/image-loader.ts";
 import { encodeImageMeta, type ImageMeta } from "../image/image-meta.ts";
 import { drawNodeId } from "../node-storage.ts";
 import type { ImageStore, ServerPorts } from "../ports.ts";
-import { replicatedLimits } from "../replicated-limits.ts";
+import { replicatedLimits, type ReplicatedLimits } from "../replicated-limits.ts";
 import { IMAGE_PREFIX } from "../storage/data-directory.ts";
 import { createIdentity } from "../storage/identity.ts";
 
@@ -53,6 +53,8 @@ export interface FoundedEnsemble {
   readonly znodes: number;
   readonly sessions: number;
   readonly digest: string;
+  /** Those of the state: every server of the ensemble has to be started with them. */
+  readonly limits: ReplicatedLimits;
 }
 
 const IMAGE = `${IMAGE_PREFIX}1`;
@@ -189,5 +191,6 @@ function foundedOf(
     znodes: tree.nodeCount,
     sessions: tree.sessionCount,
     digest: tree.digest(),
+    limits: replicatedLimits(tree.limits),
   };
 }

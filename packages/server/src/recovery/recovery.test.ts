@@ -308,6 +308,7 @@ describe("a restored backup", () => {
     const target = { directory: NEW, member: MEMBER };
     const founded = await restoreBackup(ports, portions(backup), target);
     expect(founded).toMatchObject({ zxid: BEYOND + 10, znodes: 10, sessions: 1 });
+    expect(founded.limits).toEqual(replicatedLimits(TREE_LIMITS));
     const { tree, initial, current } = await openNew(ports);
     expect(tree.digest()).toBe(treeAt(10).digest());
     expect(initial.snapshot).toMatchObject({ index: BEYOND + 10, term: 3 });
