@@ -19,27 +19,52 @@ export function isRepairable(error: unknown, { repair, members }: ServerConfig):
 
 /**
  * Puts a node's damaged data into a folder of their own, where an operator may look at them; the node then begins with
- * nothing. Returns the folder's name. May be interrupted: the identity goes last, so what is left is as damaged as before.
+ * nothing. Returns the folder's name. May be interrupted: the identity goes last, so what is left is as damaged as before,
+ * and the next call puts it to what went.
  */
 export async function setAside(files: Files, directory: string): Promise<string> {
   reached("damaged_data_set_aside");
   const names = await files.list(directory);
-  const earlier = names.flatMap((name) => {
+  const data = names.filter((name) => name === LOG_DIRECTORY || name.startsWith(IMAGE_PREFIX));
+  const earlier = earlierFolders(names);
+  const begun = await begunFolder(files, directory, earlier, data);
+  const kept = begun ?? (earlier.at(-1) ?? 0) + 1;
+  const folders = begun === null ? [...earlier, kept] : earlier;
+  for (const number of folders.slice(0, Math.max(0, folders.length - KEPT_MAX))) {
+    await files.remove(pathOf(directory, number));
+  }
+  await files.makeDirectory(pathOf(directory, kept));
+  for (const name of data) await move(files, directory, kept, name);
+  if (names.includes(IDENTITY_FILE)) await move(files, directory, kept, IDENTITY_FILE);
+  return `${DAMAGED_PREFIX}${kept}`;
+}
+
+/** Numbers of the folders that are there, in order. */
+function earlierFolders(names: readonly string[]): readonly number[] {
+  const numbers = names.flatMap((name) => {
     const number = name.startsWith(DAMAGED_PREFIX)
       ? Number(name.slice(DAMAGED_PREFIX.length))
       : NaN;
     return Number.isSafeInteger(number) ? [number] : [];
   });
-  earlier.sort((a, b) => a - b);
-  for (const number of earlier.slice(0, Math.max(0, earlier.length - KEPT_MAX + 1))) {
-    await files.remove(`${directory}/${DAMAGED_PREFIX}${number}`);
-  }
-  const kept = `${DAMAGED_PREFIX}${(earlier.at(-1) ?? 0) + 1}`;
-  await files.makeDirectory(`${directory}/${kept}`);
-  const data = names.filter((name) => name === LOG_DIRECTORY || name.startsWith(IMAGE_PREFIX));
-  for (const name of data) await move(files, directory, kept, name);
-  if (names.includes(IDENTITY_FILE)) await move(files, directory, kept, IDENTITY_FILE);
-  return kept;
+  return numbers.sort((a, b) => a - b);
+}
+
+/** The newest folder, where an attempt broke off that was to put the same data into it; else null. */
+async function begunFolder(
+  files: Files,
+  directory: string,
+  earlier: readonly number[],
+  data: readonly string[],
+): Promise<number | null> {
+  const newest = earlier.at(-1);
+  if (newest === undefined) return null;
+  const held = await files.list(pathOf(directory, newest));
+  return [...data, IDENTITY_FILE].some((name) => held.includes(name)) ? null : newest;
+}
+
+function pathOf(directory: string, number: number): string {
+  return `${directory}/${DAMAGED_PREFIX}${number}`;
 }
 
 /**
@@ -50,8 +75,9 @@ export async function hasSetAside(files: Files, directory: string): Promise<bool
   return (await files.list(directory)).some((name) => name.startsWith(DAMAGED_PREFIX));
 }
 
-async function move(files: Files, directory: string, kept: string, name: string): Promise<void> {
-  await files.rename(`${directory}/${name}`, `${directory}/${kept}/${name}`);
-  await files.syncDirectory(`${directory}/${kept}`);
+async function move(files: Files, directory: string, kept: number, name: string): Promise<void> {
+  const folder = pathOf(directory, kept);
+  await files.rename(`${directory}/${name}`, `${folder}/${name}`);
+  await files.syncDirectory(folder);
   await files.syncDirectory(directory);
 }
