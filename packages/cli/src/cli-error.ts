@@ -16,6 +16,8 @@ export type CliErrorCode =
   | "ADDRESS_IN_USE"
   /** What is on disk, or in a backup, is damaged. */
   | "DAMAGED"
+  /** What is on disk cannot be read here: no permission, a file system that takes no writes. */
+  | "UNREADABLE"
   /** No member has the name, or one has it already. */
   | "MEMBER_UNKNOWN"
   | "MEMBER_EXISTS"

@@ -7,8 +7,8 @@ import {
 } from "@quorate/server";
 import { rmdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { CliError, usageError } from "./cli-error.ts";
-import { EXIT_CODES } from "./exit-code.ts";
+import { usageError } from "./cli-error.ts";
+import { storedDataError } from "./stored-data.ts";
 
 type FoundingMember = NonNullable<RecoveryTarget["member"]>;
 
@@ -157,25 +157,19 @@ async function removeEmpty(folders: readonly string[]): Promise<void> {
 }
 
 /** Why nothing was founded, and what to do about it. */
-export function foundingError(error: unknown): unknown {
+function foundingError(error: unknown): unknown {
   if (!(error instanceof ServerError)) return error;
   switch (error.code) {
     case "DIRECTORY_IN_USE":
       return usageError(error.text, "name a folder that does not exist yet");
-    case "IDENTITY_LOST":
-      return usageError(error.text, "give a node's data directory, such as ./data/node-1");
-    case "STORAGE_LOCKED":
-      return usageError("the node is running", "stop it first");
-    case "BACKUP_DAMAGED":
-    case "FORMAT_UNKNOWN":
-    case "IDENTITY_DAMAGED":
-    case "IMAGE_CORRUPT":
-    case "LOG_CORRUPT":
-      return new CliError("DAMAGED", error.text, {
-        exitCode: EXIT_CODES.damaged,
-        hint: "take another backup, or another node's data directory",
-      });
-    default:
+    case "STORAGE_FAILED":
+    case "STORAGE_FULL":
+      // Nothing of what is read: the new directory.
       return error;
+    default:
+      return storedDataError(error, "nothing can begin with it", HINT_FOR_DAMAGED_SOURCE);
   }
 }
+
+/** What an ensemble was to begin with is damaged. */
+export const HINT_FOR_DAMAGED_SOURCE = "take another backup, or another node's data directory";

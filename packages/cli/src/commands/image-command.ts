@@ -1,10 +1,8 @@
-import { ServerError, systemPorts, verifyImage, type ImageSummary } from "@quorate/server";
+import { systemPorts, verifyImage, type ImageSummary } from "@quorate/server";
 import type { Command } from "commander";
-import { resolve } from "node:path";
-import { CliError, usageError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
-import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
+import { HINT_FOR_DAMAGED_NODE, givenDirectory, storedDataError } from "../stored-data.ts";
 
 interface ImageFlags {
   readonly json?: boolean;
@@ -23,12 +21,12 @@ export function addImageCommands(program: Command, context: CliContext): void {
 }
 
 async function runVerify(context: CliContext, directory: string, flags: ImageFlags): Promise<void> {
-  const given = resolve(context.workingDirectory, directory);
+  const { path } = await givenDirectory(context, directory);
   let summary: ImageSummary;
   try {
-    summary = await verifyImage(systemPorts(), given);
+    summary = await verifyImage(systemPorts(), path);
   } catch (error) {
-    throw error instanceof ServerError ? explained(error) : error;
+    throw storedDataError(error, "the image is damaged", HINT_FOR_DAMAGED_NODE);
   }
   context.out.write(flags.json === true ? jsonLine(summary) : summaryText(summary));
 }
@@ -39,21 +37,4 @@ function summaryText(summary: ImageSummary): string {
     `${image} stands at zxid ${zxid} (term ${term}): ${znodes} znodes, ${sessions} sessions, ` +
     `digest ${digest}\nno damage\n`
   );
-}
-
-function explained(error: ServerError): CliError {
-  switch (error.code) {
-    case "STORAGE_LOCKED":
-      return usageError(
-        "the node is running",
-        "stop it first: only a stopped node's image can be read",
-      );
-    case "IDENTITY_LOST":
-      return usageError(error.message, "give a node's data directory, such as ./data/node-1");
-    default:
-      return new CliError("DAMAGED", `the image is damaged: ${error.message}`, {
-        exitCode: EXIT_CODES.damaged,
-        hint: "move the data directory away and start the node with --rejoin: it comes back as a new member; without peers, `quorate snapshot restore` begins anew with a backup",
-      });
-  }
 }

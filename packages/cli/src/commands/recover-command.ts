@@ -1,12 +1,17 @@
 import { inspectNode, recoverNode, systemPorts, type NodeRemains } from "@quorate/server";
 import type { Command } from "commander";
 import { resolve } from "node:path";
-import { CliError, usageError } from "../cli-error.ts";
+import { usageError, type CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
-import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
-import { formatFounded, foundingError, foundingIn, readFounder } from "../founded-ensemble.ts";
+import {
+  HINT_FOR_DAMAGED_SOURCE,
+  formatFounded,
+  foundingIn,
+  readFounder,
+} from "../founded-ensemble.ts";
 import { npmRunner } from "../npm-runner.ts";
+import { damaged, givenDirectory, storedDataError } from "../stored-data.ts";
 
 interface RecoverFlags {
   readonly to?: string;
@@ -52,7 +57,7 @@ async function runRecover(
   directory: string,
   flags: RecoverFlags,
 ): Promise<void> {
-  const source = resolve(context.workingDirectory, directory);
+  const { path: source } = await givenDirectory(context, directory);
   const remains = await inspected(source);
   if (flags.to === undefined) {
     const text = flags.json === true ? jsonLine(remains) : formatRemains(directory, remains);
@@ -94,7 +99,7 @@ async function inspected(source: string): Promise<NodeRemains> {
   try {
     return await inspectNode(systemPorts(), source);
   } catch (error) {
-    throw foundingError(error);
+    throw storedDataError(error, "the node's data are damaged", HINT_FOR_DAMAGED_SOURCE);
   }
 }
 
@@ -113,10 +118,10 @@ async function confirm(
 }
 
 function incomplete(directory: string): CliError {
-  return new CliError("DAMAGED", `${directory} holds less than its node had acknowledged`, {
-    exitCode: EXIT_CODES.damaged,
-    hint: "look at the other survivors and at backups; where none has more, --to with --incomplete begins with what is left here",
-  });
+  return damaged(
+    `${directory} holds less than its node had acknowledged`,
+    "look at the other survivors and at backups; where none has more, --to with --incomplete begins with what is left here",
+  );
 }
 
 function formatRemains(directory: string, remains: NodeRemains): string {

@@ -1,9 +1,7 @@
 import { restoreBackup, systemPorts } from "@quorate/server";
 import type { Command } from "commander";
-import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { readBackupFile } from "../backup-file.ts";
-import { usageError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatFounded, foundingIn, readFounder } from "../founded-ensemble.ts";
@@ -37,7 +35,6 @@ async function runRestore(context: CliContext, file: string, flags: RestoreFlags
   const founder = readFounder(flags.member);
   const path = resolve(context.workingDirectory, file);
   const directory = resolve(context.workingDirectory, flags.to);
-  await refuseUnreadable(path, file);
   const founded = await foundingIn(directory, () => {
     const backup = readBackupFile(path, context.err, "restoring");
     return restoreBackup(systemPorts(), backup, { directory, member: founder.member });
@@ -46,13 +43,4 @@ async function runRestore(context: CliContext, file: string, flags: RestoreFlags
   context.out.write(
     flags.json === true ? jsonLine(founded) : formatFounded(founded, founder, runner),
   );
-}
-
-async function refuseUnreadable(path: string, file: string): Promise<void> {
-  try {
-    if ((await stat(path)).isFile()) return;
-  } catch {
-    // Told below.
-  }
-  throw usageError(`there is no file ${file}`, "name one that `quorate snapshot save` wrote");
 }

@@ -10,6 +10,7 @@ import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { Progress } from "../format/progress.ts";
 import { httpAddressOf, resolveServers } from "../servers.ts";
+import { storedDataError } from "../stored-data.ts";
 import { addRestoreCommand } from "./restore-command.ts";
 
 interface SaveFlags extends ClientFlags {
@@ -19,8 +20,6 @@ interface SaveFlags extends ClientFlags {
 interface VerifyFlags {
   readonly json?: boolean;
 }
-
-const WHAT_TO_READ = "name one that `quorate snapshot save` wrote";
 
 /** Adds `snapshot save`, `verify` and `restore`. */
 export function addSnapshotCommands(program: Command, context: CliContext): void {
@@ -190,18 +189,12 @@ async function* streamed(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 
 async function runVerify(context: CliContext, file: string, flags: VerifyFlags): Promise<void> {
   const path = resolve(context.workingDirectory, file);
-  if (await isFolder(path)) throw usageError(`${file} is a folder`, WHAT_TO_READ);
   let summary: BackupSummary;
   try {
     summary = await verifyBackup(readBackupFile(path, context.err, "verifying"));
   } catch (error) {
-    if (!(error instanceof ServerError)) {
-      throw usageError(`cannot read ${file}: ${textOf(error)}`, WHAT_TO_READ);
-    }
-    throw new CliError("DAMAGED", `${file} is no whole backup: ${error.message}`, {
-      exitCode: EXIT_CODES.damaged,
-      hint: "take another one with `quorate snapshot save`",
-    });
+    const hint = "take another one with `quorate snapshot save`";
+    throw storedDataError(error, `${file} is no whole backup`, hint);
   }
   context.out.write(
     flags.json === true ? jsonLine({ file, ...summary }) : `${textFor(summary)}no damage\n`,

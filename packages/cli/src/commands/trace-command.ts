@@ -15,6 +15,7 @@ import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { divergenceText, summaryText } from "../format/trace-text.ts";
+import { readError } from "../stored-data.ts";
 
 interface ReplayFlags {
   readonly from?: number;
@@ -127,8 +128,7 @@ function judge({ divergence, broken, origin, release }: TraceSummary): void {
 
 function explained(path: string, error: unknown): unknown {
   if (error instanceof ServerError) return explainedTrace(path, error);
-  if (!(error instanceof Error && "syscall" in error)) return error;
-  return usageError(`cannot read ${path}: ${error.message}`, WHAT_TO_GIVE);
+  return readError(error, path, WHAT_TO_GIVE);
 }
 
 const WHAT_TO_GIVE = "give a file that `quorate-server --trace FILE` has written";

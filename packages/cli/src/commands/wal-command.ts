@@ -1,12 +1,17 @@
 import { scanLog, systemPorts, type LogScanItem } from "@quorate/server";
 import type { Command } from "commander";
-import { readdir, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { CliError, usageError } from "../cli-error.ts";
+import { dirname, join } from "node:path";
+import { usageError, type CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
-import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { isNodeRunning } from "../running-node.ts";
+import {
+  HINT_FOR_DAMAGED_NODE,
+  damaged,
+  givenDirectory,
+  noNode,
+  storedDataError,
+} from "../stored-data.ts";
 
 interface WalFlags {
   readonly json?: boolean;
@@ -34,11 +39,11 @@ export function addWalCommands(program: Command, context: CliContext): void {
 
 async function runDump(context: CliContext, directory: string, flags: WalFlags): Promise<void> {
   let damage: string | null = null;
-  for await (const item of await openScan(context, directory)) {
+  for await (const item of openScan(context, directory)) {
     context.out.write(flags.json === true ? jsonLine(item) : `${itemText(item)}\n`);
     if (item.status === "corrupt") damage ??= itemText(item);
   }
-  if (damage !== null) throw damaged(damage);
+  if (damage !== null) throw damagedLog(damage);
 }
 
 /** What a whole log amounts to. */
@@ -55,13 +60,13 @@ export interface WalSummary {
 
 async function runVerify(context: CliContext, directory: string, flags: WalFlags): Promise<void> {
   const findings: string[] = [];
-  const summary = await summarize(await openScan(context, directory), (item) =>
+  const summary = await summarize(openScan(context, directory), (item) =>
     findings.push(itemText(item)),
   );
   if (flags.json === true) context.out.write(jsonLine({ ...summary, findings }));
   else context.out.write(summaryText(summary, findings));
   if (summary.corrupt > 0)
-    throw damaged(summary.corrupt === 1 ? "in one place" : `in ${summary.corrupt} places`);
+    throw damagedLog(summary.corrupt === 1 ? "in one place" : `in ${summary.corrupt} places`);
 }
 
 /** Adds up a scan; `onFinding` gets everything that is not a whole record. */
@@ -127,45 +132,29 @@ function summaryText(summary: WalSummary, findings: readonly string[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-async function openScan(
-  context: CliContext,
-  directory: string,
-): Promise<AsyncIterable<LogScanItem>> {
-  const given = resolve(context.workingDirectory, directory);
-  const below = join(given, LOG_DIRECTORY);
-  const folder = (await isFolder(below)) ? below : given;
-  if (!(await isFolder(folder))) throw usageError(`${given} is no folder`, WHAT_TO_GIVE);
+async function* openScan(context: CliContext, directory: string): AsyncGenerator<LogScanItem> {
+  const given = await givenDirectory(context, directory);
+  const hasLogFolder = given.names.includes(LOG_DIRECTORY);
+  const log = hasLogFolder ? await givenDirectory(context, join(given.path, LOG_DIRECTORY)) : given;
   // Of a log that is not there, nothing would be damaged.
-  if (!(await hasSegments(folder))) {
-    throw folder === below
-      ? damaged(`there is no segment in ${folder}`)
-      : usageError(`there is no log in ${given}`, WHAT_TO_GIVE);
+  if (!log.names.some((name) => name.endsWith(SEGMENT_EXTENSION))) {
+    if (hasLogFolder) throw damagedLog(`there is no segment in ${log.path}`);
+    throw noNode(`there is no log in ${given.path}`);
   }
   // While it is written to, its end may look like damage.
-  if (await isNodeRunning(dirname(folder))) {
+  if (await isNodeRunning(dirname(log.path))) {
     throw usageError("the node is running", "stop it first: only a stopped node's log can be read");
   }
-  return scanLog(systemPorts().files, folder);
-}
-
-const WHAT_TO_GIVE = "give a node's data directory, such as ./data/node-1";
-const SEGMENT_EXTENSION = ".wal";
-
-async function hasSegments(folder: string): Promise<boolean> {
-  return (await readdir(folder)).some((name) => name.endsWith(SEGMENT_EXTENSION));
-}
-
-async function isFolder(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isDirectory();
-  } catch {
-    return false;
+    yield* scanLog(systemPorts().files, log.path);
+  } catch (error) {
+    throw storedDataError(error, LOG_IS_DAMAGED, HINT_FOR_DAMAGED_NODE);
   }
 }
 
-function damaged(what: string): CliError {
-  return new CliError("DAMAGED", `the log is damaged: ${what}`, {
-    exitCode: EXIT_CODES.damaged,
-    hint: "move the data directory away and start the node with --rejoin: it comes back as a new member; without peers, `quorate snapshot restore` begins anew with a backup",
-  });
+const SEGMENT_EXTENSION = ".wal";
+const LOG_IS_DAMAGED = "the log is damaged";
+
+function damagedLog(what: string): CliError {
+  return damaged(`${LOG_IS_DAMAGED}: ${what}`, HINT_FOR_DAMAGED_NODE);
 }

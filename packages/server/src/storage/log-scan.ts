@@ -1,5 +1,6 @@
 import type { HardState, SnapshotMeta } from "@quorate/raft";
 import type { Files, OpenFile } from "../ports.ts";
+import { withDamagingReads } from "./damaging-reads.ts";
 import { blockBounds, type BlockBounds } from "./entry-codec.ts";
 import { SECTOR_BYTES, decodeSeal, decodeSegmentHeader, wholeSectors } from "./log-format.ts";
 import { segmentNames } from "./log-replay.ts";
@@ -30,9 +31,11 @@ export type LogScanItem =
 
 /**
  * Walks over a log that no node has open and changes nothing: for `dump` and `verify`. What stands behind damage is shown
- * too, and each segment is held against the end of the one before it, so that one that is gone is damage as well.
+ * too, and each segment is held against the end of the one before it, so that one that is gone is damage as well. Fails with
+ * LOG_CORRUPT where the medium does not give it back, and STORAGE_FAILED.
  */
-export async function* scanLog(files: Files, directory: string): AsyncGenerator<LogScanItem> {
+export async function* scanLog(plainFiles: Files, directory: string): AsyncGenerator<LogScanItem> {
+  const files = withDamagingReads(plainFiles, "LOG_CORRUPT");
   const names = await segmentNames(files, directory);
   let end: LogEnd | null = null;
   for (const [at, name] of names.entries()) {
