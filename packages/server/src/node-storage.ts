@@ -258,8 +258,7 @@ export class NodeStorage implements LoopLog {
     if (log.firstIndex > base.index + 1) {
       throw new ServerError(
         "IMAGE_CORRUPT",
-        `the image stands at ${base.index}, but the log begins at ${log.firstIndex}: ` +
-          "move the data directory away and start the node with --rejoin",
+        `the image stands at ${base.index}, but the log begins at ${log.firstIndex}`,
       );
     }
     if (base.index === 0 || log.firstIndex === base.index + 1) return true;
@@ -432,14 +431,10 @@ export class NodeStorage implements LoopLog {
   }
 }
 
-const REJOIN =
-  "Nothing was changed. This node may not vote with what is left: move its data directory away " +
-  "and start it with --rejoin, so that it comes back as a new member";
-
 function refuseDamage({ damage }: RecoveredLog): void {
   if (damage === null) return;
   const { message, segment, position } = damage;
-  throw new ServerError("LOG_CORRUPT", `${message} (${segment} at ${position}). ${REJOIN}`);
+  throw new ServerError("LOG_CORRUPT", `${message} (${segment} at ${position})`);
 }
 
 /** What the leader counts on is gone, although all that is there is whole. */
@@ -447,13 +442,13 @@ function lossOf(lastIndex: LogIndex): ServerError {
   const text =
     `the log ends at ${lastIndex}, but the leader knows that this node held more: its files are an older copy, ` +
     "or the disk said that it had written what it had not";
-  return new ServerError("LOG_CORRUPT", `${text}. ${REJOIN}`);
+  return new ServerError("LOG_CORRUPT", text);
 }
 
 /** The image is never ahead of the log it was made from, so the log was longer once. */
 function refuseShortLog({ index }: SnapshotMeta, lastIndex: LogIndex): never {
   const text = `the log ends at ${lastIndex}, but the image stands at ${index}`;
-  throw new ServerError("LOG_CORRUPT", `${text}. ${REJOIN}`);
+  throw new ServerError("LOG_CORRUPT", text);
 }
 
 /** Throws IDENTITY_MISMATCH for an image that is not of this node's ensemble. */

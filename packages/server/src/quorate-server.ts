@@ -22,6 +22,7 @@ import type { PeerEnvelope } from "./peer/envelope.ts";
 import { PeerNetwork, type PeerTarget } from "./peer/peer-network.ts";
 import type { Connection, Listener, ServerPorts } from "./ports.ts";
 import { refuseOtherLimits, replicatedLimits } from "./replicated-limits.ts";
+import { withAdvice } from "./recovery/damage-advice.ts";
 import { hasSetAside, isRepairable, setAside } from "./recovery/set-aside.ts";
 import { RunningNode } from "./running-node.ts";
 import { nodeGauges } from "./server-gauges.ts";
@@ -114,7 +115,7 @@ export class QuorateServer implements AsyncDisposable {
     try {
       return await QuorateServer.#start(options);
     } catch (error) {
-      if (!isRepairable(error, config)) throw error;
+      if (!isRepairable(error, config)) throw withAdvice(error, config);
       const kept = await setAside(ports.files, config.dataDirectory);
       logger.error(
         { error, kept },
@@ -274,7 +275,7 @@ export class QuorateServer implements AsyncDisposable {
   /** `handOver`: it could still lead, but may not. */
   #fail(error: unknown, handOver = false): void {
     if (this.#failure !== null || this.#stopping !== null) return;
-    this.#failure = asError(error);
+    this.#failure = asError(withAdvice(error, this.#options.config));
     this.#options.logger.error({ error: this.#failure }, "the node cannot go on and stops");
     void this.stop({ handOver });
   }
