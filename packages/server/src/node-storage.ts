@@ -452,8 +452,10 @@ function refuseShortLog({ index }: SnapshotMeta, lastIndex: LogIndex): never {
 }
 
 /** Throws IDENTITY_MISMATCH for an image that is not of this node's ensemble. */
-export function refuseForeign({ clusterId, historyId }: ImageMeta, identity: IdentityFile): void {
-  const { current } = identity;
+export function refuseForeign(
+  { clusterId, historyId }: ImageMeta,
+  { current }: Pick<IdentityFile, "current">,
+): void {
   if (clusterId === current.clusterId && historyId === current.historyId) return;
   throw new ServerError(
     "IDENTITY_MISMATCH",

@@ -40,10 +40,13 @@ export interface Files {
   list(path: string): Promise<readonly string[]>;
   /** Null when there is no such file. */
   readWhole(path: string): Promise<Uint8Array | null>;
-  /** `create`: fails if the file exists; otherwise fails if it does not. With `durable`, `write` returns once on disk. */
+  /**
+   * `create`: fails if the file exists; otherwise fails if it does not. With `durable`, `write` returns once on disk. With
+   * `readOnly` it need not be writable, and is not written to. Default: it is.
+   */
   open(
     path: string,
-    options: { readonly create: boolean; readonly durable: boolean },
+    options: { readonly create: boolean; readonly durable: boolean; readonly readOnly?: boolean },
   ): Promise<OpenFile>;
   rename(from: string, to: string): Promise<void>;
   /** Removing what is not there is no error. Directories go with their content. */

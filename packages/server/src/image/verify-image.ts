@@ -1,6 +1,6 @@
 import { ServerError } from "../errors.ts";
 import type { ServerPorts } from "../ports.ts";
-import { loadIdentity } from "../storage/identity.ts";
+import { readIdentity } from "../storage/read-identity.ts";
 import { loadImage } from "./image-loader.ts";
 
 /** What the image of a stopped node holds, after all of it was read and found whole. */
@@ -18,19 +18,21 @@ export interface ImageSummary {
 
 /**
  * Reads the image of a stopped node, whatever its limits: every record's checksum, the counts and the digest. Rejects with a `ServerError`:
- * IDENTITY_LOST where there is no node, STORAGE_LOCKED while it runs, IMAGE_CORRUPT or FORMAT_UNKNOWN for what is wrong.
+ * IDENTITY_LOST where there is no node, STORAGE_LOCKED while it runs, IDENTITY_DAMAGED, IMAGE_CORRUPT or FORMAT_UNKNOWN for
+ * what is wrong. LevelDB writes to the image's directory, though it holds the same afterwards.
  */
 export async function verifyImage(
   ports: ServerPorts,
   dataDirectory: string,
 ): Promise<ImageSummary> {
-  const identity = await loadIdentity(ports.files, dataDirectory);
+  const identity = await readIdentity(ports.files, dataDirectory);
   if (identity === null) {
     throw new ServerError("IDENTITY_LOST", `${dataDirectory} is no node's data directory`);
   }
-  const { image } = identity.current;
-  await identity.close();
-  if (image === null) throw new ServerError("IMAGE_CORRUPT", "the node has no image yet");
+  const { image } = identity;
+  if (image === null) {
+    throw new ServerError("IDENTITY_LOST", `${dataDirectory} never was part of an ensemble`);
+  }
   const store = await ports.images.open(`${dataDirectory}/${image}`, { create: false });
   try {
     const { tree, meta } = await loadImage(store, null, ports.clock);

@@ -6,7 +6,8 @@ import { ServerError } from "../errors.ts";
 import { Checkpointer } from "../image/checkpointer.ts";
 import { memberById } from "../membership/formation.ts";
 import type { ImageStore, ServerPorts } from "../ports.ts";
-import { loadIdentity, type Identity } from "../storage/identity.ts";
+import type { Identity } from "../storage/identity.ts";
+import { readIdentity } from "../storage/read-identity.ts";
 import { foundEnsemble, type FoundedEnsemble, type FoundingState } from "./found-ensemble.ts";
 import { ImageWriter } from "./image-writer.ts";
 import { salvage, type Salvage } from "./salvage.ts";
@@ -84,19 +85,15 @@ async function withNode<T>(
   directory: string,
   use: (node: OpenedNode) => Promise<T>,
 ): Promise<T> {
-  const identity = await loadIdentity(ports.files, directory);
+  const identity = await readIdentity(ports.files, directory);
   if (identity === null) {
     throw new ServerError("IDENTITY_LOST", `${directory} is no node's data directory`);
   }
+  const salvaged = await salvage(ports, directory, identity);
   try {
-    const salvaged = await salvage(ports, directory, identity);
-    try {
-      return await use(applied(salvaged, identity.current));
-    } finally {
-      await salvaged.close();
-    }
+    return await use(applied(salvaged, identity));
   } finally {
-    await identity.close();
+    await salvaged.close();
   }
 }
 

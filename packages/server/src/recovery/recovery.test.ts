@@ -152,6 +152,13 @@ async function damageLogAt(
   files.flipBit(path, position);
 }
 
+/** Of the old node, but for its images, which are the library's. */
+async function contentOf(files: MemoryFiles): Promise<readonly unknown[]> {
+  const log = files.namesIn(`${OLD}/log`).map((name) => `log/${name}`);
+  const paths = ["identity", ...log].map((name) => `${OLD}/${name}`);
+  return Promise.all(paths.map(async (path) => [path, await files.readWhole(path)] as const));
+}
+
 /** What a server finds when it starts there. */
 async function openNew(ports: ServerPorts) {
   const identity = (await loadIdentity(ports.files, NEW))!;
@@ -244,6 +251,18 @@ describe("recovery", () => {
     expect(await inspectNode(ports, OLD)).toMatchObject({ zxid: 12 });
     await damageLogAt(ports, 2);
     await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+  });
+
+  test("changes nothing of what it looks at", async () => {
+    const ports = newPorts();
+    await makeNode(ports);
+    await ports.files.makeDirectory(`${OLD}/image-7`);
+    const before = await contentOf(ports.files);
+    ports.files.failNext("write", new ServerError("STORAGE_FAILED", "EROFS"));
+    ports.files.failNext("syncDirectory", new ServerError("STORAGE_FAILED", "EROFS"));
+    await inspectNode(ports, OLD);
+    expect(await contentOf(ports.files)).toEqual(before);
+    expect(await ports.files.list(OLD)).toContain("image-7");
   });
 
   test("takes an older copy, and says that it is one", async () => {

@@ -3,17 +3,17 @@ import { logIndex, type Entry, type SnapshotMeta } from "@quorate/raft";
 import { isDamage, ServerError } from "../errors.ts";
 import { loadImage } from "../image/image-loader.ts";
 import { decodeImageMeta } from "../image/image-meta.ts";
-import { openImage } from "../image/open-image.ts";
 import { SERVER_LIMITS } from "../limits.ts";
 import { refuseForeign } from "../node-storage.ts";
 import type { ImageStore, ServerPorts } from "../ports.ts";
 import { LOG_DIRECTORY } from "../storage/data-directory.ts";
-import type { IdentityFile } from "../storage/identity.ts";
+import type { Identity } from "../storage/identity.ts";
+import { forLooking } from "../storage/looking-files.ts";
 import { WriteAheadLog } from "../storage/write-ahead-log.ts";
 
 /** All that hangs together of what a stopped node has. */
 export interface Salvage {
-  /** Null: damaged, and the log holds everything from its first entry on. */
+  /** Null: damaged, or none yet, and the log holds everything from its first entry on. */
   readonly image: ImageStore | null;
   /** As of `base`. */
   readonly tree: DataTree;
@@ -36,7 +36,8 @@ interface Found {
 const READ_SLICE_BYTES = 4_194_304;
 
 /**
- * Opens what a stopped node has and takes what is whole, the log up to where it is damaged. A node that serves takes nothing
+ * Opens what a stopped node has and takes what is whole, the log up to where it is damaged; all of it stays as it is, but that
+ * LevelDB writes to the image's directory, though it holds the same afterwards. A node that serves takes nothing
  * less than all of it; this is for when it is all that is left. Rejects with a `ServerError`: IDENTITY_LOST where the node never
  * was part of an ensemble, STORAGE_LOCKED while it runs, IMAGE_CORRUPT where the log does not make up for the image, and
  * with what is no damage.
@@ -44,7 +45,7 @@ const READ_SLICE_BYTES = 4_194_304;
 export async function salvage(
   ports: ServerPorts,
   directory: string,
-  identity: IdentityFile,
+  identity: Identity,
 ): Promise<Salvage> {
   const losses: string[] = [];
   const { image, damage, tree, base } = await salvageImage(ports, directory, identity);
@@ -58,7 +59,7 @@ export async function salvage(
       );
     }
     const entries = log === null ? [] : await entriesAfter(base, log, identity, losses);
-    if (identity.current.hasLostEntries) losses.push(OLDER_COPY);
+    if (identity.hasLostEntries) losses.push(OLDER_COPY);
     return { image, tree, base, entries, losses, close: () => closeAll(log, image) };
   } catch (error) {
     await closeAll(log, image);
@@ -82,9 +83,9 @@ async function closeAll(log: WriteAheadLog | null, image: ImageStore | null): Pr
 async function salvageImage(
   ports: ServerPorts,
   directory: string,
-  identity: IdentityFile,
+  identity: Identity,
 ): Promise<Found> {
-  const { formation, limits: replicated } = identity.current;
+  const { formation, limits: replicated } = identity;
   if (formation === null || replicated === null) {
     throw new ServerError("IDENTITY_LOST", `${directory} never was part of an ensemble`);
   }
@@ -92,9 +93,12 @@ async function salvageImage(
   const founding = decodeImageMeta(formation).snapshot;
   let image: ImageStore | null = null;
   try {
-    ({ image } = await openImage(ports, directory, identity));
+    if (identity.image === null) {
+      return { image, damage: null, tree: new DataTree(limits), base: founding };
+    }
+    image = await ports.images.open(`${directory}/${identity.image}`, { create: false });
     const { tree, meta } = await loadImage(image, limits, ports.clock);
-    if (meta !== null) refuseForeign(meta, identity);
+    if (meta !== null) refuseForeign(meta, { current: identity });
     return { image, damage: null, tree, base: meta === null ? founding : meta.snapshot };
   } catch (error) {
     await image?.close();
@@ -107,14 +111,14 @@ async function salvageImage(
 async function salvageLog(
   ports: ServerPorts,
   directory: string,
-  identity: IdentityFile,
+  identity: Identity,
   losses: string[],
 ): Promise<WriteAheadLog | null> {
-  const { logStarted, logTag, nodeId, logSequence } = identity.current;
+  const { logStarted, logTag, nodeId, logSequence } = identity;
   if (!logStarted) return null;
   try {
     const { log, recovered } = await WriteAheadLog.open(
-      ports.files,
+      forLooking(ports.files),
       `${directory}/${LOG_DIRECTORY}`,
       {
         nodeId,
@@ -143,14 +147,14 @@ async function salvageLog(
 async function entriesAfter(
   base: SnapshotMeta,
   log: WriteAheadLog,
-  identity: IdentityFile,
+  identity: Identity,
   losses: string[],
 ): Promise<readonly Entry[]> {
   const entries: Entry[] = [];
   try {
     if (!(await follows(base, log))) {
       // Where a snapshot was put in force, and the process ended before the log could say so, nothing was written since.
-      if (log.sequence !== identity.current.logSequence) losses.push(gapBetween(base, log));
+      if (log.sequence !== identity.logSequence) losses.push(gapBetween(base, log));
       return [];
     }
     while (base.index + entries.length < log.lastIndex) {

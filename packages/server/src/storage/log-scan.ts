@@ -4,6 +4,7 @@ import { withDamagingReads } from "./damaging-reads.ts";
 import { blockBounds, type BlockBounds } from "./entry-codec.ts";
 import { SECTOR_BYTES, decodeSeal, decodeSegmentHeader, wholeSectors } from "./log-format.ts";
 import { segmentNames } from "./log-replay.ts";
+import { forLooking } from "./looking-files.ts";
 import { LogScanner, type ScanStep } from "./log-scanner.ts";
 import { brokenLink, segmentGone, type LogEnd } from "./segment-link.ts";
 
@@ -35,7 +36,7 @@ export type LogScanItem =
  * LOG_CORRUPT where the medium does not give it back, and STORAGE_FAILED.
  */
 export async function* scanLog(plainFiles: Files, directory: string): AsyncGenerator<LogScanItem> {
-  const files = withDamagingReads(plainFiles, "LOG_CORRUPT");
+  const files = withDamagingReads(forLooking(plainFiles), "LOG_CORRUPT");
   const names = await segmentNames(files, directory);
   let end: LogEnd | null = null;
   for (const [at, name] of names.entries()) {

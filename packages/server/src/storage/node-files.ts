@@ -48,11 +48,13 @@ export class NodeFiles implements Files {
 
   open(
     path: string,
-    options: { readonly create: boolean; readonly durable: boolean },
+    options: { readonly create: boolean; readonly durable: boolean; readonly readOnly?: boolean },
   ): Promise<OpenFile> {
-    const { O_CREAT, O_DSYNC, O_EXCL, O_RDWR } = fs.constants;
+    const { O_CREAT, O_DSYNC, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
     const flags =
-      O_RDWR | (options.create ? O_CREAT | O_EXCL : 0) | (options.durable ? O_DSYNC : 0);
+      (options.readOnly === true ? O_RDONLY : O_RDWR) |
+      (options.create ? O_CREAT | O_EXCL : 0) |
+      (options.durable ? O_DSYNC : 0);
     return new Promise((resolve, reject) => {
       fs.open(path, flags, 0o600, (error, descriptor) => {
         if (error === null) resolve(new NodeFile(path, descriptor));
