@@ -57,6 +57,7 @@ async function runRecover(
   directory: string,
   flags: RecoverFlags,
 ): Promise<void> {
+  refuseFlagsWithoutTarget(flags);
   const { path: source } = await givenDirectory(context, directory);
   const remains = await inspected(source);
   if (flags.to === undefined) {
@@ -73,13 +74,11 @@ async function runRecover(
   }
   const founder = readFounder(flags.member);
   const isIncomplete = remains.losses.length > 0;
-  if (isIncomplete && flags.incomplete !== true) {
-    context.err.write(formatRemains(directory, remains));
-    throw incomplete(directory);
-  }
-  context.err.write(
-    formatRemains(directory, remains) + CONSEQUENCES + (isIncomplete ? CONSEQUENCE_OF_LOSSES : ""),
-  );
+  const isRefused = isIncomplete && flags.incomplete !== true;
+  const consequences = isRefused ? "" : CONSEQUENCES + (isIncomplete ? CONSEQUENCE_OF_LOSSES : "");
+  const text = formatRemains(directory, remains) + consequences;
+  context.err.write(flags.json === true ? jsonLine({ remains, consequences }) : text);
+  if (isRefused) throw incomplete(directory);
   await confirm(context, remains, flags.yes === true);
   const target = {
     directory: resolve(context.workingDirectory, flags.to),
@@ -93,6 +92,13 @@ async function runRecover(
   context.out.write(
     flags.json === true ? jsonLine(founded) : formatFounded(founded, founder, runner),
   );
+}
+
+/** They say what is to be begun, and nothing would be. */
+function refuseFlagsWithoutTarget({ to, member, incomplete: isIncomplete }: RecoverFlags): void {
+  if (to !== undefined || (member === undefined && isIncomplete !== true)) return;
+  const flag = member === undefined ? "--incomplete" : "--member";
+  throw usageError(`${flag} needs --to`, "--to FOLDER says where the new data directory is made");
 }
 
 async function inspected(source: string): Promise<NodeRemains> {
