@@ -2,7 +2,7 @@ import { decodeCommand, type DataTree } from "@quorate/kv-store";
 import { zxid } from "@quorate/kv-store/protocol";
 import type { Entry, Membership } from "@quorate/raft";
 import type { ConfiguredMember } from "../config.ts";
-import { ServerError } from "../errors.ts";
+import { ServerError, isDamage } from "../errors.ts";
 import { Checkpointer } from "../image/checkpointer.ts";
 import { memberById } from "../membership/formation.ts";
 import type { ImageStore, ServerPorts } from "../ports.ts";
@@ -10,6 +10,7 @@ import type { Identity } from "../storage/identity.ts";
 import { readIdentity } from "../storage/read-identity.ts";
 import { foundEnsemble, type FoundedEnsemble, type FoundingState } from "./found-ensemble.ts";
 import { ImageWriter } from "./image-writer.ts";
+import { pieceIdentity } from "./pieced-identity.ts";
 import { salvage, type Salvage } from "./salvage.ts";
 
 /** What a stopped node has, committed or not. */
@@ -44,7 +45,7 @@ const PAGE_BYTES = 1_048_576;
 /**
  * Reads everything that a stopped node has: its image, and every entry of its log up to where that is whole, of which nobody
  * can say any more whether it was committed. Rejects with a `ServerError`: IDENTITY_LOST where there is no node, STORAGE_LOCKED
- * while it runs, IDENTITY_DAMAGED or IMAGE_CORRUPT where the damage leaves nothing.
+ * while it runs, IDENTITY_DAMAGED or IMAGE_CORRUPT where the damage leaves nothing: without an identity a whole image is needed.
  */
 export function inspectNode(ports: ServerPorts, directory: string): Promise<NodeRemains> {
   return withNode(ports, directory, async (node) => node.remains);
@@ -85,17 +86,36 @@ async function withNode<T>(
   directory: string,
   use: (node: OpenedNode) => Promise<T>,
 ): Promise<T> {
-  const identity = await readIdentity(ports.files, directory);
-  if (identity === null) {
-    throw new ServerError("IDENTITY_LOST", `${directory} is no node's data directory`);
-  }
+  const { identity, losses } = await identityOf(ports, directory);
   const salvaged = await salvage(ports, directory, identity);
   try {
-    return await use(applied(salvaged, identity));
+    const node = applied(salvaged, identity);
+    const remains = { ...node.remains, losses: [...losses, ...node.remains.losses] };
+    return await use({ ...node, remains });
   } finally {
     await salvaged.close();
   }
 }
+
+/** As it stands, or, with a loss, as it can be told from the rest. */
+async function identityOf(
+  ports: ServerPorts,
+  directory: string,
+): Promise<{ readonly identity: Identity; readonly losses: readonly string[] }> {
+  let identity: Identity | null;
+  try {
+    identity = await readIdentity(ports.files, directory);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    const pieced = await pieceIdentity(ports, directory, error);
+    return { identity: pieced, losses: [`${error.text}: ${PIECED}`] };
+  }
+  if (identity !== null) return { identity, losses: [] };
+  throw new ServerError("IDENTITY_LOST", `${directory} is no node's data directory`);
+}
+
+const PIECED =
+  "whose the data are was taken from image and log, and nobody knows whether the node had held more than they do";
 
 function applied(salvaged: Salvage, identity: Identity): OpenedNode {
   const { tree, base, entries, losses } = salvaged;

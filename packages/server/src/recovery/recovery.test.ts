@@ -92,6 +92,7 @@ const RECORDS = [8, 12, 16, 20];
 async function makeNode(ports: ServerPorts): Promise<string> {
   const identity = await openIdentity(ports, OLD, "a");
   await identity.update({
+    nodeId: nodeId(5),
     clusterId: "c",
     historyId: "c-1",
     formation: encodeImageMeta({ clusterId: "c", historyId: "c-1", snapshot: FORMATION }),
@@ -150,6 +151,17 @@ async function damageLogAt(
   const path = `${OLD}/log/${name}`;
   const position = Buffer.from((await files.readWhole(path)) ?? []).indexOf(`/z${index}`);
   files.flipBit(path, position);
+}
+
+async function loseIdentity({ files }: { readonly files: MemoryFiles }): Promise<void> {
+  await files.remove(`${OLD}/identity`);
+}
+
+/** Neither copy can be read. */
+async function damageIdentity({ files }: { readonly files: MemoryFiles }): Promise<void> {
+  const file = await files.open(`${OLD}/identity`, { create: false, durable: true });
+  await file.write(0, new Uint8Array(2 * 16_384));
+  await file.close();
 }
 
 /** Of the old node, but for its images, which are the library's. */
@@ -251,6 +263,44 @@ describe("recovery", () => {
     expect(await inspectNode(ports, OLD)).toMatchObject({ zxid: 12 });
     await damageLogAt(ports, 2);
     await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+  });
+
+  test("takes image and log where the identity is damaged or lost, and says so", async () => {
+    for (const lose of [damageIdentity, loseIdentity]) {
+      const ports = newPorts();
+      const digest = await makeNode(ports);
+      await lose(ports);
+      await ports.files.makeDirectory(`${OLD}/image-9`);
+      const { losses, ...remains } = await inspectNode(ports, OLD);
+      expect(remains).toMatchObject({ name: "a", clusterId: "c", historyId: "c-1", zxid: 20 });
+      expect(remains).toMatchObject({ digest, voters: ["a", "b", "c"] });
+      expect(losses).toEqual([expect.stringContaining("taken from image and log")]);
+      const target = { directory: NEW, member: MEMBER };
+      await expect(recoverNode(ports, OLD, target)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
+      await recoverNode(ports, OLD, { ...target, incomplete: true });
+      expect((await openNew(ports)).tree.digest()).toBe(digest);
+    }
+  });
+
+  test("takes the image alone where nothing else is left", async () => {
+    const ports = newPorts();
+    await makeNode(ports);
+    await loseIdentity(ports);
+    await ports.files.remove(`${OLD}/log`);
+    const { losses, ...remains } = await inspectNode(ports, OLD);
+    expect(remains).toMatchObject({ name: "unknown", zxid: 10, digest: treeAt(10).digest() });
+    expect(losses).toHaveLength(2);
+  });
+
+  test("has nothing where identity and image are damaged", async () => {
+    const ports = newPorts();
+    await makeNode(ports);
+    await damageIdentity(ports);
+    await ports.files.remove(`${OLD}/image-1`);
+    await expect(inspectNode(ports, OLD)).rejects.toMatchObject({
+      code: "IDENTITY_DAMAGED",
+      message: expect.stringContaining("no whole image"),
+    });
   });
 
   test("changes nothing of what it looks at", async () => {
