@@ -229,6 +229,15 @@ test("a node that hears from a leader that it was removed was taken in again sin
   expect(state.removed).toBeNull();
 });
 
+test("a leader that applies its removal while its log has it back goes on", () => {
+  const { members, apply, state } = lab({ isLeading: true });
+  apply(membershipOf(1, 2, 3), 4);
+  members.onApplied(membershipOf(2, 3), logIndex(5));
+  expect(state.removed).toBeNull();
+  apply(membershipOf(2, 3), 6);
+  expect(state.removed?.code).toBe("REMOVED");
+});
+
 test("a node notes when it became a member, and no more than that", () => {
   const founder = lab();
   founder.apply(membershipOf(1, 2, 4), 7);

@@ -174,8 +174,10 @@ export class NodeMembership {
     logger.info({ voters: membership.voters.length }, "the membership changed");
     if (!belonged || isMember(membership, self.id)) return;
     const { leader } = ports.status();
-    if (leader !== null && leader !== self.id) {
-      // A leader sends nothing to who is no member: who hears of its own removal from one was taken in again since.
+    const isMemberSince = isMember(this.#inForce, self.id);
+    if (isMemberSince || (leader !== null && leader !== self.id)) {
+      // Its own log may say so. And a leader sends nothing to who is no member: who hears of its own removal from one was
+      // taken in again since.
       reached("removal_before_it_was_taken_in_again");
       return;
     }
