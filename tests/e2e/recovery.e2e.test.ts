@@ -112,11 +112,12 @@ test("a damaged survivor that set its data aside gives what is left of them", as
   const left = 150;
   damageLogAt(dataDirectory, `value ${left}`);
   source.start(survivor);
+  const aside = join(dataDirectory, "damaged-1");
+  // The identity goes last.
   await poll("the damaged data to be set aside", 20_000, () =>
-    readdirSync(dataDirectory).includes("damaged-1") ? true : null,
+    existsSync(join(aside, "identity")) ? true : null,
   );
   await source.kill(survivor);
-  const aside = join(dataDirectory, "damaged-1");
 
   const shown = await quorate("recover", aside);
   expect(shown).toMatchObject({ exit: DAMAGED, output: expect.stringContaining("incomplete: ") });
