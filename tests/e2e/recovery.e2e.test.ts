@@ -31,6 +31,23 @@ async function plannedEnsemble(nodes: number): Promise<{
   return { ensemble, directory: dataDirectory, member: `1=${peerAddress},${clientAddress}` };
 }
 
+/** Of three nodes that held the same one is left, which does not run. */
+async function oneSurvivor(): Promise<{
+  readonly source: TestEnsemble;
+  readonly survivor: string;
+  readonly dataDirectory: string;
+}> {
+  const source = await startEnsemble();
+  const client = await connect({ servers: source.servers });
+  await fill(client);
+  await client.close();
+  await source.waitForEqualDigests();
+  await source.killAllAtOnce();
+  const [survivor = "", ...lost] = source.names;
+  for (const name of lost) source.wipe(name);
+  return { source, survivor, dataDirectory: source.plan(survivor).dataDirectory };
+}
+
 /** Starts node 1 with what it was given, checks it, and lets the others join. */
 async function startAndGrow(ensemble: TestEnsemble): Promise<void> {
   ensemble.start("1");
@@ -74,15 +91,7 @@ test("a backup begins a new ensemble, which others join", async () => {
 });
 
 test("one survivor begins a new history when the majority is lost for good", async () => {
-  const source = await startEnsemble();
-  const client = await connect({ servers: source.servers });
-  await fill(client);
-  await client.close();
-  await source.waitForEqualDigests();
-  await source.killAllAtOnce();
-  const [survivor = "", ...lost] = source.names;
-  for (const name of lost) source.wipe(name);
-  const old = source.plan(survivor).dataDirectory;
+  const { dataDirectory: old } = await oneSurvivor();
 
   const shown = await quorate("recover", old);
   expect(shown).toMatchObject({ exit: 0, output: expect.stringContaining("1, 2, 3") });
@@ -100,15 +109,7 @@ test("one survivor begins a new history when the majority is lost for good", asy
 });
 
 test("a damaged survivor that set its data aside gives what is left of them", async () => {
-  const source = await startEnsemble();
-  const client = await connect({ servers: source.servers });
-  await fill(client);
-  await client.close();
-  await source.waitForEqualDigests();
-  await source.killAllAtOnce();
-  const [survivor = "", ...lost] = source.names;
-  for (const name of lost) source.wipe(name);
-  const { dataDirectory } = source.plan(survivor);
+  const { source, survivor, dataDirectory } = await oneSurvivor();
   const left = 150;
   damageLogAt(dataDirectory, `value ${left}`);
   source.start(survivor);

@@ -4,18 +4,17 @@ import { describe, expect, it } from "vitest";
 import { withFiles } from "./faulty-files.ts";
 import { Servers, until } from "./servers.ts";
 
+const ROOM = 1_000_000_000;
+
 describe("a full disk", () => {
   it("refuses what grows, serves reads and deletes, and recovers by itself", async () => {
-    let freeBytes = 1_000_000_000;
-    await using servers = await Servers.start(
-      {},
-      withSpace(() => freeBytes),
-    );
+    const disk = { freeBytes: ROOM };
+    await using servers = await onDisk(disk);
     await using client = await connect({ servers: servers.clients });
     await client.create("/a", "1");
     await client.create("/b", "1");
-    freeBytes = 1_000;
-    await until(() => servers.running.every((node) => node.notReady().join().includes("disk")));
+    disk.freeBytes = 1_000;
+    await untilFull(servers);
     // Whoever leads hears of the others' disks a moment later.
     const deadline = performance.now() + 20_000;
     const growing = async (): Promise<string> => {
@@ -27,7 +26,7 @@ describe("a full disk", () => {
     });
     const patience = { timeoutMs: 20_000 };
     expect(new TextDecoder().decode((await client.get("/a", patience)).data)).toBe("1");
-    freeBytes = 1_000_000_000;
+    disk.freeBytes = ROOM;
     await servers.ready();
     await client.set("/a", "3", patience);
     expect(new TextDecoder().decode((await client.get("/a", patience)).data)).toBe("3");
@@ -36,60 +35,48 @@ describe("a full disk", () => {
   });
 
   it("lets deletes pass while it is full", async () => {
-    let freeBytes = 1_000_000_000;
-    await using servers = await Servers.start(
-      {},
-      withSpace(() => freeBytes),
-    );
+    const disk = { freeBytes: ROOM };
+    await using servers = await onDisk(disk);
     await using client = await connect({ servers: servers.clients });
     await client.create("/a", "1");
-    freeBytes = 1_000;
-    await until(() => servers.running.every((node) => node.notReady().join().includes("disk")));
+    disk.freeBytes = 1_000;
+    await untilFull(servers);
     await client.delete("/a", { timeoutMs: 5_000 });
     expect(await client.exists("/a")).toBeNull();
   });
 
   it("keeps nobody from hearing who leads, also where a read came with a write that has to wait", async () => {
-    let freeBytes = 1_000_000_000;
-    await using servers = await Servers.start(
-      {},
-      withSpace(() => freeBytes),
-    );
+    const disk = { freeBytes: ROOM };
+    await using servers = await onDisk(disk);
     await using client = await connect({ servers: servers.clients });
     await client.create("/a", "1");
     await client.create("/b", "1");
     await using leadership = await client.election("/e").campaign();
-    freeBytes = 1_000;
-    await until(() => servers.running.every((node) => node.notReady().join().includes("disk")));
-    await until(async () => {
-      const taken = client.set("/a", "1", { timeoutMs: 1_000 }).then(() => true);
-      return !(await taken.catch(() => false));
-    });
+    disk.freeBytes = 1_000;
+    await untilFull(servers);
+    await until(() => refuses(client));
     // Nothing waits any more, so that the next write and read leave together.
     await client.delete("/b");
     const waiting = [client.set("/a", "2"), client.get("/a")];
     const leaders = client.election("/e").observe({ timeoutMs: 20_000 })[Symbol.asyncIterator]();
     expect((await leaders.next()).value).toMatchObject({ token: leadership.token });
-    freeBytes = 1_000_000_000;
+    disk.freeBytes = ROOM;
     await Promise.all(waiting);
     expect(new TextDecoder().decode((await client.get("/a")).data)).toBe("2");
   });
 
   it("lets a new client come and delete while it is full, and nobody once it is as good as used up", async () => {
-    let freeBytes = 1_000_000_000;
-    await using servers = await Servers.start(
-      {},
-      withSpace(() => freeBytes),
-    );
+    const disk = { freeBytes: ROOM };
+    await using servers = await onDisk(disk);
     await using writer = await connect({ servers: servers.clients });
     for (const path of ["/a", "/b"]) await writer.create(path, "1");
-    freeBytes = 700_000;
-    await until(() => servers.running.every((node) => node.notReady().join().includes("disk")));
+    disk.freeBytes = 700_000;
+    await untilFull(servers);
     await until(() => refuses(writer));
     await using client = await connect({ servers: servers.clients });
     await client.delete("/a");
     expect(await client.exists("/a")).toBeNull();
-    freeBytes = 1_000;
+    disk.freeBytes = 1_000;
     // Until the leader knows it of a majority.
     await until(async () => {
       await using late = await connect({
@@ -105,7 +92,7 @@ describe("a full disk", () => {
       return late === null;
     });
     await client.delete("/b");
-    freeBytes = 1_000_000_000;
+    disk.freeBytes = ROOM;
     await using again = await connect({ servers: servers.clients, connectTimeoutMs: 20_000 });
     expect(await again.exists("/b")).toBeNull();
   });
@@ -133,7 +120,7 @@ describe("a full disk", () => {
     disk.freeBytes = 1_000;
     await until(async () => !(await disk.hasReserve()));
     await until(() => !isWaiting());
-    disk.freeBytes = 1_000_000_000;
+    disk.freeBytes = ROOM;
     disk.isFull = false;
     await servers.ready();
     await servers.agree();
@@ -152,7 +139,7 @@ async function refuses(client: QuorateClient): Promise<boolean> {
 
 /** A disk whose last room is what the reserve takes up. */
 class FullDisk {
-  freeBytes = 1_000_000_000;
+  freeBytes = ROOM;
   isFull = false;
   /** New files of the log that found no room. */
   refusals = 0;
@@ -175,15 +162,21 @@ class FullDisk {
         }
         return files.open(path, options);
       },
-      space: async () => ({ freeBytes: this.freeBytes, totalBytes: 1_000_000_000 }),
+      space: async () => ({ freeBytes: this.freeBytes, totalBytes: ROOM }),
     });
   }
 }
 
-/** The same ports, but the disk has as much room as the test says. */
-function withSpace(freeBytes: () => number): (ports: ServerPorts) => ServerPorts {
-  return (ports) =>
+/** Servers whose disks have as much room as `disk` says. */
+function onDisk(disk: { readonly freeBytes: number }): Promise<Servers> {
+  return Servers.start({}, (ports) =>
     withFiles(ports, {
-      space: async () => ({ freeBytes: freeBytes(), totalBytes: 1_000_000_000 }),
-    });
+      space: async () => ({ freeBytes: disk.freeBytes, totalBytes: ROOM }),
+    }),
+  );
+}
+
+/** All of them have found out. */
+function untilFull(servers: Servers): Promise<void> {
+  return until(() => servers.running.every((node) => node.notReady().join().includes("disk")));
 }

@@ -9,7 +9,7 @@ import {
 import type { QuorateClient } from "./api.ts";
 import { writeBytes } from "./checked-op.ts";
 import { only } from "../../../tests/support/client/fixtures.ts";
-import type { FakeConnection } from "../../../tests/support/client/fake-network.ts";
+import type { FakeConnection, FakeNetwork } from "../../../tests/support/client/fake-network.ts";
 import { openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
 
 const { outstandingMax, outstandingBytesMax } = PROTOCOL_LIMITS;
@@ -43,6 +43,15 @@ function confirmWatch(connection: FakeConnection): void {
   connection.send({ kind: "watchAdded", cxid, watchId, zxid: zxid(100) });
 }
 
+/** The connection is gone, and the next one stands; what was sent on it first was not looked at. */
+async function reconnect(net: FakeNetwork, connection: FakeConnection): Promise<void> {
+  connection.cut();
+  await net.clock.settle();
+  net.last.take();
+  net.last.welcome();
+  await net.clock.settle();
+}
+
 function kindsOf(messages: readonly ClientMessage[]): readonly string[] {
   return messages.map((message) => (message.kind === "read" ? message.query.kind : message.kind));
 }
@@ -72,11 +81,7 @@ describe.each(floods)(
       connection.reply(1, 101, { kind: "acquire", contender, token, held: false });
       flood(client);
       await net.clock.settle();
-      connection.cut();
-      await net.clock.settle();
-      net.last.take();
-      net.last.welcome();
-      await net.clock.settle();
+      await reconnect(net, connection);
       const { cxid } = only(net.last.takeKind("read"));
       refuse(net.last, 2);
       const value = { kind: "contender", state: "held" } as const;
@@ -116,11 +121,7 @@ test("a question of the client's own that was under way comes first on the next 
   void client.delete("/a");
   await net.clock.settle();
   expect(kindsOf(connection.take())).toEqual(["holder", "exists", "write"]);
-  connection.cut();
-  await net.clock.settle();
-  net.last.take();
-  net.last.welcome();
-  await net.clock.settle();
+  await reconnect(net, connection);
   expect(kindsOf(net.last.take())).toEqual(["ping", "addWatch", "holder", "write", "exists"]);
 });
 
@@ -130,11 +131,7 @@ test("a read that is sent again does not wait for a refused write that was calle
   const read = outcomeOf(client.exists("/a"));
   void client.delete("/b");
   await net.clock.settle();
-  connection.cut();
-  await net.clock.settle();
-  net.last.take();
-  net.last.welcome();
-  await net.clock.settle();
+  await reconnect(net, connection);
   const { cxid } = only(net.last.takeKind("read"));
   refuse(net.last, 2);
   net.last.reply(1, 101, { kind: "delete" });

@@ -133,6 +133,18 @@ async function received() {
   return made;
 }
 
+async function givenUpAfterOneSecond({
+  clock,
+  storage,
+}: Awaited<ReturnType<typeof received>>): Promise<void> {
+  clock.advance(999);
+  await settled();
+  expect(storage.unstage).not.toHaveBeenCalled();
+  clock.advance(1);
+  await settled();
+  expect(storage.unstage).toHaveBeenCalledOnce();
+}
+
 describe("a received snapshot", () => {
   test("is staged before the core hears of it, and acknowledged once it is in force", async () => {
     const { snapshots, storage, pushed, acks, applier, clock, fatal } = await received();
@@ -150,27 +162,17 @@ describe("a received snapshot", () => {
   });
 
   test("is given up in time when the core has no use for it", async () => {
-    const { clock, storage, acks } = await received();
-    clock.advance(999);
-    await settled();
-    expect(storage.unstage).not.toHaveBeenCalled();
-    clock.advance(1);
-    await settled();
-    expect(storage.unstage).toHaveBeenCalledOnce();
-    expect(acks).toEqual([true, true]);
+    const made = await received();
+    await givenUpAfterOneSecond(made);
+    expect(made.acks).toEqual([true, true]);
   });
 
   test("is kept until the core has heard of it, however long the process stands still before", async () => {
-    const { clock, storage } = await received();
-    clock.stall(5_000);
-    clock.finishTurn();
-    expect(clock.nextDueMs()).toBe(6_000);
-    clock.advance(999);
-    await settled();
-    expect(storage.unstage).not.toHaveBeenCalled();
-    clock.advance(1);
-    await settled();
-    expect(storage.unstage).toHaveBeenCalledOnce();
+    const made = await received();
+    made.clock.stall(5_000);
+    made.clock.finishTurn();
+    expect(made.clock.nextDueMs()).toBe(6_000);
+    await givenUpAfterOneSecond(made);
   });
 
   test("is kept as long as the core waits for a slow disk", async () => {
