@@ -1,7 +1,7 @@
 import { connect, type QuorateClient } from "@quorate/client";
 import { ServerError, type ServerPorts } from "@quorate/server";
 import { describe, expect, it } from "vitest";
-import { withFiles } from "./faulty-files.ts";
+import { withFiles } from "../support/faulty-files.ts";
 import { Servers, until } from "./servers.ts";
 
 const ROOM = 1_000_000_000;

@@ -1,5 +1,5 @@
 import type { ServerPorts } from "@quorate/server";
-import { withWrites } from "./faulty-files.ts";
+import { withWrites } from "../support/faulty-files.ts";
 
 /** The disks of several nodes, one of which can be made to hang: what is written to it waits until it goes on. */
 export class HangingDisk {

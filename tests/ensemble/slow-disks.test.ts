@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { withWrites } from "./faulty-files.ts";
+import { withWrites } from "../support/faulty-files.ts";
 import { Servers, until } from "./servers.ts";
 
 const WRITE_MS = 250;

@@ -12,7 +12,7 @@ const { damaged, failed, usage } = EXIT_CODES;
 
 describe("what a stopped node or a backup fails with", () => {
   test.each<[ServerErrorCode, string, number]>([
-    ["IDENTITY_LOST", "USAGE", usage],
+    ["NOTHING_STORED", "USAGE", usage],
     ["STORAGE_LOCKED", "USAGE", usage],
     ["STORAGE_FAILED", "UNREADABLE", failed],
     ["STORAGE_FULL", "UNREADABLE", failed],

@@ -59,7 +59,7 @@ export function readError(error: unknown, path: string, hint: string): unknown {
 export function storedDataError(error: unknown, what: string, hint: string): unknown {
   if (!(error instanceof ServerError)) return error;
   switch (error.code) {
-    case "IDENTITY_LOST":
+    case "NOTHING_STORED":
       return noNode(error.text);
     case "STORAGE_LOCKED":
       return usageError("the node is running", "stop it first: only a stopped node can be read");

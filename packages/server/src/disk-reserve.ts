@@ -1,13 +1,7 @@
+import type { DiskLimits } from "./limits.ts";
 import { reached } from "./points.ts";
 import { RESERVE_FILE } from "./storage/data-directory.ts";
 import type { Files } from "./ports.ts";
-
-export interface DiskReserveLimits {
-  /** Free bytes below which growing writes are refused. */
-  readonly freeBytesMin: number;
-  /** Size of the reserve. */
-  readonly reserveBytes: number;
-}
 
 const PIECE_BYTES = 1_048_576;
 
@@ -18,11 +12,11 @@ const PIECE_BYTES = 1_048_576;
 export class DiskReserve {
   readonly #files: Files;
   readonly #directory: string;
-  readonly #limits: DiskReserveLimits;
+  readonly #limits: DiskLimits;
   #present = false;
   #working: Promise<void> | null = null;
 
-  constructor(files: Files, directory: string, limits: DiskReserveLimits) {
+  constructor(files: Files, directory: string, limits: DiskLimits) {
     this.#files = files;
     this.#directory = directory;
     this.#limits = limits;

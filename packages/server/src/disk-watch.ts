@@ -1,18 +1,13 @@
 import type { DiskReserve } from "./disk-reserve.ts";
+import type { DiskLimits } from "./limits.ts";
 import type { Files } from "./ports.ts";
-
-export interface DiskWatchLimits {
-  /** Free bytes below which growing writes are refused; reads and deletes go on. */
-  readonly freeBytesMin: number;
-  /** What is kept for the log when nothing else is left. */
-  readonly reserveBytes: number;
-}
 
 /**
  * What a disk has room for: for everything; for sessions, so that somebody can come and delete; or only for what clients do
  * that are there already and does not grow the tree.
  */
-export type DiskRoom = "enough" | "little" | "none";
+export const DISK_ROOMS = ["enough", "little", "none"] as const;
+export type DiskRoom = (typeof DISK_ROOMS)[number];
 
 /** Time between two looks at the disk. */
 const INTERVAL_MS = 500;
@@ -23,7 +18,7 @@ const RECOVERY_FACTOR = 1.1;
 export class DiskWatch {
   readonly #files: Files;
   readonly #directory: string;
-  readonly #limits: DiskWatchLimits;
+  readonly #limits: DiskLimits;
   readonly #reserve: DiskReserve | null;
   #sinceMs = INTERVAL_MS;
   #asking = false;
@@ -34,7 +29,7 @@ export class DiskWatch {
   constructor(
     files: Files,
     directory: string,
-    limits: DiskWatchLimits,
+    limits: DiskLimits,
     reserve: DiskReserve | null = null,
   ) {
     this.#files = files;

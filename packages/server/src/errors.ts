@@ -10,6 +10,7 @@ export type ServerErrorCode =
   | "CONNECT_FAILED"
   // Identity.
   | "IDENTITY_LOST"
+  | "NOTHING_STORED"
   | "IDENTITY_DAMAGED"
   | "IDENTITY_MISMATCH"
   | "IDENTITY_REFUSED"

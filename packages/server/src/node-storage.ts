@@ -1,8 +1,6 @@
 import type { DataTree, TreeLimits } from "@quorate/kv-store";
 import {
-  logIndex,
   nodeId,
-  term,
   type Entry,
   type FetchWork,
   type HardState,
@@ -22,14 +20,19 @@ import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
 import type { FetchedEntries, LoopLog } from "./node-loop.ts";
 import { reached } from "./points.ts";
 import type { ImageStore, ServerPorts } from "./ports.ts";
-import { IMAGE_PREFIX, LOG_DIRECTORY } from "./storage/data-directory.ts";
+import { LOG_DIRECTORY, imageName, imageNumber } from "./storage/data-directory.ts";
 import {
   createIdentity,
   isSameHardState,
   laterHardState,
   loadIdentity,
+  newIdentity,
+  type Identity,
   type IdentityFile,
 } from "./storage/identity.ts";
+import { entriesAfter, goesOnFrom } from "./storage/log-after.ts";
+import { TAG_BYTES } from "./storage/log-format.ts";
+import { damageText } from "./storage/log-replay.ts";
 import type { Consume } from "./scrub/throttle.ts";
 import { PatientFiles } from "./storage/patient-files.ts";
 import { RoomWait } from "./storage/room-wait.ts";
@@ -42,7 +45,6 @@ export type RecoveredLog = Awaited<ReturnType<typeof WriteAheadLog.open>>["recov
 const CHECKPOINTS_KEPT = 3;
 /** A log beyond this is trimmed although a peer will need more of it: that one gets another snapshot. */
 const PINNED_BYTES_MAX_DEFAULT = 1_073_741_824;
-const READ_SLICE_BYTES = 4_194_304;
 
 /** The identity of a data directory, new or found. Fails with `ServerError` IDENTITY_LOST, IDENTITY_DAMAGED, … */
 export async function openIdentity(
@@ -60,22 +62,9 @@ export async function openIdentity(
         "give each node a data directory of its own",
     );
   }
-  return createIdentity(ports.files, directory, {
-    clusterId: "",
-    historyId: "",
-    nodeId: drawNodeId(ports.random.bytes(6)),
-    name,
-    formation: null,
-    limits: null,
-    hardState: { term: term(0), votedFor: null },
-    hasVoted: false,
-    hasLostEntries: false,
-    image: null,
-    logStarted: false,
-    logTag: ports.random.bytes(16),
-    logSequence: 0,
-    memberSince: null,
-  });
+  const id = drawNodeId(ports.random.bytes(6));
+  const logTag = ports.random.bytes(TAG_BYTES);
+  return createIdentity(ports.files, directory, newIdentity({ nodeId: id, name, logTag }));
 }
 
 /** 48 random bits: two nodes of one ensemble never draw the same. */
@@ -180,7 +169,7 @@ export class NodeStorage implements LoopLog {
       refuseDamage(recovered);
       if (identity.current.hasLostEntries) throw lossOf(log.lastIndex);
       const { tree, meta } = await loadImage(image, options.limits, ports.clock);
-      if (meta !== null) refuseForeign(meta, identity);
+      if (meta !== null) refuseForeign(meta, identity.current);
       const base = meta === null ? options.formation : meta.snapshot;
       const { pinnedBytesMax = PINNED_BYTES_MAX_DEFAULT } = options;
       const files = { identity, log, image, imageName };
@@ -240,30 +229,20 @@ export class NodeStorage implements LoopLog {
       return [];
     }
     const entries: Entry[] = [];
-    let next = base.index + 1;
-    while (next <= log.lastIndex) {
-      const slice = await log.read(logIndex(next), log.lastIndex, READ_SLICE_BYTES);
-      if (slice === null || slice.entries.length === 0) {
-        throw new ServerError("LOG_CORRUPT", `entry ${next} is missing in the log`);
-      }
-      for (const entry of slice.entries) entries.push(entry);
-      next += slice.entries.length;
-    }
+    for await (const slice of entriesAfter(base, log))
+      for (const entry of slice) entries.push(entry);
     return entries;
   }
 
   async #logContains(base: SnapshotMeta): Promise<boolean> {
     const log = this.#log;
-    if (log.lastIndex < base.index) return false;
-    if (log.firstIndex > base.index + 1) {
+    if (log.lastIndex >= base.index && log.firstIndex > base.index + 1) {
       throw new ServerError(
         "IMAGE_CORRUPT",
         `the image stands at ${base.index}, but the log begins at ${log.firstIndex}`,
       );
     }
-    if (base.index === 0 || log.firstIndex === base.index + 1) return true;
-    const at = await log.read(base.index, base.index, 1);
-    return at !== null && at.entries[0]?.term === base.term;
+    return goesOnFrom(base, log);
   }
 
   async persist(work: PersistWork, block: Uint8Array): Promise<void> {
@@ -289,8 +268,7 @@ export class NodeStorage implements LoopLog {
   async scrub(consume: Consume): Promise<void> {
     const damage = await this.#log.scrub(consume);
     if (damage !== null) {
-      const { message, segment, position } = damage;
-      throw new ServerError("LOG_CORRUPT", `${message} (${segment} at ${position})`);
+      throw new ServerError("LOG_CORRUPT", damageText(damage));
     }
     const image = this.#image;
     try {
@@ -319,7 +297,7 @@ export class NodeStorage implements LoopLog {
 
   /** A new, empty image beside all that may be in force or come to be. */
   async createImage(): Promise<NewImage> {
-    const name = nextImageName(this.#newestImageName);
+    const name = imageName(imageNumber(this.#newestImageName) + 1);
     this.#newestImageName = name;
     const directory = `${this.#directory}/${name}`;
     await this.#ports.files.remove(directory);
@@ -432,9 +410,7 @@ export class NodeStorage implements LoopLog {
 }
 
 function refuseDamage({ damage }: RecoveredLog): void {
-  if (damage === null) return;
-  const { message, segment, position } = damage;
-  throw new ServerError("LOG_CORRUPT", `${message} (${segment} at ${position})`);
+  if (damage !== null) throw new ServerError("LOG_CORRUPT", damageText(damage));
 }
 
 /** What the leader counts on is gone, although all that is there is whole. */
@@ -454,18 +430,14 @@ function refuseShortLog({ index }: SnapshotMeta, lastIndex: LogIndex): never {
 /** Throws IDENTITY_MISMATCH for an image that is not of this node's ensemble. */
 export function refuseForeign(
   { clusterId, historyId }: ImageMeta,
-  { current }: Pick<IdentityFile, "current">,
+  identity: Pick<Identity, "clusterId" | "historyId">,
 ): void {
-  if (clusterId === current.clusterId && historyId === current.historyId) return;
+  if (clusterId === identity.clusterId && historyId === identity.historyId) return;
   throw new ServerError(
     "IDENTITY_MISMATCH",
     `the image is of ensemble ${clusterId}, history ${historyId}; ` +
-      `this node is of ensemble ${current.clusterId}, history ${current.historyId}`,
+      `this node is of ensemble ${identity.clusterId}, history ${identity.historyId}`,
   );
-}
-
-function nextImageName(name: string): string {
-  return `${IMAGE_PREFIX}${Number(name.slice(IMAGE_PREFIX.length)) + 1}`;
 }
 
 async function openLog(

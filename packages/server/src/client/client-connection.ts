@@ -287,7 +287,6 @@ export class ClientConnection {
     if (held === null) return;
     this.#held = null;
     this.#sendAnswers();
-    if (this.#reads.length > 0) this.#owner.markReading(this);
     this.#take(held);
     // Last: a transport may hand over within this call what came after what was held.
     if (this.#held === null) this.connection.resume();

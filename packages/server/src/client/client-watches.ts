@@ -116,21 +116,30 @@ export class ClientWatches {
   onApplied(changes: Changes): void {
     const [first] = changes;
     if (first === undefined || this.#live.count === 0) return;
-    if (this.#live.countHits(changes) > LIVE_HITS_MAX) {
+    if (this.#isTooMuch(changes)) {
       reached("watches_fell_behind");
       for (const [connection, watches] of this.#live.concerned(changes)) {
         this.#fallBehind(connection, watches, first.zxid);
       }
       return;
     }
+    let concerned: ReadonlyMap<ClientConnection, readonly WatchSpec[]> | null = null;
     for (const [connection, hits] of this.#live.match(changes)) {
       if (connection.isBehind) {
-        const watches = this.#live.concerned(changes).get(connection) ?? [];
-        this.#fallBehind(connection, watches, first.zxid);
+        concerned ??= this.#live.concerned(changes);
+        this.#fallBehind(connection, concerned.get(connection) ?? [], first.zxid);
       } else {
         tellEvents(connection, hits);
       }
     }
+  }
+
+  /** A watch gets at most one event of a change, so that most revisions need no counting. */
+  #isTooMuch(changes: Changes): boolean {
+    return (
+      this.#live.count * changes.length > LIVE_HITS_MAX &&
+      this.#live.countHits(changes) > LIVE_HITS_MAX
+    );
   }
 
   /** They go on as those do that resume, with everything from this revision on. */

@@ -18,20 +18,16 @@ export interface ImageSummary {
 
 /**
  * Reads the image of a stopped node, whatever its limits: every record's checksum, the counts and the digest. Rejects with a `ServerError`:
- * IDENTITY_LOST where there is no node, STORAGE_LOCKED while it runs, IDENTITY_DAMAGED, IMAGE_CORRUPT or FORMAT_UNKNOWN for
+ * NOTHING_STORED where there is no node or no image, STORAGE_LOCKED while it runs, IDENTITY_DAMAGED, IMAGE_CORRUPT or FORMAT_UNKNOWN for
  * what is wrong. LevelDB writes to the image's directory, though it holds the same afterwards.
  */
 export async function verifyImage(
   ports: ServerPorts,
   dataDirectory: string,
 ): Promise<ImageSummary> {
-  const identity = await readIdentity(ports.files, dataDirectory);
-  if (identity === null) {
-    throw new ServerError("IDENTITY_LOST", `${dataDirectory} is no node's data directory`);
-  }
-  const { image } = identity;
+  const { image } = await readIdentity(ports.files, dataDirectory);
   if (image === null) {
-    throw new ServerError("IDENTITY_LOST", `${dataDirectory} never was part of an ensemble`);
+    throw new ServerError("NOTHING_STORED", `${dataDirectory} holds no image yet`);
   }
   const store = await ports.images.open(`${dataDirectory}/${image}`, { create: false });
   try {

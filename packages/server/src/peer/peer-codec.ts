@@ -1,5 +1,5 @@
 import { logIndex, type LogIndex } from "@quorate/raft";
-import type { DiskRoom } from "../disk-watch.ts";
+import { DISK_ROOMS, type DiskRoom } from "../disk-watch.ts";
 import type { JoinRequest } from "../membership/join-request.ts";
 import { ByteReader, violation } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
@@ -34,7 +34,6 @@ const KINDS = {
 const JOIN_REQUESTS = ["join", "rejoin"] as const;
 
 const REFUSALS = ["notLeader", "overloaded", "diskFull", "notReady", "diskExhausted"] as const;
-const DISK_ROOMS = ["enough", "little", "none"] as const satisfies readonly DiskRoom[];
 
 /** Envelopes of one frame; commands of one batch; records of one snapshot piece. */
 export const ENVELOPES_MAX = 65_536;

@@ -20,7 +20,8 @@ import { drawNodeId } from "../node-storage.ts";
 import type { ImageStore, ServerPorts } from "../ports.ts";
 import { replicatedLimits, type ReplicatedLimits } from "../replicated-limits.ts";
 import { IMAGE_PREFIX } from "../storage/data-directory.ts";
-import { createIdentity } from "../storage/identity.ts";
+import { createIdentity, newIdentity } from "../storage/identity.ts";
+import { TAG_BYTES } from "../storage/log-format.ts";
 
 /** What a new ensemble begins with. */
 export interface FoundingState {
@@ -154,21 +155,16 @@ async function establish(
   assert(id !== undefined, "founding_membership_has_a_voter");
   // What nodes that join begin with: they have nothing yet, whatever the image stands for.
   const formation: SnapshotMeta = { ...snapshot, index: logIndex(0), term: term(0) };
+  const { name } = parts.member;
+  const logTag = ports.random.bytes(TAG_BYTES);
   const identity = await createIdentity(ports.files, directory, {
+    ...newIdentity({ nodeId: id, name, logTag }),
     clusterId,
     historyId,
-    nodeId: id,
-    name: parts.member.name,
     formation: encodeImageMeta({ clusterId, historyId, snapshot: formation }),
     limits: replicatedLimits(parts.state.tree.limits),
     hardState: { term: snapshot.term, votedFor: null },
-    hasVoted: false,
-    hasLostEntries: false,
     image: IMAGE,
-    logStarted: false,
-    logTag: ports.random.bytes(16),
-    logSequence: 0,
-    memberSince: null,
   });
   await identity.close();
 }

@@ -3,10 +3,11 @@ import { isDamage, ServerError } from "../errors.ts";
 import { loadImage } from "../image/image-loader.ts";
 import { encodeImageMeta, type ImageMeta } from "../image/image-meta.ts";
 import { memberById } from "../membership/formation.ts";
-import type { ServerPorts } from "../ports.ts";
+import type { Files, ServerPorts } from "../ports.ts";
 import { replicatedLimits, type ReplicatedLimits } from "../replicated-limits.ts";
-import { IMAGE_PREFIX, LOG_DIRECTORY } from "../storage/data-directory.ts";
-import type { Identity } from "../storage/identity.ts";
+import { IMAGE_PREFIX, LOG_DIRECTORY, imageNumber } from "../storage/data-directory.ts";
+import { withDamagingReads } from "../storage/damaging-reads.ts";
+import { newIdentity } from "../storage/identity.ts";
 import {
   SECTOR_BYTES,
   TAG_BYTES,
@@ -14,7 +15,8 @@ import {
   type SegmentHeader,
 } from "../storage/log-format.ts";
 import { segmentNames } from "../storage/log-replay.ts";
-import { forLooking } from "../storage/looking-files.ts";
+import type { FormedIdentity } from "../storage/read-identity.ts";
+import { readOnly } from "../storage/read-only-files.ts";
 
 /** Where neither image nor log says it. */
 const UNKNOWN_NAME = "unknown";
@@ -34,7 +36,7 @@ export async function pieceIdentity(
   ports: ServerPorts,
   directory: string,
   lost: ServerError,
-): Promise<Identity> {
+): Promise<FormedIdentity> {
   const newest = await newestWholeImage(ports, directory);
   if (newest === null) {
     const text = `${lost.text}, and no whole image says of what ensemble it is`;
@@ -45,33 +47,28 @@ export async function pieceIdentity(
   const id = header?.nodeId ?? nodeId(1);
   const known = header === null ? undefined : memberById(snapshot.membership, id);
   const formation = { ...snapshot, index: logIndex(0), term: term(0) };
+  const name = known?.name ?? UNKNOWN_NAME;
   return {
+    ...newIdentity({ nodeId: id, name, logTag: header?.tag ?? new Uint8Array(TAG_BYTES) }),
     clusterId,
     historyId,
-    nodeId: id,
-    name: known?.name ?? UNKNOWN_NAME,
     formation: encodeImageMeta({ clusterId, historyId, snapshot: formation }),
     limits: newest.limits,
     hardState: { term: snapshot.term, votedFor: null },
     hasVoted: true,
-    hasLostEntries: false,
     image: newest.name,
     // Where there is none any more, that is a loss.
     logStarted: true,
-    logTag: header?.tag ?? new Uint8Array(TAG_BYTES),
-    logSequence: 0,
-    memberSince: null,
   };
 }
 
-/** Null: none is whole, or none was ever written to. */
+/** It is read once more when it is used: that it is whole has to be known before. Null: none is, or none was ever written to. */
 async function newestWholeImage(
   ports: ServerPorts,
   directory: string,
 ): Promise<NewestImage | null> {
-  const numberOf = (name: string): number => Number(name.slice(IMAGE_PREFIX.length));
   const names = (await ports.files.list(directory)).filter((name) => name.startsWith(IMAGE_PREFIX));
-  for (const name of names.sort((a, b) => numberOf(b) - numberOf(a))) {
+  for (const name of names.sort((a, b) => imageNumber(b) - imageNumber(a))) {
     const found = await wholeImage(ports, directory, name);
     if (found !== null) return found;
   }
@@ -99,15 +96,30 @@ async function wholeImage(
 
 /** All segments of a log say whose it is. Null: none can be read. */
 async function anyHeader(ports: ServerPorts, directory: string): Promise<SegmentHeader | null> {
-  const files = forLooking(ports.files);
-  for (const name of await segmentNames(files, directory)) {
-    const file = await files.open(`${directory}/${name}`, { create: false, durable: false });
+  const files = withDamagingReads(readOnly(ports.files), "LOG_CORRUPT");
+  try {
+    for (const name of await segmentNames(files, directory)) {
+      const header = await headerOf(files, `${directory}/${name}`);
+      if (header !== null) return header;
+    }
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  return null;
+}
+
+/** Null: it is damaged. */
+async function headerOf(files: Files, path: string): Promise<SegmentHeader | null> {
+  try {
+    const file = await files.open(path, { create: false, durable: false });
     try {
       const decoded = decodeSegmentHeader(await file.read(0, SECTOR_BYTES));
-      if (decoded.kind === "header") return decoded.header;
+      return decoded.kind === "header" ? decoded.header : null;
     } finally {
       await file.close();
     }
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return null;
   }
-  return null;
 }

@@ -7,7 +7,7 @@ import { Checkpointer } from "../image/checkpointer.ts";
 import { memberById } from "../membership/formation.ts";
 import type { ImageStore, ServerPorts } from "../ports.ts";
 import type { Identity } from "../storage/identity.ts";
-import { readIdentity } from "../storage/read-identity.ts";
+import { readIdentity, type FormedIdentity } from "../storage/read-identity.ts";
 import { foundEnsemble, type FoundedEnsemble, type FoundingState } from "./found-ensemble.ts";
 import { ImageWriter } from "./image-writer.ts";
 import { pieceIdentity } from "./pieced-identity.ts";
@@ -44,7 +44,7 @@ const PAGE_BYTES = 1_048_576;
 
 /**
  * Reads everything that a stopped node has: its image, and every entry of its log up to where that is whole, of which nobody
- * can say any more whether it was committed. Rejects with a `ServerError`: IDENTITY_LOST where there is no node, STORAGE_LOCKED
+ * can say any more whether it was committed. Rejects with a `ServerError`: NOTHING_STORED where there is no node, STORAGE_LOCKED
  * while it runs, IDENTITY_DAMAGED or IMAGE_CORRUPT where the damage leaves nothing: without an identity a whole image is needed.
  */
 export function inspectNode(ports: ServerPorts, directory: string): Promise<NodeRemains> {
@@ -101,17 +101,14 @@ async function withNode<T>(
 async function identityOf(
   ports: ServerPorts,
   directory: string,
-): Promise<{ readonly identity: Identity; readonly losses: readonly string[] }> {
-  let identity: Identity | null;
+): Promise<{ readonly identity: FormedIdentity; readonly losses: readonly string[] }> {
   try {
-    identity = await readIdentity(ports.files, directory);
+    return { identity: await readIdentity(ports.files, directory), losses: [] };
   } catch (error) {
     if (!isDamage(error)) throw error;
-    const pieced = await pieceIdentity(ports, directory, error);
-    return { identity: pieced, losses: [`${error.text}: ${PIECED}`] };
+    const identity = await pieceIdentity(ports, directory, error);
+    return { identity, losses: [`${error.text}: ${PIECED}`] };
   }
-  if (identity !== null) return { identity, losses: [] };
-  throw new ServerError("IDENTITY_LOST", `${directory} is no node's data directory`);
 }
 
 const PIECED =

@@ -8,6 +8,7 @@ import {
 import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
 import { logIndex, nodeId, term, type Entry, type SnapshotMeta } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { withCutShort, withUnreadable } from "../../../../tests/support/faulty-files.ts";
 import { member } from "../../../../tests/support/members.ts";
 import { writeBackup } from "../backup/backup-writer.ts";
 import type { ConfiguredMember } from "../config.ts";
@@ -77,7 +78,7 @@ function entryAt(index: number): Entry {
           writeSeq: writeSeq(index - 1),
           ackedSeq: 0,
           ops: [
-            { kind: "create", path: `/z${index}`, data: new Uint8Array(9), mode: "persistent" },
+            { kind: "create", path: `/z${index}`, data: new Uint8Array(200), mode: "persistent" },
           ],
         };
   const data = encodeCommand(command);
@@ -89,7 +90,7 @@ function entryAt(index: number): Entry {
 const RECORDS = [8, 12, 16, 20];
 
 /** The directory of a member of three, with an image at 10 and a log up to 20. */
-async function makeNode(ports: ServerPorts): Promise<string> {
+async function makeNode(ports: ServerPorts, segmentBytes = 65_536): Promise<string> {
   const identity = await openIdentity(ports, OLD, "a");
   await identity.update({
     nodeId: nodeId(5),
@@ -98,7 +99,7 @@ async function makeNode(ports: ServerPorts): Promise<string> {
     formation: encodeImageMeta({ clusterId: "c", historyId: "c-1", snapshot: FORMATION }),
     limits: replicatedLimits(TREE_LIMITS),
   });
-  const options = { formation: FORMATION, limits: TREE_LIMITS, segmentBytes: 65_536 };
+  const options = { formation: FORMATION, limits: TREE_LIMITS, segmentBytes };
   const { storage } = await NodeStorage.open(ports, OLD, identity, options);
   let entries: Entry[] = [];
   for (let at = 1; at <= 20; at += 1) {
@@ -135,7 +136,9 @@ function treeAt(index: number): DataTree {
             epoch: 0,
             writeSeq: writeSeq(at - 1),
             ackedSeq: 0,
-            ops: [{ kind: "create", path: `/z${at}`, data: new Uint8Array(9), mode: "persistent" }],
+            ops: [
+              { kind: "create", path: `/z${at}`, data: new Uint8Array(200), mode: "persistent" },
+            ],
           },
     );
   }
@@ -250,6 +253,45 @@ describe("recovery", () => {
     }
   });
 
+  test("takes the log up to the first segment that the medium does not give back", async () => {
+    const ports = newPorts();
+    await makeNode(ports, 4_096);
+    const segments = ports.files.namesIn(`${OLD}/log`).filter((name) => name.endsWith(".wal"));
+    expect(segments.length).toBeGreaterThan(1);
+    const broken = withUnreadable(ports, `${OLD}/log/${segments.at(-1)}`);
+    const { losses, zxid: last, digest } = await inspectNode(broken, OLD);
+    expect(losses).toEqual([expect.stringContaining("the log is damaged behind ")]);
+    expect(RECORDS.slice(0, -1)).toContain(last);
+    expect(last).toBeGreaterThan(10);
+    expect(digest).toBe(treeAt(last).digest());
+  });
+
+  test("takes the whole records of a segment that is cut short", async () => {
+    const ports = newPorts();
+    await makeNode(ports);
+    const [name = ""] = ports.files.namesIn(`${OLD}/log`);
+    const path = `${OLD}/log/${name}`;
+    const position = Buffer.from((await ports.files.readWhole(path)) ?? []).indexOf("/z18");
+    for (const bytes of [position, 32_768]) {
+      const cut = withCutShort(ports, path, bytes);
+      const { losses, ...remains } = await inspectNode(cut, OLD);
+      const last = bytes === position ? 16 : 20;
+      expect(losses).toEqual([
+        expect.stringContaining(`the log is damaged behind ${last}: a segment that is cut short`),
+      ]);
+      expect(remains).toMatchObject({ zxid: last, digest: treeAt(last).digest() });
+    }
+  });
+
+  test("takes image and log where the medium does not give the identity back", async () => {
+    const ports = newPorts();
+    const digest = await makeNode(ports);
+    const broken = withUnreadable(ports, `${OLD}/identity`);
+    const { losses, ...remains } = await inspectNode(broken, OLD);
+    expect(losses).toEqual([expect.stringContaining("EIO")]);
+    expect(remains).toMatchObject({ zxid: 20, digest });
+  });
+
   test("takes the log alone where the image is damaged, and both up to where they are", async () => {
     const ports = newPorts();
     const digest = await makeNode(ports);
@@ -354,9 +396,9 @@ describe("recovery", () => {
 
   test("needs a node that belonged to an ensemble", async () => {
     const ports = newPorts();
-    await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "IDENTITY_LOST" });
+    await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "NOTHING_STORED" });
     await (await openIdentity(ports, OLD, "a")).close();
-    await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "IDENTITY_LOST" });
+    await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "NOTHING_STORED" });
   });
 
   test("writes over nothing", async () => {

@@ -1,5 +1,5 @@
 import { DataTree } from "@quorate/kv-store";
-import { logIndex, type Entry, type SnapshotMeta } from "@quorate/raft";
+import type { Entry, SnapshotMeta } from "@quorate/raft";
 import { isDamage, ServerError } from "../errors.ts";
 import { loadImage } from "../image/image-loader.ts";
 import { decodeImageMeta } from "../image/image-meta.ts";
@@ -8,7 +8,10 @@ import { refuseForeign } from "../node-storage.ts";
 import type { ImageStore, ServerPorts } from "../ports.ts";
 import { LOG_DIRECTORY } from "../storage/data-directory.ts";
 import type { Identity } from "../storage/identity.ts";
-import { forLooking } from "../storage/looking-files.ts";
+import { entriesAfter, goesOnFrom } from "../storage/log-after.ts";
+import { damageText } from "../storage/log-replay.ts";
+import type { FormedIdentity } from "../storage/read-identity.ts";
+import { readOnly } from "../storage/read-only-files.ts";
 import { WriteAheadLog } from "../storage/write-ahead-log.ts";
 
 /** All that hangs together of what a stopped node has. */
@@ -33,19 +36,16 @@ interface Found {
   readonly base: SnapshotMeta;
 }
 
-const READ_SLICE_BYTES = 4_194_304;
-
 /**
  * Opens what a stopped node has and takes what is whole, the log up to where it is damaged; all of it stays as it is, but that
  * LevelDB writes to the image's directory, though it holds the same afterwards. A node that serves takes nothing
- * less than all of it; this is for when it is all that is left. Rejects with a `ServerError`: IDENTITY_LOST where the node never
- * was part of an ensemble, STORAGE_LOCKED while it runs, IMAGE_CORRUPT where the log does not make up for the image, and
- * with what is no damage.
+ * less than all of it; this is for when it is all that is left. Rejects with a `ServerError`: STORAGE_LOCKED while the node runs,
+ * IMAGE_CORRUPT where the log does not make up for the image, and with what is no damage.
  */
 export async function salvage(
   ports: ServerPorts,
   directory: string,
-  identity: Identity,
+  identity: FormedIdentity,
 ): Promise<Salvage> {
   const losses: string[] = [];
   const { image, damage, tree, base } = await salvageImage(ports, directory, identity);
@@ -58,7 +58,7 @@ export async function salvage(
         `${damage}; ${losses.join("; ") || "the log begins later"}`,
       );
     }
-    const entries = log === null ? [] : await entriesAfter(base, log, identity, losses);
+    const entries = log === null ? [] : await salvageEntries(base, log, identity, losses);
     if (identity.hasLostEntries) losses.push(OLDER_COPY);
     return { image, tree, base, entries, losses, close: () => closeAll(log, image) };
   } catch (error) {
@@ -83,14 +83,10 @@ async function closeAll(log: WriteAheadLog | null, image: ImageStore | null): Pr
 async function salvageImage(
   ports: ServerPorts,
   directory: string,
-  identity: Identity,
+  identity: FormedIdentity,
 ): Promise<Found> {
-  const { formation, limits: replicated } = identity;
-  if (formation === null || replicated === null) {
-    throw new ServerError("IDENTITY_LOST", `${directory} never was part of an ensemble`);
-  }
-  const limits = { ...SERVER_LIMITS.tree, ...replicated };
-  const founding = decodeImageMeta(formation).snapshot;
+  const limits = { ...SERVER_LIMITS.tree, ...identity.limits };
+  const founding = decodeImageMeta(identity.formation).snapshot;
   let image: ImageStore | null = null;
   try {
     if (identity.image === null) {
@@ -98,7 +94,7 @@ async function salvageImage(
     }
     image = await ports.images.open(`${directory}/${identity.image}`, { create: false });
     const { tree, meta } = await loadImage(image, limits, ports.clock);
-    if (meta !== null) refuseForeign(meta, { current: identity });
+    if (meta !== null) refuseForeign(meta, identity);
     return { image, damage: null, tree, base: meta === null ? founding : meta.snapshot };
   } catch (error) {
     await image?.close();
@@ -118,7 +114,7 @@ async function salvageLog(
   if (!logStarted) return null;
   try {
     const { log, recovered } = await WriteAheadLog.open(
-      forLooking(ports.files),
+      readOnly(ports.files),
       `${directory}/${LOG_DIRECTORY}`,
       {
         nodeId,
@@ -130,10 +126,7 @@ async function salvageLog(
     );
     const { damage } = recovered;
     if (damage !== null) {
-      const { message, segment, position } = damage;
-      losses.push(
-        `the log is damaged behind ${log.lastIndex}: ${message} (${segment} at ${position})`,
-      );
+      losses.push(`the log is damaged behind ${log.lastIndex}: ${damageText(damage)}`);
     }
     return log;
   } catch (error) {
@@ -143,8 +136,8 @@ async function salvageLog(
   }
 }
 
-/** What follows `base` without a gap. */
-async function entriesAfter(
+/** What follows `base` without a gap, as far as it can be read. */
+async function salvageEntries(
   base: SnapshotMeta,
   log: WriteAheadLog,
   identity: Identity,
@@ -152,16 +145,13 @@ async function entriesAfter(
 ): Promise<readonly Entry[]> {
   const entries: Entry[] = [];
   try {
-    if (!(await follows(base, log))) {
-      // Where a snapshot was put in force, and the process ended before the log could say so, nothing was written since.
-      if (log.sequence !== identity.logSequence) losses.push(gapBetween(base, log));
-      return [];
-    }
-    while (base.index + entries.length < log.lastIndex) {
-      const from = logIndex(base.index + entries.length + 1);
-      const slice = await log.read(from, log.lastIndex, READ_SLICE_BYTES);
-      if (slice === null || slice.entries.length === 0) break;
-      for (const entry of slice.entries) entries.push(entry);
+    if (await goesOnFrom(base, log)) {
+      for await (const slice of entriesAfter(base, log)) {
+        for (const entry of slice) entries.push(entry);
+      }
+    } else if (log.sequence !== identity.logSequence) {
+      // Else a snapshot was put in force and the process ended before the log could say so: then nothing was written since.
+      losses.push(gapBetween(base, log));
     }
   } catch (error) {
     if (!isDamage(error)) throw error;
@@ -172,11 +162,4 @@ async function entriesAfter(
 
 function gapBetween({ index }: SnapshotMeta, { firstIndex, lastIndex }: WriteAheadLog): string {
   return `the image stands at ${index}, and the log, from ${firstIndex} to ${lastIndex}, does not follow it`;
-}
-
-async function follows(base: SnapshotMeta, log: WriteAheadLog): Promise<boolean> {
-  if (log.lastIndex < base.index || log.firstIndex > base.index + 1) return false;
-  if (base.index === 0 || log.firstIndex === base.index + 1) return true;
-  const at = await log.read(base.index, base.index, 1);
-  return at !== null && at.entries[0]?.term === base.term;
 }

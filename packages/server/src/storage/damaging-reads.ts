@@ -6,7 +6,10 @@ import { isMediumError } from "./file-error.ts";
  * The same files, but what the medium does not give back is damage: reading it fails with `damage`. A write that the medium
  * does not take says nothing of what is stored, and fails as before.
  */
-export function withDamagingReads(files: Files, damage: "LOG_CORRUPT" | "IMAGE_CORRUPT"): Files {
+export function withDamagingReads(
+  files: Files,
+  damage: "LOG_CORRUPT" | "IMAGE_CORRUPT" | "IDENTITY_DAMAGED",
+): Files {
   const reading = async <T>(read: () => Promise<T>): Promise<T> => {
     try {
       return await read();

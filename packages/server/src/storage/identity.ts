@@ -7,6 +7,7 @@ import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import type { ReplicatedLimits } from "../replicated-limits.ts";
 import { IDENTITY_FILE, IMAGE_PREFIX, LOG_DIRECTORY } from "./data-directory.ts";
+import { TAG_BYTES } from "./log-format.ts";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
 /*
@@ -15,7 +16,7 @@ import { readUint64, writeUint64 } from "./uint64.ts";
  * promised, nor does a damaged one once the second is written: the other one holds it. Reading takes the slot with the
  * higher number; before anything is built upon it both are written again, durably.
  *
- *   0  8 bytes "QUORIDN\n"      12  u32 format version (2)      24  u32 bytes of the content
+ *   0  8 bytes "QUORIDN\n"      12  u32 format version (3)      24  u32 bytes of the content
  *   8  u32 crc32 of 12…end      16  u64 number of the update    28  content, MessagePack, by position
  */
 
@@ -25,7 +26,6 @@ const SLOT_BYTES = 16_384;
 const SLOT_HEADER_BYTES = 28;
 const FORMAT_VERSION = 3;
 const MAGIC = [0x51, 0x55, 0x4f, 0x52, 0x49, 0x44, 0x4e, 0x0a];
-const TAG_BYTES = 16;
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
 /** Who a data directory is; kept outside log and image. */
@@ -55,6 +55,24 @@ export interface Identity {
   readonly logSequence: number;
   /** Revision of the first membership that it was in and has applied; null before. Who was a member does not come back as a new one. */
   readonly memberSince: number | null;
+}
+
+/** Of a node that belongs to no ensemble yet and has promised nothing. */
+export function newIdentity(node: Pick<Identity, "nodeId" | "name" | "logTag">): Identity {
+  return {
+    ...node,
+    clusterId: "",
+    historyId: "",
+    formation: null,
+    limits: null,
+    hardState: { term: term(0), votedFor: null },
+    hasVoted: false,
+    hasLostEntries: false,
+    image: null,
+    logStarted: false,
+    logSequence: 0,
+    memberSince: null,
+  };
 }
 
 interface Slot {

@@ -1,5 +1,5 @@
 import { type HardState, type NodeId, type SnapshotMeta } from "@quorate/raft";
-import { ServerError } from "../errors.ts";
+import { isDamage, ServerError } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { EntryCodecError, blockBounds } from "./entry-codec.ts";
@@ -30,11 +30,21 @@ export interface LogDamage {
     /** A whole record with entries that do not follow the log. */
     | "entries"
     /** The log ends before records that are known to have been durable. */
-    | "records_lost";
+    | "records_lost"
+    /** What the medium does not give back. */
+    | "unreadable";
   /** File name of the segment. */
   readonly segment: string;
   readonly position: number;
   readonly message: string;
+}
+
+/** Why a segment ends before its file should. */
+export const CUT_SHORT = "a segment that is cut short";
+
+/** What is wrong and where, for people. */
+export function damageText({ message, segment, position }: LogDamage): string {
+  return `${message} (${segment} at ${position})`;
 }
 
 /** One segment that is part of the log. */
@@ -100,7 +110,7 @@ export class LogReplay {
   /** Null: there is no segment whose header can be read. */
   async run(names: readonly string[]): Promise<ReplayedLog | { readonly damage: LogDamage }> {
     for (const [at, name] of names.entries()) {
-      await this.#segment(name, names[at + 1] ?? null);
+      await this.#readable(name, names[at + 1] ?? null);
       if (this.#damage !== null) break;
     }
     const lastName = this.#segments.at(-1)?.name ?? "";
@@ -126,6 +136,17 @@ export class LogReplay {
     };
   }
 
+  /** What the medium does not give back is damage like any other: the log is whole up to there. */
+  async #readable(name: string, nextName: string | null): Promise<void> {
+    try {
+      await this.#segment(name, nextName);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const last = this.#segments.at(-1);
+      this.#fail("unreadable", name, last?.name === name ? last.end : 0, error.text);
+    }
+  }
+
   async #segment(name: string, nextName: string | null): Promise<void> {
     const header = await this.#header(name);
     if (header === null || !this.#follows(header, name)) return;
@@ -139,6 +160,10 @@ export class LogReplay {
       const scanner = new LogScanner(file, header);
       const end = next?.previousEnd ?? null;
       const step = await this.#scan(segment, scanner, end);
+      if ((await file.size()) !== header.segmentBytes) {
+        this.#fail("segment_header", name, segment.end, CUT_SHORT);
+        return;
+      }
       if (nextName !== null) await this.#checkSeal(segment, file);
       if (step === null) return;
       if (nextName === null) await this.#finish(segment, file, step);
@@ -265,7 +290,17 @@ export class LogReplay {
     return header;
   }
 
+  /** Null also where the medium does not give it back: that is told when its turn comes. */
   async #peek(name: string): Promise<SegmentHeader | null> {
+    try {
+      return await this.#headerOf(name);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      return null;
+    }
+  }
+
+  async #headerOf(name: string): Promise<SegmentHeader | null> {
     const path = `${this.#directory}/${name}`;
     const file = await this.#files.open(path, { create: false, durable: false });
     try {
@@ -273,9 +308,7 @@ export class LogReplay {
       if (decoded.kind === "unknown") {
         throw new ServerError("FORMAT_UNKNOWN", `${name} has log format ${decoded.version}`);
       }
-      if (decoded.kind === "damaged") return null;
-      const { header } = decoded;
-      return (await file.size()) === header.segmentBytes ? header : null;
+      return decoded.kind === "damaged" ? null : decoded.header;
     } finally {
       await file.close();
     }

@@ -3,8 +3,8 @@ import type { Files, OpenFile } from "../ports.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
 import { blockBounds, type BlockBounds } from "./entry-codec.ts";
 import { SECTOR_BYTES, decodeSeal, decodeSegmentHeader, wholeSectors } from "./log-format.ts";
-import { segmentNames } from "./log-replay.ts";
-import { forLooking } from "./looking-files.ts";
+import { CUT_SHORT, segmentNames } from "./log-replay.ts";
+import { readOnly } from "./read-only-files.ts";
 import { LogScanner, type ScanStep } from "./log-scanner.ts";
 import { brokenLink, segmentGone, type LogEnd } from "./segment-link.ts";
 
@@ -36,7 +36,7 @@ export type LogScanItem =
  * LOG_CORRUPT where the medium does not give it back, and STORAGE_FAILED.
  */
 export async function* scanLog(plainFiles: Files, directory: string): AsyncGenerator<LogScanItem> {
-  const files = withDamagingReads(forLooking(plainFiles), "LOG_CORRUPT");
+  const files = withDamagingReads(readOnly(plainFiles), "LOG_CORRUPT");
   const names = await segmentNames(files, directory);
   let end: LogEnd | null = null;
   for (const [at, name] of names.entries()) {
@@ -59,11 +59,12 @@ async function* scanSegment(
     return { status: "corrupt", segment: name, position, message };
   };
   const decoded = decodeSegmentHeader(await file.read(0, SECTOR_BYTES));
-  if (decoded.kind !== "header" || (await file.size()) !== decoded.header.segmentBytes) {
+  if (decoded.kind !== "header") {
     yield corrupt(0, "no whole header");
     return null;
   }
   const { header } = decoded;
+  const isCutShort = (await file.size()) !== header.segmentBytes;
   const broken = before === null ? null : brokenLink(header, before);
   if (broken !== null) yield corrupt(0, broken.message);
   let { lastIndex, lastTerm } = header;
@@ -73,6 +74,10 @@ async function* scanSegment(
   for (;;) {
     const step = await scanner.next();
     const { position } = step;
+    if (isCutShort && step.kind !== "record") {
+      yield corrupt(position, CUT_SHORT);
+      return null;
+    }
     if (step.kind === "corrupt") {
       yield corrupt(position, step.message);
       return null;

@@ -1,15 +1,36 @@
 import { ServerError } from "../errors.ts";
 import type { Files } from "../ports.ts";
+import type { ReplicatedLimits } from "../replicated-limits.ts";
+import { withDamagingReads } from "./damaging-reads.ts";
 import { loadIdentity, type Identity } from "./identity.ts";
-import { forLooking } from "./looking-files.ts";
+import { readOnly } from "./read-only-files.ts";
+
+/** Of a node that belongs, or belonged, to an ensemble. */
+export interface FormedIdentity extends Identity {
+  readonly formation: Uint8Array;
+  readonly limits: ReplicatedLimits;
+}
 
 /**
- * Who a data directory is, for who only looks: nothing is written. Null: there is no node. Fails with IDENTITY_DAMAGED, also
- * where it is lost, FORMAT_UNKNOWN, STORAGE_FAILED.
+ * Who a data directory is, for who only looks: nothing is written. Fails with NOTHING_STORED where there is no node, or one that
+ * never was part of an ensemble, with IDENTITY_DAMAGED, also where it is lost, FORMAT_UNKNOWN, STORAGE_FAILED.
  */
-export async function readIdentity(files: Files, directory: string): Promise<Identity | null> {
+export async function readIdentity(files: Files, directory: string): Promise<FormedIdentity> {
+  const identity = await lookedUp(files, directory);
+  if (identity === null) {
+    throw new ServerError("NOTHING_STORED", `${directory} is no node's data directory`);
+  }
+  const { formation, limits } = identity;
+  if (formation === null || limits === null) {
+    throw new ServerError("NOTHING_STORED", `${directory} never was part of an ensemble`);
+  }
+  return { ...identity, formation, limits };
+}
+
+async function lookedUp(files: Files, directory: string): Promise<Identity | null> {
   try {
-    const file = await loadIdentity(forLooking(files), directory);
+    const reading = withDamagingReads(readOnly(files), "IDENTITY_DAMAGED");
+    const file = await loadIdentity(reading, directory);
     await file?.close();
     return file === null ? null : file.current;
   } catch (error) {

@@ -1,0 +1,82 @@
+import type { OpenFile, ServerPorts } from "../../packages/server/src/ports.ts";
+import { fileError } from "../../packages/server/src/storage/file-error.ts";
+
+type Files = ServerPorts["files"];
+
+/** The same ports, but these operations on files are the test's. */
+export function withFiles(ports: ServerPorts, changes: Partial<Files>): ServerPorts {
+  const { files } = ports;
+  return {
+    ...ports,
+    files: {
+      makeDirectory: (path) => files.makeDirectory(path),
+      list: (path) => files.list(path),
+      readWhole: (path) => files.readWhole(path),
+      open: (path, options) => files.open(path, options),
+      rename: (from, to) => files.rename(from, to),
+      remove: (path) => files.remove(path),
+      syncDirectory: (path) => files.syncDirectory(path),
+      space: (path) => files.space(path),
+      ...changes,
+    },
+  };
+}
+
+/** The same ports, but files of which `isSuch` behave as the test says. */
+function withFile(
+  ports: ServerPorts,
+  isSuch: (path: string) => boolean,
+  changed: (file: OpenFile, path: string) => Partial<OpenFile>,
+): ServerPorts {
+  return withFiles(ports, {
+    open: async (path, options) => {
+      const file = await ports.files.open(path, options);
+      if (!isSuch(path)) return file;
+      return {
+        size: () => file.size(),
+        read: (position, length) => file.read(position, length),
+        write: (position, bytes) => file.write(position, bytes),
+        sync: () => file.sync(),
+        close: () => file.close(),
+        ...changed(file, path),
+      };
+    },
+  });
+}
+
+/** The same ports, but a write of a file waits for `before`. */
+export function withWrites(ports: ServerPorts, before: () => Promise<void>): ServerPorts {
+  return withFile(
+    ports,
+    () => true,
+    (file) => ({
+      write: async (position, bytes) => {
+        await before();
+        await file.write(position, bytes);
+      },
+    }),
+  );
+}
+
+/** The same ports, but the medium gives nothing of one file back. */
+export function withUnreadable(ports: ServerPorts, broken: string): ServerPorts {
+  const failure = Object.assign(new Error("EIO"), { code: "EIO" });
+  return withFile(
+    ports,
+    (path) => path === broken,
+    (_file, path) => ({ read: () => Promise.reject(fileError("read", path, failure)) }),
+  );
+}
+
+/** The same ports, but one file ends after so many bytes. */
+export function withCutShort(ports: ServerPorts, cut: string, bytes: number): ServerPorts {
+  return withFile(
+    ports,
+    (path) => path === cut,
+    (file) => ({
+      size: () => Promise.resolve(bytes),
+      read: (position, length) =>
+        file.read(position, Math.max(0, Math.min(length, bytes - position))),
+    }),
+  );
+}
