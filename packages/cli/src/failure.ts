@@ -31,9 +31,10 @@ export function failureOf(error: unknown): Failure {
   return { exitCode: EXIT_CODES.failed, code: "", message, hint: "" };
 }
 
-/** A session that no server took because of its disk is told by that code, which says what is wrong, in the reasons alone. */
-function adviceFor({ code, message }: QuorateError): Advice {
-  if (code === "CONNECTION_FAILED" && message.includes("DISK_FULL")) return NO_ROOM;
+/** Where no server takes a session because its disk is full, that is what is wrong. */
+function adviceFor({ code, cause }: QuorateError): Advice {
+  const isDiskFull = cause instanceof QuorateError && cause.code === "DISK_FULL";
+  if (code === "CONNECTION_FAILED" && isDiskFull) return NO_ROOM;
   return ADVICE[code] ?? UNADVISED;
 }
 

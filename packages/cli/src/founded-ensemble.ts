@@ -8,6 +8,7 @@ import {
 import { rmdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { usageError } from "./cli-error.ts";
+import { counted } from "./format/counted.ts";
 import { storedDataError } from "./stored-data.ts";
 
 type FoundingMember = NonNullable<RecoveryTarget["member"]>;
@@ -70,7 +71,7 @@ export function formatFounded(
     `--data-directory ${shellWord(itsDirectory)}${limits}${isExposed ? " --insecure" : ""}\n`;
   return (
     `${directory} is node ${name} of ensemble ${clusterId}, history ${historyId}: zxid ${zxid}, ` +
-    `${founded.znodes} znodes, ${founded.sessions} sessions, digest ${digest}\n\n` +
+    `${counted(founded.znodes, "znode")}, ${counted(founded.sessions, "session")}, digest ${digest}\n\n` +
     `start it:\n${server(`--name ${name}`, directory)}` +
     "then let others join it, each with a name, two addresses and an empty data directory of its own, such as" +
     `${isExposed ? " (HOST: where its machine is reached)" : ""}\n` +

@@ -123,8 +123,8 @@ describe("errors", () => {
 
   test("say that the disks are full where that keeps clients out", async () => {
     const world = new FakeWorld();
-    const reasons = "no server took the session (a:1: DISK_FULL: no session can be opened now)";
-    world.failWith(new QuorateError("CONNECTION_FAILED", reasons));
+    const cause = new QuorateError("DISK_FULL", "no session can be opened now");
+    world.failWith(new QuorateError("CONNECTION_FAILED", "no server took it", { cause }));
     expect(await runCli(["get", "/a"], world.context)).toBe(EXIT_CODES.unavailable);
     expect(world.err.text).toContain("free disk space on the servers");
     expect(world.err.text).not.toContain("is it running");

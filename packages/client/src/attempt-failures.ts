@@ -1,3 +1,6 @@
+import type { QuorateErrorCode } from "./api.ts";
+import { QuorateError } from "./errors.ts";
+
 /** Servers named in {@link AttemptFailures.text}; a list of many says no more. */
 const NAMED_MAX = 5;
 
@@ -5,6 +8,12 @@ const NAMED_MAX = 5;
 export class AttemptFailures {
   readonly #reasons = new Map<string, string>();
   readonly #foreign = new Set<string>();
+  #refusal: QuorateError | undefined;
+
+  /** What a server said last that takes no session for now. */
+  get refusal(): QuorateError | undefined {
+    return this.#refusal;
+  }
 
   /** Bounded by the servers that there are. */
   note(server: string, reason: string): void {
@@ -12,10 +21,21 @@ export class AttemptFailures {
     this.#reasons.set(server, reason);
   }
 
+  noteRefusal(code: QuorateErrorCode, message: string): void {
+    this.#refusal = new QuorateError(code, message, { retryable: true });
+  }
+
   /** `server` speaks another version of the protocol; returns how many have said so. */
   noteForeign(server: string): number {
     this.#foreign.add(server);
     return this.#foreign.size;
+  }
+
+  /** For calls that wait for a connection. */
+  trouble(): QuorateError {
+    return new QuorateError("CONNECTION_FAILED", `no server reached (${this.text()})`, {
+      retryable: true,
+    });
   }
 
   /** The newest first. */

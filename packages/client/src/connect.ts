@@ -16,7 +16,8 @@ const CONNECT_TIMEOUT_MS = 15_000;
 
 /**
  * Opens a session with the ensemble. Codes: BAD_ARGUMENTS, CONNECTION_FAILED (no server took the session within
- * `connectTimeoutMs`; the text says of each what was in the way), UNSUPPORTED_VERSION (every server speaks another one),
+ * `connectTimeoutMs`; the text says of each what was in the way, and `cause` is what one said last that takes no sessions for
+ * now, such as DISK_FULL), UNSUPPORTED_VERSION (every server speaks another one),
  * ABORTED. `ports` replaces network, time and randomness, for tests and simulation.
  */
 export async function connect(

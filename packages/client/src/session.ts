@@ -131,7 +131,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
           : new QuorateError(
               "CONNECTION_FAILED",
               `no server took the session within ${timeoutMs} ms (${tried})`,
-              { retryable: true },
+              { retryable: true, cause: this.#failures.refusal },
             ),
       );
     };
@@ -385,9 +385,9 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       this.#finish("closed", new QuorateError(code, text));
       return false;
     }
-    if (!fatal) return true;
-    this.#finish("closed", new QuorateError(code, message));
-    return false;
+    if (fatal) this.#finish("closed", new QuorateError(code, message));
+    else this.#failures.noteRefusal(code, message);
+    return !fatal;
   }
 
   /** The connection is of no use any more; the session is, until its deadline. */
@@ -466,9 +466,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
 
   /** What keeps calls waiting, if it is the want of a connection. */
   #trouble(): QuorateError | undefined {
-    if (this.#phase.kind === "connected") return undefined;
-    const text = `no server reached (${this.#failures.text()})`;
-    return new QuorateError("CONNECTION_FAILED", text, { retryable: true });
+    return this.#phase.kind === "connected" ? undefined : this.#failures.trouble();
   }
 
   readonly #send: Send = (message, bytes) => {

@@ -4,7 +4,7 @@ import { assert } from "./assert.ts";
 import type { AttachInfo, Command } from "./command.ts";
 import { reached } from "./points.ts";
 import { PROTOCOL_LIMITS, type SessionId, sessionId, type Zxid } from "./protocol/index.ts";
-import { commonReplyBytes } from "./reply-room.ts";
+import { beyondOwn } from "./reply-room.ts";
 import { hashSession, makeSession, sessionBytes, type Session } from "./session.ts";
 import type { EntryHead, Transaction } from "./transaction.ts";
 import type { TreeState } from "./tree-state.ts";
@@ -187,7 +187,7 @@ function endSessions(
     state.bytes -= sessionBytes(session.attach);
     if (session.window.count > 0) reached("session_ended_with_unacknowledged_replies");
     state.replyCount -= session.window.count;
-    state.commonReplyBytes -= commonReplyBytes(session.window.bytes);
+    state.commonReplyBytes -= beyondOwn(session.window.bytes);
     state.bytes -= session.window.forget(session.lastWriteSeq, state.digest);
   }
   const { changes, grants } = transaction.commit();

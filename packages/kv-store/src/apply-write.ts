@@ -12,7 +12,7 @@ import {
   type WriteSeq,
   writeSeq,
 } from "./protocol/index.ts";
-import { commonReplyBytes, hasCommonRoom, hasOwnRoom } from "./reply-room.ts";
+import { beyondOwn, hasCommonRoom, hasWindowRoom } from "./reply-room.ts";
 import { rememberedReply } from "./reply-window.ts";
 import { sumSession, type Session } from "./session.ts";
 import type { Committed, EntryHead, Transaction } from "./transaction.ts";
@@ -140,7 +140,7 @@ function isWindowFull(
   assert(ackedSeq <= session.lastWriteSeq, "acked_what_was_written");
   if (session.lastWriteSeq - ackedSeq >= PROTOCOL_LIMITS.outstandingMax) return true;
   const isFull =
-    !hasOwnRoom(session.window, ackedSeq) || !hasCommonRoom(state, session, ackedSeq, ops);
+    !hasWindowRoom(session.window, ackedSeq) || !hasCommonRoom(state, session, ackedSeq, ops);
   if (isFull) reached("window_full_of_bytes");
   return isFull;
 }
@@ -196,13 +196,13 @@ function remember(
   sumSession(hasher, session);
   digest.add(session.sumA, session.sumB);
   const countBefore = window.count;
-  const commonBefore = commonReplyBytes(window.bytes);
+  const commonBefore = beyondOwn(window.bytes);
   const forgotten = window.forget(ackedSeq, digest);
   const reply = rememberedReply(hasher, session.id, session.lastWriteSeq, outcome);
   window.push(reply);
   state.bytes += reply.bytes - forgotten;
   state.replyCount += window.count - countBefore;
-  state.commonReplyBytes += commonReplyBytes(window.bytes) - commonBefore;
+  state.commonReplyBytes += beyondOwn(window.bytes) - commonBefore;
   assert(window.count === session.lastWriteSeq - ackedSeq, "window_holds_the_unacknowledged");
   digest.add(reply.sumA, reply.sumB);
 }

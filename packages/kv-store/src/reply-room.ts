@@ -16,12 +16,12 @@ const COMMON_PART = 1 / 4;
 const FREE_PART = 1 / 2;
 
 /** What a window of so many bytes takes of the room that all sessions have in common. */
-export function commonReplyBytes(windowBytes: number): number {
+export function beyondOwn(windowBytes: number): number {
   return Math.max(0, windowBytes - OWN_REPLY_BYTES);
 }
 
 /** Whether a session has room for another reply within the bounds of its own window, `ackedSeq` being acknowledged. */
-export function hasOwnRoom(window: ReplyWindow, ackedSeq: WriteSeq | 0): boolean {
+export function hasWindowRoom(window: ReplyWindow, ackedSeq: WriteSeq | 0): boolean {
   const { outstandingBytesMax } = PROTOCOL_LIMITS;
   return window.bytes < outstandingBytesMax || window.bytesAfter(ackedSeq) < outstandingBytesMax;
 }
@@ -40,10 +40,10 @@ export function hasCommonRoom(
   const room = limits.bytesMax * COMMON_PART;
   if (held < room * FREE_PART) return true;
   const { window } = session;
-  const others = held - commonReplyBytes(window.bytes);
+  const others = held - beyondOwn(window.bytes);
   assert(others >= 0 && sessions.size > 0, "common_replies_counted");
   const unacked = window.bytesAfter(ackedSeq);
-  if (others + commonReplyBytes(unacked) < room * FREE_PART) return true;
-  const needed = commonReplyBytes(unacked + replyBytesMax(ops));
+  if (others + beyondOwn(unacked) < room * FREE_PART) return true;
+  const needed = beyondOwn(unacked + replyBytesMax(ops));
   return needed === 0 || needed * sessions.size <= room - others;
 }

@@ -1,4 +1,5 @@
 import { assert, unreachable } from "./assert.ts";
+import { CONTENDER_PREFIX } from "./ops/sequence.ts";
 import { type DigestSum, type Hasher, ITEM } from "./digest.ts";
 import {
   PROTOCOL_LIMITS,
@@ -99,7 +100,7 @@ export class ReplyWindow {
 
 const REPLY_BYTES = 200;
 /** UTF-16 units that an op adds to its path at most: the name of a contender, with its number. */
-const NAME_UNITS_ADDED = "/contender-".length + SEQUENCE_DIGITS;
+const NAME_UNITS_ADDED = 1 + CONTENDER_PREFIX.length + SEQUENCE_DIGITS;
 
 /** A reply as it is remembered, its digest and counted bytes with it. */
 export function rememberedReply(

@@ -17,7 +17,7 @@ import { TREE_LIMITS, type TreeLimits } from "./limits.ts";
 import { reached } from "./points.ts";
 import { ProtocolError } from "./protocol/protocol-error.ts";
 import { checkPath, parentOf, type SessionId, type WriteSeq, type Zxid } from "./protocol/index.ts";
-import { commonReplyBytes } from "./reply-room.ts";
+import { beyondOwn } from "./reply-room.ts";
 import { rememberedReply, type RememberedReply } from "./reply-window.ts";
 import { hashSession, makeSession, sessionBytes } from "./session.ts";
 import { SortedNames } from "./sorted-names.ts";
@@ -227,7 +227,7 @@ export class TreeLoader {
         session.window.push(reply);
         expected += 1;
       }
-      this.#state.commonReplyBytes += commonReplyBytes(session.window.bytes);
+      this.#state.commonReplyBytes += beyondOwn(session.window.bytes);
     }
     for (const session of this.#state.sessions.values()) {
       const expected = session.lastWriteSeq - session.ackedSeq;

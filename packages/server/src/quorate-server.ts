@@ -196,7 +196,7 @@ export class QuorateServer implements AsyncDisposable {
   #reasons(): readonly string[] {
     if (this.#failure !== null) return [this.#failure.message];
     if (this.#stopping !== null) return ["stopping"];
-    if (this.#node === null) return ["the ensemble is not formed yet"];
+    if (this.#node === null) return [this.#admission.waitingFor ?? "the node is starting"];
     return this.#node.notReady();
   }
 

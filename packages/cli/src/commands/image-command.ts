@@ -1,6 +1,7 @@
 import { systemPorts, verifyImage, type ImageSummary } from "@quorate/server";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
+import { counted } from "../format/counted.ts";
 import { jsonLine } from "../format/json.ts";
 import { HINT_FOR_DAMAGED_NODE, givenDirectory, storedDataError } from "../stored-data.ts";
 
@@ -34,7 +35,7 @@ async function runVerify(context: CliContext, directory: string, flags: ImageFla
 function summaryText(summary: ImageSummary): string {
   const { image, zxid, term, znodes, sessions, digest } = summary;
   return (
-    `${image} stands at zxid ${zxid} (term ${term}): ${znodes} znodes, ${sessions} sessions, ` +
+    `${image} stands at zxid ${zxid} (term ${term}): ${counted(znodes, "znode")}, ${counted(sessions, "session")}, ` +
     `digest ${digest}\nno damage\n`
   );
 }

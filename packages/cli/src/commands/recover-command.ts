@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { resolve } from "node:path";
 import { usageError, type CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
+import { counted } from "../format/counted.ts";
 import { jsonLine } from "../format/json.ts";
 import {
   HINT_FOR_DAMAGED_SOURCE,
@@ -125,17 +126,20 @@ async function confirm(
 
 function incomplete(directory: string): CliError {
   return damaged(
-    `${directory} holds less than its node had acknowledged`,
-    "look at the other survivors and at backups; where none has more, --to with --incomplete begins with what is left here",
+    `${directory} may hold less than its node had acknowledged`,
+    "look at the other survivors and at backups first; where none has more, add --incomplete to --to and --member",
   );
 }
 
 function formatRemains(directory: string, remains: NodeRemains): string {
   const { name, clusterId, historyId, term, zxid, znodes, sessions, digest, voters } = remains;
+  const { imageDamage } = remains;
+  const madeUp = "the image is damaged, and the log makes up for it";
+  const image = imageDamage === null ? "" : `  ${madeUp}: ${imageDamage}\n`;
   const losses = remains.losses.map((loss) => `  incomplete: ${loss}\n`).join("");
   return (
     `${directory} is of node ${name} of ensemble ${clusterId}, history ${historyId}\n` +
-    `  term ${term}, zxid ${zxid}: ${znodes} znodes, ${sessions} sessions, digest ${digest}\n` +
-    `  voters as it knows: ${voters.join(", ")}\n${losses}`
+    `  term ${term}, zxid ${zxid}: ${counted(znodes, "znode")}, ${counted(sessions, "session")}, digest ${digest}\n` +
+    `  voters as it knows: ${voters.join(", ")}\n${image}${losses}`
   );
 }

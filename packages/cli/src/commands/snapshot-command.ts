@@ -7,6 +7,7 @@ import { CliError, usageError } from "../cli-error.ts";
 import { addClientOptions, type ClientFlags } from "../client-options.ts";
 import type { CliContext, TextSink } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
+import { counted } from "../format/counted.ts";
 import { jsonLine } from "../format/json.ts";
 import { Progress } from "../format/progress.ts";
 import { httpAddressOf, resolveServers } from "../servers.ts";
@@ -49,6 +50,7 @@ async function runSave(context: CliContext, file: string, flags: SaveFlags): Pro
   const servers = resolveServers(flags.servers, context.env);
   const reasons: string[] = [];
   let hasBrokenOff = false;
+  let isDiskFull = false;
   for (const server of servers) {
     const attempt = await trySave(context, server, { path, flags });
     if (attempt.kind === "saved") {
@@ -60,9 +62,10 @@ async function runSave(context: CliContext, file: string, flags: SaveFlags): Pro
       return;
     }
     hasBrokenOff ||= attempt.kind === "brokenOff";
+    isDiskFull ||= attempt.reason.startsWith("STORAGE_FULL: ");
     reasons.push(`${server}: ${attempt.reason}`);
   }
-  throw noBackup(reasons, hasBrokenOff);
+  throw noBackup(reasons, { isDiskFull, hasBrokenOff });
 }
 
 type Attempt =
@@ -81,7 +84,7 @@ async function trySave(
   const partial = `${path}.partial`;
   const handle = await openPartial(partial, answer.abort);
   try {
-    const body = lively(answer.body, answer.abort, flags.timeout);
+    const body = withoutStandstill(answer.body, answer.abort, flags.timeout);
     const summary = await verifyWhileWriting(body, handle, context.err);
     await rename(partial, path);
     await syncDirectory(dirname(path));
@@ -121,13 +124,13 @@ async function requestBackup(
   } catch (error) {
     return abort.signal.aborted ? "no answer in time" : textOf(error);
   } finally {
-    // All of it may take as long as the tree is large, see `lively`.
+    // All of it may take as long as the tree is large, see `withoutStandstill`.
     clearTimeout(timer);
   }
 }
 
 /** Gives a body up when nothing comes of it for so long: a server may stand still with its connection open. */
-async function* lively(
+async function* withoutStandstill(
   body: AsyncIterable<Uint8Array>,
   abort: AbortController,
   seconds: number,
@@ -205,7 +208,7 @@ function textFor(summary: BackupSummary): string {
   const { zxid, term, znodes, sessions, digest, clusterId, historyId, bytes } = summary;
   return (
     `zxid ${zxid} (term ${term}) of ensemble ${clusterId}, history ${historyId}: ` +
-    `${znodes} znodes, ${sessions} sessions, ${bytes} bytes, digest ${digest}\n`
+    `${counted(znodes, "znode")}, ${counted(sessions, "session")}, ${bytes} bytes, digest ${digest}\n`
   );
 }
 
@@ -215,14 +218,20 @@ async function firstLine(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(pieces).toString("utf8").split("\n", 1)[0] ?? "";
 }
 
-function noBackup(reasons: readonly string[], hasBrokenOff: boolean): CliError {
-  const hint = hintFor(reasons, hasBrokenOff);
+interface WhatWasWrong {
+  /** By the code with which a server's answer begins. */
+  readonly isDiskFull: boolean;
+  readonly hasBrokenOff: boolean;
+}
+
+function noBackup(reasons: readonly string[], wrong: WhatWasWrong): CliError {
   const text = `no server gave a backup (${reasons.join("; ")})`;
+  const hint = hintFor(wrong);
   return new CliError("NO_BACKUP", text, { exitCode: EXIT_CODES.unavailable, hint });
 }
 
-function hintFor(reasons: readonly string[], hasBrokenOff: boolean): string {
-  if (reasons.some((reason) => reason.includes("STORAGE_FULL"))) {
+function hintFor({ isDiskFull, hasBrokenOff }: WhatWasWrong): string {
+  if (isDiskFull) {
     return "free disk space on a server: its image is brought up to date first, which takes room, with --local too";
   }
   if (hasBrokenOff) return "try again; another server may do better";

@@ -12,11 +12,10 @@ import {
 import type { Transaction } from "../transaction.ts";
 import { znodeBytes, type Znode } from "../znode.ts";
 import { refuseChild, refuseData } from "./create.ts";
-import { SEQUENCE_MAX, sequentialName } from "./sequence.ts";
+import { CONTENDER_PREFIX, SEQUENCE_MAX, sequentialName } from "./sequence.ts";
 
 type AcquireOp = Extract<WriteOp, { kind: "acquire" }>;
 
-const CONTENDER_PREFIX = "contender-";
 const LONGEST_NAME = sequentialName(CONTENDER_PREFIX, SEQUENCE_MAX);
 const NO_DATA = new Uint8Array(0);
 

@@ -1,6 +1,8 @@
 import { assert } from "../assert.ts";
 import { SEQUENCE_DIGITS } from "../protocol/index.ts";
 
+/** Of the znodes that stand in a lock's line. */
+export const CONTENDER_PREFIX = "contender-";
 /** Highest number of a sequential name: one more would break the order of names, which ZooKeeper lets happen. */
 export const SEQUENCE_MAX = 2_147_483_647;
 

@@ -97,10 +97,10 @@ export class Attachments {
     this.#proposals.resolveControl(key);
   }
 
-  /** Those whose commands are such ones. */
-  those(isSuch: (command: Uint8Array) => boolean): readonly ClientConnection[] {
-    const such = [...this.#attaching.values()].filter(({ command }) => isSuch(command));
-    return such.map(({ connection }) => connection);
+  /** Those who wait with such a command. */
+  waitingWith(matches: (command: Uint8Array) => boolean): readonly ClientConnection[] {
+    const found = [...this.#attaching.values()].filter(({ command }) => matches(command));
+    return found.map(({ connection }) => connection);
   }
 
   /** Sends away whose time is up. */

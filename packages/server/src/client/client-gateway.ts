@@ -446,7 +446,7 @@ export class ClientGateway implements ConnectionOwner {
         break;
       }
     }
-    for (const connection of this.#attachments.those(refuse)) {
+    for (const connection of this.#attachments.waitingWith(refuse)) {
       reached("opening_client_sent_away");
       connection.goodbye(code, "no session can be opened now", false);
     }

@@ -26,6 +26,8 @@ export interface NodeRemains {
   readonly digest: string;
   /** Names of those who voted, as it knows. */
   readonly voters: readonly string[];
+  /** What is wrong with its image, for which the log makes up; null where it is whole. */
+  readonly imageDamage: string | null;
   /** Why it may be less than what the node had acknowledged: damage, an older copy. Empty where everything is whole. */
   readonly losses: readonly string[];
 }
@@ -115,7 +117,7 @@ const PIECED =
   "whose the data are was taken from image and log, and nobody knows whether the node had held more than they do";
 
 function applied(salvaged: Salvage, identity: Identity): OpenedNode {
-  const { tree, base, entries, losses } = salvaged;
+  const { tree, base, entries, imageDamage, losses } = salvaged;
   let { index, term, membership } = base;
   for (const entry of entries) {
     applyEntry(tree, entry);
@@ -136,6 +138,7 @@ function applied(salvaged: Salvage, identity: Identity): OpenedNode {
       zxid: index,
       ...counts,
       voters: votersOf(membership),
+      imageDamage,
       losses,
     },
   };

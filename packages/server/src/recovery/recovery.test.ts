@@ -220,6 +220,7 @@ describe("recovery", () => {
       sessions: 1,
       digest,
       voters: ["a", "b", "c"],
+      imageDamage: null,
       losses: [],
     });
   });
@@ -298,7 +299,12 @@ describe("recovery", () => {
     const image = await ports.images.open(`${OLD}/image-1`, { create: false });
     expect(ports.images.damage(0.5)).toBe(true);
     await image.close();
-    expect(await inspectNode(ports, OLD)).toMatchObject({ zxid: 20, digest, losses: [] });
+    expect(await inspectNode(ports, OLD)).toMatchObject({
+      zxid: 20,
+      digest,
+      imageDamage: expect.any(String),
+      losses: [],
+    });
     await recoverNode(ports, OLD, { directory: NEW, member: MEMBER });
     expect((await openNew(ports)).tree.digest()).toBe(digest);
     await damageLogAt(ports, 14);

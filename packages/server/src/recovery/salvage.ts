@@ -18,6 +18,8 @@ import { WriteAheadLog } from "../storage/write-ahead-log.ts";
 export interface Salvage {
   /** Null: damaged, or none yet, and the log holds everything from its first entry on. */
   readonly image: ImageStore | null;
+  /** What is wrong with it. */
+  readonly imageDamage: string | null;
   /** As of `base`. */
   readonly tree: DataTree;
   readonly base: SnapshotMeta;
@@ -60,7 +62,15 @@ export async function salvage(
     }
     const entries = log === null ? [] : await salvageEntries(base, log, identity, losses);
     if (identity.hasLostEntries) losses.push(OLDER_COPY);
-    return { image, tree, base, entries, losses, close: () => closeAll(log, image) };
+    return {
+      image,
+      imageDamage: damage,
+      tree,
+      base,
+      entries,
+      losses,
+      close: () => closeAll(log, image),
+    };
   } catch (error) {
     await closeAll(log, image);
     throw error;
