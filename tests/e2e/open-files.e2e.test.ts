@@ -57,8 +57,15 @@ test("a node that may open no more files waits until it may, and nothing is lost
   expect(node.exit).toBeNull();
 });
 
-test("a node that could hardly open any file does not start, and says what to do", async () => {
-  const node = await LimitedNode.start(100, FLAGS);
-  expect(await node.ended()).toBe(EXIT_USAGE);
-  expect(node.output).toMatch(/CONFIG_INVALID: .*100 files.*ulimit -n/);
-});
+test.each([
+  [24, "too few to load the program"],
+  [100, "just about enough to load it"],
+  [180, "enough to start with hardly any client"],
+])(
+  "a node that may have %i files open, %s, does not start and says what to do",
+  async (filesMax) => {
+    const node = await LimitedNode.start(filesMax, FLAGS);
+    expect(await node.ended()).toBe(EXIT_USAGE);
+    expect(node.output).toMatch(new RegExp(`^CONFIG_INVALID: .* ${filesMax} files .*ulimit -n`));
+  },
+);

@@ -30,7 +30,8 @@ export {
 export { restoreBackup } from "./recovery/restore-backup.ts";
 export type { ServerPorts } from "./ports.ts";
 export { QuorateServer, type QuorateServerOptions } from "./quorate-server.ts";
-export { SERVER_EXIT_CODES, exitCodeOf, runServerProcess } from "./server-process.ts";
+export { SERVER_EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
+export { runServerProcess } from "./server-process.ts";
 export { scanLog, type LogScanItem } from "./storage/log-scan.ts";
 export { systemPorts } from "./system/system-ports.ts";
 export {

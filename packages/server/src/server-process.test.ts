@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
 import { expect, test } from "vitest";
-import { SERVER_EXIT_CODES } from "./server-process.ts";
+import { SERVER_EXIT_CODES } from "./exit-codes.ts";
 
 /** A program that is not ended by force: it goes when nothing keeps it. */
 const PROGRAM = `

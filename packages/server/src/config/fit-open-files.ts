@@ -2,6 +2,7 @@ import { membersMax } from "@quorate/raft";
 import { assert } from "../assert.ts";
 import { ServerError } from "../errors.ts";
 import type { ServerLimits } from "../limits.ts";
+import { OPEN_FILES_ADVICE } from "./files-to-load.ts";
 
 /*
  * Sockets and files come out of one number, the process's limit of open files. Where clients take the last of them, the log
@@ -26,8 +27,6 @@ const CONNECTIONS_MIN = 16;
 /** Sockets for strangers, however low the limit is. */
 const STRANGERS_MIN = 4;
 
-const ADVICE = "(ulimit -n, LimitNOFILE= of systemd)";
-
 /** Limits that a process can keep to. */
 export interface FittedLimits {
   readonly limits: ServerLimits;
@@ -48,7 +47,7 @@ export function fitOpenFiles(limits: ServerLimits, filesMax: number | null): Fit
     throw new ServerError(
       "CONFIG_INVALID",
       `this process may have ${filesMax} files open, sockets among them, which leaves fewer than ${CONNECTIONS_MIN} for clients; ` +
-        `raise that to ${LIMIT_OF_ALL} or more ${ADVICE}`,
+        `raise that to ${LIMIT_OF_ALL} or more ${OPEN_FILES_ADVICE}`,
     );
   }
   assert(left > 0, "fitted_connections");
@@ -63,7 +62,7 @@ export function fitOpenFiles(limits: ServerLimits, filesMax: number | null): Fit
       level,
       text:
         `this process may have ${filesMax} files open: clients get ${left} connections instead of ${configured}; ` +
-        `raise that to ${enough} ${ADVICE} or lower client-connections-max`,
+        `raise that to ${enough} ${OPEN_FILES_ADVICE} or lower client-connections-max`,
     },
   };
 }
