@@ -124,7 +124,9 @@ export class CounterWork implements Work {
       await pause(clock, LOOK_MS);
       if (!(await isHolder())) return;
       await pause(clock, HEAR_MS);
-      // An answer to a question after that comes behind the news.
+      // Questions about contenders pass by writes, on a new connection, too. A read does not, and a question after it comes
+      // behind the news.
+      await client.exists(LOCK);
       const isStill = await isHolder();
       await pause(clock, WORKED_ON_MS);
       if (!isStill || isOver()) return;

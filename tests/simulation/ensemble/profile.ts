@@ -187,11 +187,13 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     sessionTimeoutMs: 1_000,
     faults: ["cutClients", "blockClient", "stopClient", "crashClient", "restart", "isolate"],
   },
+  // Every piece of a snapshot is a write: in small ones it takes longer on such a disk than anybody leads.
   sessions: {
     clients: 8,
     works: [...WORKS, "bursts"],
     sessionTimeoutMs: 1_000,
     diskMeanMs: 80,
+    snapshotPieceBytes: 65_536,
     faultEveryMs: 600,
     faults: [
       ...(["blockClient", "blockClient", "stopClient", "cutClients", "crashClient"] as const),
