@@ -130,8 +130,11 @@ export class Inflictor {
   #mayLose(node: SimNode): boolean {
     const members = this.#world.members();
     const isWell = members?.every(({ server }) => serves(server)) ?? false;
-    const voters = this.#world.leader()?.server?.status().membership?.voters.length ?? 0;
-    return members !== null && isWell && voters >= 3 && members.includes(node) && this.#isWhole;
+    const voters = this.#world.leader()?.server?.status().membership?.voters ?? [];
+    // One that came back as another serves before anybody may count on its vote.
+    const present = new Set(members?.map(({ server }) => server?.status().nodeId));
+    const isComplete = voters.length >= 3 && voters.every((id) => present.has(id));
+    return members !== null && isWell && isComplete && members.includes(node) && this.#isWhole;
   }
 
   /** Nobody has lost its disk and has yet to come back. */
