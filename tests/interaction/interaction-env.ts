@@ -83,6 +83,9 @@ export class InteractionEnv {
   /** Messages under way, per one-way link, in order. */
   #links = new Map<string, Message[]>();
   readonly #cut = new Set<string>();
+  readonly #delaying = new Set<string>();
+  /** Messages that come late, in the order in which they were sent: no crash reaches them where they are. */
+  readonly #late: Message[] = [];
   readonly #lines: string[] = [];
   #config = defaults;
 
@@ -124,7 +127,9 @@ export class InteractionEnv {
     drop: ([link]) => this.#drop(link ?? ""),
     duplicate: ([link]) => this.#duplicate(link ?? ""),
     cut: (links) => links.forEach((link) => this.#cut.add(link)),
-    heal: () => this.#cut.clear(),
+    delay: (links) => links.forEach((link) => this.#delaying.add(link)),
+    heal: () => this.#heal(),
+    "deliver-delayed": () => this.#deliverDelayed(),
     stabilize: (words) => this.#stabilize(words.map((word) => this.#host(word))),
     fetch: ([id]) => this.#fetch(this.#host(id)),
     compact: ([id, index, keep]) => this.#compact(this.#host(id), Number(index), Number(keep ?? 0)),
@@ -324,6 +329,11 @@ export class InteractionEnv {
       this.#say(`lost ${describeMessage(message)}`);
       return;
     }
+    if (this.#delaying.has(link)) {
+      this.#say(`delayed ${describeMessage(message)}`);
+      this.#late.push(message);
+      return;
+    }
     const messages = this.#links.get(link) ?? [];
     messages.push(message);
     this.#links.set(link, messages);
@@ -367,6 +377,27 @@ export class InteractionEnv {
   #drop(link: string): void {
     for (const message of this.#links.get(link)?.splice(0) ?? []) {
       this.#say(`lost ${describeMessage(message)}`);
+    }
+  }
+
+  /** All links carry again what is sent from now on. What was delayed is as late as before: newer messages overtake it. */
+  #heal(): void {
+    this.#cut.clear();
+    this.#delaying.clear();
+  }
+
+  /** Hands over everything that `delay 1->2` held back, in the order in which it was sent, and delays nothing any more. */
+  #deliverDelayed(): void {
+    this.#delaying.clear();
+    if (this.#late.length === 0) this.#say("nothing was delayed");
+    for (const message of this.#late.splice(0)) {
+      const to = this.#host(String(message.to));
+      if (to.core === null) {
+        this.#say(`lost ${describeMessage(message)}`);
+        continue;
+      }
+      this.#hand(message);
+      this.#takeReady(to);
     }
   }
 
