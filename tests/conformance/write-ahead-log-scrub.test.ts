@@ -2,6 +2,7 @@ import { logIndex } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import type { ServerError } from "../../packages/server/src/errors.ts";
 import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
+import { systemError } from "../../packages/server/src/memory/system-error.ts";
 import { fileError } from "../../packages/server/src/storage/file-error.ts";
 import type { WriteAheadLog } from "../../packages/server/src/storage/write-ahead-log.ts";
 import { DIRECTORY, append, command, openLog } from "../support/log-fixture.ts";
@@ -25,8 +26,8 @@ async function flip(files: MemoryFiles, name: string, position: number): Promise
   await file.close();
 }
 
-function systemError(operation: string, code: string): ServerError {
-  return fileError(operation, DIRECTORY, Object.assign(new Error(code), { code }));
+function failure(operation: string, code: string): ServerError {
+  return fileError(operation, DIRECTORY, systemError(code));
 }
 
 async function found(log: WriteAheadLog): Promise<string | null> {
@@ -121,9 +122,11 @@ describe("a log that is in use", () => {
     async (operation) => {
       const { files, log } = await severalSegments();
       if (operation === "read" || operation === "open") {
-        files.failNext(operation, systemError(operation, "EIO"));
+        files.failNext(operation, failure(operation, "EIO"));
         await expect(log.scrub(noPause)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
-        files.failNext(operation, systemError(operation, "EIO"));
+      }
+      if (operation === "open") {
+        files.failNext(operation, failure(operation, "EIO"));
         await expect(log.read(log.firstIndex, log.lastIndex, 1_000)).rejects.toMatchObject({
           code: "LOG_CORRUPT",
         });
@@ -132,7 +135,7 @@ describe("a log that is in use", () => {
       expect(await log.scrub(noPause)).toBeNull();
       await append(log, [command(61, 1)]);
       await log.close();
-      files.failNext(operation, systemError(operation, "EIO"));
+      files.failNext(operation, failure(operation, "EIO"));
       const opened = openLog(files);
       if (operation === "list") await expect(opened).rejects.toMatchObject({ code: "LOG_CORRUPT" });
       else expect((await opened).recovered.damage).not.toBeNull();
@@ -141,19 +144,19 @@ describe("a log that is in use", () => {
 
   test("is not damaged for want of descriptors", async () => {
     const { files, log } = await severalSegments();
-    files.failNext("open", systemError("open", "EMFILE"));
+    files.failNext("open", failure("open", "EMFILE"));
     await expect(log.scrub(noPause)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
     await log.close();
-    files.failNext("open", systemError("open", "EMFILE"));
+    files.failNext("open", failure("open", "EMFILE"));
     await expect(openLog(files)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
   });
 
   test("is not damaged by a write that the medium does not take", async () => {
     const { files, log } = await severalSegments();
-    files.failNext("write", systemError("write", "EIO"));
+    files.failNext("write", failure("write", "EIO"));
     await expect(append(log, [command(61, 1)])).rejects.toMatchObject({ code: "STORAGE_FAILED" });
     await log.close();
-    files.failNext("write", systemError("write", "EIO"));
+    files.failNext("write", failure("write", "EIO"));
     await expect(openLog(files)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
   });
 

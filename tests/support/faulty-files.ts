@@ -1,3 +1,4 @@
+import { systemError } from "../../packages/server/src/memory/system-error.ts";
 import type { OpenFile, ServerPorts } from "../../packages/server/src/ports.ts";
 import { fileError } from "../../packages/server/src/storage/file-error.ts";
 
@@ -60,23 +61,9 @@ export function withWrites(ports: ServerPorts, before: () => Promise<void>): Ser
 
 /** The same ports, but the medium gives nothing of one file back. */
 export function withUnreadable(ports: ServerPorts, broken: string): ServerPorts {
-  const failure = Object.assign(new Error("EIO"), { code: "EIO" });
   return withFile(
     ports,
     (path) => path === broken,
-    (_file, path) => ({ read: () => Promise.reject(fileError("read", path, failure)) }),
-  );
-}
-
-/** The same ports, but one file ends after so many bytes. */
-export function withCutShort(ports: ServerPorts, cut: string, bytes: number): ServerPorts {
-  return withFile(
-    ports,
-    (path) => path === cut,
-    (file) => ({
-      size: () => Promise.resolve(bytes),
-      read: (position, length) =>
-        file.read(position, Math.max(0, Math.min(length, bytes - position))),
-    }),
+    (_file, path) => ({ read: () => Promise.reject(fileError("read", path, systemError("EIO"))) }),
   );
 }

@@ -30,9 +30,9 @@ import {
   type Identity,
   type IdentityFile,
 } from "./storage/identity.ts";
-import { entriesAfter, goesOnFrom } from "./storage/log-after.ts";
+import { entriesAfter, goesOnFrom } from "./storage/entries-after.ts";
 import { TAG_BYTES } from "./storage/log-format.ts";
-import { damageText } from "./storage/log-replay.ts";
+import { damageText } from "./storage/log-damage.ts";
 import type { Consume } from "./scrub/throttle.ts";
 import { PatientFiles } from "./storage/patient-files.ts";
 import { RoomWait } from "./storage/room-wait.ts";

@@ -221,7 +221,10 @@ export const SERVER_POINTS = [
   "touch_of_expiring_session",
   "expiry_was_not_confirmed",
   "session_overdue",
+  // storage/file-window.ts
+  "window_narrowed_before_a_bad_sector",
   // storage/identity.ts
+  "copy_of_identity_unreadable",
   "first_copy_of_identity_damaged",
   "second_copy_of_identity_behind",
   // storage/log-replay.ts

@@ -15,8 +15,24 @@ export class MemoryFile {
   #unsynced = new Map<number, Uint8Array | null>();
   /** Of those the ones whose write failed: they are shown, and no sync writes them again. */
   readonly #givenUp = new Set<number>();
+  /** What the medium does not give back. */
+  readonly #broken = new Set<number>();
   #size = 0;
   #durableSize = 0;
+
+  /** The medium does not give it back any more, until it is written anew: a drive has another sector take its place then. */
+  breakSector(position: number): void {
+    this.#broken.add(Math.floor(position / SECTOR_BYTES));
+  }
+
+  /** Whether all of it can be read. */
+  isReadable(position: number, length: number): boolean {
+    const end = Math.min(position + length, this.#size);
+    for (const sector of this.#broken) {
+      if (sector * SECTOR_BYTES < end && (sector + 1) * SECTOR_BYTES > position) return false;
+    }
+    return true;
+  }
 
   get size(): number {
     return this.#size;
@@ -36,6 +52,9 @@ export class MemoryFile {
 
   /** Seen by readers at once, durable after a sync. */
   write(position: number, bytes: Uint8Array): void {
+    if (this.#broken.size > 0) {
+      for (const sector of sectorsOf(position, bytes.length)) this.#broken.delete(sector);
+    }
     this.#remember(position, bytes.length);
     this.#put(position, bytes);
     this.#size = Math.max(this.#size, position + bytes.length);
@@ -91,6 +110,12 @@ export class MemoryFile {
       this.#unsynced.delete(sector);
       this.#givenUp.delete(sector);
     }
+  }
+
+  /** Changes the size on the medium itself: shorter, or longer by zeros. */
+  resize(size: number): void {
+    this.#truncate(size);
+    this.#durableSize = size;
   }
 
   #truncate(size: number): void {

@@ -81,6 +81,33 @@ describe("files in memory", () => {
     expect((await files.crash().readWhole("/d/x"))?.[0]).toBe(1);
   });
 
+  test("a broken sector is not given back until it is written, and takes nothing else with it", async () => {
+    const { files, file } = await withFile(true);
+    files.breakSector("/d/x", SECTOR + 7);
+    const broken = { code: "STORAGE_FAILED", cause: { code: "EIO" } };
+    await expect(file.read(0, 2 * SECTOR)).rejects.toMatchObject(broken);
+    await expect(file.read(2 * SECTOR - 1, 1)).rejects.toMatchObject(broken);
+    await expect(files.readWhole("/d/x")).rejects.toMatchObject(broken);
+    expect(await file.read(0, SECTOR)).toHaveLength(SECTOR);
+    expect(await file.read(2 * SECTOR, SECTOR)).toHaveLength(SECTOR);
+    const after = files.crash();
+    await expect(after.readWhole("/d/x")).rejects.toMatchObject(broken);
+    const again = await after.open("/d/x", { create: false, durable: true });
+    await again.write(SECTOR, Uint8Array.of(5));
+    expect((await after.readWhole("/d/x"))?.[SECTOR]).toBe(5);
+  });
+
+  test("the medium makes a file shorter or longer", async () => {
+    const { files, file } = await withFile(true);
+    await file.write(0, new Uint8Array(4 * SECTOR).fill(1));
+    files.resize("/d/x", 10);
+    files.resize("/d/x", 12);
+    expect([...((await files.crash().readWhole("/d/x")) ?? [])]).toEqual([
+      ...Array.from({ length: 10 }, () => 1),
+      ...[0, 0],
+    ]);
+  });
+
   test("names that were not synced with their directory may be lost", async () => {
     const found = new Set<string>();
     for (let seed = 1; seed <= 12; seed += 1) {

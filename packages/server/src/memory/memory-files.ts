@@ -4,6 +4,7 @@ import type { Files, OpenFile } from "../ports.ts";
 import { MemoryDirectory, bytesIn, type MemoryNode } from "./memory-directory.ts";
 import { MemoryFile } from "./memory-file.ts";
 import { SeededRandom } from "./seeded-random.ts";
+import { systemError } from "./system-error.ts";
 
 /** What can be made to fail or to wait. */
 export type FileOperation =
@@ -142,6 +143,16 @@ export class MemoryFiles implements Files {
     this.overwrite(path, position, Uint8Array.of(byte ^ (1 << bit)));
   }
 
+  /** Reading the sector that `position` is in fails from now on, until it is written. */
+  breakSector(path: string, position: number): void {
+    this.#file(path).breakSector(position);
+  }
+
+  /** Cuts a file short on the medium, or lengthens it by zeros. */
+  resize(path: string, bytes: number): void {
+    this.#file(path).resize(bytes);
+  }
+
   /** Bytes of a file as readers see them. */
   sizeOf(path: string): number {
     return this.#file(path).size;
@@ -180,7 +191,7 @@ export class MemoryFiles implements Files {
   async readWhole(path: string): Promise<Uint8Array | null> {
     return this.#step("readWhole", path, () => {
       const node = this.#find(path);
-      return node instanceof MemoryFile ? node.read(0, node.size) : null;
+      return node instanceof MemoryFile ? readFrom(node, path, 0, node.size) : null;
     });
   }
 
@@ -252,7 +263,7 @@ export class MemoryFiles implements Files {
     };
     return {
       size: () => step("size", () => file.size),
-      read: (position, length) => step("read", () => file.read(position, length)),
+      read: (position, length) => step("read", () => readFrom(file, path, position, length)),
       write: async (position, bytes) => {
         const giveUp = (): void => file.giveUp(position, bytes.length);
         await step("write", () => this.#write(file, path, position, bytes), giveUp);
@@ -273,7 +284,7 @@ export class MemoryFiles implements Files {
   #write(file: MemoryFile, path: string, position: number, bytes: Uint8Array): void {
     const growth = Math.max(0, position + bytes.length - file.size);
     if (growth > 0 && bytesIn(this.#disk.root) + growth > this.#disk.bytesMax) {
-      throw fileError("write", path, Object.assign(new Error("full"), { code: "ENOSPC" }));
+      throw fileError("write", path, systemError("ENOSPC"));
     }
     file.write(position, bytes);
   }
@@ -337,6 +348,11 @@ export class MemoryFiles implements Files {
     if (node instanceof MemoryFile) return node;
     throw fileError("change", path, new Error("no such file"));
   }
+}
+
+function readFrom(file: MemoryFile, path: string, position: number, length: number): Uint8Array {
+  if (!file.isReadable(position, length)) throw fileError("read", path, systemError("EIO"));
+  return file.read(position, length);
 }
 
 function namesOf(path: string): readonly string[] {

@@ -8,15 +8,10 @@ import { replicatedLimits, type ReplicatedLimits } from "../replicated-limits.ts
 import { IMAGE_PREFIX, LOG_DIRECTORY, imageNumber } from "../storage/data-directory.ts";
 import { withDamagingReads } from "../storage/damaging-reads.ts";
 import { newIdentity } from "../storage/identity.ts";
-import {
-  SECTOR_BYTES,
-  TAG_BYTES,
-  decodeSegmentHeader,
-  type SegmentHeader,
-} from "../storage/log-format.ts";
-import { segmentNames } from "../storage/log-replay.ts";
+import { TAG_BYTES, type SegmentHeader } from "../storage/log-format.ts";
 import type { FormedIdentity } from "../storage/read-identity.ts";
-import { readOnly } from "../storage/read-only-files.ts";
+import { readOnlyFiles } from "../storage/read-only-files.ts";
+import { readSegmentHeader, segmentNames } from "../storage/segment-files.ts";
 
 /** Where neither image nor log says it. */
 const UNKNOWN_NAME = "unknown";
@@ -96,7 +91,7 @@ async function wholeImage(
 
 /** All segments of a log say whose it is. Null: none can be read. */
 async function anyHeader(ports: ServerPorts, directory: string): Promise<SegmentHeader | null> {
-  const files = withDamagingReads(readOnly(ports.files), "LOG_CORRUPT");
+  const files = withDamagingReads(readOnlyFiles(ports.files), "LOG_CORRUPT");
   try {
     for (const name of await segmentNames(files, directory)) {
       const header = await headerOf(files, `${directory}/${name}`);
@@ -111,13 +106,8 @@ async function anyHeader(ports: ServerPorts, directory: string): Promise<Segment
 /** Null: it is damaged. */
 async function headerOf(files: Files, path: string): Promise<SegmentHeader | null> {
   try {
-    const file = await files.open(path, { create: false, durable: false });
-    try {
-      const decoded = decodeSegmentHeader(await file.read(0, SECTOR_BYTES));
-      return decoded.kind === "header" ? decoded.header : null;
-    } finally {
-      await file.close();
-    }
+    const decoded = await readSegmentHeader(files, path);
+    return decoded.kind === "header" ? decoded.header : null;
   } catch (error) {
     if (!isDamage(error)) throw error;
     return null;

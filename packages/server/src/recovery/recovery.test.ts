@@ -8,7 +8,7 @@ import {
 import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
 import { logIndex, nodeId, term, type Entry, type SnapshotMeta } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
-import { withCutShort, withUnreadable } from "../../../../tests/support/faulty-files.ts";
+import { withUnreadable } from "../../../../tests/support/faulty-files.ts";
 import { member } from "../../../../tests/support/members.ts";
 import { writeBackup } from "../backup/backup-writer.ts";
 import type { ConfiguredMember } from "../config.ts";
@@ -150,10 +150,18 @@ async function damageLogAt(
   { files }: { readonly files: MemoryFiles },
   index: number,
 ): Promise<void> {
+  const { path, position } = await placeInLog({ files }, index);
+  files.flipBit(path, position);
+}
+
+/** Where an entry stands. */
+async function placeInLog(
+  { files }: { readonly files: MemoryFiles },
+  index: number,
+): Promise<{ readonly path: string; readonly position: number }> {
   const [name = ""] = files.namesIn(`${OLD}/log`);
   const path = `${OLD}/log/${name}`;
-  const position = Buffer.from((await files.readWhole(path)) ?? []).indexOf(`/z${index}`);
-  files.flipBit(path, position);
+  return { path, position: Buffer.from((await files.readWhole(path)) ?? []).indexOf(`/z${index}`) };
 }
 
 async function loseIdentity({ files }: { readonly files: MemoryFiles }): Promise<void> {
@@ -267,20 +275,44 @@ describe("recovery", () => {
     expect(digest).toBe(treeAt(last).digest());
   });
 
-  test("takes the whole records of a segment that is cut short", async () => {
+  test.each([
+    ["in a record", 16],
+    ["behind its records", 20],
+  ] as const)("takes the whole records of a segment that is cut short %s", async (_, last) => {
     const ports = newPorts();
     await makeNode(ports);
-    const [name = ""] = ports.files.namesIn(`${OLD}/log`);
-    const path = `${OLD}/log/${name}`;
-    const position = Buffer.from((await ports.files.readWhole(path)) ?? []).indexOf("/z18");
-    for (const bytes of [position, 32_768]) {
-      const cut = withCutShort(ports, path, bytes);
-      const { losses, ...remains } = await inspectNode(cut, OLD);
-      const last = bytes === position ? 16 : 20;
-      expect(losses).toEqual([
-        expect.stringContaining(`the log is damaged behind ${last}: a segment that is cut short`),
-      ]);
-      expect(remains).toMatchObject({ zxid: last, digest: treeAt(last).digest() });
+    const { path, position } = await placeInLog(ports, 18);
+    ports.files.resize(path, last === 16 ? position : 32_768);
+    const { losses, ...remains } = await inspectNode(ports, OLD);
+    expect(losses).toEqual([
+      expect.stringContaining(`the log is damaged behind ${last}: a segment that is cut short`),
+    ]);
+    expect(remains).toMatchObject({ zxid: last, digest: treeAt(last).digest() });
+  });
+
+  test("takes everything before a sector that the medium does not give back", async () => {
+    const ports = newPorts();
+    await makeNode(ports);
+    const { path, position } = await placeInLog(ports, 18);
+    ports.files.breakSector(path, position);
+    const { losses, ...remains } = await inspectNode(ports, OLD);
+    expect(losses).toEqual([
+      expect.stringMatching(/^the log is damaged behind 16: read .*: EIO \(log-\w+\.wal at \d+\)$/),
+    ]);
+    expect(remains).toMatchObject({ zxid: 16, digest: treeAt(16).digest() });
+  });
+
+  test("loses nothing by one copy of the identity that the medium does not give back", async () => {
+    for (const position of [0, 16_384]) {
+      const ports = newPorts();
+      const digest = await makeNode(ports);
+      ports.files.breakSector(`${OLD}/identity`, position);
+      expect(await inspectNode(ports, OLD)).toMatchObject({
+        name: "a",
+        zxid: 20,
+        digest,
+        losses: [],
+      });
     }
   });
 

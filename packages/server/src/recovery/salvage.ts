@@ -8,10 +8,10 @@ import { refuseForeign } from "../node-storage.ts";
 import type { ImageStore, ServerPorts } from "../ports.ts";
 import { LOG_DIRECTORY } from "../storage/data-directory.ts";
 import type { Identity } from "../storage/identity.ts";
-import { entriesAfter, goesOnFrom } from "../storage/log-after.ts";
-import { damageText } from "../storage/log-replay.ts";
+import { entriesAfter, goesOnFrom } from "../storage/entries-after.ts";
+import { damageText } from "../storage/log-damage.ts";
 import type { FormedIdentity } from "../storage/read-identity.ts";
-import { readOnly } from "../storage/read-only-files.ts";
+import { readOnlyFiles } from "../storage/read-only-files.ts";
 import { WriteAheadLog } from "../storage/write-ahead-log.ts";
 
 /** All that hangs together of what a stopped node has. */
@@ -124,7 +124,7 @@ async function salvageLog(
   if (!logStarted) return null;
   try {
     const { log, recovered } = await WriteAheadLog.open(
-      readOnly(ports.files),
+      readOnlyFiles(ports.files),
       `${directory}/${LOG_DIRECTORY}`,
       {
         nodeId,

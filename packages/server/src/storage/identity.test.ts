@@ -41,6 +41,31 @@ async function loaded(files: MemoryFiles): Promise<IdentityFile> {
 }
 
 describe("identity file", () => {
+  test("is whole while the medium gives one copy back, and written again where it does not", async () => {
+    for (const position of [0, 16_384]) {
+      const { files, identity } = await created();
+      await identity.recordVote({ term: term(4), votedFor: nodeId(2) }, 3);
+      await identity.close();
+      files.breakSector("/data/identity", position + 600);
+      const found = await loaded(files);
+      expect(found.current.hardState).toEqual({ term: 4, votedFor: 2 });
+      await found.makeDurable();
+      await found.close();
+      files.breakSector("/data/identity", 16_384 - position);
+      expect((await loaded(files)).current.hardState).toEqual({ term: 4, votedFor: 2 });
+    }
+  });
+
+  test("cannot be told where the medium gives neither copy back whole: it is not said to be damaged", async () => {
+    for (const spoil of ["breakSector", "flipBit"] as const) {
+      const { files, identity } = await created();
+      await identity.close();
+      files.breakSector("/data/identity", 0);
+      files[spoil]("/data/identity", 16_384);
+      await expect(loaded(files)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+    }
+  });
+
   test("comes back as it was made and changed", async () => {
     const { files, identity } = await created();
     expect((await loaded(files)).current).toEqual(IDENTITY);

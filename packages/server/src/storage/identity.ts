@@ -2,11 +2,12 @@ import { crc32 } from "node:zlib";
 import { nodeId, term, type HardState, type NodeId } from "@quorate/raft";
 import { Packr } from "msgpackr";
 import { assert } from "../assert.ts";
-import { ServerError } from "../errors.ts";
+import { ServerError, isDamage } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import type { ReplicatedLimits } from "../replicated-limits.ts";
 import { IDENTITY_FILE, IMAGE_PREFIX, LOG_DIRECTORY } from "./data-directory.ts";
+import { isMediumError } from "./file-error.ts";
 import { TAG_BYTES } from "./log-format.ts";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
@@ -83,6 +84,8 @@ interface Slot {
 type DecodedSlot =
   | { readonly kind: "slot"; readonly slot: Slot }
   | { readonly kind: "damaged" }
+  /** The medium does not give it back. */
+  | { readonly kind: "unreadable"; readonly error: ServerError }
   | { readonly kind: "unknown"; readonly version: number };
 
 /** The identity of a data directory, as it stands on disk. After the first error it refuses everything with it. */
@@ -180,7 +183,7 @@ export class IdentityFile {
 
 /**
  * Reads, and writes nothing yet. Null: a new data directory. Fails with IDENTITY_LOST (a log or an image without identity),
- * IDENTITY_DAMAGED (no slot can be read), FORMAT_UNKNOWN, STORAGE_FAILED.
+ * IDENTITY_DAMAGED (no slot is whole), FORMAT_UNKNOWN, STORAGE_FAILED, also where the medium gives neither slot back whole.
  */
 export async function loadIdentity(files: Files, directory: string): Promise<IdentityFile | null> {
   const names = await files.list(directory);
@@ -192,8 +195,8 @@ export async function loadIdentity(files: Files, directory: string): Promise<Ide
   const path = `${directory}/${IDENTITY_FILE}`;
   const file = await files.open(path, { create: false, durable: true });
   try {
-    const first = decodeSlot(await file.read(0, SLOT_BYTES));
-    const second = decodeSlot(await file.read(SLOT_BYTES, SLOT_BYTES));
+    const first = await readSlot(file, 0);
+    const second = await readSlot(file, SLOT_BYTES);
     const { number, identity } = newer(path, first, second);
     if (slotNumber(first) !== number) reached("first_copy_of_identity_damaged");
     if (slotNumber(second) !== number) reached("second_copy_of_identity_behind");
@@ -251,6 +254,18 @@ function slotNumber(decoded: DecodedSlot): number {
   return decoded.kind === "slot" ? decoded.slot.number : 0;
 }
 
+/** One that the medium does not give back is made good by the other like one that is damaged. */
+async function readSlot(file: OpenFile, position: number): Promise<DecodedSlot> {
+  try {
+    return decodeSlot(await file.read(position, SLOT_BYTES));
+  } catch (error) {
+    if (!isMediumError(error) && !isDamage(error)) throw error;
+    reached("copy_of_identity_unreadable");
+    return { kind: "unreadable", error };
+  }
+}
+
+/** Fails with what the medium failed with where that may be why neither can be read: it may give it back another time. */
 function newer(path: string, first: DecodedSlot, second: DecodedSlot): Slot {
   for (const decoded of [first, second]) {
     if (decoded.kind === "unknown") {
@@ -259,6 +274,7 @@ function newer(path: string, first: DecodedSlot, second: DecodedSlot): Slot {
   }
   const best = slotNumber(first) >= slotNumber(second) ? first : second;
   if (best.kind === "slot") return best.slot;
+  for (const decoded of [first, second]) if (decoded.kind === "unreadable") throw decoded.error;
   throw new ServerError("IDENTITY_DAMAGED", `neither copy in ${path} can be read`);
 }
 

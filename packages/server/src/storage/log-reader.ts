@@ -5,7 +5,7 @@ import { decodeEntries } from "./entry-codec.ts";
 import { SECTOR_BYTES, segmentName, wholeSectors } from "./log-format.ts";
 import type { LogPoint } from "./log-index.ts";
 import { decodeRecordHeader, isIntact, recordBody } from "./log-record.ts";
-import { FileWindow } from "./log-scanner.ts";
+import { FileWindow } from "./file-window.ts";
 
 const WINDOW_BYTES = 131_072;
 

@@ -3,10 +3,10 @@ import { isDamage, ServerError } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { EntryCodecError, blockBounds } from "./entry-codec.ts";
+import { CUT_SHORT, sizeDamage, type LogDamage } from "./log-damage.ts";
 import {
   SECTOR_BYTES,
   decodeSeal,
-  decodeSegmentHeader,
   segmentName,
   sequenceOfName,
   type ChainHash,
@@ -15,37 +15,8 @@ import {
 } from "./log-format.ts";
 import { LogPoints } from "./log-index.ts";
 import { LogScanner, type ScanStep } from "./log-scanner.ts";
+import { readSegmentHeader } from "./segment-files.ts";
 import { brokenLink, segmentGone } from "./segment-link.ts";
-
-/** Why a log is not what was written. */
-export interface LogDamage {
-  readonly kind:
-    /** The first sector of a segment, or the seal behind its records. */
-    | "segment_header"
-    | "segment_missing"
-    /** A record's bytes. */
-    | "record"
-    /** Whole records that do not follow each other. */
-    | "chain"
-    /** A whole record with entries that do not follow the log. */
-    | "entries"
-    /** The log ends before records that are known to have been durable. */
-    | "records_lost"
-    /** What the medium does not give back. */
-    | "unreadable";
-  /** File name of the segment. */
-  readonly segment: string;
-  readonly position: number;
-  readonly message: string;
-}
-
-/** Why a segment ends before its file should. */
-export const CUT_SHORT = "a segment that is cut short";
-
-/** What is wrong and where, for people. */
-export function damageText({ message, segment, position }: LogDamage): string {
-  return `${message} (${segment} at ${position})`;
-}
 
 /** One segment that is part of the log. */
 export interface LogSegment {
@@ -68,17 +39,13 @@ export interface ReplayedLog {
   readonly damage: LogDamage | null;
 }
 
+/** Where the records of a segment of its full size end. */
+type LastStep = Exclude<ScanStep, { readonly kind: "record" | "cut" }>;
+
 export interface ReplayOptions {
   readonly nodeId: NodeId;
   readonly tag: Uint8Array;
   readonly sequenceAtLeast: number;
-}
-
-/** Names of segments in a directory, in the order of their records. */
-export async function segmentNames(files: Files, directory: string): Promise<readonly string[]> {
-  const names = await files.list(directory);
-  // The digits have a fixed width, so names sort as their numbers do.
-  return names.filter((name) => sequenceOfName(name) !== null).sort();
 }
 
 /**
@@ -160,8 +127,9 @@ export class LogReplay {
       const scanner = new LogScanner(file, header);
       const end = next?.previousEnd ?? null;
       const step = await this.#scan(segment, scanner, end);
-      if ((await file.size()) !== header.segmentBytes) {
-        this.#fail("segment_header", name, segment.end, CUT_SHORT);
+      const wrongSize = sizeDamage(await file.size(), header.segmentBytes);
+      if (wrongSize !== null || step?.kind === "cut") {
+        this.#fail("segment_size", name, segment.end, wrongSize ?? CUT_SHORT);
         return;
       }
       if (nextName !== null) await this.#checkSeal(segment, file);
@@ -227,11 +195,7 @@ export class LogReplay {
   }
 
   /** The last segment: here, and only here, a write may have been unfinished. */
-  async #finish(
-    segment: LogSegment,
-    file: OpenFile,
-    step: Exclude<ScanStep, { readonly kind: "record" }>,
-  ): Promise<void> {
+  async #finish(segment: LogSegment, file: OpenFile, step: LastStep): Promise<void> {
     const { name } = segment;
     if (step.kind === "corrupt") return this.#fail("record", name, step.position, step.message);
     const seal = await this.#checkSeal(segment, file);
@@ -271,14 +235,14 @@ export class LogReplay {
     await this.#files.syncDirectory(this.#directory);
   }
 
-  #endedEarly(segment: LogSegment, step: Exclude<ScanStep, { readonly kind: "record" }>): void {
+  #endedEarly(segment: LogSegment, step: LastStep): void {
     const message = step.kind === "corrupt" ? step.message : "records vanished from its end";
     this.#fail("record", segment.name, step.position, message);
   }
 
   /** Null: damaged. */
   async #header(name: string): Promise<SegmentHeader | null> {
-    const header = await this.#peek(name);
+    const header = await this.#headerOf(name);
     if (header === null || header.firstSequence !== sequenceOfName(name)) {
       this.#fail("segment_header", name, 0, "a segment without a whole header");
       return null;
@@ -290,7 +254,7 @@ export class LogReplay {
     return header;
   }
 
-  /** Null also where the medium does not give it back: that is told when its turn comes. */
+  /** Null also where the medium does not give it back: its own turn tells that. */
   async #peek(name: string): Promise<SegmentHeader | null> {
     try {
       return await this.#headerOf(name);
@@ -301,17 +265,11 @@ export class LogReplay {
   }
 
   async #headerOf(name: string): Promise<SegmentHeader | null> {
-    const path = `${this.#directory}/${name}`;
-    const file = await this.#files.open(path, { create: false, durable: false });
-    try {
-      const decoded = decodeSegmentHeader(await file.read(0, SECTOR_BYTES));
-      if (decoded.kind === "unknown") {
-        throw new ServerError("FORMAT_UNKNOWN", `${name} has log format ${decoded.version}`);
-      }
-      return decoded.kind === "damaged" ? null : decoded.header;
-    } finally {
-      await file.close();
+    const decoded = await readSegmentHeader(this.#files, `${this.#directory}/${name}`);
+    if (decoded.kind === "unknown") {
+      throw new ServerError("FORMAT_UNKNOWN", `${name} has log format ${decoded.version}`);
     }
+    return decoded.kind === "damaged" ? null : decoded.header;
   }
 
   #follows(header: SegmentHeader, name: string): boolean {

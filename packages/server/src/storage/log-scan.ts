@@ -1,11 +1,19 @@
 import type { HardState, SnapshotMeta } from "@quorate/raft";
+import { isDamage } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
 import { blockBounds, type BlockBounds } from "./entry-codec.ts";
-import { SECTOR_BYTES, decodeSeal, decodeSegmentHeader, wholeSectors } from "./log-format.ts";
-import { CUT_SHORT, segmentNames } from "./log-replay.ts";
-import { readOnly } from "./read-only-files.ts";
+import { sizeDamage } from "./log-damage.ts";
+import {
+  SECTOR_BYTES,
+  decodeSeal,
+  decodeSegmentHeader,
+  wholeSectors,
+  type SegmentHeader,
+} from "./log-format.ts";
 import { LogScanner, type ScanStep } from "./log-scanner.ts";
+import { readOnlyFiles } from "./read-only-files.ts";
+import { segmentNames } from "./segment-files.ts";
 import { brokenLink, segmentGone, type LogEnd } from "./segment-link.ts";
 
 interface WholeRecord {
@@ -32,73 +40,101 @@ export type LogScanItem =
 
 /**
  * Walks over a log that no node has open and changes nothing: for `dump` and `verify`. What stands behind damage is shown
- * too, and each segment is held against the end of the one before it, so that one that is gone is damage as well. Fails with
- * LOG_CORRUPT where the medium does not give it back, and STORAGE_FAILED.
+ * too, and each segment is held against the end of the one before it, so that one that is gone is damage as well, and so is
+ * what the medium does not give back. Fails with LOG_CORRUPT where that is the directory, and with STORAGE_FAILED.
  */
 export async function* scanLog(plainFiles: Files, directory: string): AsyncGenerator<LogScanItem> {
-  const files = withDamagingReads(readOnly(plainFiles), "LOG_CORRUPT");
+  const files = withDamagingReads(readOnlyFiles(plainFiles), "LOG_CORRUPT");
   const names = await segmentNames(files, directory);
   let end: LogEnd | null = null;
   for (const [at, name] of names.entries()) {
-    const file = await files.open(`${directory}/${name}`, { create: false, durable: false });
+    const place: Place = { name, isLast: at === names.length - 1, position: 0 };
     try {
-      end = yield* scanSegment(file, { name, isLast: at === names.length - 1 }, end);
-    } finally {
-      await file.close();
+      const file = await files.open(`${directory}/${name}`, { create: false, durable: false });
+      try {
+        end = yield* scanSegment(file, place, end);
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      yield corrupt(place, error.text);
+      end = null;
     }
   }
+}
+
+/** Where in a log a scan is. */
+interface Place {
+  readonly name: string;
+  readonly isLast: boolean;
+  position: number;
 }
 
 /** Returns where the log ends with it; null: nobody knows. */
 async function* scanSegment(
   file: OpenFile,
-  { name, isLast }: { readonly name: string; readonly isLast: boolean },
+  place: Place,
   before: LogEnd | null,
 ): AsyncGenerator<LogScanItem, LogEnd | null> {
-  const corrupt = (position: number, message: string): LogScanItem => {
-    return { status: "corrupt", segment: name, position, message };
-  };
   const decoded = decodeSegmentHeader(await file.read(0, SECTOR_BYTES));
   if (decoded.kind !== "header") {
-    yield corrupt(0, "no whole header");
+    yield corrupt(place, "no whole header");
     return null;
   }
   const { header } = decoded;
-  const isCutShort = (await file.size()) !== header.segmentBytes;
   const broken = before === null ? null : brokenLink(header, before);
-  if (broken !== null) yield corrupt(0, broken.message);
+  if (broken !== null) yield corrupt(place, broken.message);
+  const wrongSize = sizeDamage(await file.size(), header.segmentBytes);
+  const end = yield* scanRecords(new LogScanner(file, header), header, place);
+  if (wrongSize !== null) yield corrupt(place, wrongSize);
+  if (wrongSize !== null || end === null) return null;
+  if (place.isLast) {
+    place.position = header.segmentBytes - SECTOR_BYTES;
+    const seal = decodeSeal(await file.read(place.position, SECTOR_BYTES), header.salt);
+    if (seal.kind === "sealed") yield corrupt(place, segmentGone(seal.nextSequence).message);
+    if (seal.kind === "damaged") yield corrupt(place, "bytes that are no seal");
+  }
+  return end;
+}
+
+/** Null: something else than whole records stands there, or the file ends there. */
+async function* scanRecords(
+  scanner: LogScanner,
+  header: SegmentHeader,
+  place: Place,
+): AsyncGenerator<LogScanItem, LogEnd | null> {
   let { lastIndex, lastTerm } = header;
   let sequence = header.firstSequence - 1;
   let chain = header.previousChain;
-  const scanner = new LogScanner(file, header);
   for (;;) {
+    place.position = scanner.position;
     const step = await scanner.next();
     const { position } = step;
-    if (isCutShort && step.kind !== "record") {
-      yield corrupt(position, CUT_SHORT);
-      return null;
+    switch (step.kind) {
+      case "record": {
+        const item = wholeRecord(place.name, step);
+        ({ lastIndex, lastTerm } = endOf(item) ?? { lastIndex, lastTerm });
+        ({ sequence, chain } = step.header);
+        yield item;
+        break;
+      }
+      case "torn":
+        yield { status: "torn", segment: place.name, position, message: "an unfinished write" };
+        return { sequence, chain, lastIndex, lastTerm };
+      case "end":
+        return { sequence, chain, lastIndex, lastTerm };
+      case "corrupt":
+        yield corrupt(place, step.message);
+        return null;
+      case "cut":
+        return null;
     }
-    if (step.kind === "corrupt") {
-      yield corrupt(position, step.message);
-      return null;
-    }
-    if (step.kind === "torn") {
-      yield { status: "torn", segment: name, position, message: "an unfinished write" };
-      break;
-    }
-    if (step.kind === "end") break;
-    const item = wholeRecord(name, step);
-    ({ lastIndex, lastTerm } = endOf(item) ?? { lastIndex, lastTerm });
-    ({ sequence, chain } = step.header);
-    yield item;
   }
-  if (isLast) {
-    const position = header.segmentBytes - SECTOR_BYTES;
-    const seal = decodeSeal(await file.read(position, SECTOR_BYTES), header.salt);
-    if (seal.kind === "sealed") yield corrupt(position, segmentGone(seal.nextSequence).message);
-    if (seal.kind === "damaged") yield corrupt(position, "bytes that are no seal");
-  }
-  return { sequence, chain, lastIndex, lastTerm };
+}
+
+function corrupt({ name: segment, position }: Place, message: string): LogScanItem {
+  return { status: "corrupt", segment, position, message };
 }
 
 function wholeRecord(

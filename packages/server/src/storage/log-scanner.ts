@@ -1,4 +1,5 @@
 import type { OpenFile } from "../ports.ts";
+import { FileWindow } from "./file-window.ts";
 import {
   SECTOR_BYTES,
   isZero,
@@ -14,8 +15,6 @@ import {
   type RecordHeader,
 } from "./log-record.ts";
 
-const WINDOW_BYTES = 1_048_576;
-
 /** What stands at a place of a segment. */
 export type ScanStep =
   | {
@@ -28,33 +27,10 @@ export type ScanStep =
   | { readonly kind: "end"; readonly position: number }
   /** A write that was under way when the machine stopped; up to `writtenEnd` there may be bytes of it. */
   | { readonly kind: "torn"; readonly position: number; readonly writtenEnd: number }
+  /** The file ends here or in what stands here, and should not. */
+  | { readonly kind: "cut"; readonly position: number }
   /** Neither: something that had been written is no longer what it was. */
   | { readonly kind: "corrupt"; readonly position: number; readonly message: string };
-
-/** Reads a file through a window; what it hands out stays valid. */
-export class FileWindow {
-  readonly #file: OpenFile;
-  readonly #windowBytes: number;
-  #start = 0;
-  #bytes: Uint8Array = new Uint8Array(0);
-
-  constructor(file: OpenFile, windowBytes: number = WINDOW_BYTES) {
-    this.#file = file;
-    this.#windowBytes = windowBytes;
-  }
-
-  /** Fewer bytes only at the end of the file. */
-  async at(position: number, length: number): Promise<Uint8Array> {
-    const offset = position - this.#start;
-    if (offset < 0 || offset + length > this.#bytes.length) {
-      // Never into the same buffer: what was handed out is a view of it.
-      this.#bytes = await this.#file.read(position, Math.max(length, this.#windowBytes));
-      this.#start = position;
-      return this.#bytes.subarray(0, length);
-    }
-    return this.#bytes.subarray(offset, offset + length);
-  }
-}
 
 /**
  * Walks over the records of one segment and tells an unfinished write from damage. A write was unfinished only if a
@@ -86,6 +62,7 @@ export class LogScanner {
     const position = this.#position;
     if (position >= this.#limit) return { kind: "end", position };
     const first = await this.#window.at(position, SECTOR_BYTES);
+    if (first.length < SECTOR_BYTES) return { kind: "cut", position };
     if (isZero(first)) return this.#nothingHere(position);
     const header = decodeRecordHeader(first, this.#header.salt);
     if (header === null) return corrupt(position, "no record begins here");
@@ -96,6 +73,7 @@ export class LogScanner {
       return corrupt(position, "a record that does not follow the one before it");
     }
     const record = await this.#window.at(position, header.length);
+    if (record.length < header.length) return { kind: "cut", position };
     if (!isIntact(record, header, this.#header.salt)) return this.#broken(position, header);
     this.#position = position + wholeSectors(header.length);
     this.#sequence = header.sequence;
@@ -108,6 +86,7 @@ export class LogScanner {
     let writtenEnd = 0;
     for (let at = position; at < this.#limit; at += SECTOR_BYTES) {
       const sector = await this.#window.at(at, SECTOR_BYTES);
+      if (sector.length < SECTOR_BYTES) return { kind: "cut", position };
       if (isZero(sector)) continue;
       writtenEnd = at + SECTOR_BYTES;
       if (decodeRecordHeader(sector, this.#header.salt) !== null) {
@@ -121,7 +100,9 @@ export class LogScanner {
     const end = position + wholeSectors(header.length);
     let hasHole = false;
     for (let at = position; at < this.#limit; at += SECTOR_BYTES) {
-      const zero = isZero(await this.#window.at(at, SECTOR_BYTES));
+      const sector = await this.#window.at(at, SECTOR_BYTES);
+      if (sector.length < SECTOR_BYTES) return { kind: "cut", position };
+      const zero = isZero(sector);
       if (at < end) hasHole ||= zero;
       else if (!zero) return corrupt(position, "a damaged record with others behind it");
     }

@@ -1,7 +1,8 @@
 import type { Files } from "../ports.ts";
 import type { Consume } from "../scrub/throttle.ts";
 import { SECTOR_BYTES, decodeSeal, encodeSegmentHeader } from "./log-format.ts";
-import type { LogDamage, LogSegment } from "./log-replay.ts";
+import type { LogDamage } from "./log-damage.ts";
+import type { LogSegment } from "./log-replay.ts";
 import { LogScanner } from "./log-scanner.ts";
 
 /**

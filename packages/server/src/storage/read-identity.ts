@@ -3,7 +3,7 @@ import type { Files } from "../ports.ts";
 import type { ReplicatedLimits } from "../replicated-limits.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
 import { loadIdentity, type Identity } from "./identity.ts";
-import { readOnly } from "./read-only-files.ts";
+import { readOnlyFiles } from "./read-only-files.ts";
 
 /** Of a node that belongs, or belonged, to an ensemble. */
 export interface FormedIdentity extends Identity {
@@ -29,7 +29,7 @@ export async function readIdentity(files: Files, directory: string): Promise<For
 
 async function lookedUp(files: Files, directory: string): Promise<Identity | null> {
   try {
-    const reading = withDamagingReads(readOnly(files), "IDENTITY_DAMAGED");
+    const reading = withDamagingReads(readOnlyFiles(files), "IDENTITY_DAMAGED");
     const file = await loadIdentity(reading, directory);
     await file?.close();
     return file === null ? null : file.current;

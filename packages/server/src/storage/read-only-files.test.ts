@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { readOnly } from "./read-only-files.ts";
+import { readOnlyFiles } from "./read-only-files.ts";
 import { NodeFiles } from "./node-files.ts";
 
 function folderWithFile(): string {
@@ -15,7 +15,7 @@ function folderWithFile(): string {
 test("who only looks reads what is there, and leaves it as it is", async () => {
   const folder = folderWithFile();
   const path = join(folder, "file");
-  const files = readOnly(new NodeFiles());
+  const files = readOnlyFiles(new NodeFiles());
   const file = await files.open(path, { create: false, durable: true });
   await file.write(0, new Uint8Array(4));
   await file.sync();

@@ -4,7 +4,7 @@ import type { Files, OpenFile } from "../ports.ts";
  * The same files for who only looks at what a stopped node has: they are opened for reading alone, so none need be writable, and
  * what a node that starts would write - a torn tail cut off, leftovers removed - is left out.
  */
-export function readOnly(files: Files): Files {
+export function readOnlyFiles(files: Files): Files {
   const leftOut = (): Promise<void> => Promise.resolve();
   return {
     makeDirectory: leftOut,

@@ -33,7 +33,9 @@ import {
   encodeSnapshotMarker,
   recordBytesMax,
 } from "./log-record.ts";
-import { LogReplay, segmentNames, type LogDamage, type LogSegment } from "./log-replay.ts";
+import type { LogDamage } from "./log-damage.ts";
+import { LogReplay, type LogSegment } from "./log-replay.ts";
+import { segmentNames } from "./segment-files.ts";
 import { scrubSegments } from "./log-scrub.ts";
 import { SegmentMaker, removePreparations } from "./log-segments.ts";
 import type { RoomWait } from "./room-wait.ts";
