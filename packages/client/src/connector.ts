@@ -14,8 +14,8 @@ export interface ConnectorEvents {
   onWelcome(connection: Connection, welcome: Welcome, rest: readonly ServerMessage[]): void;
   /** `server` turned the client away. False: stop looking. */
   onTurnedAway(server: string, goodbye: Goodbye): boolean;
-  /** An attempt failed in any other way. */
-  onFailure(server: string, reason: string): void;
+  /** An attempt failed; null: in another way than that the server turned the client away. */
+  onFailure(server: string, reason: string, goodbye: Goodbye | null): void;
 }
 
 /** Longest a single dial may take while there may be other servers, ms. */
@@ -94,17 +94,17 @@ export class Connector implements ConnectionEvents {
     if (first.kind !== "goodbye") {
       this.onEnd(connection, `"${first.kind}" instead of a welcome`);
     } else if (this.#events.onTurnedAway(connection.server, first)) {
-      this.onEnd(connection, `${first.code}: ${first.message}`);
+      this.onEnd(connection, `${first.code}: ${first.message}`, first);
     } else {
       this.stop();
     }
   }
 
-  onEnd(connection: Connection, reason: string): void {
+  onEnd(connection: Connection, reason: string, goodbye: Goodbye | null = null): void {
     if (connection !== this.#attempt) return;
     this.#attempt = null;
     this.#servers.note(connection.server, true);
-    this.#events.onFailure(connection.server, reason);
+    this.#events.onFailure(connection.server, reason, goodbye);
     if (this.#isLooking) this.#next();
   }
 

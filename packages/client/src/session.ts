@@ -224,8 +224,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     return this.#phase.kind === "suspended" || this.#phase.kind === "closing";
   }
 
-  onFailure(server: string, reason: string): void {
-    this.#failures.note(server, reason);
+  onFailure(server: string, reason: string, goodbye: Goodbye | null): void {
+    this.#failures.note(server, reason, goodbye);
   }
 
   onMessages(connection: Connection, messages: readonly ServerMessage[]): void {
@@ -386,7 +386,6 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       return false;
     }
     if (fatal) this.#finish("closed", new QuorateError(code, message));
-    else this.#failures.noteRefusal(code, message);
     return !fatal;
   }
 
