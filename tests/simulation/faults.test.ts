@@ -134,6 +134,30 @@ describe("what rots while a node runs", () => {
   });
 });
 
+describe("a sector that a disk does not give back", () => {
+  test("costs a node its log, and nothing where it is in one copy of the identity", async () => {
+    const drawn = drawProfile(1, "corruption");
+    const works = ["sequence"] as const;
+    const profile = { ...drawn, nodes: 3, spares: 0, clients: 3, works, durationMs: 20_000 };
+    const quick = { ...profile, ...restless(100), scrubMs: 0 };
+    const bad = { fault: "badSector", downMs: 100 } as const;
+    const lines: string[] = [];
+    const { faults } = await simulate(quick, (line) => lines.push(line), [
+      { ...bad, atMs: 5_000, node: "n1", place: { record: 0.99, offset: 0.9, bit: 0 } },
+      { ...bad, atMs: 15_000, node: "n2", place: { record: 0, offset: 0.2, bit: 0 } },
+    ]);
+    expect(faults.get("badSector")).toBe(2);
+    const told = (node: string, text: string): number =>
+      lines.filter((line) => line.includes(` ${node} `) && line.includes(text)).length;
+    expect(told("n1", "its disk does not give /data/log/")).toBe(1);
+    expect(told("n1", "EIO")).toBeGreaterThan(0);
+    expect(told("n1", "set aside")).toBe(1);
+    expect(told("n2", "its disk does not give /data/identity back at 6")).toBe(1);
+    expect(told("n2", "EIO")).toBe(0);
+    expect(told("n2", "set aside")).toBe(0);
+  });
+});
+
 describe("what many runs did", () => {
   test("counts hours under load only, and tells what happened too seldom", () => {
     const totals = new Totals();

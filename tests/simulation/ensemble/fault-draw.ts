@@ -56,6 +56,7 @@ export class FaultDraw {
         return { fault, ...this.#downtime(node) };
       case "damage":
       case "bitFlip":
+      case "badSector":
         return { fault, ...this.#downtime(node), place: this.#place() };
       case "rot":
         return {

@@ -85,7 +85,8 @@ export type FaultAction =
       readonly place: DiskPlace;
     }
   | ({ readonly fault: "wipe" } & Downtime)
-  | ({ readonly fault: "damage" | "bitFlip"; readonly place: DiskPlace } & Downtime)
+  /** `badSector`: of the log or of one copy of the identity, what the medium gives back no more until it is written. */
+  | ({ readonly fault: "damage" | "bitFlip" | "badSector"; readonly place: DiskPlace } & Downtime)
   /** What was to be written in one place stands in another one. */
   | ({
       readonly fault: "misdirectedWrite";

@@ -70,6 +70,8 @@ export class Inflictor {
         return this.#lose(node, action.downMs, () => node.wipe("rejoin"));
       case "damage":
         return this.#lose(node, action.downMs, () => node.damage(action.place));
+      case "badSector":
+        return this.#lose(node, action.downMs, () => node.breakSector(action.place));
       case "bitFlip":
         return this.#lose(node, action.downMs, () => this.#spoil(node, action.place, null));
       case "rot":

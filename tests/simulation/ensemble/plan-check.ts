@@ -59,6 +59,7 @@ const FIELDS: {
   fullDisk: { ...LASTING, spareBytes: number },
   rot: { node: text, isImage: v.boolean(), place },
   backup: { node: text, isLocal: v.boolean(), pauseMs: number },
+  badSector: { ...DOWNTIME, place },
 };
 
 const NAMED = v.object({ fault: v.picklist(FAULTS) });

@@ -37,6 +37,7 @@ export const FAULTS = [
   "fullDisk",
   "rot",
   "backup",
+  "badSector",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -214,6 +215,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     scrubMs: 2_000,
     faults: [
       ...(["damage", "bitFlip", "misdirectedWrite", "readError", "fullDisk", "rot"] as const),
+      ...(["badSector"] as const),
       ...(["failingDisk", "powerCut", "hungDisk", "isolate", "backup"] as const),
     ],
   },

@@ -24,6 +24,7 @@ const PEER_PORT = 7101;
 const CLIENT_PORT = 7001;
 const DATA_DIRECTORY = "/data";
 const LOG_DIRECTORY = `${DATA_DIRECTORY}/log`;
+const IDENTITY_PATH = `${DATA_DIRECTORY}/identity`;
 const SECTOR_BYTES = 512;
 const EPOCH_MS = 1_700_000_000_000;
 const RESTART_MEAN_MS = 800;
@@ -121,6 +122,17 @@ export class SimNode {
     const position = Math.floor(place.offset * this.#files.sizeOf(path));
     this.#world.trace.note(this.name, `a bit of ${name} at ${position} is another one`);
     this.#files.flipBit(path, position, place.bit);
+    this.#entrance = "repair";
+  }
+
+  /** The disk of a node that is down does not give one sector back: of its log, in any file, or of one copy of its identity. */
+  breakSector(place: DiskPlace): void {
+    const log = this.#files.namesIn(LOG_DIRECTORY).map((name) => `${LOG_DIRECTORY}/${name}`);
+    const path = at([IDENTITY_PATH, ...log.sort()], place.record);
+    if (path === undefined) return;
+    const position = Math.floor(place.offset * this.#files.sizeOf(path));
+    this.#world.trace.note(this.name, `its disk does not give ${path} back at ${position}`);
+    this.#files.breakSector(path, position);
     this.#entrance = "repair";
   }
 
