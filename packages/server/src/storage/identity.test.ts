@@ -7,26 +7,16 @@ import {
   FORMATION_BYTES_MAX,
   laterHardState,
   loadIdentity,
+  newIdentity,
   type Identity,
   type IdentityFile,
 } from "./identity.ts";
 
-const IDENTITY: Identity = {
-  clusterId: "",
-  historyId: "",
+const IDENTITY = newIdentity({
   nodeId: nodeId(2 ** 47 + 1),
   name: "n1",
-  formation: null,
-  limits: null,
-  hardState: { term: term(0), votedFor: null },
-  hasVoted: false,
-  hasLostEntries: false,
-  image: null,
-  logStarted: false,
   logTag: new Uint8Array(16).fill(3),
-  logSequence: 0,
-  memberSince: null,
-};
+});
 
 async function created(seed = 1) {
   const files = new MemoryFiles({ seed });
