@@ -60,7 +60,8 @@ export class SimNode {
   /** Something of what it has stored turned while it ran, and it has not started anew since. */
   #isRotten = false;
   #isEnlisted: boolean;
-  #wasMember = false;
+  /** Of the node that it was when it was last a member; null: never, since its disk was empty. */
+  #memberId: number | null = null;
 
   constructor(world: World, number: number) {
     this.#world = world;
@@ -92,9 +93,10 @@ export class SimNode {
     return this.#entrance === "member" || this.#entrance === "join";
   }
 
-  /** It runs, and was a member under the identity that it has. */
+  /** It runs, and was a member under the identity that it has, or may have: while it starts nobody knows. */
   get wasMember(): boolean {
-    return this.isUp && this.#wasMember;
+    if (!this.isUp || this.#memberId === null) return false;
+    return this.#server === null || this.#server.status().nodeId === this.#memberId;
   }
 
   /** From now on it runs, and asks to join unless it is a member. */
@@ -108,7 +110,7 @@ export class SimNode {
     this.#world.trace.note(this.name, "loses its data");
     this.#entrance = entrance;
     this.#isRotten = false;
-    this.#wasMember = false;
+    this.#memberId = null;
     this.#files = this.#emptyDisk();
     this.#images = new MemoryImageStores(this.#files);
   }
@@ -198,11 +200,12 @@ export class SimNode {
 
   /** Once it serves it starts as a member ever after. */
   noteServing(): void {
-    if (this.#entrance === "member" && this.#wasMember) return;
+    if (this.#entrance === "member" && this.#memberId !== null) return;
     if (this.#server === null || !serves(this.#server)) return;
     this.#entrance = "member";
     const { nodeId, membership } = this.#server.status();
-    this.#wasMember = membership?.members.some(({ id }) => id === nodeId) ?? false;
+    const isMember = membership?.members.some(({ id }) => id === nodeId) ?? false;
+    this.#memberId = isMember ? nodeId : null;
   }
 
   /** Sectors that its disk lost at crashes, of all that it wrote and did not sync. */
