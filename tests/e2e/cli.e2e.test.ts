@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { ownPorts } from "../support/own-ports.ts";
 import { RunningCommand, quorate } from "./command.ts";
 import { startEnsemble } from "./ensemble.ts";
+import { isRunning } from "./is-running.ts";
 import { poll } from "./poll.ts";
 
 const WRONG_USAGE = 2;
@@ -180,12 +181,4 @@ function temporaryDirectory(): string {
   const directory = mkdtempSync(join(root, "quorate-cli-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
-}
-
-function isRunning(processId: number): boolean {
-  try {
-    return process.kill(processId, 0);
-  } catch {
-    return false;
-  }
 }
