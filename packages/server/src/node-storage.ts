@@ -34,6 +34,7 @@ import { entriesAfter, goesOnFrom } from "./storage/entries-after.ts";
 import { TAG_BYTES } from "./storage/log-format.ts";
 import { damageText } from "./storage/log-damage.ts";
 import type { Consume } from "./scrub/throttle.ts";
+import { makeDataDirectory } from "./storage/make-data-directory.ts";
 import { PatientFiles } from "./storage/patient-files.ts";
 import { RoomWait } from "./storage/room-wait.ts";
 import { WriteAheadLog } from "./storage/write-ahead-log.ts";
@@ -52,7 +53,7 @@ export async function openIdentity(
   directory: string,
   name: string,
 ): Promise<IdentityFile> {
-  await ports.files.makeDirectory(directory);
+  await makeDataDirectory(ports.files, directory);
   const found = await loadIdentity(ports.files, directory);
   if (found !== null) {
     if (found.current.name === name) return found;

@@ -29,6 +29,7 @@ import { nodeGauges } from "./server-gauges.ts";
 import { nodeStatus } from "./server-status.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 import type { IdentityFile } from "./storage/identity.ts";
+import { makeDataDirectory } from "./storage/make-data-directory.ts";
 import type { CoreRecorder } from "./trace/recorded-core.ts";
 import { SERVER_VERSION } from "./version.ts";
 
@@ -127,7 +128,7 @@ export class QuorateServer implements AsyncDisposable {
 
   static async #start(options: QuorateServerOptions): Promise<QuorateServer> {
     const { config, ports } = options;
-    await ports.files.makeDirectory(config.dataDirectory);
+    await makeDataDirectory(ports.files, config.dataDirectory);
     // Not a founding member any more: several such nodes would found an ensemble without what they held.
     const entrance = (await hasSetAside(ports.files, config.dataDirectory))
       ? "rejoin"

@@ -12,13 +12,7 @@ const PROGRAM = `
 
 test("a node that is over keeps no process alive whose standard input stays open", async () => {
   // No directory can be made there: the node does not start.
-  const flags = [
-    "--stop-with-stdin",
-    "--data-directory",
-    "/dev/null/none",
-    "--log-level",
-    "silent",
-  ];
+  const flags = ["--stop-with-stdin", "--data-directory", "/proc/none", "--log-level", "silent"];
   const program = ["--input-type=module", "-e", PROGRAM, "--", ...flags];
   const child = spawn(process.execPath, program, { stdio: ["pipe", "ignore", "inherit"] });
   try {
@@ -29,8 +23,23 @@ test("a node that is over keeps no process alive whose standard input stays open
   }
 }, 30_000);
 
-test("on a terminal a node that cannot start says why in words", async () => {
+test("a data directory that a file is in the way of is told like every other wrong setting", async () => {
   const flags = ["--data-directory", "/dev/null/none"];
+  const program = ["--input-type=module", "-e", PROGRAM, "--", ...flags];
+  const child = spawn(process.execPath, program, { stdio: ["ignore", "pipe", "pipe"] });
+  try {
+    const errors: Buffer[] = [];
+    child.stderr.on("data", (bytes: Buffer) => errors.push(bytes));
+    const [code]: readonly unknown[] = await once(child, "close");
+    expect(Buffer.concat(errors).toString()).toMatch(/^CONFIG_INVALID: .*name another folder/m);
+    expect(code).toBe(SERVER_EXIT_CODES.usage);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}, 30_000);
+
+test("on a terminal a node that cannot start says why in words", async () => {
+  const flags = ["--data-directory", "/proc/none"];
   const program = [process.execPath, "--input-type=module", "-e", PROGRAM, "--", ...flags];
   const command = program.map((word) => `'${word}'`).join(" ");
   const child = spawn("script", ["-qec", command, "/dev/null"], {

@@ -36,8 +36,7 @@ export async function runServerProcess(
     fitted = fitOpenFiles(config.limits, openFilesLimit());
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return exitCodeOf(error);
+    return refuse(error);
   }
   const ports = systemPorts();
   const logger = createProcessLogger({
@@ -63,6 +62,12 @@ function print(text: string): Promise<number> {
       if (error === null || error === undefined) resolve(SERVER_EXIT_CODES.ok);
     });
   });
+}
+
+/** Whoever has to correct the configuration gets the sentence that says how, and no line of a log. */
+function refuse(error: Error): number {
+  process.stderr.write(`${error.message}\n`);
+  return exitCodeOf(error);
 }
 
 async function runNode(
@@ -103,6 +108,7 @@ async function runNode(
       });
     } catch (error) {
       const reason = asError(error);
+      if (exitCodeOf(reason) === SERVER_EXIT_CODES.usage) return refuse(reason);
       logger.error({ error: reason }, "the node could not start");
       return exitCodeOf(reason);
     }

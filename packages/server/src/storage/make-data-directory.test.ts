@@ -1,0 +1,43 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { ServerError } from "../errors.ts";
+import { MemoryFiles } from "../memory/memory-files.ts";
+import { makeDataDirectory } from "./make-data-directory.ts";
+import { NodeFiles } from "./node-files.ts";
+
+function emptyFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "quorate-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+test("a data directory is made with its parents, and one that is there stays", async () => {
+  const path = join(emptyFolder(), "a", "b");
+  await makeDataDirectory(new NodeFiles(), path);
+  writeFileSync(join(path, "file"), "");
+  await makeDataDirectory(new NodeFiles(), path);
+  expect(existsSync(join(path, "file"))).toBe(true);
+});
+
+test("where a file is in the way the configuration is wrong, and the error says what to do", async () => {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, "file"), "");
+  symlinkSync(join(folder, "nowhere"), join(folder, "link"));
+  mkdirSync(join(folder, "there"));
+  for (const inTheWay of ["file", "file/below", "there/../file/far/below", "link"]) {
+    const path = join(folder, inTheWay);
+    await expect(makeDataDirectory(new NodeFiles(), path)).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringMatching(new RegExp(`${path}.*name another folder`)),
+    });
+  }
+});
+
+test("whatever else the file system says stays as it is", async () => {
+  const error = new ServerError("STORAGE_FULL", "make directory /data: ENOSPC");
+  const files = new MemoryFiles();
+  files.makeDirectory = () => Promise.reject(error);
+  await expect(makeDataDirectory(files, "/data")).rejects.toBe(error);
+});
