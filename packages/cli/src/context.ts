@@ -47,7 +47,10 @@ export interface CliContext {
   spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess;
   /** Calls back for every {@link EndSignal} until disposed; meanwhile they do not end this process. */
   onSignal(callback: (signal: EndSignal) => void): Disposable;
-  /** Asks on standard error and returns the line that is typed; null without a terminal. */
+  /**
+   * Asks on standard error and returns the line that is typed; null without a terminal. Rejects with a `CliError` ABORTED when
+   * it is interrupted.
+   */
   ask(question: string): Promise<string | null>;
   /** True: standard input is a terminal, so the shell sends Ctrl-C to children as well. */
   readonly isInputTerminal: boolean;

@@ -22,7 +22,7 @@ export const EXIT_CODES = {
   notExecutable: 126,
   /** The command to run was not found. As shells do. */
   commandNotFound: 127,
-  /** Interrupted while it waited for a lock. As shells do for SIGINT. */
+  /** Interrupted while it waited: for a lock, for a change of the members, for an answer. As shells do for SIGINT. */
   interrupted: 130,
 } as const;
 
@@ -53,5 +53,5 @@ export const EXIT_CODE_HELP: readonly (readonly [code: number, meaning: string])
   [EXIT_CODES.lost, "lock, elect: lost while the command ran; it was stopped. Session expired"],
   [EXIT_CODES.notExecutable, "lock, elect: the command cannot be started"],
   [EXIT_CODES.commandNotFound, "lock, elect: the command was not found"],
-  [EXIT_CODES.interrupted, "lock, elect, member: interrupted while waiting"],
+  [EXIT_CODES.interrupted, "lock, elect, member, recover: interrupted while waiting"],
 ];

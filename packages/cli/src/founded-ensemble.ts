@@ -9,6 +9,7 @@ import { rmdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { usageError } from "./cli-error.ts";
 import { counted } from "./format/counted.ts";
+import { HINT_FOR_NEW_DIRECTORY } from "./new-directory.ts";
 import { storedDataError } from "./stored-data.ts";
 
 type FoundingMember = NonNullable<RecoveryTarget["member"]>;
@@ -161,8 +162,9 @@ async function removeEmpty(folders: readonly string[]): Promise<void> {
 function foundingError(error: unknown): unknown {
   if (!(error instanceof ServerError)) return error;
   switch (error.code) {
+    case "CONFIG_INVALID":
     case "DIRECTORY_IN_USE":
-      return usageError(error.text, "name a folder that does not exist yet");
+      return usageError(error.text, HINT_FOR_NEW_DIRECTORY);
     case "STORAGE_FAILED":
     case "STORAGE_FULL":
       // Nothing of what is read: the new directory.

@@ -2,8 +2,8 @@ import { connect } from "@quorate/client";
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
-import { createInterface } from "node:readline/promises";
 import type { WriteStream } from "node:tty";
+import { askLine } from "./ask-line.ts";
 import { END_SIGNALS, type CliContext, type EndSignal, type TextSink } from "./context.ts";
 import { EXIT_CODES, exitCodeOfSignal } from "./exit-code.ts";
 import { httpRequest, textOf, type HttpAnswer } from "./http-request.ts";
@@ -58,12 +58,7 @@ async function readInput(): Promise<Uint8Array> {
 
 async function ask(question: string): Promise<string | null> {
   if (!process.stdin.isTTY) return null;
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return await lines.question(question);
-  } finally {
-    lines.close();
-  }
+  return askLine(question, { input: process.stdin, output: process.stderr });
 }
 
 async function fetchText(

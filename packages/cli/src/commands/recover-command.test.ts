@@ -1,5 +1,5 @@
 import { startEnsemble } from "@quorate/server";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -20,16 +20,20 @@ async function stoppedNode(): Promise<{ readonly folder: string; readonly node: 
 
 async function run(workingDirectory: string, ...argv: readonly string[]) {
   let [out, err] = ["", ""];
+  let questions = 0;
   const sink = (write: (text: string) => void) => ({ isTerminal: false, columns: 80, write });
   const context = {
     env: {},
     workingDirectory,
     out: sink((text) => void (out += text)),
     err: sink((text) => void (err += text)),
-    ask: () => Promise.resolve(null),
+    ask: () => {
+      questions += 1;
+      return Promise.resolve(null);
+    },
   };
   const exit = await runCli(["recover", ...argv], context as unknown as CliContext);
-  return { exit, out, err };
+  return { exit, out, err, questions };
 }
 
 function linesOf(text: string): readonly unknown[] {
@@ -72,4 +76,33 @@ test("with --json all that is said is JSON, one value a line", async () => {
   expect(linesOf(recovered.out)).toEqual([
     expect.objectContaining({ name: "1", limits: expect.anything() }),
   ]);
+});
+
+test("where nothing could begin, nobody is asked", async () => {
+  const { folder, node } = await stoppedNode();
+  writeFileSync(join(folder, "file"), "");
+  mkdirSync(join(folder, "full", "node"), { recursive: true });
+  const wrong = [
+    [node, "full", "not empty"],
+    [node, node, "not empty"],
+    [node, "file", "is no folder"],
+    [node, "file/below", "is no folder"],
+    ["no-node", "new", "no-node"],
+    ["file", "new", "file"],
+    ["full", "new", "no node"],
+  ] as const;
+  for (const [source, to, text] of wrong) {
+    const { exit, err, questions } = await run(folder, source, "--to", to, ...MEMBER);
+    expect([source, to, exit, questions, err]).toEqual([
+      source,
+      to,
+      EXIT_CODES.usage,
+      0,
+      expect.stringMatching(`^error: .*${text}`),
+    ]);
+  }
+  mkdirSync(join(folder, "empty"));
+  for (const to of ["empty", "new"]) {
+    expect(await run(folder, node, "--to", to, ...MEMBER)).toMatchObject({ questions: 1 });
+  }
 });

@@ -11,6 +11,7 @@ import {
   foundingIn,
   readFounder,
 } from "../founded-ensemble.ts";
+import { checkNewDirectory } from "../new-directory.ts";
 import { npmRunner } from "../npm-runner.ts";
 import { damaged, givenDirectory, storedDataError } from "../stored-data.ts";
 
@@ -60,6 +61,9 @@ async function runRecover(
 ): Promise<void> {
   refuseFlagsWithoutTarget(flags);
   const { path: source } = await givenDirectory(context, directory);
+  const to = resolve(context.workingDirectory, flags.to ?? "");
+  // Before the data are read, which takes its time, and before anybody is asked.
+  if (flags.to !== undefined) await checkNewDirectory(to);
   const remains = await inspected(source);
   if (flags.to === undefined) {
     const text = flags.json === true ? jsonLine(remains) : formatRemains(directory, remains);
@@ -82,7 +86,7 @@ async function runRecover(
   if (isRefused) throw incomplete(directory);
   await confirm(context, remains, flags.yes === true);
   const target = {
-    directory: resolve(context.workingDirectory, flags.to),
+    directory: to,
     member: founder.member,
     incomplete: isIncomplete,
   };

@@ -43,3 +43,16 @@ test("a folder that was there stays, and so does one that holds something", asyn
   expect((await restore(folder, "new")).exit).toBe(EXIT_CODES.usage);
   expect(readdirSync(join(folder, "new"))).toEqual(["file"]);
 });
+
+test("a folder that is none is told so, with what to do", async () => {
+  const folder = emptyFolder();
+  writeFileSync(join(folder, "file"), "");
+  for (const to of ["file", "file/below"]) {
+    const { exit, err } = await restore(folder, to);
+    expect([to, exit, err]).toEqual([
+      to,
+      EXIT_CODES.usage,
+      expect.stringMatching(/^error: .*is no folder\n +name a folder/),
+    ]);
+  }
+});

@@ -1,0 +1,33 @@
+import { PassThrough } from "node:stream";
+import { expect, test } from "vitest";
+import { askLine } from "./ask-line.ts";
+import { EXIT_CODES } from "./exit-code.ts";
+
+/** What comes of a question when `keys` are typed, and what the terminal showed. */
+async function typed(keys: string): Promise<{ readonly answer: string; readonly shown: string }> {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const asked = askLine("name? ", { input, output, terminal: true });
+  input.write(keys);
+  const answer = await asked;
+  return { answer, shown: String(output.read()) };
+}
+
+test("the line that is typed is the answer", async () => {
+  expect(await typed("one\r")).toMatchObject({
+    answer: "one",
+    shown: expect.stringMatching("name\\? "),
+  });
+});
+
+test("Ctrl-C ends the command as an interrupted one, whatever was typed before", async () => {
+  for (const before of ["", "yes"]) {
+    await expect(typed(`${before}\u0003`)).rejects.toMatchObject({
+      code: "ABORTED",
+      exitCode: EXIT_CODES.interrupted,
+    });
+  }
+});
+
+test("the end of the input is an empty answer", async () => {
+  expect(await typed("\u0004")).toMatchObject({ answer: "", shown: expect.stringMatching(/\n$/) });
+});

@@ -1,0 +1,36 @@
+import { createInterface, type ReadLineOptions } from "node:readline/promises";
+import { CliError } from "./cli-error.ts";
+import { EXIT_CODES } from "./exit-code.ts";
+
+/**
+ * Asks on a terminal and resolves with the line that is typed, without its end; with "" where the input ends (Ctrl-D). Rejects
+ * with a `CliError` ABORTED for Ctrl-C: whoever asks goes no further.
+ */
+export async function askLine(question: string, terminal: ReadLineOptions): Promise<string> {
+  const lines = createInterface(terminal);
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      // The cursor stays behind the question: what is said next would follow it there.
+      const leave = (settle: () => void): void => {
+        lines.removeAllListeners("close");
+        terminal.output?.write("\n");
+        settle();
+      };
+      lines.once("SIGINT", () => leave(() => reject(interrupted())));
+      lines.once("close", () => leave(() => resolve("")));
+      lines.question(question).then((line) => {
+        lines.removeAllListeners("close");
+        resolve(line);
+      }, reject);
+    });
+  } finally {
+    lines.close();
+  }
+}
+
+function interrupted(): CliError {
+  return new CliError("ABORTED", "interrupted; nothing was changed", {
+    exitCode: EXIT_CODES.interrupted,
+    hint: "run it again to answer, or confirm it beforehand with --yes",
+  });
+}
