@@ -303,6 +303,46 @@ describe("status", () => {
     expect(world.err.text).toContain("no leader");
   });
 
+  test("warns where the servers are of several ensembles, or of several histories of one", async () => {
+    const world = new FakeWorld();
+    const one = { name: "1", role: "leader", leader: "1" };
+    world.statuses.set("a:1", statusOf(one));
+    world.statuses.set("b:2", statusOf({ ...one, clusterId: "d", historyId: "d-1" }));
+    world.statuses.set("c:3", statusOf({ ...one, historyId: "c-2" }));
+    world.statuses.set(
+      "d:4",
+      statusOf({ name: "4", role: "forming", leader: null, clusterId: "", historyId: "" }),
+    );
+    await runCli(["status", "-s", "a:1,b:2"], world.context);
+    expect(world.err.text).toContain(
+      "warning: these servers are of 2 ensembles: a:1 of c; b:2 of d\n",
+    );
+    expect(world.err.text).toContain("--servers");
+    const before = world.err.text.length;
+    await runCli(["status", "-s", "a:1,c:3"], world.context);
+    expect(world.err.text.slice(before)).toContain(
+      "warning: these servers are of 2 histories of one ensemble: a:1 of c-1; c:3 of c-2\n",
+    );
+    expect(world.err.text.slice(before)).toContain("stop");
+    const after = world.err.text.length;
+    await runCli(["status", "-s", "a:1,d:4"], world.context);
+    expect(world.err.text.slice(after)).not.toContain("warning");
+  });
+
+  test("says what nodes wait for that are no part of an ensemble yet", async () => {
+    const world = new FakeWorld();
+    const notReady = ["waiting for 2 to form the ensemble"];
+    const forming = { name: "1", role: "forming", leader: null, clusterId: "", historyId: "" };
+    world.statuses.set("a:1", statusOf({ ...forming, notReady }));
+    expect(await runCli(["status", "-s", "a:1,b:2"], world.context)).toBe(EXIT_CODES.unavailable);
+    expect(world.err.text).toContain("note: a:1: node 1 is waiting for 2 to form the ensemble\n");
+    expect(world.err.text).toContain("error: no ensemble is formed yet");
+    const before = world.err.text.length;
+    world.statuses.set("b:2", statusOf({ name: "2", role: "leader", leader: "2" }));
+    expect(await runCli(["status", "-s", "a:1,b:2"], world.context)).toBe(EXIT_CODES.ok);
+    expect(world.err.text.slice(before)).toMatch(/^note: a:1: node 1 is waiting .*\n$/);
+  });
+
   test("of a follower alone is well while it knows a leader", async () => {
     const world = new FakeWorld();
     world.statuses.set("b:2", statusOf({ name: "2", role: "follower", leader: "1" }));
@@ -415,9 +455,15 @@ class FakeWorld {
   }
 }
 
-function statusOf(fields: { name: string; role: string; leader: string | null }): string {
+function statusOf(fields: {
+  readonly name: string;
+  readonly role: string;
+  readonly leader: string | null;
+  readonly clusterId?: string;
+  readonly historyId?: string;
+  readonly notReady?: readonly string[];
+}): string {
   return JSON.stringify({
-    ...fields,
     nodeId: 1,
     term: 3,
     zxid: 9,
@@ -429,7 +475,9 @@ function statusOf(fields: { name: string; role: string; leader: string | null })
     znodes: 2,
     treeBytes: 100,
     clusterId: "c",
+    historyId: "c-1",
     notReady: [],
     warnings: [],
+    ...fields,
   });
 }

@@ -3,7 +3,8 @@ import { CliError, type CliErrorCode } from "../cli-error.ts";
 import { addClientOptions, type ClientFlags } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
 import { NO_QUORATE_SERVER, askStatus, type StatusAnswer } from "../ensemble/ask-status.ts";
-import { findLeader, knownLeaderName } from "../ensemble/node-status.ts";
+import { mixtureOf } from "../ensemble/mixture.ts";
+import { findLeader, knownLeaderName, type NodeStatus } from "../ensemble/node-status.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatTable } from "../format/table.ts";
@@ -27,6 +28,9 @@ async function runStatus(context: CliContext, flags: ClientFlags): Promise<void>
       ? answers.map((answer) => jsonLine(asJson(answer))).join("")
       : formatTable(HEAD, answers.map(asRow));
   context.out.write(text);
+  const mixture = mixtureOf(answers);
+  if (mixture !== null) context.err.write(`warning: ${mixture}\n`);
+  if (flags.json !== true) context.err.write(answers.map(waitingNote).join(""));
   for (const answer of answers) {
     for (const warning of answer.status?.warnings ?? []) {
       context.err.write(`warning: ${answer.server}: ${warning}\n`);
@@ -44,8 +48,20 @@ const HEAD = ["server", "node", "role", "leader", "term", "zxid", "sessions", "z
 function asRow({ server, status, error }: StatusAnswer): readonly (string | number)[] {
   if (status === null) return [server, "-", error, "-", "-", "-", "-", "-", "-"];
   const { name, role, leader, term, zxid, sessions, znodes, notReady } = status;
-  const ready = notReady.length === 0 ? "yes" : notReady.join("; ");
+  let ready = notReady.length === 0 ? "yes" : notReady.join("; ");
+  // Why not is a long sentence, and has a line of its own.
+  if (isForming(status)) ready = "no";
   return [server, name, role, leader ?? "-", term, zxid, sessions, znodes, ready];
+}
+
+/** It is no part of an ensemble yet. */
+function isForming({ role, clusterId }: NodeStatus): boolean {
+  return role === "forming" && clusterId === "";
+}
+
+function waitingNote({ server, status }: StatusAnswer): string {
+  if (status === null || !isForming(status)) return "";
+  return `note: ${server}: node ${status.name} is ${status.notReady.join("; ")}\n`;
 }
 
 function asJson({ server, status, body, error }: StatusAnswer): unknown {
@@ -73,6 +89,13 @@ function problemOf(
   const silent = answers.filter(({ status }) => status === null).map(({ server }) => server);
   const isLeaderAmongThem = findLeader(statuses) !== null;
   const leaderName = knownLeaderName(statuses);
+  if (statuses.every(isForming)) {
+    return {
+      code: "NO_LEADER",
+      message: "no ensemble is formed yet: clients wait until there is one",
+      hint: "start the servers that do not answer; one with --join waits until `quorate member add` is given to the ensemble's servers",
+    };
+  }
   if (!isLeaderAmongThem && leaderName === null) {
     return {
       code: "NO_LEADER",

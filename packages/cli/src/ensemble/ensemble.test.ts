@@ -22,6 +22,7 @@ const STATUS: NodeStatus = {
   znodes: 1,
   treeBytes: 0,
   clusterId: "c",
+  historyId: "c-1",
   notReady: [],
   warnings: [],
 };

@@ -15,7 +15,10 @@ export interface NodeStatus {
   readonly connections: number;
   readonly znodes: number;
   readonly treeBytes: number;
+  /** "" while it is no part of an ensemble. */
   readonly clusterId: string;
+  /** Which of the ensemble's: one that was restored or recovered has begun another one. "" as above. */
+  readonly historyId: string;
   /** Why it does not serve linearizable requests; empty when it does. */
   readonly notReady: readonly string[];
   readonly warnings: readonly string[];
@@ -44,7 +47,7 @@ function isNodeStatus(value: unknown): value is NodeStatus {
   );
 }
 
-const TEXTS = ["name", "role", "digest", "clusterId"];
+const TEXTS = ["name", "role", "digest", "clusterId", "historyId"];
 const NUMBERS = [
   "nodeId",
   "term",

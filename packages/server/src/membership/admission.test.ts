@@ -115,6 +115,19 @@ describe("a forming ensemble", () => {
     expect(node.acquaintances.members.map(({ name }) => name)).toEqual(["x"]);
   });
 
+  test("says whom it waits for, and what has to happen", () => {
+    const node = admission(A);
+    expect(node.admission.waitingFor).toMatch(/^waiting for b, c .*first start/);
+    dial(admission(B), node, "a");
+    expect(node.admission.waitingFor).toMatch(/^waiting for c to form/);
+    dial(admission(C), node, "a");
+    expect(node.admission.waitingFor).toBeNull();
+    const newcomer = admission(member("d", 9), { entrance: "join" });
+    expect(newcomer.admission.waitingFor).toContain("quorate member add d");
+    const wiped = admission(B, { entrance: "rejoin" });
+    expect(wiped.admission.waitingFor).toContain("taken back");
+  });
+
   test("of one node waits for nobody, and forms once", () => {
     const node = admission(A, { names: ["a"] });
     node.admission.tryForm();

@@ -68,12 +68,6 @@ export interface AdmissionOptions {
   readonly ports: AdmissionPorts;
 }
 
-/** What a node waits for that has no ensemble. */
-const WAITING: Readonly<Record<Entrance, string>> = {
-  member: "waiting for the other members to form an ensemble",
-  join: "waiting for the ensemble to take this node in",
-  rejoin: "waiting for the ensemble to take this node back",
-};
 /** Concerns that a warning is remembered for. */
 const WARNED_MAX = 64;
 /** Nodes whose priority is remembered; there are never more members than this. */
@@ -99,9 +93,11 @@ export class Admission {
     return this.#belonging;
   }
 
-  /** In words, for the log; null for who waits for nothing. */
+  /** In words, for operators, with what has to happen; null for who waits for nothing. */
   get waitingFor(): string | null {
-    return this.#belonging === null ? WAITING[this.#options.entrance] : null;
+    if (this.#belonging !== null) return null;
+    const { entrance, formation, self } = this.#options;
+    return waitingText(entrance, self.name, formation.missing);
   }
 
   /** As the node said it when it last dialled; 0 for whoever has not. */
@@ -373,6 +369,21 @@ export class Admission {
     this.#belonging = belonging;
     this.#options.acquaintances.settle(belonging.historyId);
     this.#options.ports.onFormed(belonging);
+  }
+}
+
+/** What a node waits for that has no ensemble; `missing`: the initial members that it has not met. */
+function waitingText(entrance: Entrance, name: string, missing: readonly string[]): string {
+  switch (entrance) {
+    case "member":
+      return missing.length === 0
+        ? "forming the ensemble"
+        : `waiting for ${missing.join(", ")} to form the ensemble: the first start needs every initial member up once, ` +
+            "reachable at its peer address";
+    case "join":
+      return `waiting to be taken into the ensemble: give \`quorate member add ${name}\` to one of its servers`;
+    case "rejoin":
+      return "waiting to be taken back, which the leader does by itself once this node reaches a member";
   }
 }
 
