@@ -11,7 +11,10 @@ it("a member that was removed while it was down learns it, also where all that i
   await servers.stopNode(SPARE);
   await change(servers, { kind: "remove", name: "4" });
   const again = await servers.startNode(SPARE);
-  expect(await again.stopped).toMatchObject({ code: "REMOVED" });
+  expect(await again.stopped).toMatchObject({
+    code: "REMOVED",
+    message: expect.stringContaining("quorate member add 4"),
+  });
 });
 
 type Change = Parameters<ReturnType<Servers["node"]>["changeMembers"]>[0];

@@ -14,6 +14,7 @@ import {
   type MemberCommand,
 } from "./membership/member-command.ts";
 import type { MemberPlan } from "./membership/member-plan.ts";
+import { withWayBack } from "./membership/removal-advice.ts";
 import { createAdminHandler, type NodeStatus } from "./observe/admin-http.ts";
 import type { Logger } from "./observe/logger.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -276,7 +277,8 @@ export class QuorateServer implements AsyncDisposable {
   /** `handOver`: it could still lead, but may not. */
   #fail(error: unknown, handOver = false): void {
     if (this.#failure !== null || this.#stopping !== null) return;
-    this.#failure = asError(withAdvice(error, this.#options.config));
+    const { config } = this.#options;
+    this.#failure = asError(withWayBack(withAdvice(error, config), config.name));
     this.#options.logger.error({ error: this.#failure }, "the node cannot go on and stops");
     void this.stop({ handOver });
   }

@@ -224,8 +224,32 @@ describe("a change of the members", () => {
       if (look === 1) ensemble.invited = [];
     };
     expect(await ensemble.run("member", "add", "4")).toBe(EXIT_CODES.notFound);
-    expect(ensemble.err.text).toContain("invitation withdrawn");
+    expect(ensemble.err.text).toContain("error: the invitation of 4 was withdrawn meanwhile");
+    expect(ensemble.err.text).toContain("give the command again");
     expect(ensemble.posts.filter(({ server }) => server === "l:1")).toHaveLength(1);
+  });
+
+  test("ends when somebody takes the new member out meanwhile, and says how it comes back", async () => {
+    const ensemble = new FakeEnsemble();
+    ensemble.invited = ["4"];
+    ensemble.onLook = (look) => {
+      if (look === 1) {
+        ensemble.invited = [];
+        ensemble.members.set("4", { role: "learner", behind: 12, isActive: true });
+      }
+      if (look === 2) ensemble.members.delete("4");
+    };
+    expect(await ensemble.run("member", "add", "4")).toBe(EXIT_CODES.notFound);
+    expect(ensemble.err.text).toContain("error: 4 was taken out again meanwhile");
+    expect(ensemble.err.text).toContain("--join");
+  });
+
+  test("remove says of who was merely invited that its invitation is withdrawn", async () => {
+    const ensemble = new FakeEnsemble();
+    ensemble.invited = ["4"];
+    ensemble.answer = { status: 200, body: { ...BEGUN, step: "withdraw" } };
+    expect(await ensemble.run("member", "remove", "4")).toBe(EXIT_CODES.ok);
+    expect(ensemble.out.text).toMatch(/^the invitation of 4 is withdrawn; /);
   });
 
   test("waits until a member is out, and a joint membership left", async () => {

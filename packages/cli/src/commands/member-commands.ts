@@ -166,7 +166,7 @@ async function runChange(context: CliContext, flags: ChangeFlags, change: Change
   const report = readChangeReport(await send(isTrial));
   for (const warning of warningsOf(report)) context.err.write(`warning: ${warning}\n`);
   const { goal, done } = change.outcome(report.after);
-  const already = report.step === "nothing" ? `${done} already` : null;
+  const already = alreadySo(report, change, done);
   if (isTrial || flags.wait === false) {
     const text = isTrial ? trialText(report, already) : begunText(already);
     context.out.write(flags.json === true ? jsonLine({ ...report, dryRun: isTrial }) : text);
@@ -179,6 +179,12 @@ async function runChange(context: CliContext, flags: ChangeFlags, change: Change
   });
   if (flags.json === true) context.out.write(jsonLine({ ...report, members: list.members }));
   else context.out.write(`${already ?? done}; ${survives(list)}\n`);
+}
+
+/** What there is nothing to wait for in; null: the change has begun. */
+function alreadySo({ step }: ChangeReport, { names }: Change, done: string): string | null {
+  if (step === "withdraw") return `the invitation of ${names.join()} is withdrawn`;
+  return step === "nothing" ? `${done} already` : null;
 }
 
 function trialText(report: ChangeReport, already: string | null): string {

@@ -33,4 +33,13 @@ describe("an invitation", () => {
     expect(watch.look(list(3, { invited: ["5"] }), 1)).toBe("withdrawn");
     expect(watch.look(list(3), 600_000)).toBe("lost");
   });
+
+  test("was taken up, and its node taken out again, where it was a member in between", () => {
+    const watch = new InvitationWatch("4");
+    watch.look(list(3, { invited: ["4"] }), 0);
+    watch.look(list(3, { members: [MEMBER] }), 1);
+    expect(watch.look(list(3), 2)).toBe("takenOut");
+    // Who has just begun to lead may not have applied yet that it is one.
+    expect(watch.look(list(4), 3)).toBe("lost");
+  });
 });

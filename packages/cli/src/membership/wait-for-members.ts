@@ -52,6 +52,7 @@ export async function waitForMembers(
       const state = invitation?.look(list, performance.now());
       if (state === "lost") await wait.inviteAgain();
       if (state === "withdrawn") throw withdrawn(goal.arrives ?? "");
+      if (state === "takenOut") throw takenOut(goal.arrives ?? "");
     }
     line.tell(describe(goal, list));
     if (isInterrupted) throw interrupted(prospect(goal, list));
@@ -91,10 +92,25 @@ function prospect({ arrives }: MemberGoal, list: MemberList | null): string {
 }
 
 function withdrawn(name: string): CliError {
-  return new CliError("MEMBER_UNKNOWN", `${name} was taken out, or its invitation withdrawn`, {
-    exitCode: EXIT_CODES.notFound,
-    hint: "`quorate member ls` shows who is there; give the command again if it is wanted after all",
-  });
+  return new CliError(
+    "MEMBER_UNKNOWN",
+    `the invitation of ${name} was withdrawn meanwhile, as by \`quorate member remove ${name}\`: it is no member`,
+    {
+      exitCode: EXIT_CODES.notFound,
+      hint: "if it is wanted after all, give the command again; if not, stop its node, which waits to be taken in",
+    },
+  );
+}
+
+function takenOut(name: string): CliError {
+  return new CliError(
+    "MEMBER_UNKNOWN",
+    `${name} was taken out again meanwhile, as by \`quorate member remove ${name}\`; its node ends`,
+    {
+      exitCode: EXIT_CODES.notFound,
+      hint: "`quorate member ls` shows who is there; if it is wanted after all, start it with --join on an empty data directory and give the command again",
+    },
+  );
 }
 
 function interrupted(prospects: string): CliError {

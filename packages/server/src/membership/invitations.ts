@@ -8,6 +8,9 @@ export const ASKING_MS = 5_000;
 /** An invitation that nobody took up ends after this, ms, if not before; whoever gave it may give it again. */
 export const INVITED_MS = 600_000;
 
+/** How an invitation ended by itself: its time is over, or the node that gave it has not led all the while. */
+export type InvitationEnd = "ranOut" | "otherLeader";
+
 interface Until {
   readonly untilMs: number;
 }
@@ -24,7 +27,13 @@ interface Invitation {
 export class Invitations {
   readonly #invited = new Map<string, Until & Invitation>();
   readonly #asking = new Map<string, Until & { readonly member: Member }>();
+  readonly #onEnd: (name: string, end: InvitationEnd) => void;
   #term: Term | null = null;
+
+  /** `onEnd` is told of every invitation that ends by itself. Default: nobody is. */
+  constructor(onEnd: (name: string, end: InvitationEnd) => void = () => undefined) {
+    this.#onEnd = onEnd;
+  }
 
   /**
    * The node has got as far as `term`. Invitations end with the leadership that gave them: whoever led in between knew nothing of
@@ -35,7 +44,9 @@ export class Invitations {
     this.#term = term;
     if (before === null || before === term || this.#invited.size === 0) return;
     reached("invitations_of_an_earlier_leadership");
+    const names = [...this.#invited.keys()];
     this.#invited.clear();
+    for (const name of names) this.#onEnd(name, "otherLeader");
   }
 
   /**
@@ -93,8 +104,13 @@ export class Invitations {
   }
 
   #forget(nowMs: number): void {
-    for (const known of [this.#invited, this.#asking]) {
-      for (const [name, { untilMs }] of known) if (untilMs <= nowMs) known.delete(name);
+    for (const [name, { untilMs }] of this.#asking) {
+      if (untilMs <= nowMs) this.#asking.delete(name);
+    }
+    for (const [name, { untilMs }] of this.#invited) {
+      if (untilMs > nowMs) continue;
+      this.#invited.delete(name);
+      this.#onEnd(name, "ranOut");
     }
   }
 }

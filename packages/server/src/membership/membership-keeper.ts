@@ -9,7 +9,7 @@ import {
 } from "@quorate/raft";
 import { reached } from "../points.ts";
 import { memberById, memberNamed } from "./formation.ts";
-import { ASKING_MS, Invitations } from "./invitations.ts";
+import { ASKING_MS, Invitations, type InvitationEnd } from "./invitations.ts";
 import type { JoinRequest } from "./join-request.ts";
 import { heritage, promoted, withLearner, withSuccessor } from "./membership-steps.ts";
 import { losesQuorum } from "./tolerance.ts";
@@ -47,7 +47,7 @@ interface Rejoin {
  * becomes is part of the membership, so it does not matter who leads meanwhile.
  */
 export class MembershipKeeper {
-  readonly invitations: Invitations = new Invitations();
+  readonly invitations: Invitations;
   readonly #rejoins = new Map<string, Rejoin>();
   readonly #silenceMs: number;
   /** What was committed at the last look of this term, and when the first one was. */
@@ -57,9 +57,13 @@ export class MembershipKeeper {
     readonly sinceMs: number;
   } | null = null;
 
-  /** `silenceMs`: who has not been heard of for so long by a leader has fallen silent, and nobody sooner. */
-  constructor(silenceMs: number) {
+  /**
+   * `silenceMs`: who has not been heard of for so long by a leader has fallen silent, and nobody sooner. `onInvitationEnd` is told
+   * of invitations that end by themselves.
+   */
+  constructor(silenceMs: number, onInvitationEnd?: (name: string, end: InvitationEnd) => void) {
     this.#silenceMs = silenceMs;
+    this.invitations = new Invitations(onInvitationEnd);
   }
 
   /** A node asks to be taken in; heard over a verified link or from a member that heard it. */

@@ -12,10 +12,11 @@ import {
 import { describe, expect, test } from "vitest";
 import { member } from "../../../../tests/support/members.ts";
 import type { ServerError } from "../errors.ts";
-import { SILENT_LOGGER } from "../observe/logger.ts";
+import { createMemoryLogger } from "../observe/logger.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { PeerTarget } from "../peer/peer-network.ts";
 import { Acquaintances } from "./acquaintances.ts";
+import { INVITED_MS } from "./invitations.ts";
 import { NodeMembership } from "./node-membership.ts";
 
 function membershipOf(...ids: readonly number[]): Membership {
@@ -41,6 +42,7 @@ interface Setting {
 function lab(setting: Setting = {}) {
   const { self = member("a", 1), initial = THREE, configured = ["a", "b", "c"] } = setting;
   const steps: RaftInput[] = [];
+  const logger = createMemoryLogger();
   const sent: { readonly to: NodeId; readonly envelope: PeerEnvelope }[] = [];
   const state = {
     isLeading: setting.isLeading ?? true,
@@ -97,7 +99,7 @@ function lab(setting: Setting = {}) {
       clientAddress: `${name}:clients`,
     })),
     acquaintances,
-    logger: SILENT_LOGGER,
+    logger,
     electionTimeoutMs: ELECTION_TIMEOUT_MS,
     ports: {
       nowMs: () => state.nowMs,
@@ -128,7 +130,7 @@ function lab(setting: Setting = {}) {
     if (acquaintances.meet({ member: stranger, historyId: "h", appliedIndex }))
       members.onAcquainted();
   };
-  return { members, steps, sent, state, names, apply, meet };
+  return { members, steps, sent, state, names, apply, meet, lines: logger.lines };
 }
 
 describe("whom a node dials", () => {
@@ -374,6 +376,30 @@ describe("a command", () => {
     expect(members.waiting.awaited).toEqual(["d"]);
     members.command(remove("d"), false);
     expect(members.waiting.awaited).toEqual([]);
+  });
+
+  test("tells its operators how an invitation ended that nobody took up, once", () => {
+    const { members, state, lines } = lab();
+    const invite = () => members.command({ kind: "add", name: "d", staysLearner: true }, false);
+    invite();
+    members.command(remove("d"), false);
+    invite();
+    state.nowMs = INVITED_MS - 1;
+    members.keep();
+    expect(lines).toHaveLength(1);
+    state.nowMs = INVITED_MS;
+    members.keep();
+    members.keep();
+    invite();
+    state.isLeading = false;
+    state.term = term(2);
+    members.keep();
+    members.keep();
+    expect(lines.map(({ level, fields, message }) => [level, fields["member"], message])).toEqual([
+      ["info", "d", expect.stringContaining("withdrawn")],
+      ["warn", "d", expect.stringContaining("nobody came")],
+      ["warn", "d", expect.stringContaining("did not lead all the while")],
+    ]);
   });
 });
 

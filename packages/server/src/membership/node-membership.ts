@@ -17,7 +17,7 @@ import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { PeerTarget } from "../peer/peer-network.ts";
 import { reached } from "../points.ts";
 import type { Acquaintances } from "./acquaintances.ts";
-import type { Invitations } from "./invitations.ts";
+import type { InvitationEnd, Invitations } from "./invitations.ts";
 import type { JoinRequest } from "./join-request.ts";
 import { MemberAddresses } from "./member-addresses.ts";
 import type { MemberCommand } from "./member-command.ts";
@@ -62,6 +62,17 @@ export interface NodeMembershipOptions {
 /** Election timeouts without a leader after which a node looks for one beyond its members. */
 const LOST_ELECTION_TIMEOUTS = 10;
 
+const INVITATION_WITHDRAWN =
+  "its invitation was withdrawn; a node that asks to join under this name waits until `quorate member add` is given again";
+const INVITATION_ENDED: Readonly<Record<InvitationEnd, string>> = {
+  ranOut:
+    "nobody came in ten minutes, so its invitation ended: see that its node runs, started with --join, and reaches a member; " +
+    "then give the command that invited it again",
+  otherLeader:
+    "its invitation ended, because this node did not lead all the while; a `quorate member` command that still waits gives it " +
+    "again to the leader, any other has to be given again",
+};
+
 /**
  * The members as this node has applied them, and its part in what changes them. What was applied is committed: nobody who
  * is missing here comes back under the same id.
@@ -83,7 +94,9 @@ export class NodeMembership {
 
   constructor(options: NodeMembershipOptions) {
     this.#options = options;
-    this.#keeper = new MembershipKeeper(options.electionTimeoutMs);
+    this.#keeper = new MembershipKeeper(options.electionTimeoutMs, (name, end) =>
+      options.logger.warn({ member: name }, INVITATION_ENDED[end]),
+    );
     this.#addresses = new MemberAddresses(options);
     this.#current = options.initial;
     this.#inForce = options.initial;
@@ -207,7 +220,8 @@ export class NodeMembership {
    */
   keep(): void {
     const { ports } = this.#options;
-    const { membership, leader } = ports.status();
+    const { membership, leader, term } = ports.status();
+    this.#keeper.invitations.onTerm(term);
     const wasLost = this.#isLost;
     this.#noteLeader(leader);
     if (membership !== this.#inForce || this.#isLost !== wasLost) {
@@ -251,6 +265,7 @@ export class NodeMembership {
         return;
       case "withdraw":
         invitations.withdraw(step.name);
+        this.#options.logger.info({ member: step.name }, INVITATION_WITHDRAWN);
         return;
       case "propose": {
         if (this.#handsOverBefore(step.membership)) throw handsOver();
