@@ -33,6 +33,7 @@ export { QuorateServer, type QuorateServerOptions } from "./quorate-server.ts";
 export { SERVER_EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
 export { runServerProcess } from "./server-process.ts";
 export { scanLog, type LogScanItem } from "./storage/log-scan.ts";
+export { readIdentity } from "./storage/read-identity.ts";
 export { systemPorts } from "./system/system-ports.ts";
 export {
   replayTrace,

@@ -1,5 +1,11 @@
-import type { LogScanItem } from "@quorate/server";
-import { describe, expect, test } from "vitest";
+import { recoverNode, startEnsemble, systemPorts, type LogScanItem } from "@quorate/server";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { CliContext } from "../context.ts";
+import { EXIT_CODES } from "../exit-code.ts";
+import { runCli } from "../run-cli.ts";
 import { itemText, summarize } from "./wal-command.ts";
 
 const RANGE = { count: 3, firstIndex: 5, firstTerm: 2, lastIndex: 7, lastTerm: 3 };
@@ -57,3 +63,54 @@ describe("a log", () => {
 async function* scanOf(...items: readonly LogScanItem[]): AsyncGenerator<LogScanItem> {
   yield* items;
 }
+
+async function wal(verb: "verify" | "dump", workingDirectory: string, directory: string) {
+  let err = "";
+  const sink = { isTerminal: false, columns: 80, write: (text: string) => void (err += text) };
+  const context = { env: {}, workingDirectory, out: sink, err: sink } as unknown as CliContext;
+  return { exit: await runCli(["wal", verb, directory], context), err };
+}
+
+describe("a folder without a log", () => {
+  test.each(["verify", "dump"] as const)("is damage where its node had one: %s", async (verb) => {
+    const folder = mkdtempSync(join(tmpdir(), "quorate-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    {
+      await using _ensemble = await startEnsemble({ nodes: 1, directory: folder });
+    }
+    const [node = ""] = readdirSync(folder);
+    const log = join(folder, node, "log");
+    rmSync(log, { recursive: true });
+    const { exit, err } = await wal(verb, folder, node);
+    expect([exit, err]).toEqual([
+      EXIT_CODES.damaged,
+      expect.stringContaining("there is no segment"),
+    ]);
+    mkdirSync(log);
+    for (const directory of [node, join(node, "log")]) {
+      expect((await wal(verb, folder, directory)).exit).toBe(EXIT_CODES.damaged);
+    }
+  });
+
+  test("is no node's, or of one that has not run yet: wrong usage", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "quorate-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    {
+      await using _ensemble = await startEnsemble({ nodes: 1, directory: join(folder, "old") });
+    }
+    const [node = ""] = readdirSync(join(folder, "old"));
+    const member = { name: "1", peerAddress: "127.0.0.1:7101", clientAddress: "127.0.0.1:7001" };
+    const target = { directory: join(folder, "founded"), member };
+    await recoverNode(systemPorts(), join(folder, "old", node), target);
+    mkdirSync(join(folder, "other"));
+    writeFileSync(join(folder, "other", "file"), "");
+    for (const directory of ["founded", "other"]) {
+      const { exit, err } = await wal("verify", folder, directory);
+      expect([directory, exit, err]).toEqual([
+        directory,
+        EXIT_CODES.usage,
+        expect.stringContaining("there is no log"),
+      ]);
+    }
+  });
+});

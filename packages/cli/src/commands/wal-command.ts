@@ -1,6 +1,6 @@
-import { scanLog, systemPorts, type LogScanItem } from "@quorate/server";
+import { ServerError, readIdentity, scanLog, systemPorts, type LogScanItem } from "@quorate/server";
 import type { Command } from "commander";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { usageError, type CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../format/json.ts";
@@ -136,10 +136,9 @@ async function* openScan(context: CliContext, directory: string): AsyncGenerator
   const given = await givenDirectory(context, directory);
   const hasLogFolder = given.names.includes(LOG_DIRECTORY);
   const log = hasLogFolder ? await givenDirectory(context, join(given.path, LOG_DIRECTORY)) : given;
-  // Of a log that is not there, nothing would be damaged.
   if (!log.names.some((name) => name.endsWith(SEGMENT_EXTENSION))) {
-    if (hasLogFolder) throw damagedLog(`there is no segment in ${log.path}`);
-    throw noNode(`there is no log in ${given.path}`);
+    const isLogFolder = !hasLogFolder && basename(given.path) === LOG_DIRECTORY;
+    throw await noLog(isLogFolder ? dirname(given.path) : given.path);
   }
   // While it is written to, its end may look like damage.
   if (await isNodeRunning(dirname(log.path))) {
@@ -150,6 +149,28 @@ async function* openScan(context: CliContext, directory: string): AsyncGenerator
   } catch (error) {
     throw storedDataError(error, LOG_IS_DAMAGED, HINT_FOR_DAMAGED_NODE);
   }
+}
+
+/** What it means that there is none: its node had one, or has not run yet, or there is no node. */
+async function noLog(directory: string): Promise<CliError> {
+  try {
+    const { logStarted } = await readIdentity(systemPorts().files, directory);
+    if (!logStarted) {
+      return usageError(
+        `there is no log in ${directory} yet`,
+        "its node has not run since the directory was made: there is nothing to look at",
+      );
+    }
+  } catch (error) {
+    const code = error instanceof ServerError ? error.code : null;
+    if (code === "NOTHING_STORED") return noNode(`there is no log in ${directory}`);
+    // Whatever is wrong with the identity as well.
+    if (code !== "IDENTITY_DAMAGED")
+      throw storedDataError(error, LOG_IS_DAMAGED, HINT_FOR_DAMAGED_NODE);
+  }
+  return damagedLog(
+    `there is no segment in ${join(directory, LOG_DIRECTORY)}, though its node has written a log`,
+  );
 }
 
 const SEGMENT_EXTENSION = ".wal";
