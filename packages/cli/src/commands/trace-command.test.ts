@@ -113,6 +113,32 @@ describe("trace replay", () => {
     expect(JSON.parse(json.out)).toMatchObject({ summary: { inputs: 10, events: 1, ms: 200 } });
   });
 
+  test("whose output is long ends with how to see less of it", async () => {
+    // Of a core that has not lost its patience by then.
+    const patient = traceOfTicks(300).replace('"electionTicks":30', '"electionTicks":900');
+    const files = { long: patient, short: traceOfTicks(3) };
+    const long = await run(["trace", "replay", "long", "--inputs"], files);
+    expect([long.exit, long.err]).toEqual([EXIT_CODES.ok, expect.stringContaining("--from N")]);
+    expect(long.err).toContain("--only");
+    for (const flags of [["long", "--inputs", "--to", "250"], ["long"], ["short", "--inputs"]]) {
+      expect((await run(["trace", "replay", ...flags], files)).err).toBe("");
+    }
+    expect((await run(["trace", "replay", "long", "--inputs", "--json"], files)).err).toBe("");
+  });
+
+  test("that ends in a divergence says how to look at what led to it", async () => {
+    const [head, ...ticks] = traceOfTicks(60).trimEnd().split("\n");
+    const other = JSON.parse(ticks[49] ?? "");
+    other.events = [{ kind: "elected", term: 9 }];
+    ticks[49] = JSON.stringify(other);
+    const { exit, err } = await run(["trace", "replay", "odd", "--summary"], {
+      odd: `${[head, ...ticks].join("\n")}\n`,
+    });
+    expect(exit).toBe(EXIT_CODES.failed);
+    expect(err).toContain("at input 50");
+    expect(err).toContain("--from 30 --to 50 --inputs");
+  });
+
   test("a trace of another version says which release reads it", async () => {
     const files = { newer: '{"quorateTrace":99,"release":"9.0.0"}\n' };
     const { exit, err } = await run(["trace", "replay", "newer"], files);

@@ -52,15 +52,29 @@ async function runReplay(context: CliContext, file: string, flags: ReplayFlags):
   const kinds = kindsIn(flags.only);
   // Of the last step: most of them bring no event, and the trace's own figure is of the last event.
   let ms = 0;
+  let lines = 0;
   const traced = await replay(path, to, (step) => {
     ({ ms } = step);
     if (flags.summary === true || (step.number < from && from > 1)) return;
     const text = stepText(step, kinds, flags);
-    if (text !== "") context.out.write(text);
+    if (text === "") return;
+    lines += text.split("\n").length - 1;
+    context.out.write(text);
   });
   const summary = { ...traced, ms };
   context.out.write(flags.json === true ? jsonLine({ summary }) : summaryText(summary));
+  if (lines > LINES_AT_A_GLANCE && !isNarrowed(flags)) context.err.write(HOW_TO_NARROW);
   judge(summary);
+}
+
+/** Printed lines that a person still looks through. */
+const LINES_AT_A_GLANCE = 200;
+const HOW_TO_NARROW =
+  "note: --from N and --to N name the inputs to look at, --only KIND,KIND the events; --summary prints nothing but the summary\n";
+
+/** Whoever narrowed it knows how, and whoever wants JSON has a program look. */
+function isNarrowed({ from, to, only, json }: ReplayFlags): boolean {
+  return from !== undefined || to !== undefined || only !== undefined || json === true;
 }
 
 /** Null: all. */
@@ -110,7 +124,7 @@ function judge({ divergence, broken, origin, release }: TraceSummary): void {
   if (divergence !== null) {
     const hint =
       origin.release === release
-        ? "keep the trace and report it: equal inputs have to come to the same"
+        ? `${closer(divergence.number)}; keep the trace and report it: equal inputs have to come to the same`
         : `it was recorded by release ${origin.release} and replayed by ${release}: take the release that recorded it`;
     throw new CliError("TRACE_DIVERGED", divergenceText(divergence), {
       exitCode: EXIT_CODES.failed,
@@ -121,9 +135,17 @@ function judge({ divergence, broken, origin, release }: TraceSummary): void {
     const text = `after input ${broken.number} the invariant ${broken.invariant} is broken`;
     throw new CliError("INVARIANT_BROKEN", text, {
       exitCode: EXIT_CODES.failed,
-      hint: "keep the trace and report it",
+      hint: `${closer(broken.number)}; keep the trace and report it`,
     });
   }
+}
+
+/** Inputs of which somebody looks at what led to the one where it went wrong. */
+const INPUTS_BEFORE = 20;
+
+function closer(number: number): string {
+  const from = Math.max(1, number - INPUTS_BEFORE);
+  return `--from ${from} --to ${Math.max(from, number)} --inputs shows what led to it`;
 }
 
 function explained(path: string, error: unknown): unknown {
