@@ -1,11 +1,27 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { MultiOps, QuorateClient } from "../../packages/client/src/api.ts";
+import { QuorateError } from "../../packages/client/src/errors.ts";
 import { openClient } from "../support/client/open-client.ts";
 
 /** What no caller means, and what callers without types give all the same. */
 const odd = fc.oneof(
-  fc.constantFrom<unknown>(undefined, null, true, "", "x", [], {}, 5n, 0, -0, -1, 0.5, 2 ** 53),
+  fc.constantFrom<unknown>(
+    undefined,
+    null,
+    true,
+    "",
+    "x",
+    [],
+    {},
+    5n,
+    Symbol("s"),
+    0,
+    -0,
+    -1,
+    0.5,
+    2 ** 53,
+  ),
   fc.maxSafeInteger(),
   fc.double(),
 );
@@ -56,7 +72,16 @@ const method = fc.constantFrom(
   // Most of what may be wrong is in there.
   ...(["multi", "multi", "multi", "multi", "multi", "multi"] as const),
   ...(["create", "set", "delete", "get", "exists", "children", "sessions"] as const),
-  ...(["sync", "watch", "acquire", "tryAcquire", "campaign", "leader", "observe"] as const),
+  ...([
+    "sync",
+    "watch",
+    "acquire",
+    "tryAcquire",
+    "campaign",
+    "leader",
+    "observe",
+    "states",
+  ] as const),
 );
 
 /** Stands for whatever a caller without types passes. */
@@ -89,20 +114,24 @@ async function make(client: QuorateClient, { method: name, ...given }: Call): Pr
       return client.election(at)[name](how);
     case "observe":
       return client.election(at).observe(how)[Symbol.asyncIterator]().next();
+    case "states":
+      return client.states(how)[Symbol.asyncIterator]().next();
     default:
       return client[name](at, how);
   }
 }
 
-test("whatever a caller gives, what is sent of it is what the service can read", async () => {
+test("whatever a caller gives, what is sent of it is what the service can read, and what fails is a QuorateError", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 30 }), async (calls) => {
       const { net, client, connection } = await openClient();
-      for (const one of calls) make(client, one).catch(() => undefined);
+      const failures: unknown[] = [];
+      for (const one of calls) make(client, one).catch((error: unknown) => failures.push(error));
       // The other side of this connection decodes each frame, and what it cannot read it throws.
       await net.clock.settle();
       expect(client.state.kind).toBe("connected");
       expect(connection.isOpen).toBe(true);
+      expect(failures.filter((error) => !(error instanceof QuorateError))).toEqual([]);
     }),
     { numRuns: 300 },
   );

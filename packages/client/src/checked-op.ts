@@ -44,12 +44,17 @@ export function textBytes(text: string): number {
   return bytes;
 }
 
+/** What was given, as text; callers without types give anything, and symbols cannot stand in a text by themselves. */
+export function shown(value: unknown): string {
+  return String(value);
+}
+
 /** Null if `path` may be read and watched; else BAD_PATH. */
 export function checkReadPath(path: string): QuorateError | null {
   const code = typeof path === "string" ? checkPath(path) : "BAD_PATH";
   // What the ensemble keeps for itself may be looked at where the server allows it.
   if (code === null || code === "RESERVED_PATH") return null;
-  return new QuorateError(code, `"${path}" is no path of a znode`, { path });
+  return new QuorateError(code, `"${shown(path)}" is no path of a znode`, { path });
 }
 
 /** BAD_ARGUMENTS for a consistency that there is none of: the service would take the whole frame for broken. */
@@ -65,11 +70,12 @@ export function checkOp(op: WriteOp, opIndex: number): QuorateError | null {
   const code = checkOpPath(op);
   if (code !== null) {
     const text = code === "BAD_PATH" ? "is no path of a znode" : "is kept for the ensemble";
-    return new QuorateError(code, `"${path}" ${text}`, { path, opIndex });
+    return new QuorateError(code, `"${shown(path)}" ${text}`, { path, opIndex });
   }
   switch (op.kind) {
     case "create":
-      if (!CREATE_MODES.includes(op.mode)) return badOp(op, opIndex, `unknown mode ${op.mode}`);
+      if (!CREATE_MODES.includes(op.mode))
+        return badOp(op, opIndex, `unknown mode ${shown(op.mode)}`);
       return checkData(op, op.data, opIndex);
     case "set":
       return checkVersion(op, op.version, opIndex) ?? checkData(op, op.data, opIndex);
@@ -190,7 +196,7 @@ function checkData(op: WriteOp, data: Uint8Array, opIndex: number): QuorateError
 
 function checkVersion(op: WriteOp, version: number | null, opIndex: number): QuorateError | null {
   if (version === null || (Number.isSafeInteger(version) && version >= 0)) return null;
-  return badOp(op, opIndex, `version ${version} is none`);
+  return badOp(op, opIndex, `version ${shown(version)} is none`);
 }
 
 /** As the service takes them: for anything else it would take the whole frame for broken. */

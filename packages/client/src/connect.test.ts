@@ -1,5 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
+import type { ConnectOptions } from "./api.ts";
 import { connect } from "./connect.ts";
 import { FakeNetwork } from "../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
@@ -42,6 +43,20 @@ describe("connect", () => {
     await net.clock.advance(3_000);
     expect(client.state.kind).toBe("connected");
   });
+});
+
+describe("options that are none", () => {
+  test.each([undefined, null, "127.0.0.1:7001", 7, () => undefined, ["127.0.0.1:7001"]])(
+    "%s is BAD_ARGUMENTS, and the text shows what they look like",
+    async (options) => {
+      // As callers without types do.
+      const connecting = connect(options as unknown as ConnectOptions, new FakeNetwork().ports);
+      expect(await errorOf(connecting)).toMatchObject({
+        code: "BAD_ARGUMENTS",
+        message: expect.stringContaining("127.0.0.1:7001"),
+      });
+    },
+  );
 });
 
 describe("servers of another version", () => {

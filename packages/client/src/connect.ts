@@ -24,9 +24,9 @@ export async function connect(
   options: ConnectOptions,
   ports: ClientPorts = systemPorts,
 ): Promise<QuorateClient> {
-  const { signal, name = "", connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
-  const error = checkOptions(options) ?? checkCallOptions({ signal });
+  const error = checkOptions(options);
   if (error !== null) throw error;
+  const { signal, name = "", connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
   const session = new Session(
     {
       servers: new ServerList(options.servers, ports.random),
@@ -48,6 +48,15 @@ function sessionTimeout(options: ConnectOptions): number {
 }
 
 function checkOptions(options: ConnectOptions): QuorateError | null {
+  // What has no types may give nothing, or the servers themselves.
+  if (typeof options !== "object" || (options as ConnectOptions | null) === null) {
+    return bad('connect takes an object like { servers: ["127.0.0.1:7001"] }');
+  }
+  const { signal } = options;
+  return checkConnection(options) ?? checkCallOptions({ signal });
+}
+
+function checkConnection(options: ConnectOptions): QuorateError | null {
   const { servers, sessionTimeoutMs = 1, connectTimeoutMs = 1, name = "" } = options;
   if (!Array.isArray(servers) || servers.length === 0) {
     return bad('servers must be a list of addresses like ["127.0.0.1:7001"]');

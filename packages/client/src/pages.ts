@@ -1,4 +1,5 @@
 import type { ReadOptions } from "./api.ts";
+import { checkCallOptions } from "./cancellations.ts";
 
 /** How a list is read page by page. */
 export interface PageReader<Page, Key> {
@@ -8,12 +9,14 @@ export interface PageReader<Page, Key> {
   next(page: Page): Key | null;
 }
 
-/** All pages, one after the other; a timeout is for all of them together. */
+/** All pages, one after the other; a timeout is for all of them together. Codes: of bad options, and of what the reader fails with. */
 export async function readPages<Page, Key>(
   nowMs: () => number,
   options: ReadOptions | undefined,
   reader: PageReader<Page, Key>,
 ): Promise<Page[]> {
+  const error = checkCallOptions(options);
+  if (error !== null) throw error;
   const timeoutMs = options?.timeoutMs;
   const dueMs = timeoutMs === undefined ? 0 : nowMs() + timeoutMs;
   const pages: Page[] = [];

@@ -37,6 +37,7 @@ import {
   ownedBytes,
   ownedOp,
   queryBytes,
+  shown,
   writeBytes,
 } from "./checked-op.ts";
 import { QuorateError } from "./errors.ts";
@@ -151,14 +152,14 @@ export class SessionClient implements QuorateClient {
   }
 
   async watch(path: string, options: WatchOptions = {}): Promise<Watch> {
-    const { mode = "persistent", withData = false, sinceZxid = null } = options;
     const session = this.#session;
     const error =
       checkReadPath(path) ??
-      checkWatch(path, options) ??
       checkCallOptions(options) ??
+      checkWatch(path, options) ??
       session.checkEnd();
     if (error !== null) throw error;
+    const { mode = "persistent", withData = false, sinceZxid = null } = options;
     const stream = new WatchStream({ path, mode, withData, sinceZxid }, session);
     await stream.open(options);
     return stream;
@@ -205,7 +206,7 @@ type SessionsReply = Extract<QueryReply, { readonly kind: "sessions" }>;
 function checkWatch(path: string, options: WatchOptions): QuorateError | null {
   const { mode, withData = false, sinceZxid } = options;
   if (mode !== undefined && !WATCH_MODES.includes(mode)) {
-    return new QuorateError("BAD_ARGUMENTS", `unknown watch mode ${mode}`, { path });
+    return new QuorateError("BAD_ARGUMENTS", `unknown watch mode ${shown(mode)}`, { path });
   }
   if (typeof withData !== "boolean") {
     return new QuorateError("BAD_ARGUMENTS", "withData must be true or false", { path });

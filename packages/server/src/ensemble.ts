@@ -36,17 +36,16 @@ const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 2;
 
 /**
- * Starts an ensemble and resolves once it serves; in memory within 200 ms. Stop it with `stop()` or `await using`.
+ * Starts an ensemble and resolves once it serves; in memory within 200 ms. Stop it with `stop()` or `await using`. Rejects with a
+ * `ServerError`: CONFIG_INVALID for options that are none, START_TIMEOUT, and what a server's start does.
  *
  * @example
  * await using ensemble = await startEnsemble();
  * await using client = await connect({ servers: ensemble.servers });
  */
 export async function startEnsemble(options: EnsembleOptions = {}): Promise<Ensemble> {
+  checkOptions(options);
   const count = options.nodes ?? 3;
-  if (!Number.isSafeInteger(count) || count < 1 || count > 7) {
-    throw new ServerError("CONFIG_INVALID", `an ensemble has 1 to 7 nodes, not ${count}`);
-  }
   const ports = systemPorts();
   const addresses = await freePorts(ports, count * 2);
   const members = Array.from({ length: count }, (_, at) => ({
@@ -78,6 +77,20 @@ export async function startEnsemble(options: EnsembleOptions = {}): Promise<Ense
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Also for callers without types. */
+function checkOptions(options: EnsembleOptions): void {
+  if (typeof options !== "object" || (options as EnsembleOptions | null) === null) {
+    throw new ServerError("CONFIG_INVALID", "startEnsemble takes an object like { nodes: 3 }");
+  }
+  const { nodes = 3, directory = "" } = options;
+  if (!Number.isSafeInteger(nodes) || nodes < 1 || nodes > 7) {
+    throw new ServerError("CONFIG_INVALID", `an ensemble has 1 to 7 nodes, not ${String(nodes)}`);
+  }
+  if (typeof directory !== "string") {
+    throw new ServerError("CONFIG_INVALID", "the directory is the path of a folder");
+  }
 }
 
 function startNode(
