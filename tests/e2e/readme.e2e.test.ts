@@ -30,6 +30,9 @@ test("the programs of the README compile strictly and run, more than once", asyn
     ]);
   }
   expect(await runProgram(join(build, "test.js"))).toEqual({ exit: 0, output: "" });
+  const plain = join(build, "plain.js");
+  writeFileSync(plain, programOf("In your tests", "js"));
+  expect(await runProgram(plain)).toEqual({ exit: 0, output: "" });
 });
 
 test("the commands of the README do what it says", async () => {
@@ -53,10 +56,12 @@ test("the commands of the README do what it says", async () => {
   expect(watching.output).toMatch(/^zxid \d+ dataChanged \/greeting\n$/);
 });
 
-/** All TypeScript of a section, in one program, as its reader would put it together. */
-function programOf(title: string): string {
+/** All TypeScript, or all JavaScript, of a section, in one program, as its reader would put it together. */
+function programOf(title: string, language: "ts" | "js" = "ts"): string {
   const section = README.split("\n## ").find((text) => text.startsWith(`${title}\n`)) ?? "";
-  return [...section.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code).join("\n");
+  return [...section.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "gs"))]
+    .map(([, code]) => code)
+    .join("\n");
 }
 
 /** Compiles programs as an application would, and returns the folder of what came out. */
