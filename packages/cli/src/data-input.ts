@@ -23,7 +23,9 @@ export async function readData(
   absent: Uint8Array | null,
 ): Promise<Uint8Array> {
   if (flags.file !== undefined) {
-    if (argument !== undefined) throw usageError("give the data or --file, not both");
+    if (argument !== undefined) {
+      throw usageError("give the data or --file, not both", "leave one of them out");
+    }
     return readFile(context, flags.file);
   }
   if (argument === undefined) {
@@ -41,7 +43,11 @@ async function readFile(context: CliContext, file: string): Promise<Uint8Array> 
   try {
     return await context.readFile(file);
   } catch (error) {
-    throw usageError(`--file: ${error instanceof Error ? error.message : String(error)}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw usageError(
+      `--file: ${reason}`,
+      "name a file that can be read, or - in the place of DATA",
+    );
   }
 }
 
@@ -49,7 +55,10 @@ function decodeBase64(text: string): Uint8Array {
   const bytes = Buffer.from(text, "base64");
   // Node skips what is not base64; what does not come back the same was not meant.
   if (bytes.toString("base64").replace(/=+$/, "") !== text.replace(/=+$/, "")) {
-    throw usageError(`${JSON.stringify(text)} is not base64`);
+    throw usageError(
+      `${JSON.stringify(text)} is not base64`,
+      "without --base64 the argument is taken as it is; `base64 FILE` makes base64 of a file",
+    );
   }
   return bytes;
 }

@@ -43,7 +43,11 @@ interface Advice {
   readonly hint: string;
 }
 
-const UNADVISED: Advice = { exitCode: EXIT_CODES.failed, hint: "" };
+/** What nobody is to blame for who gave the command. */
+const UNADVISED: Advice = {
+  exitCode: EXIT_CODES.failed,
+  hint: "look at `quorate status`, and at the log of the server that was asked",
+};
 
 const advice = (exitCode: ExitCode, hint: string): Advice => ({ exitCode, hint });
 const { conflict, failed, interrupted, lost, notFound, timedOut, unavailable, usage } = EXIT_CODES;
@@ -79,7 +83,7 @@ const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
     "paths look like /a/b: absolute, no empty component, no `.` or `..`, no control characters; " +
       `at most ${pathBytesMax} bytes, ${nameBytesMax} a component, and ${pathDepthMax} components`,
   ),
-  BAD_ARGUMENTS: advice(usage, ""),
+  BAD_ARGUMENTS: advice(usage, "--help of the command explains its arguments"),
   RESERVED_PATH: advice(conflict, "this part of the tree belongs to the service"),
   FENCED: advice(conflict, "the lock has passed on: acquire it again before you write"),
   LOCK_HELD: advice(conflict, "wait for it with `quorate lock NAME -- COMMAND`"),
@@ -108,11 +112,11 @@ const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
     failed,
     "the ensemble was restored: start anew, nothing seen before counts",
   ),
-  ABORTED: advice(interrupted, ""),
+  ABORTED: advice(interrupted, "what was begun may have taken effect: look before you repeat it"),
   TIMEOUT: advice(timedOut, "look at `quorate status`, or allow more with --timeout"),
   CONNECTION_FAILED: advice(
     unavailable,
-    "is it running, with more than half of its nodes? `quorate status` asks each; `quorate dev` starts one; --servers or QUORATE_SERVERS say where it is",
+    "is it running, with more than half of its nodes? `quorate status` asks each; `quorate dev` starts one; --servers or QUORATE_SERVERS say where it is: the ports for clients",
   ),
   LOCK_LOST: advice(lost, "it may already be somebody else's: check what the command left behind"),
 };

@@ -93,7 +93,8 @@ describe("errors", () => {
     const world = new FakeWorld();
     world.failWith(new QuorateError(code, "told by the service"));
     expect(await runCli(["get", "/a"], world.context)).toBe(exitCode);
-    expect(world.err.text).toContain(`error: ${code}: told by the service\n`);
+    // And what to do next.
+    expect(world.err.text).toMatch(new RegExp(`^error: ${code}: told by the service\n  \\S.*\n$`));
     expect(world.out.text).toBe("");
   });
 
@@ -102,6 +103,17 @@ describe("errors", () => {
     world.failWith(new QuorateError("NO_NODE", "there is none"));
     await runCli(["get", "/a"], world.context);
     expect(world.err.text).toContain("`quorate create --parents` makes it");
+  });
+
+  test.each([
+    ["--file", "no-such-file"],
+    ["???", "--base64"],
+    ["data", "--file", "no-such-file"],
+    [],
+  ])("data that cannot be taken are told with what to give: %s %s", async (...data) => {
+    const world = new FakeWorld();
+    expect(await runCli(["set", "/a", ...data], world.context)).toBe(EXIT_CODES.usage);
+    expect(world.err.text).toMatch(/^error: .*\n  \S.*\n$/);
   });
 
   test("what is no path is told with all that a path must not be", async () => {

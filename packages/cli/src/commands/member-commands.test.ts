@@ -357,7 +357,8 @@ describe("a change of the members", () => {
     const ensemble = new FakeEnsemble();
     ensemble.answer = { status, body: { code, message: "told by the leader", leader: "l:1" } };
     expect(await ensemble.run("member", "promote", "2")).toBe(exitCode);
-    expect(ensemble.err.text).toContain("told by the leader");
+    // And what to do next.
+    expect(ensemble.err.text).toMatch(/^error: .*told by the leader.*\n  \S.*\n$/);
   });
 });
 

@@ -15,15 +15,44 @@ export interface LeaderQuestion {
 
 const RETRY_MS = 200;
 
+interface FinalAnswer {
+  readonly code: CliErrorCode;
+  readonly exitCode: ExitCode;
+  readonly hint: string;
+}
+
 /** Answers that are final: nothing would change by asking again. */
-const FINAL: ReadonlyMap<string, { readonly code: CliErrorCode; readonly exitCode: ExitCode }> =
-  new Map([
-    ["REQUEST_INVALID", { code: "REQUEST_INVALID", exitCode: EXIT_CODES.failed }],
-    ["MEMBER_UNKNOWN", { code: "MEMBER_UNKNOWN", exitCode: EXIT_CODES.notFound }],
-    ["MEMBER_EXISTS", { code: "MEMBER_EXISTS", exitCode: EXIT_CODES.conflict }],
-    ["QUORUM_AT_RISK", { code: "QUORUM_AT_RISK", exitCode: EXIT_CODES.conflict }],
-    ["TRANSFER_FAILED", { code: "TRANSFER_FAILED", exitCode: EXIT_CODES.failed }],
-  ]);
+const FINAL: ReadonlyMap<string, FinalAnswer> = new Map(
+  (
+    [
+      {
+        code: "REQUEST_INVALID",
+        exitCode: EXIT_CODES.failed,
+        hint: "--help explains the command; run the one that came with the servers",
+      },
+      {
+        code: "MEMBER_UNKNOWN",
+        exitCode: EXIT_CODES.notFound,
+        hint: "`quorate member ls` shows the members, and `quorate member add` takes a new one in",
+      },
+      {
+        code: "MEMBER_EXISTS",
+        exitCode: EXIT_CODES.conflict,
+        hint: "`quorate member ls` shows the members: a new node needs a name of its own, and a learner comes to vote by `quorate member promote`",
+      },
+      {
+        code: "QUORUM_AT_RISK",
+        exitCode: EXIT_CODES.conflict,
+        hint: "`quorate member ls` shows who is heard of; `quorate member replace` puts a new node in the place of one that is lost",
+      },
+      {
+        code: "TRANSFER_FAILED",
+        exitCode: EXIT_CODES.failed,
+        hint: "`quorate member ls` shows who votes, and how far each is behind: another voter has to run and to have caught up",
+      },
+    ] as const
+  ).map((answer) => [answer.code, answer]),
+);
 
 interface Refusal {
   readonly code: string;
@@ -84,13 +113,15 @@ function refusalIn(body: string): Refusal {
 
 function refuseIfFinal(code: string, message: string): void {
   const known = FINAL.get(code);
-  if (known !== undefined) throw new CliError(known.code, message, { exitCode: known.exitCode });
+  if (known === undefined) return;
+  const { exitCode, hint } = known;
+  throw new CliError(known.code, message, { exitCode, hint });
 }
 
 function noLeader(reasons: readonly string[]): CliError {
   return new CliError("NO_LEADER", `no leader took the command (${reasons.join("; ")})`, {
     exitCode: EXIT_CODES.unavailable,
-    hint: "look at `quorate status`: more than half of the voters must run and reach one another",
+    hint: "look at `quorate status`: more than half of the voters must run and reach one another; --servers or QUORATE_SERVERS name their client ports",
   });
 }
 
