@@ -113,6 +113,16 @@ describe("a segment whose file has another size than it was made with", () => {
     expect(items.at(-1)).toMatchObject({ message });
   });
 
+  test("is not said to end in an unfinished write, which the next start would cut off", async () => {
+    const { files, records, path } = await logOf(5);
+    const last = records.at(-1)!;
+    files.overwrite(path, last.position + SECTOR, new Uint8Array(SECTOR));
+    expect((await scanned(files)).at(-1)).toMatchObject({ status: "torn" });
+    files.resize(path, SEGMENT_BYTES + SECTOR);
+    const items = await scanned(files);
+    expect(items.map(({ status }) => status)).toEqual(["ok", "ok", "ok", "ok", "corrupt"]);
+  });
+
   test("is found with few reads", async () => {
     const { files, records, path } = await logOf(5);
     files.resize(path, records.at(-1)!.position + 2 * SECTOR * 3);

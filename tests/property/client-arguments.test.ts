@@ -16,6 +16,7 @@ const odd = fc.oneof(
     {},
     5n,
     Symbol("s"),
+    Object.create(null),
     0,
     -0,
     -1,

@@ -28,6 +28,19 @@ test("Ctrl-C ends the command as an interrupted one, whatever was typed before",
   }
 });
 
+test("nothing of a question listens to the terminal any more once it is answered", async () => {
+  for (const keys of ["one\r", "\u0003", "\u0004"]) {
+    const [input, output] = [new PassThrough(), new PassThrough()];
+    const before = input.listenerCount("end");
+    const asked = askLine("name? ", { input, output, terminal: true });
+    input.write(keys);
+    await asked.catch(() => "");
+    expect(input.listenerCount("keypress")).toBe(0);
+    expect(input.listenerCount("end")).toBe(before);
+    expect(output.listenerCount("resize")).toBe(0);
+  }
+});
+
 test("the end of the input is an empty answer", async () => {
   expect(await typed("\u0004")).toMatchObject({ answer: "", shown: expect.stringMatching(/\n$/) });
 });

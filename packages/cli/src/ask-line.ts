@@ -12,14 +12,15 @@ export async function askLine(question: string, terminal: ReadLineOptions): Prom
     return await new Promise<string>((resolve, reject) => {
       // The cursor stays behind the question: what is said next would follow it there.
       const leave = (settle: () => void): void => {
-        lines.removeAllListeners("close");
+        lines.off("close", onClose);
         terminal.output?.write("\n");
         settle();
       };
+      const onClose = (): void => leave(() => resolve(""));
+      lines.once("close", onClose);
       lines.once("SIGINT", () => leave(() => reject(interrupted())));
-      lines.once("close", () => leave(() => resolve("")));
       lines.question(question).then((line) => {
-        lines.removeAllListeners("close");
+        lines.off("close", onClose);
         resolve(line);
       }, reject);
     });

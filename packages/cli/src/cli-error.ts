@@ -65,6 +65,6 @@ export class CliError extends Error {
 }
 
 /** A wrong command line. */
-export function usageError(message: string, hint = ""): CliError {
+export function usageError(message: string, hint: string): CliError {
   return new CliError("USAGE", message, { exitCode: EXIT_CODES.usage, hint });
 }

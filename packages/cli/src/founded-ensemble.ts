@@ -33,10 +33,12 @@ export function readFounder(flag: string): Founder {
     if (member !== undefined) return { member, flag, isExposed: isExposed(flag) };
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    throw usageError(error.text, "write NAME=PEER,CLIENT such as 1=127.0.0.1:7101,127.0.0.1:7001");
+    throw usageError(error.text, HOW_TO_NAME);
   }
-  throw usageError(`${JSON.stringify(flag)} names no member`);
+  throw usageError(`${JSON.stringify(flag)} names no member`, HOW_TO_NAME);
 }
+
+const HOW_TO_NAME = "write NAME=PEER,CLIENT such as 1=127.0.0.1:7101,127.0.0.1:7001";
 
 /** What a server has by itself that is started with this member. */
 function configFor(flag: string, ...others: readonly string[]): ServerConfig {

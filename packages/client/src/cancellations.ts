@@ -3,6 +3,7 @@ import { QuorateError } from "./errors.ts";
 import { abandonment, type AbandonCode } from "./failure.ts";
 import { reached } from "./points.ts";
 import type { ClientClock, Timer } from "./ports.ts";
+import { shown } from "./shown.ts";
 
 /** Tells one that waits to wait no more: at most once, and never after its ticket was released. */
 export type OnAbandoned = (code: AbandonCode, cause: unknown) => void;
@@ -39,7 +40,7 @@ export function checkCallOptions(options: CallOptions | undefined): QuorateError
   }
   const { timeoutMs, signal } = options;
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
-    return new QuorateError("BAD_ARGUMENTS", `timeoutMs must not be ${String(timeoutMs)}`);
+    return new QuorateError("BAD_ARGUMENTS", `timeoutMs must not be ${shown(timeoutMs)}`);
   }
   // What has no types may say null as well.
   if (

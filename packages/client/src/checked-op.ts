@@ -11,6 +11,7 @@ import {
 } from "@quorate/kv-store/protocol";
 import type { MultiOp, ReadOptions } from "./api.ts";
 import { QuorateError } from "./errors.ts";
+import { shown } from "./shown.ts";
 
 /**
  * Bytes of a message, and of an op in it, beside paths and data: more than the codec needs, so that an estimate is never
@@ -44,11 +45,6 @@ export function textBytes(text: string): number {
   return bytes;
 }
 
-/** What was given, as text; callers without types give anything, and symbols cannot stand in a text by themselves. */
-export function shown(value: unknown): string {
-  return String(value);
-}
-
 /** Null if `path` may be read and watched; else BAD_PATH. */
 export function checkReadPath(path: string): QuorateError | null {
   const code = typeof path === "string" ? checkPath(path) : "BAD_PATH";
@@ -61,7 +57,7 @@ export function checkReadPath(path: string): QuorateError | null {
 export function checkConsistency(options: ReadOptions | undefined): QuorateError | null {
   const consistency = options?.consistency ?? "local";
   if (consistency === "local" || consistency === "linearizable") return null;
-  return new QuorateError("BAD_ARGUMENTS", `unknown consistency ${String(consistency)}`);
+  return new QuorateError("BAD_ARGUMENTS", `unknown consistency ${shown(consistency)}`);
 }
 
 /** Codes: BAD_PATH, RESERVED_PATH, BAD_ARGUMENTS, TOO_LARGE. Null: the op may be sent. */

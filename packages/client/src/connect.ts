@@ -7,6 +7,7 @@ import type { ClientPorts } from "./ports.ts";
 import { SessionClient } from "./quorate-client.ts";
 import { ServerList, parseServer } from "./server-list.ts";
 import { Session } from "./session.ts";
+import { shown } from "./shown.ts";
 import { systemPorts } from "./system-ports.ts";
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -16,8 +17,8 @@ const CONNECT_TIMEOUT_MS = 15_000;
 
 /**
  * Opens a session with the ensemble. Codes: BAD_ARGUMENTS, CONNECTION_FAILED (no server took the session within
- * `connectTimeoutMs`; the text says of each what was in the way, and `cause` is what one said last that takes no sessions for
- * now, such as DISK_FULL), UNSUPPORTED_VERSION (every server speaks another one),
+ * `connectTimeoutMs`; the text says of each what was in the way, and `cause` is what one that takes no sessions for now said
+ * when it was tried last, DISK_FULL before all else), UNSUPPORTED_VERSION (every server speaks another one),
  * ABORTED. `ports` replaces network, time and randomness, for tests and simulation.
  */
 export async function connect(
@@ -64,15 +65,15 @@ function checkConnection(options: ConnectOptions): QuorateError | null {
   for (const server of servers) {
     if (typeof server !== "string" || parseServer(server) === null) {
       return bad(
-        `"${String(server)}" is no address like host:port, ws://host:port or wss://host:port`,
+        `"${shown(server)}" is no address like host:port, ws://host:port or wss://host:port`,
       );
     }
   }
-  if (!(sessionTimeoutMs > 0) || !Number.isFinite(sessionTimeoutMs)) {
-    return bad(`sessionTimeoutMs must not be ${sessionTimeoutMs}`);
+  if (!Number.isFinite(sessionTimeoutMs) || sessionTimeoutMs <= 0) {
+    return bad(`sessionTimeoutMs must not be ${shown(sessionTimeoutMs)}`);
   }
   if (!(typeof connectTimeoutMs === "number" && connectTimeoutMs > 0)) {
-    return bad(`connectTimeoutMs must not be ${String(connectTimeoutMs)}`);
+    return bad(`connectTimeoutMs must not be ${shown(connectTimeoutMs)}`);
   }
   if (typeof name !== "string" || LONE_SURROGATE.test(name)) return bad("the name is no text");
   if (textBytes(name) > PROTOCOL_LIMITS.clientNameBytesMax) {

@@ -37,7 +37,6 @@ import {
   ownedBytes,
   ownedOp,
   queryBytes,
-  shown,
   writeBytes,
 } from "./checked-op.ts";
 import { QuorateError } from "./errors.ts";
@@ -45,6 +44,7 @@ import { readPages } from "./pages.ts";
 import { LockElection } from "./recipes/election.ts";
 import { LockDirectory } from "./recipes/lock.ts";
 import type { Session } from "./session.ts";
+import { shown } from "./shown.ts";
 import { WatchStream } from "./watch-stream.ts";
 
 /** The public face of a session: checks what is asked, numbers nothing, keeps nothing. */

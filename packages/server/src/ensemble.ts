@@ -84,12 +84,18 @@ function checkOptions(options: EnsembleOptions): void {
   if (typeof options !== "object" || (options as EnsembleOptions | null) === null) {
     throw new ServerError("CONFIG_INVALID", "startEnsemble takes an object like { nodes: 3 }");
   }
-  const { nodes = 3, directory = "" } = options;
+  const { nodes = 3, directory = "/memory", logger, startTimeoutMs = START_TIMEOUT_MS } = options;
   if (!Number.isSafeInteger(nodes) || nodes < 1 || nodes > 7) {
     throw new ServerError("CONFIG_INVALID", `an ensemble has 1 to 7 nodes, not ${String(nodes)}`);
   }
-  if (typeof directory !== "string") {
+  if (typeof directory !== "string" || directory === "") {
     throw new ServerError("CONFIG_INVALID", "the directory is the path of a folder");
+  }
+  if (typeof startTimeoutMs !== "number" || !(startTimeoutMs > 0)) {
+    throw new ServerError("CONFIG_INVALID", "startTimeoutMs is a time above 0, in ms");
+  }
+  if (logger !== undefined && (typeof logger !== "object" || (logger as Logger | null) === null)) {
+    throw new ServerError("CONFIG_INVALID", "the logger is an object with a method for each level");
   }
 }
 

@@ -250,6 +250,11 @@ describe("a change of the members", () => {
     ensemble.answer = { status: 200, body: { ...BEGUN, step: "withdraw" } };
     expect(await ensemble.run("member", "remove", "4")).toBe(EXIT_CODES.ok);
     expect(ensemble.out.text).toMatch(/^the invitation of 4 is withdrawn; /);
+    const before = ensemble.out.text.length;
+    expect(await ensemble.run("member", "remove", "4", "--dry-run")).toBe(EXIT_CODES.ok);
+    expect(ensemble.out.text.slice(before)).toMatch(
+      /the invitation of 4 would be withdrawn; nothing was changed\n$/,
+    );
   });
 
   test("waits until a member is out, and a joint membership left", async () => {

@@ -102,7 +102,9 @@ function addChangeOptions(command: Command): Command {
     )
     .option("--no-wait", "begin it and return")
     .hook("preAction", () => {
-      if (waits.size > 1) throw usageError("--wait and --no-wait contradict each other");
+      if (waits.size > 1) {
+        throw usageError("--wait and --no-wait contradict each other", "leave one of them out");
+      }
     });
 }
 
@@ -166,7 +168,7 @@ async function runChange(context: CliContext, flags: ChangeFlags, change: Change
   const report = readChangeReport(await send(isTrial));
   for (const warning of warningsOf(report)) context.err.write(`warning: ${warning}\n`);
   const { goal, done } = change.outcome(report.after);
-  const already = alreadySo(report, change, done);
+  const already = alreadySo(report, change, { done, isTrial });
   if (isTrial || flags.wait === false) {
     const text = isTrial ? trialText(report, already) : begunText(already);
     context.out.write(flags.json === true ? jsonLine({ ...report, dryRun: isTrial }) : text);
@@ -182,8 +184,14 @@ async function runChange(context: CliContext, flags: ChangeFlags, change: Change
 }
 
 /** What there is nothing to wait for in; null: the change has begun. */
-function alreadySo({ step }: ChangeReport, { names }: Change, done: string): string | null {
-  if (step === "withdraw") return `the invitation of ${names.join()} is withdrawn`;
+function alreadySo(
+  { step }: ChangeReport,
+  { names }: Change,
+  { done, isTrial }: { readonly done: string; readonly isTrial: boolean },
+): string | null {
+  if (step === "withdraw") {
+    return `the invitation of ${names.join()} ${isTrial ? "would be" : "is"} withdrawn`;
+  }
   return step === "nothing" ? `${done} already` : null;
 }
 

@@ -92,8 +92,10 @@ function problemOf(
   if (statuses.every(isForming)) {
     return {
       code: "NO_LEADER",
-      message: "no ensemble is formed yet: clients wait until there is one",
-      hint: "start the servers that do not answer; one with --join waits until `quorate member add` is given to the ensemble's servers",
+      message: "none of these servers is part of an ensemble yet",
+      hint:
+        (silent.length === 0 ? "" : `start ${silent.join(", ")}; `) +
+        "what each waits for stands above; one that is to join an ensemble waits until `quorate member add` is given to that one's servers",
     };
   }
   if (!isLeaderAmongThem && leaderName === null) {

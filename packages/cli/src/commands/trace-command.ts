@@ -47,7 +47,9 @@ export function addTraceCommands(program: Command, context: CliContext): void {
 
 async function runReplay(context: CliContext, file: string, flags: ReplayFlags): Promise<void> {
   const { from = 1, to } = flags;
-  if (to !== undefined && from > to) throw usageError(`--from ${from} lies after --to ${to}`);
+  if (to !== undefined && from > to) {
+    throw usageError(`--from ${from} lies after --to ${to}`, "name the earlier input with --from");
+  }
   const path = resolve(context.workingDirectory, file);
   const kinds = kindsIn(flags.only);
   // Of the last step: most of them bring no event, and the trace's own figure is of the last event.

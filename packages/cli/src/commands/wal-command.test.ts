@@ -1,5 +1,5 @@
 import { recoverNode, startEnsemble, systemPorts, type LogScanItem } from "@quorate/server";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -90,6 +90,10 @@ describe("a folder without a log", () => {
     for (const directory of [node, join(node, "log")]) {
       expect((await wal(verb, folder, directory)).exit).toBe(EXIT_CODES.damaged);
     }
+    rmSync(log, { recursive: true });
+    // A data directory may have any name.
+    renameSync(join(folder, node), join(folder, "log"));
+    expect((await wal(verb, folder, "log")).exit).toBe(EXIT_CODES.damaged);
   });
 
   test("is no node's, or of one that has not run yet: wrong usage", async () => {

@@ -19,6 +19,7 @@ interface WalFlags {
 
 /** Folder of the log in a node's data directory. */
 const LOG_DIRECTORY = "log";
+const IDENTITY_FILE = "identity";
 
 /** Adds `wal dump` and `wal verify`. */
 export function addWalCommands(program: Command, context: CliContext): void {
@@ -137,7 +138,8 @@ async function* openScan(context: CliContext, directory: string): AsyncGenerator
   const hasLogFolder = given.names.includes(LOG_DIRECTORY);
   const log = hasLogFolder ? await givenDirectory(context, join(given.path, LOG_DIRECTORY)) : given;
   if (!log.names.some((name) => name.endsWith(SEGMENT_EXTENSION))) {
-    const isLogFolder = !hasLogFolder && basename(given.path) === LOG_DIRECTORY;
+    const isNode = hasLogFolder || given.names.includes(IDENTITY_FILE);
+    const isLogFolder = !isNode && basename(given.path) === LOG_DIRECTORY;
     throw await noLog(isLogFolder ? dirname(given.path) : given.path);
   }
   // While it is written to, its end may look like damage.
@@ -168,9 +170,7 @@ async function noLog(directory: string): Promise<CliError> {
     if (code !== "IDENTITY_DAMAGED")
       throw storedDataError(error, LOG_IS_DAMAGED, HINT_FOR_DAMAGED_NODE);
   }
-  return damagedLog(
-    `there is no segment in ${join(directory, LOG_DIRECTORY)}, though its node has written a log`,
-  );
+  return damagedLog(`there is no segment in ${join(directory, LOG_DIRECTORY)}`);
 }
 
 const SEGMENT_EXTENSION = ".wal";

@@ -68,7 +68,7 @@ export function heldEnvironment(
 
 async function start(context: CliContext, held: HeldCommand): Promise<ChildProcess> {
   const [program, ...args] = held.command;
-  if (program === undefined) throw usageError("no command to run");
+  if (program === undefined) throw usageError("no command to run", "name it behind --");
   const child = context.spawn(program, args, {
     stdio: "inherit",
     env: held.env,

@@ -28,7 +28,7 @@ const FINAL: ReadonlyMap<string, FinalAnswer> = new Map(
       {
         code: "REQUEST_INVALID",
         exitCode: EXIT_CODES.failed,
-        hint: "--help explains the command; run the one that came with the servers",
+        hint: "--help explains the command; run the one that came with the servers; where there are too many members, remove one first",
       },
       {
         code: "MEMBER_UNKNOWN",

@@ -30,7 +30,7 @@ export class Invitations {
   readonly #onEnd: (name: string, end: InvitationEnd) => void;
   #term: Term | null = null;
 
-  /** `onEnd` is told of every invitation that ends by itself. Default: nobody is. */
+  /** `onEnd` is told of every invitation that ends by itself, but for those that later ones push out. Default: nobody is. */
   constructor(onEnd: (name: string, end: InvitationEnd) => void = () => undefined) {
     this.#onEnd = onEnd;
   }

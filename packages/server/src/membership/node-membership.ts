@@ -67,7 +67,7 @@ const INVITATION_WITHDRAWN =
 const INVITATION_ENDED: Readonly<Record<InvitationEnd, string>> = {
   ranOut:
     "nobody came in ten minutes, so its invitation ended: see that its node runs, started with --join, and reaches a member; " +
-    "then give the command that invited it again",
+    "a `quorate member` command that still waits invites it again, any other has to be given again",
   otherLeader:
     "its invitation ended, because this node did not lead all the while; a `quorate member` command that still waits gives it " +
     "again to the leader, any other has to be given again",

@@ -8,8 +8,9 @@ export function withWayBack(error: unknown, name: string): unknown {
   if (!(error instanceof ServerError) || error.code !== "REMOVED") return error;
   return new ServerError(
     error.code,
-    `${error.text}. \`quorate member remove\` or \`replace\` took it out: it need not be started any more. ` +
-      `To have it back, start it with --join on an empty data directory and give \`quorate member add ${name}\``,
+    `${error.text}. It need not be started any more: \`quorate member remove\` or \`replace\` took it out, or it came back ` +
+      `under another identity, which \`quorate member ls\` shows in its place. To have one back that was taken out, ` +
+      `start it with --join on an empty data directory and give \`quorate member add ${name}\``,
     error,
   );
 }

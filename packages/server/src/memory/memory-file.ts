@@ -114,6 +114,9 @@ export class MemoryFile {
 
   /** Changes the size on the medium itself: shorter, or longer by zeros. */
   resize(size: number): void {
+    for (const sector of this.#unsynced.keys()) {
+      if (sector * SECTOR_BYTES >= size) this.#unsynced.delete(sector);
+    }
     this.#truncate(size);
     this.#durableSize = size;
   }

@@ -170,7 +170,7 @@ export class MemoryFiles implements Files {
       for (const name of namesOf(path)) {
         let next = directory.get(name);
         if (next instanceof MemoryFile)
-          throw fileError("make directory", path, new Error("a file"));
+          throw fileError("make directory", path, systemError("ENOTDIR"));
         if (next === undefined) {
           next = new MemoryDirectory();
           directory.change([{ name, node: next }]);

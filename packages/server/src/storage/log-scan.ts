@@ -3,7 +3,7 @@ import { isDamage } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
 import { blockBounds, type BlockBounds } from "./entry-codec.ts";
-import { sizeDamage } from "./log-damage.ts";
+import { CUT_SHORT, sizeDamage } from "./log-damage.ts";
 import {
   SECTOR_BYTES,
   decodeSeal,
@@ -28,7 +28,7 @@ interface WholeRecord {
   readonly entries: BlockBounds | null;
 }
 
-/** One thing found in a log; `torn` and `corrupt` are the last of their segment. */
+/** One thing found in a log; `torn` and `corrupt` are the last of their segment, but for a segment that does not follow. */
 export type LogScanItem =
   | WholeRecord
   | {
@@ -86,9 +86,8 @@ async function* scanSegment(
   const broken = before === null ? null : brokenLink(header, before);
   if (broken !== null) yield corrupt(place, broken.message);
   const wrongSize = sizeDamage(await file.size(), header.segmentBytes);
-  const end = yield* scanRecords(new LogScanner(file, header), header, place);
-  if (wrongSize !== null) yield corrupt(place, wrongSize);
-  if (wrongSize !== null || end === null) return null;
+  const end = yield* scanRecords(new LogScanner(file, header), header, { place, wrongSize });
+  if (end === null) return null;
   if (place.isLast) {
     place.position = header.segmentBytes - SECTOR_BYTES;
     const seal = decodeSeal(await file.read(place.position, SECTOR_BYTES), header.salt);
@@ -98,11 +97,11 @@ async function* scanSegment(
   return end;
 }
 
-/** Null: something else than whole records stands there, or the file ends there. */
+/** `wrongSize`: what is wrong with the file's size; it is told in place of how the records end. Null: nobody knows where. */
 async function* scanRecords(
   scanner: LogScanner,
   header: SegmentHeader,
-  place: Place,
+  { place, wrongSize }: { readonly place: Place; readonly wrongSize: string | null },
 ): AsyncGenerator<LogScanItem, LogEnd | null> {
   let { lastIndex, lastTerm } = header;
   let sequence = header.firstSequence - 1;
@@ -110,27 +109,30 @@ async function* scanRecords(
   for (;;) {
     place.position = scanner.position;
     const step = await scanner.next();
-    const { position } = step;
-    switch (step.kind) {
-      case "record": {
-        const item = wholeRecord(place.name, step);
-        ({ lastIndex, lastTerm } = endOf(item) ?? { lastIndex, lastTerm });
-        ({ sequence, chain } = step.header);
-        yield item;
-        break;
+    if (step.kind !== "record") {
+      const wrong = wrongSize ?? whatIsWrong(step);
+      if (wrong !== null) {
+        yield corrupt(place, wrong);
+        return null;
       }
-      case "torn":
-        yield { status: "torn", segment: place.name, position, message: "an unfinished write" };
-        return { sequence, chain, lastIndex, lastTerm };
-      case "end":
-        return { sequence, chain, lastIndex, lastTerm };
-      case "corrupt":
-        yield corrupt(place, step.message);
-        return null;
-      case "cut":
-        return null;
+      if (step.kind === "torn") yield tornAt(place);
+      return { sequence, chain, lastIndex, lastTerm };
     }
+    const item = wholeRecord(place.name, step);
+    ({ lastIndex, lastTerm } = endOf(item) ?? { lastIndex, lastTerm });
+    ({ sequence, chain } = step.header);
+    yield item;
   }
+}
+
+/** Null: a log may end so. */
+function whatIsWrong(step: Exclude<ScanStep, { readonly kind: "record" }>): string | null {
+  if (step.kind === "corrupt") return step.message;
+  return step.kind === "cut" ? CUT_SHORT : null;
+}
+
+function tornAt({ name: segment, position }: Place): LogScanItem {
+  return { status: "torn", segment, position, message: "an unfinished write" };
 }
 
 function corrupt({ name: segment, position }: Place, message: string): LogScanItem {

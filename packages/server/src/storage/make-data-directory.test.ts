@@ -24,15 +24,30 @@ test("a data directory is made with its parents, and one that is there stays", a
 test("where a file is in the way the configuration is wrong, and the error says what to do", async () => {
   const folder = emptyFolder();
   writeFileSync(join(folder, "file"), "");
-  symlinkSync(join(folder, "nowhere"), join(folder, "link"));
   mkdirSync(join(folder, "there"));
-  for (const inTheWay of ["file", "file/below", "there/../file/far/below", "link"]) {
+  for (const inTheWay of ["file", "file/below", "there/../file/far/below"]) {
     const path = join(folder, inTheWay);
     await expect(makeDataDirectory(new NodeFiles(), path)).rejects.toMatchObject({
       code: "CONFIG_INVALID",
       message: expect.stringMatching(new RegExp(`${path}.*name another folder`)),
     });
   }
+});
+
+test("a link whose target is not there yet is no wrong setting: its volume may come", async () => {
+  const link = join(emptyFolder(), "link");
+  symlinkSync(join(link, "..", "nowhere"), link);
+  await expect(makeDataDirectory(new NodeFiles(), link)).rejects.toMatchObject({
+    code: "STORAGE_FAILED",
+  });
+});
+
+test("in memory it is as on disk", async () => {
+  const files = new MemoryFiles();
+  await (await files.open("/file", { create: true, durable: true })).close();
+  await expect(makeDataDirectory(files, "/file/below")).rejects.toMatchObject({
+    code: "CONFIG_INVALID",
+  });
 });
 
 test("whatever else the file system says stays as it is", async () => {

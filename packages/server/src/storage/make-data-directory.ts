@@ -12,7 +12,7 @@ export async function makeDataDirectory(files: Files, directory: string): Promis
     if (!isInTheWay(error)) throw error;
     throw new ServerError(
       "CONFIG_INVALID",
-      `${directory} cannot be the data directory: there, or on the way there, is a file or a link that leads nowhere; ` +
+      `${directory} cannot be the data directory: there, or on the way there, is a file; ` +
         "name another folder, or move that away",
       error,
     );
@@ -22,6 +22,5 @@ export async function makeDataDirectory(files: Files, directory: string): Promis
 function isInTheWay(error: unknown): boolean {
   if (!(error instanceof ServerError)) return false;
   const { cause } = error;
-  if (!(cause instanceof Error && "code" in cause)) return false;
-  return cause.code === "ENOTDIR" || cause.code === "EEXIST";
+  return cause instanceof Error && "code" in cause && cause.code === "ENOTDIR";
 }
