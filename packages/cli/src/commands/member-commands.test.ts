@@ -1,4 +1,5 @@
 import { tmpdir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { CliContext, EndSignal, TextSink } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
@@ -66,8 +67,9 @@ class FakeEnsemble {
       connect: unused,
       spawn: unused,
       postStream: unused,
-      fetchText: (url, _timeoutMs, signal) => this.#fetch(serverOf(url), signal),
-      postJson: async (url, value) => {
+      fetchText: (url, timeoutMs, signal) => this.#fetch(serverOf(url), timeoutMs, signal),
+      postJson: async (url, value, timeoutMs) => {
+        if (serverOf(url) === this.hanging) await sleep(timeoutMs);
         const { status, body } = this.#post(
           serverOf(url),
           url.replace(/^http:\/\/[^/]+/, ""),
@@ -82,10 +84,12 @@ class FakeEnsemble {
     };
   }
 
-  async #fetch(server: string, signal: AbortSignal | undefined) {
+  async #fetch(server: string, timeoutMs: number, signal: AbortSignal | undefined) {
     if (server === this.hanging) {
       await new Promise((_resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error("no answer")), timeoutMs);
         signal?.addEventListener("abort", () => {
+          clearTimeout(timer);
           this.abandoned += 1;
           reject(new Error("abandoned"));
         });
@@ -126,7 +130,8 @@ class FakeEnsemble {
         digest: "d",
         sessions: 1,
       },
-      ...{ connections: 1, znodes: 2, treeBytes: 100, clusterId: "c", notReady: [], warnings: [] },
+      ...{ connections: 1, znodes: 2, treeBytes: 100, clusterId: "c", historyId: "c-1" },
+      ...{ notReady: [], warnings: [] },
       membership: {
         voters: idsOf("voter"),
         outgoingVoters: idsOf("leaving"),
@@ -183,6 +188,17 @@ describe("member ls", () => {
 });
 
 describe("a change of the members", () => {
+  test.each([
+    ["h:1,f:1", ["f:1", "l:1"]],
+    ["f:1,h:1,l:1", ["l:1"]],
+  ] as const)("given to %s goes to the leader, and to nobody who hangs", async (list, expected) => {
+    const ensemble = new FakeEnsemble();
+    ensemble.hanging = "h:1";
+    const run = ensemble.run("member", "remove", "2", "--no-wait", "--servers", list);
+    expect(await run).toBe(EXIT_CODES.ok);
+    expect(ensemble.posts.map(({ server }) => server)).toEqual(expected);
+  });
+
   test("is sent to the leader and waited for, each stage told once", async () => {
     const ensemble = new FakeEnsemble();
     ensemble.invited = ["4"];

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CliError, type CliErrorCode } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
+import { askStatus, type StatusAnswer } from "../ensemble/ask-status.ts";
 import { EXIT_CODES, type ExitCode } from "../exit-code.ts";
 import { JsonFields } from "../json-fields.ts";
 import { httpAddressOf } from "../servers.ts";
@@ -14,6 +15,8 @@ export interface LeaderQuestion {
 }
 
 const RETRY_MS = 200;
+/** How long servers are listened to before one of them is given the command, ms. */
+const LISTEN_MS = 500;
 
 interface FinalAnswer {
   readonly code: CliErrorCode;
@@ -69,7 +72,7 @@ export async function askLeader(context: CliContext, question: LeaderQuestion): 
   for (;;) {
     const reasons: string[] = [];
     const asked = new Set<string>();
-    const queue = [...question.servers];
+    const queue = await byReadiness(context, question.servers, deadlineMs);
     for (let server = queue.shift(); server !== undefined; server = queue.shift()) {
       if (asked.has(server)) continue;
       asked.add(server);
@@ -83,6 +86,25 @@ export async function askLeader(context: CliContext, question: LeaderQuestion): 
     if (performance.now() + RETRY_MS > deadlineMs) throw noLeader(reasons);
     await sleep(RETRY_MS);
   }
+}
+
+/** Those that answer first, of them whoever leads in the newest term; one that hangs would take all the time there is. */
+async function byReadiness(
+  context: CliContext,
+  servers: readonly string[],
+  deadlineMs: number,
+): Promise<string[]> {
+  if (servers.length < 2) return [...servers];
+  const leftMs = Math.ceil(Math.max(RETRY_MS, deadlineMs - performance.now()));
+  const answers = await askStatus(context, servers, Math.min(LISTEN_MS, leftMs));
+  const rankOf = ({ status }: StatusAnswer): number => {
+    if (status === null) return Infinity;
+    return status.role === "leader" ? -status.term : 1;
+  };
+  const ranked = answers.map((answer) => ({ server: answer.server, rank: rankOf(answer) }));
+  // Not by their difference, which of two infinities is none.
+  ranked.sort((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank));
+  return ranked.map(({ server }) => server);
 }
 
 type Answer =
