@@ -1,8 +1,5 @@
-import { ServerError } from "@quorate/server";
 import { expect, it } from "vitest";
 import { Servers, until } from "./servers.ts";
-
-type Change = Parameters<ReturnType<Servers["node"]>["changeMembers"]>[0];
 
 const MOVED = 2;
 const NAME = "3";
@@ -11,11 +8,11 @@ it("a node that was removed and added again at another address catches up, and v
   await using servers = await Servers.start();
   await lead(servers);
   await servers.stopNode(MOVED);
-  await change(servers, { kind: "remove", name: NAME });
+  await servers.changeMembers({ kind: "remove", name: NAME });
   await until(() => votersOf(servers).length === 2);
   const address = await servers.moveNode(MOVED);
   await servers.startNode(MOVED, { join: true });
-  await change(servers, { kind: "add", name: NAME, staysLearner: false });
+  await servers.changeMembers({ kind: "add", name: NAME, staysLearner: false });
   await caughtUp(servers, address);
 });
 
@@ -33,23 +30,6 @@ async function lead(servers: Servers): Promise<void> {
   await until(() => servers.leader >= 0);
   if (servers.leader === MOVED) await servers.node(MOVED).transferLeadership(null);
   await until(() => servers.leaderBeside(MOVED) >= 0);
-}
-
-/** Again where nobody leads at the moment. */
-async function change(servers: Servers, command: Change): Promise<void> {
-  await until(() => {
-    try {
-      servers.node(servers.leader).changeMembers(command);
-      return true;
-    } catch (error) {
-      if (servers.leader < 0 || isNotLeader(error)) return false;
-      throw error;
-    }
-  });
-}
-
-function isNotLeader(error: unknown): boolean {
-  return error instanceof ServerError && error.code === "NOT_LEADER";
 }
 
 function votersOf(servers: Servers): readonly number[] {

@@ -1,4 +1,4 @@
-import { createServerConfig, QuorateServer, systemPorts } from "@quorate/server";
+import { createServerConfig, QuorateServer, ServerError, systemPorts } from "@quorate/server";
 import type { ServerPorts } from "@quorate/server";
 import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
 import { MemoryImageStores } from "../../packages/server/src/memory/memory-image-stores.ts";
@@ -7,6 +7,7 @@ import { ownPorts } from "../support/own-ports.ts";
 
 type Settings = Parameters<typeof createServerConfig>[0];
 type Member = NonNullable<Settings["members"]>[number];
+type MemberChange = Parameters<QuorateServer["changeMembers"]>[0];
 
 const FOUNDERS = 3;
 /** The last one is only there when a test starts it, and asks to join. */
@@ -118,6 +119,33 @@ export class Servers implements AsyncDisposable {
     return peer;
   }
 
+  /** Tells whoever leads; again while nobody does. */
+  async changeMembers(change: MemberChange): Promise<void> {
+    await until(() => {
+      try {
+        this.node(this.leader).changeMembers(change);
+        return true;
+      } catch (error) {
+        if (this.leader < 0 || isNotLeader(error)) return false;
+        throw error;
+      }
+    });
+  }
+
+  /** Until every running node has applied a membership of these voters, by name and in order, and of nobody else. */
+  async haveVoters(...names: readonly string[]): Promise<void> {
+    await until(() =>
+      this.running.every((node) => {
+        const { membership } = node.status();
+        if (membership === null) return false;
+        const { voters, outgoingVoters, members } = membership;
+        const voting = members.filter(({ id }) => voters.includes(id)).map(({ name }) => name);
+        const isSettled = outgoingVoters.length === 0 && members.length === voters.length;
+        return isSettled && voting.sort().join() === names.join();
+      }),
+    );
+  }
+
   /** Until every running node serves. */
   async ready(): Promise<void> {
     await until(() => this.running.every((node) => node.notReady().length === 0));
@@ -144,6 +172,10 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
       setTimeout(resolve, 5);
     });
   }
+}
+
+function isNotLeader(error: unknown): boolean {
+  return error instanceof ServerError && error.code === "NOT_LEADER";
 }
 
 function emptyPorts(): ServerPorts {
