@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { ServerError } from "../../packages/server/src/errors.ts";
 import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
 import { MemoryImageStores } from "../../packages/server/src/memory/memory-image-stores.ts";
+import { systemError } from "../../packages/server/src/memory/system-error.ts";
 import { fileError } from "../../packages/server/src/storage/file-error.ts";
 import { LevelImageStores } from "../../packages/server/src/storage/level-image-store.ts";
 import { NodeFiles } from "../../packages/server/src/storage/node-files.ts";
@@ -156,7 +157,7 @@ test("images in memory give out no damaged value either, until another takes its
 
 describe("images in memory, on a disk that cannot be read", () => {
   const unread = (code: string): ServerError =>
-    fileError("read", "/image/CURRENT", Object.assign(new Error(code), { code }));
+    fileError("read", "/image/CURRENT", systemError(code));
 
   async function checked(store: Awaited<ReturnType<MemoryImageStores["open"]>>): Promise<number> {
     let bytes = 0;

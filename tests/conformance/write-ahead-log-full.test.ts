@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../packages/server/src/memory/manual-clock.ts";
 import { MemoryFiles, type FileStep } from "../../packages/server/src/memory/memory-files.ts";
+import { systemError } from "../../packages/server/src/memory/system-error.ts";
 import { fileError } from "../../packages/server/src/storage/file-error.ts";
 import { PatientFiles } from "../../packages/server/src/storage/patient-files.ts";
 import { RoomWait } from "../../packages/server/src/storage/room-wait.ts";
@@ -95,7 +96,7 @@ describe("write-ahead log, no more files may be opened", () => {
 
   function emfile({ operation, path }: FileStep): Promise<void> | null {
     if (!OPENING.has(operation)) return null;
-    const cause = Object.assign(new Error("EMFILE"), { code: "EMFILE" });
+    const cause = systemError("EMFILE");
     return Promise.reject(fileError(operation, path, cause));
   }
 

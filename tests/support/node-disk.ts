@@ -78,6 +78,7 @@ export interface OpenedNode extends Awaited<ReturnType<typeof NodeStorage.open>>
 /** Opens what is on a disk, as a start does. */
 export async function openNode(disk: NodeDisk): Promise<OpenedNode> {
   const ports = portsOf(disk);
+  await ports.files.makeDirectory(DIRECTORY);
   const identity = await openIdentity(ports, DIRECTORY, "one");
   await identity.update(IDS);
   try {

@@ -6,7 +6,7 @@ import { EXIT_CODES } from "./exit-code.ts";
 /** What comes of a question when `keys` are typed, and what the terminal showed. */
 async function typed(keys: string): Promise<{ readonly answer: string; readonly shown: string }> {
   const [input, output] = [new PassThrough(), new PassThrough()];
-  const asked = askLine("name? ", { input, output, terminal: true });
+  const asked = askLine("name? ", "try again", { input, output, terminal: true });
   input.write(keys);
   const answer = await asked;
   return { answer, shown: String(output.read()) };
@@ -32,7 +32,7 @@ test("nothing of a question listens to the terminal any more once it is answered
   for (const keys of ["one\r", "\u0003", "\u0004"]) {
     const [input, output] = [new PassThrough(), new PassThrough()];
     const before = input.listenerCount("end");
-    const asked = askLine("name? ", { input, output, terminal: true });
+    const asked = askLine("name? ", "try again", { input, output, terminal: true });
     input.write(keys);
     await asked.catch(() => "");
     expect(input.listenerCount("keypress")).toBe(0);

@@ -4,9 +4,13 @@ import { EXIT_CODES } from "./exit-code.ts";
 
 /**
  * Asks on a terminal and resolves with the line that is typed, without its end; with "" where the input ends (Ctrl-D). Rejects
- * with a `CliError` ABORTED for Ctrl-C: whoever asks goes no further.
+ * with a `CliError` ABORTED for Ctrl-C: whoever asks goes no further, and `hint` says what to do instead.
  */
-export async function askLine(question: string, terminal: ReadLineOptions): Promise<string> {
+export async function askLine(
+  question: string,
+  hint: string,
+  terminal: ReadLineOptions,
+): Promise<string> {
   const lines = createInterface(terminal);
   try {
     return await new Promise<string>((resolve, reject) => {
@@ -18,7 +22,7 @@ export async function askLine(question: string, terminal: ReadLineOptions): Prom
       };
       const onClose = (): void => leave(() => resolve(""));
       lines.once("close", onClose);
-      lines.once("SIGINT", () => leave(() => reject(interrupted())));
+      lines.once("SIGINT", () => leave(() => reject(interrupted(hint))));
       lines.question(question).then((line) => {
         lines.off("close", onClose);
         resolve(line);
@@ -29,9 +33,6 @@ export async function askLine(question: string, terminal: ReadLineOptions): Prom
   }
 }
 
-function interrupted(): CliError {
-  return new CliError("ABORTED", "interrupted; nothing was changed", {
-    exitCode: EXIT_CODES.interrupted,
-    hint: "run it again to answer, or confirm it beforehand with --yes",
-  });
+function interrupted(hint: string): CliError {
+  return new CliError("ABORTED", "interrupted", { exitCode: EXIT_CODES.interrupted, hint });
 }

@@ -45,7 +45,7 @@ export class CliError extends Error {
   override readonly name = "CliError";
   readonly code: CliErrorCode;
   readonly exitCode: ExitCode;
-  /** What to do next; "" where there is nothing to say. */
+  /** What to do next. */
   readonly hint: string;
 
   constructor(
@@ -53,14 +53,14 @@ export class CliError extends Error {
     message: string,
     options: {
       readonly exitCode: ExitCode;
-      readonly hint?: string;
+      readonly hint: string;
       readonly cause?: unknown;
     },
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.exitCode = options.exitCode;
-    this.hint = options.hint ?? "";
+    this.hint = options.hint;
   }
 }
 

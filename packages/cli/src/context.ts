@@ -49,9 +49,9 @@ export interface CliContext {
   onSignal(callback: (signal: EndSignal) => void): Disposable;
   /**
    * Asks on standard error and returns the line that is typed; null without a terminal. Rejects with a `CliError` ABORTED when
-   * it is interrupted.
+   * it is interrupted, with `hint`: what to do instead.
    */
-  ask(question: string): Promise<string | null>;
+  ask(question: string, hint: string): Promise<string | null>;
   /** True: standard input is a terminal, so the shell sends Ctrl-C to children as well. */
   readonly isInputTerminal: boolean;
 }

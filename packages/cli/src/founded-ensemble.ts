@@ -1,15 +1,17 @@
 import {
   parseServerConfig,
+  refuseUsed,
   ServerError,
+  systemPorts,
   type FoundedEnsemble,
   type RecoveryTarget,
   type ServerConfig,
 } from "@quorate/server";
 import { rmdir, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { usageError } from "./cli-error.ts";
+import type { CliContext } from "./context.ts";
 import { counted } from "./format/counted.ts";
-import { HINT_FOR_NEW_DIRECTORY } from "./new-directory.ts";
 import { storedDataError } from "./stored-data.ts";
 
 type FoundingMember = NonNullable<RecoveryTarget["member"]>;
@@ -160,13 +162,30 @@ async function removeEmpty(folders: readonly string[]): Promise<void> {
   }
 }
 
+/**
+ * The absolute path of a folder that a command line names and that a data directory can be made of: nothing is there yet, or an
+ * empty folder. Throws a usage error otherwise; what else may be in the way is found when it is made.
+ */
+export async function newDirectory(
+  { workingDirectory }: Pick<CliContext, "workingDirectory">,
+  directory: string,
+): Promise<string> {
+  const path = resolve(workingDirectory, directory);
+  try {
+    await refuseUsed(systemPorts().files, path);
+    return path;
+  } catch (error) {
+    throw foundingError(error);
+  }
+}
+
 /** Why nothing was founded, and what to do about it. */
 function foundingError(error: unknown): unknown {
   if (!(error instanceof ServerError)) return error;
   switch (error.code) {
     case "CONFIG_INVALID":
     case "DIRECTORY_IN_USE":
-      return usageError(error.text, HINT_FOR_NEW_DIRECTORY);
+      return usageError(error.text, "name a folder that does not exist yet");
     case "STORAGE_FAILED":
     case "STORAGE_FULL":
       // Nothing of what is read: the new directory.

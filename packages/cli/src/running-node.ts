@@ -1,7 +1,7 @@
+import { IMAGE_PREFIX } from "@quorate/server";
 import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-const IMAGE_PREFIX = "image-";
 /** Of LevelDB; whoever has the image open holds a lock on it. */
 const LOCK_FILE = "LOCK";
 

@@ -56,9 +56,9 @@ async function readInput(): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-async function ask(question: string): Promise<string | null> {
+async function ask(question: string, hint: string): Promise<string | null> {
   if (!process.stdin.isTTY) return null;
-  return askLine(question, { input: process.stdin, output: process.stderr });
+  return askLine(question, hint, { input: process.stdin, output: process.stderr });
 }
 
 async function fetchText(

@@ -54,10 +54,10 @@ function checkOptions(options: ConnectOptions): QuorateError | null {
     return bad('connect takes an object like { servers: ["127.0.0.1:7001"] }');
   }
   const { signal } = options;
-  return checkConnection(options) ?? checkCallOptions({ signal });
+  return checkSettings(options) ?? checkCallOptions({ signal });
 }
 
-function checkConnection(options: ConnectOptions): QuorateError | null {
+function checkSettings(options: ConnectOptions): QuorateError | null {
   const { servers, sessionTimeoutMs = 1, connectTimeoutMs = 1, name = "" } = options;
   if (!Array.isArray(servers) || servers.length === 0) {
     return bad('servers must be a list of addresses like ["127.0.0.1:7001"]');

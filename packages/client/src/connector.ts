@@ -94,13 +94,17 @@ export class Connector implements ConnectionEvents {
     if (first.kind !== "goodbye") {
       this.onEnd(connection, `"${first.kind}" instead of a welcome`);
     } else if (this.#events.onTurnedAway(connection.server, first)) {
-      this.onEnd(connection, `${first.code}: ${first.message}`, first);
+      this.#fail(connection, `${first.code}: ${first.message}`, first);
     } else {
       this.stop();
     }
   }
 
-  onEnd(connection: Connection, reason: string, goodbye: Goodbye | null = null): void {
+  onEnd(connection: Connection, reason: string): void {
+    this.#fail(connection, reason, null);
+  }
+
+  #fail(connection: Connection, reason: string, goodbye: Goodbye | null): void {
     if (connection !== this.#attempt) return;
     this.#attempt = null;
     this.#servers.note(connection.server, true);

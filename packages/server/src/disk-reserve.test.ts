@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { DiskReserve } from "./disk-reserve.ts";
 import { MemoryFiles } from "./memory/memory-files.ts";
+import { systemError } from "./memory/system-error.ts";
 import { RESERVE_FILE } from "./storage/data-directory.ts";
 import { fileError } from "./storage/file-error.ts";
 
@@ -38,7 +39,7 @@ describe("the disk's reserve", () => {
         if (operation !== failing || phase !== "before") return null;
         left -= 1;
         if (left !== 0) return null;
-        const full = Object.assign(new Error("full"), { code: "ENOSPC" });
+        const full = systemError("ENOSPC");
         return Promise.reject(fileError(operation, path, full));
       });
       expect(await told(PLENTY)).toEqual([]);

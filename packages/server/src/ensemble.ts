@@ -33,6 +33,8 @@ export interface Ensemble extends AsyncDisposable {
 /** Short, because nodes of one process have no network between them that could be slow. */
 const TIMING = { tickMs: 10, heartbeatMs: 50, electionTimeoutMs: 300 } as const;
 const START_TIMEOUT_MS = 10_000;
+const NODES = 3;
+const MEMORY_DIRECTORY = "/memory";
 const POLL_MS = 2;
 
 /**
@@ -45,7 +47,7 @@ const POLL_MS = 2;
  */
 export async function startEnsemble(options: EnsembleOptions = {}): Promise<Ensemble> {
   checkOptions(options);
-  const count = options.nodes ?? 3;
+  const count = options.nodes ?? NODES;
   const ports = systemPorts();
   const addresses = await freePorts(ports, count * 2);
   const members = Array.from({ length: count }, (_, at) => ({
@@ -84,9 +86,10 @@ function checkOptions(options: EnsembleOptions): void {
   if (typeof options !== "object" || (options as EnsembleOptions | null) === null) {
     throw new ServerError("CONFIG_INVALID", "startEnsemble takes an object like { nodes: 3 }");
   }
-  const { nodes = 3, directory = "/memory", logger, startTimeoutMs = START_TIMEOUT_MS } = options;
+  const { nodes = NODES, directory = MEMORY_DIRECTORY, logger } = options;
+  const { startTimeoutMs = START_TIMEOUT_MS } = options;
   if (!Number.isSafeInteger(nodes) || nodes < 1 || nodes > 7) {
-    throw new ServerError("CONFIG_INVALID", `an ensemble has 1 to 7 nodes, not ${String(nodes)}`);
+    throw new ServerError("CONFIG_INVALID", "an ensemble has 1 to 7 nodes");
   }
   if (typeof directory !== "string" || directory === "") {
     throw new ServerError("CONFIG_INVALID", "the directory is the path of a folder");
@@ -109,7 +112,7 @@ function startNode(
   const config = createServerConfig({
     name,
     members,
-    dataDirectory: `${options.directory ?? "/memory"}/${name}`,
+    dataDirectory: `${options.directory ?? MEMORY_DIRECTORY}/${name}`,
     diskFreeBytesMin: 1_048_576,
     diskReserveBytes: 65_536,
     logSegmentBytes: isInMemory ? 262_144 : 4_194_304,

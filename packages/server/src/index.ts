@@ -32,7 +32,9 @@ export type { ServerPorts } from "./ports.ts";
 export { QuorateServer, type QuorateServerOptions } from "./quorate-server.ts";
 export { SERVER_EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
 export { runServerProcess } from "./server-process.ts";
+export { IDENTITY_FILE, IMAGE_PREFIX, LOG_DIRECTORY } from "./storage/data-directory.ts";
 export { scanLog, type LogScanItem } from "./storage/log-scan.ts";
+export { refuseUsed } from "./storage/make-data-directory.ts";
 export { readIdentity } from "./storage/read-identity.ts";
 export { systemPorts } from "./system/system-ports.ts";
 export {

@@ -10,6 +10,7 @@ import { ManualWallClock } from "./memory/manual-wall-clock.ts";
 import { MemoryFiles } from "./memory/memory-files.ts";
 import { MemoryImageStores } from "./memory/memory-image-stores.ts";
 import { SeededRandom } from "./memory/seeded-random.ts";
+import { systemError } from "./memory/system-error.ts";
 import { NodeStorage, openIdentity, type OpenedStorage } from "./node-storage.ts";
 import type { ServerPorts, Transport } from "./ports.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
@@ -44,6 +45,7 @@ async function open(files: MemoryFiles, images: MemoryImageStores): Promise<Open
     random: new SeededRandom(7),
     transport: null as unknown as Transport,
   };
+  await ports.files.makeDirectory(DIRECTORY);
   const identity = await openIdentity(ports, DIRECTORY, "one");
   try {
     await identity.update(IDS);
@@ -74,7 +76,7 @@ async function write({ storage, tree }: { storage: NodeStorage; tree: DataTree }
 function fail(files: MemoryFiles, folder: string, code: string): void {
   files.setOnStep(({ operation, path, phase }) =>
     operation === "read" && phase === "before" && path.startsWith(`${DIRECTORY}/${folder}`)
-      ? Promise.reject(fileError(operation, path, Object.assign(new Error(code), { code })))
+      ? Promise.reject(fileError(operation, path, systemError(code)))
       : null,
   );
 }

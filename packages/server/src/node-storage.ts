@@ -34,7 +34,6 @@ import { entriesAfter, goesOnFrom } from "./storage/entries-after.ts";
 import { TAG_BYTES } from "./storage/log-format.ts";
 import { damageText } from "./storage/log-damage.ts";
 import type { Consume } from "./scrub/throttle.ts";
-import { makeDataDirectory } from "./storage/make-data-directory.ts";
 import { PatientFiles } from "./storage/patient-files.ts";
 import { RoomWait } from "./storage/room-wait.ts";
 import { WriteAheadLog } from "./storage/write-ahead-log.ts";
@@ -47,13 +46,15 @@ const CHECKPOINTS_KEPT = 3;
 /** A log beyond this is trimmed although a peer will need more of it: that one gets another snapshot. */
 const PINNED_BYTES_MAX_DEFAULT = 1_073_741_824;
 
-/** The identity of a data directory, new or found. Fails with `ServerError` IDENTITY_LOST, IDENTITY_DAMAGED, … */
+/**
+ * The identity of a data directory that is there, new or found. Rejects with a `ServerError`: IDENTITY_LOST, IDENTITY_DAMAGED,
+ * IDENTITY_MISMATCH, FORMAT_UNKNOWN, STORAGE_FAILED, STORAGE_FULL.
+ */
 export async function openIdentity(
   ports: ServerPorts,
   directory: string,
   name: string,
 ): Promise<IdentityFile> {
-  await makeDataDirectory(ports.files, directory);
   const found = await loadIdentity(ports.files, directory);
   if (found !== null) {
     if (found.current.name === name) return found;

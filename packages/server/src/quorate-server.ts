@@ -14,7 +14,7 @@ import {
   type MemberCommand,
 } from "./membership/member-command.ts";
 import type { MemberPlan } from "./membership/member-plan.ts";
-import { withWayBack } from "./membership/removal-advice.ts";
+import { withRemovalAdvice } from "./membership/removal-advice.ts";
 import { createAdminHandler, type NodeStatus } from "./observe/admin-http.ts";
 import type { Logger } from "./observe/logger.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -23,7 +23,7 @@ import type { PeerEnvelope } from "./peer/envelope.ts";
 import { PeerNetwork, type PeerTarget } from "./peer/peer-network.ts";
 import type { Connection, Listener, ServerPorts } from "./ports.ts";
 import { refuseOtherLimits, replicatedLimits } from "./replicated-limits.ts";
-import { withAdvice } from "./recovery/damage-advice.ts";
+import { withDamageAdvice } from "./recovery/damage-advice.ts";
 import { hasSetAside, isRepairable, setAside } from "./recovery/set-aside.ts";
 import { RunningNode } from "./running-node.ts";
 import { nodeGauges } from "./server-gauges.ts";
@@ -117,7 +117,7 @@ export class QuorateServer implements AsyncDisposable {
     try {
       return await QuorateServer.#start(options);
     } catch (error) {
-      if (!isRepairable(error, config)) throw withAdvice(error, config);
+      if (!isRepairable(error, config)) throw withDamageAdvice(error, config);
       const kept = await setAside(ports.files, config.dataDirectory);
       logger.error(
         { error, kept },
@@ -278,7 +278,7 @@ export class QuorateServer implements AsyncDisposable {
   #fail(error: unknown, handOver = false): void {
     if (this.#failure !== null || this.#stopping !== null) return;
     const { config } = this.#options;
-    this.#failure = asError(withWayBack(withAdvice(error, config), config.name));
+    this.#failure = asError(withRemovalAdvice(withDamageAdvice(error, config), config.name));
     this.#options.logger.error({ error: this.#failure }, "the node cannot go on and stops");
     void this.stop({ handOver });
   }

@@ -10,6 +10,10 @@ import type { SeededRandom } from "../../../packages/server/src/memory/seeded-ra
 import type { WallClock } from "../../../packages/server/src/ports.ts";
 import type { Entrance } from "../../../packages/server/src/peer/envelope.ts";
 import { QuorateServer } from "../../../packages/server/src/quorate-server.ts";
+import {
+  IDENTITY_FILE,
+  LOG_DIRECTORY,
+} from "../../../packages/server/src/storage/data-directory.ts";
 import { scanLog, type LogScanItem } from "../../../packages/server/src/storage/log-scan.ts";
 import { Violation } from "../violation.ts";
 import { drawClock, type ProcessClock } from "./process-clock.ts";
@@ -23,8 +27,8 @@ import type { World } from "./world.ts";
 const PEER_PORT = 7101;
 const CLIENT_PORT = 7001;
 const DATA_DIRECTORY = "/data";
-const LOG_DIRECTORY = `${DATA_DIRECTORY}/log`;
-const IDENTITY_PATH = `${DATA_DIRECTORY}/identity`;
+const LOG_PATH = `${DATA_DIRECTORY}/${LOG_DIRECTORY}`;
+const IDENTITY_PATH = `${DATA_DIRECTORY}/${IDENTITY_FILE}`;
 const SECTOR_BYTES = 512;
 const EPOCH_MS = 1_700_000_000_000;
 const RESTART_MEAN_MS = 800;
@@ -117,10 +121,10 @@ export class SimNode {
 
   /** A bit of the log of a node that is down is another one, in any file but the newest: where that ends nobody knows. */
   damage(place: DiskPlace): void {
-    const files = [...this.#files.namesIn(LOG_DIRECTORY)].sort().slice(0, -1);
+    const files = [...this.#files.namesIn(LOG_PATH)].sort().slice(0, -1);
     const name = at(files, place.record);
     if (name === undefined) return;
-    const path = `${LOG_DIRECTORY}/${name}`;
+    const path = `${LOG_PATH}/${name}`;
     const position = Math.floor(place.offset * this.#files.sizeOf(path));
     this.#world.trace.note(this.name, `a bit of ${name} at ${position} is another one`);
     this.#files.flipBit(path, position, place.bit);
@@ -129,9 +133,8 @@ export class SimNode {
 
   /** The disk of a node that is down does not give one sector back: of its log, in any file, or of one copy of its identity. */
   breakSector(place: DiskPlace): void {
-    const log = this.#files.namesIn(LOG_DIRECTORY).map((name) => `${LOG_DIRECTORY}/${name}`);
-    const path = at([IDENTITY_PATH, ...log.sort()], place.record);
-    if (path === undefined) return;
+    const log = this.#files.namesIn(LOG_PATH).map((name) => `${LOG_PATH}/${name}`);
+    const path = at([IDENTITY_PATH, ...log.sort()], place.record) ?? IDENTITY_PATH;
     const position = Math.floor(place.offset * this.#files.sizeOf(path));
     this.#world.trace.note(this.name, `its disk does not give ${path} back at ${position}`);
     this.#files.breakSector(path, position);
@@ -145,14 +148,14 @@ export class SimNode {
   async spoil(place: DiskPlace, to: DiskPlace | null = null): Promise<void> {
     const files = this.#files;
     const records: WholeRecord[] = [];
-    for await (const item of scanLog(files, LOG_DIRECTORY)) {
+    for await (const item of scanLog(files, LOG_PATH)) {
       if (item.status === "ok") records.push(item);
     }
     records.pop();
     const record = at(records, place.record);
     const other = to === null ? undefined : at(records, to.record);
     if (record === undefined || record === other) return;
-    const path = `${LOG_DIRECTORY}/${record.segment}`;
+    const path = `${LOG_PATH}/${record.segment}`;
     const position = record.position + Math.floor(place.offset * record.bytes);
     this.#entrance = "repair";
     if (other === undefined || to === null) {
@@ -166,7 +169,7 @@ export class SimNode {
     const text = `a sector of record ${record.sequence} stands in record ${other.sequence}`;
     this.#world.trace.note(this.name, text);
     const there = other.position + Math.floor(to.offset * other.bytes);
-    files.overwrite(`${LOG_DIRECTORY}/${other.segment}`, there - (there % SECTOR_BYTES), bytes);
+    files.overwrite(`${LOG_PATH}/${other.segment}`, there - (there % SECTOR_BYTES), bytes);
     files.overwrite(path, sector, new Uint8Array(SECTOR_BYTES));
   }
 

@@ -168,9 +168,9 @@ async function runChange(context: CliContext, flags: ChangeFlags, change: Change
   const report = readChangeReport(await send(isTrial));
   for (const warning of warningsOf(report)) context.err.write(`warning: ${warning}\n`);
   const { goal, done } = change.outcome(report.after);
-  const already = alreadySo(report, change, { done, isTrial });
+  const settled = settledText(report, change, done, isTrial);
   if (isTrial || flags.wait === false) {
-    const text = isTrial ? trialText(report, already) : begunText(already);
+    const text = isTrial ? trialText(report, settled) : begunText(settled);
     context.out.write(flags.json === true ? jsonLine({ ...report, dryRun: isTrial }) : text);
     return;
   }
@@ -180,14 +180,15 @@ async function runChange(context: CliContext, flags: ChangeFlags, change: Change
     inviteAgain: () => inviteAgain(send),
   });
   if (flags.json === true) context.out.write(jsonLine({ ...report, members: list.members }));
-  else context.out.write(`${already ?? done}; ${survives(list)}\n`);
+  else context.out.write(`${settled ?? done}; ${survives(list)}\n`);
 }
 
-/** What there is nothing to wait for in; null: the change has begun. */
-function alreadySo(
+/** What is done with no waiting, in words; null: the change goes on. */
+function settledText(
   { step }: ChangeReport,
   { names }: Change,
-  { done, isTrial }: { readonly done: string; readonly isTrial: boolean },
+  done: string,
+  isTrial: boolean,
 ): string | null {
   if (step === "withdraw") {
     return `the invitation of ${names.join()} ${isTrial ? "would be" : "is"} withdrawn`;
@@ -195,12 +196,12 @@ function alreadySo(
   return step === "nothing" ? `${done} already` : null;
 }
 
-function trialText(report: ChangeReport, already: string | null): string {
-  return `${formatChange(report)}${already === null ? "" : `${already}; `}nothing was changed\n`;
+function trialText(report: ChangeReport, settled: string | null): string {
+  return `${formatChange(report)}${settled === null ? "" : `${settled}; `}nothing was changed\n`;
 }
 
-function begunText(already: string | null): string {
-  return already === null ? "begun; `quorate member ls` shows how far it is\n" : `${already}\n`;
+function begunText(settled: string | null): string {
+  return settled === null ? "begun; `quorate member ls` shows how far it is\n" : `${settled}\n`;
 }
 
 /** Whoever came meanwhile is a member already. */

@@ -1,8 +1,8 @@
-import { startEnsemble } from "@quorate/server";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { leaveStoppedNode } from "../../../../tests/support/stopped-node.ts";
+import { tempFolder } from "../../../../tests/support/temp-directory.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { runCli } from "../run-cli.ts";
@@ -11,11 +11,8 @@ const MEMBER = ["--member", "1=127.0.0.1:7101,127.0.0.1:7001"];
 
 /** A folder that holds what a node left, `node`. */
 async function stoppedNode(): Promise<{ readonly folder: string; readonly node: string }> {
-  const folder = mkdtempSync(join(tmpdir(), "quorate-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  await using _ensemble = await startEnsemble({ nodes: 1, directory: folder });
-  const [node = ""] = readdirSync(folder);
-  return { folder, node };
+  const folder = tempFolder();
+  return { folder, node: await leaveStoppedNode(folder) };
 }
 
 async function run(workingDirectory: string, ...argv: readonly string[]) {
@@ -85,8 +82,8 @@ test("where nothing could begin, nobody is asked", async () => {
   const wrong = [
     [node, "full", "not empty"],
     [node, node, "not empty"],
-    [node, "file", "is no folder"],
-    [node, "file/below", "is no folder"],
+    [node, "file", "cannot be the data directory"],
+    [node, "file/below", "cannot be the data directory"],
     ["no-node", "new", "no-node"],
     ["file", "new", "file"],
     ["full", "new", "no node"],

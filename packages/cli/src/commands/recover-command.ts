@@ -1,6 +1,5 @@
 import { inspectNode, recoverNode, systemPorts, type NodeRemains } from "@quorate/server";
 import type { Command } from "commander";
-import { resolve } from "node:path";
 import { usageError, type CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { counted } from "../format/counted.ts";
@@ -9,9 +8,9 @@ import {
   HINT_FOR_DAMAGED_SOURCE,
   formatFounded,
   foundingIn,
+  newDirectory,
   readFounder,
 } from "../founded-ensemble.ts";
-import { checkNewDirectory } from "../new-directory.ts";
 import { npmRunner } from "../npm-runner.ts";
 import { damaged, givenDirectory, storedDataError } from "../stored-data.ts";
 
@@ -61,11 +60,10 @@ async function runRecover(
 ): Promise<void> {
   refuseFlagsWithoutTarget(flags);
   const { path: source } = await givenDirectory(context, directory);
-  const to = resolve(context.workingDirectory, flags.to ?? "");
   // Before the data are read, which takes its time, and before anybody is asked.
-  if (flags.to !== undefined) await checkNewDirectory(to);
+  const to = flags.to === undefined ? null : await newDirectory(context, flags.to);
   const remains = await inspected(source);
-  if (flags.to === undefined) {
+  if (to === null) {
     const text = flags.json === true ? jsonLine(remains) : formatRemains(directory, remains);
     context.out.write(text);
     if (remains.losses.length > 0) throw incomplete(directory);
@@ -114,18 +112,18 @@ async function inspected(source: string): Promise<NodeRemains> {
   }
 }
 
+const HOW_TO_CONFIRM = "nothing was changed; --yes confirms it beforehand";
+
 async function confirm(
   context: CliContext,
   { name }: NodeRemains,
   isConfirmed: boolean,
 ): Promise<void> {
   if (isConfirmed) return;
-  const answer = await context.ask(`Type the node's name (${name}) to go on: `);
+  const answer = await context.ask(`Type the node's name (${name}) to go on: `, HOW_TO_CONFIRM);
   if (answer?.trim() === name) return;
-  throw usageError(
-    answer === null ? "nobody is there to confirm it" : "not confirmed; nothing was changed",
-    "--yes confirms it beforehand",
-  );
+  const text = answer === null ? "nobody is there to confirm it" : "not confirmed";
+  throw usageError(text, HOW_TO_CONFIRM);
 }
 
 function incomplete(directory: string): CliError {

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { tempFolder } from "../../../../tests/support/temp-directory.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { runCli } from "../run-cli.ts";
@@ -21,21 +21,15 @@ async function restore(
   return { exit: await runCli(argv, context), err };
 }
 
-function emptyFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "quorate-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  return folder;
-}
-
 test("a backup that is damaged leaves none of the folders behind that were made for it", async () => {
-  const folder = emptyFolder();
+  const folder = tempFolder();
   const { exit, err } = await restore(folder, "new/node");
   expect([exit, err]).toEqual([EXIT_CODES.damaged, expect.stringContaining("no backup")]);
   expect(existsSync(join(folder, "new"))).toBe(false);
 });
 
 test("a folder that was there stays, and so does one that holds something", async () => {
-  const folder = emptyFolder();
+  const folder = tempFolder();
   mkdirSync(join(folder, "new"));
   expect((await restore(folder, "new")).exit).toBe(EXIT_CODES.damaged);
   expect(readdirSync(join(folder, "new"))).toEqual([]);
@@ -45,14 +39,14 @@ test("a folder that was there stays, and so does one that holds something", asyn
 });
 
 test("a folder that is none is told so, with what to do", async () => {
-  const folder = emptyFolder();
+  const folder = tempFolder();
   writeFileSync(join(folder, "file"), "");
   for (const to of ["file", "file/below"]) {
     const { exit, err } = await restore(folder, to);
     expect([to, exit, err]).toEqual([
       to,
       EXIT_CODES.usage,
-      expect.stringMatching(/^error: .*is no folder\n +name a folder/),
+      expect.stringMatching(/^error: .*cannot be the data directory.*\n +name a folder/),
     ]);
   }
 });

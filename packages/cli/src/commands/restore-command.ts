@@ -5,7 +5,6 @@ import { readBackupFile } from "../backup-file.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatFounded, foundingIn, readFounder } from "../founded-ensemble.ts";
-import { checkNewDirectory } from "../new-directory.ts";
 import { npmRunner } from "../npm-runner.ts";
 
 interface RestoreFlags {
@@ -36,7 +35,6 @@ async function runRestore(context: CliContext, file: string, flags: RestoreFlags
   const founder = readFounder(flags.member);
   const path = resolve(context.workingDirectory, file);
   const directory = resolve(context.workingDirectory, flags.to);
-  await checkNewDirectory(directory);
   const founded = await foundingIn(directory, () => {
     const backup = readBackupFile(path, context.err, "restoring");
     return restoreBackup(systemPorts(), backup, { directory, member: founder.member });

@@ -3,8 +3,13 @@ import { CliError, type CliErrorCode } from "../cli-error.ts";
 import { addClientOptions, type ClientFlags } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
 import { NO_QUORATE_SERVER, askStatus, type StatusAnswer } from "../ensemble/ask-status.ts";
-import { mixtureOf } from "../ensemble/mixture.ts";
-import { findLeader, knownLeaderName, type NodeStatus } from "../ensemble/node-status.ts";
+import {
+  findLeader,
+  isOfNoEnsemble,
+  knownLeaderName,
+  type NodeStatus,
+} from "../ensemble/node-status.ts";
+import { severalEnsembles } from "../ensemble/several-ensembles.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatTable } from "../format/table.ts";
@@ -28,8 +33,8 @@ async function runStatus(context: CliContext, flags: ClientFlags): Promise<void>
       ? answers.map((answer) => jsonLine(asJson(answer))).join("")
       : formatTable(HEAD, answers.map(asRow));
   context.out.write(text);
-  const mixture = mixtureOf(answers);
-  if (mixture !== null) context.err.write(`warning: ${mixture}\n`);
+  const several = severalEnsembles(answers);
+  if (several !== null) context.err.write(`warning: ${several}\n`);
   if (flags.json !== true) context.err.write(answers.map(waitingNote).join(""));
   for (const answer of answers) {
     for (const warning of answer.status?.warnings ?? []) {
@@ -47,20 +52,18 @@ const HEAD = ["server", "node", "role", "leader", "term", "zxid", "sessions", "z
 
 function asRow({ server, status, error }: StatusAnswer): readonly (string | number)[] {
   if (status === null) return [server, "-", error, "-", "-", "-", "-", "-", "-"];
-  const { name, role, leader, term, zxid, sessions, znodes, notReady } = status;
-  let ready = notReady.length === 0 ? "yes" : notReady.join("; ");
-  // Why not is a long sentence, and has a line of its own.
-  if (isForming(status)) ready = "no";
-  return [server, name, role, leader ?? "-", term, zxid, sessions, znodes, ready];
+  const { name, role, leader, term, zxid, sessions, znodes } = status;
+  return [server, name, role, leader ?? "-", term, zxid, sessions, znodes, readiness(status)];
 }
 
-/** It is no part of an ensemble yet. */
-function isForming({ role, clusterId }: NodeStatus): boolean {
-  return role === "forming" && clusterId === "";
+function readiness(status: NodeStatus): string {
+  if (status.notReady.length === 0) return "yes";
+  // What such a node waits for is a long sentence, and has a line of its own.
+  return isOfNoEnsemble(status) ? "no" : status.notReady.join("; ");
 }
 
 function waitingNote({ server, status }: StatusAnswer): string {
-  if (status === null || !isForming(status)) return "";
+  if (status === null || !isOfNoEnsemble(status)) return "";
   return `note: ${server}: node ${status.name} is ${status.notReady.join("; ")}\n`;
 }
 
@@ -89,7 +92,7 @@ function problemOf(
   const silent = answers.filter(({ status }) => status === null).map(({ server }) => server);
   const isLeaderAmongThem = findLeader(statuses) !== null;
   const leaderName = knownLeaderName(statuses);
-  if (statuses.every(isForming)) {
+  if (statuses.every(isOfNoEnsemble)) {
     return {
       code: "NO_LEADER",
       message: "none of these servers is part of an ensemble yet",

@@ -126,7 +126,7 @@ function judge({ divergence, broken, origin, release }: TraceSummary): void {
   if (divergence !== null) {
     const hint =
       origin.release === release
-        ? `${closer(divergence.number)}; keep the trace and report it: equal inputs have to come to the same`
+        ? `${howToLookCloser(divergence.number)}; keep the trace and report it: equal inputs have to come to the same`
         : `it was recorded by release ${origin.release} and replayed by ${release}: take the release that recorded it`;
     throw new CliError("TRACE_DIVERGED", divergenceText(divergence), {
       exitCode: EXIT_CODES.failed,
@@ -137,7 +137,7 @@ function judge({ divergence, broken, origin, release }: TraceSummary): void {
     const text = `after input ${broken.number} the invariant ${broken.invariant} is broken`;
     throw new CliError("INVARIANT_BROKEN", text, {
       exitCode: EXIT_CODES.failed,
-      hint: `${closer(broken.number)}; keep the trace and report it`,
+      hint: `${howToLookCloser(broken.number)}; keep the trace and report it`,
     });
   }
 }
@@ -145,7 +145,7 @@ function judge({ divergence, broken, origin, release }: TraceSummary): void {
 /** Inputs of which somebody looks at what led to the one where it went wrong. */
 const INPUTS_BEFORE = 20;
 
-function closer(number: number): string {
+function howToLookCloser(number: number): string {
   const from = Math.max(1, number - INPUTS_BEFORE);
   return `--from ${from} --to ${Math.max(from, number)} --inputs shows what led to it`;
 }

@@ -1,8 +1,9 @@
-import { recoverNode, startEnsemble, systemPorts, type LogScanItem } from "@quorate/server";
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { recoverNode, systemPorts, type LogScanItem } from "@quorate/server";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { leaveStoppedNode } from "../../../../tests/support/stopped-node.ts";
+import { tempFolder } from "../../../../tests/support/temp-directory.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { runCli } from "../run-cli.ts";
@@ -73,12 +74,8 @@ async function wal(verb: "verify" | "dump", workingDirectory: string, directory:
 
 describe("a folder without a log", () => {
   test.each(["verify", "dump"] as const)("is damage where its node had one: %s", async (verb) => {
-    const folder = mkdtempSync(join(tmpdir(), "quorate-"));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    {
-      await using _ensemble = await startEnsemble({ nodes: 1, directory: folder });
-    }
-    const [node = ""] = readdirSync(folder);
+    const folder = tempFolder();
+    const node = await leaveStoppedNode(folder);
     const log = join(folder, node, "log");
     rmSync(log, { recursive: true });
     const { exit, err } = await wal(verb, folder, node);
@@ -97,12 +94,8 @@ describe("a folder without a log", () => {
   });
 
   test("is no node's, or of one that has not run yet: wrong usage", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "quorate-"));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    {
-      await using _ensemble = await startEnsemble({ nodes: 1, directory: join(folder, "old") });
-    }
-    const [node = ""] = readdirSync(join(folder, "old"));
+    const folder = tempFolder();
+    const node = await leaveStoppedNode(join(folder, "old"));
     const member = { name: "1", peerAddress: "127.0.0.1:7101", clientAddress: "127.0.0.1:7001" };
     const target = { directory: join(folder, "founded"), member };
     await recoverNode(systemPorts(), join(folder, "old", node), target);

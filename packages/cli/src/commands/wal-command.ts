@@ -1,4 +1,12 @@
-import { ServerError, readIdentity, scanLog, systemPorts, type LogScanItem } from "@quorate/server";
+import {
+  IDENTITY_FILE,
+  LOG_DIRECTORY,
+  ServerError,
+  readIdentity,
+  scanLog,
+  systemPorts,
+  type LogScanItem,
+} from "@quorate/server";
 import type { Command } from "commander";
 import { basename, dirname, join } from "node:path";
 import { usageError, type CliError } from "../cli-error.ts";
@@ -18,8 +26,6 @@ interface WalFlags {
 }
 
 /** Folder of the log in a node's data directory. */
-const LOG_DIRECTORY = "log";
-const IDENTITY_FILE = "identity";
 
 /** Adds `wal dump` and `wal verify`. */
 export function addWalCommands(program: Command, context: CliContext): void {
@@ -154,7 +160,7 @@ async function* openScan(context: CliContext, directory: string): AsyncGenerator
 }
 
 /** What it means that there is none: its node had one, or has not run yet, or there is no node. */
-async function noLog(directory: string): Promise<CliError> {
+async function noLog(directory: string): Promise<unknown> {
   try {
     const { logStarted } = await readIdentity(systemPorts().files, directory);
     if (!logStarted) {
@@ -166,9 +172,10 @@ async function noLog(directory: string): Promise<CliError> {
   } catch (error) {
     const code = error instanceof ServerError ? error.code : null;
     if (code === "NOTHING_STORED") return noNode(`there is no log in ${directory}`);
-    // Whatever is wrong with the identity as well.
-    if (code !== "IDENTITY_DAMAGED")
-      throw storedDataError(error, LOG_IS_DAMAGED, HINT_FOR_DAMAGED_NODE);
+    // One that is damaged cannot say whether there was a log, and without either nothing is left of the node's promises.
+    if (code !== "IDENTITY_DAMAGED") {
+      return storedDataError(error, "the node's data are damaged", HINT_FOR_DAMAGED_NODE);
+    }
   }
   return damagedLog(`there is no segment in ${join(directory, LOG_DIRECTORY)}`);
 }

@@ -97,6 +97,7 @@ async function holdEphemeral(context: CliContext, client: QuorateClient): Promis
   if (ended === "expired") {
     throw new CliError("SESSION_EXPIRED", "the session expired, the znode is gone", {
       exitCode: EXIT_CODES.lost,
+      hint: "create it again, with a longer --session-timeout if it was the network that was away",
     });
   }
 }

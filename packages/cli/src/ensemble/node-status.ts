@@ -61,6 +61,11 @@ const NUMBERS = [
 ];
 const LISTS = ["notReady", "warnings"];
 
+/** It waits for one to be formed, or to be taken in. */
+export function isOfNoEnsemble({ clusterId }: NodeStatus): boolean {
+  return clusterId === "";
+}
+
 /** The leader of the newest term anybody knows; null while that term has none. */
 export function findLeader(statuses: readonly NodeStatus[]): NodeStatus | null {
   const leading = statuses.filter((status) => status.role === "leader");

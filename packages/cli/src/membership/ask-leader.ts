@@ -18,44 +18,31 @@ const RETRY_MS = 200;
 /** How long servers are listened to before one of them is given the command, ms. */
 const LISTEN_MS = 500;
 
-interface FinalAnswer {
-  readonly code: CliErrorCode;
-  readonly exitCode: ExitCode;
-  readonly hint: string;
-}
-
-/** Answers that are final: nothing would change by asking again. */
-const FINAL: ReadonlyMap<string, FinalAnswer> = new Map(
-  (
-    [
-      {
-        code: "REQUEST_INVALID",
-        exitCode: EXIT_CODES.failed,
-        hint: "--help explains the command; run the one that came with the servers; where there are too many members, remove one first",
-      },
-      {
-        code: "MEMBER_UNKNOWN",
-        exitCode: EXIT_CODES.notFound,
-        hint: "`quorate member ls` shows the members, and `quorate member add` takes a new one in",
-      },
-      {
-        code: "MEMBER_EXISTS",
-        exitCode: EXIT_CODES.conflict,
-        hint: "`quorate member ls` shows the members: a new node needs a name of its own, and a learner comes to vote by `quorate member promote`",
-      },
-      {
-        code: "QUORUM_AT_RISK",
-        exitCode: EXIT_CODES.conflict,
-        hint: "`quorate member ls` shows who is heard of; `quorate member replace` puts a new node in the place of one that is lost",
-      },
-      {
-        code: "TRANSFER_FAILED",
-        exitCode: EXIT_CODES.failed,
-        hint: "`quorate member ls` shows who votes, and how far each is behind: another voter has to run and to have caught up",
-      },
-    ] as const
-  ).map((answer) => [answer.code, answer]),
-);
+/** Answers that are final, by their code: nothing would change by asking again. */
+const FINAL = {
+  REQUEST_INVALID: {
+    exitCode: EXIT_CODES.failed,
+    hint: "--help explains the command; run the one that came with the servers; where there are too many members, remove one first",
+  },
+  MEMBER_UNKNOWN: {
+    exitCode: EXIT_CODES.notFound,
+    hint: "`quorate member ls` shows the members, and `quorate member add` takes a new one in",
+  },
+  MEMBER_EXISTS: {
+    exitCode: EXIT_CODES.conflict,
+    hint: "`quorate member ls` shows the members: a new node needs a name of its own, and a learner comes to vote by `quorate member promote`",
+  },
+  QUORUM_AT_RISK: {
+    exitCode: EXIT_CODES.conflict,
+    hint: "`quorate member ls` shows who is heard of; `quorate member replace` puts a new node in the place of one that is lost",
+  },
+  TRANSFER_FAILED: {
+    exitCode: EXIT_CODES.failed,
+    hint: "`quorate member ls` shows who votes, and how far each is behind: another voter has to run and to have caught up",
+  },
+} as const satisfies Partial<
+  Record<CliErrorCode, { readonly exitCode: ExitCode; readonly hint: string }>
+>;
 
 interface Refusal {
   readonly code: string;
@@ -72,7 +59,7 @@ export async function askLeader(context: CliContext, question: LeaderQuestion): 
   for (;;) {
     const reasons: string[] = [];
     const asked = new Set<string>();
-    const queue = await byReadiness(context, question.servers, deadlineMs);
+    const queue = await leaderFirst(context, question.servers, deadlineMs);
     for (let server = queue.shift(); server !== undefined; server = queue.shift()) {
       if (asked.has(server)) continue;
       asked.add(server);
@@ -88,23 +75,25 @@ export async function askLeader(context: CliContext, question: LeaderQuestion): 
   }
 }
 
-/** Those that answer first, of them whoever leads in the newest term; one that hangs would take all the time there is. */
-async function byReadiness(
+/** First whoever leads in the newest term, then the others that answer; one that hangs would take all the time there is. */
+async function leaderFirst(
   context: CliContext,
   servers: readonly string[],
   deadlineMs: number,
 ): Promise<string[]> {
   if (servers.length < 2) return [...servers];
-  const leftMs = Math.ceil(Math.max(RETRY_MS, deadlineMs - performance.now()));
-  const answers = await askStatus(context, servers, Math.min(LISTEN_MS, leftMs));
+  const listenMs = Math.min(LISTEN_MS, leftUntil(deadlineMs));
+  const answers = await askStatus(context, servers, listenMs);
   const rankOf = ({ status }: StatusAnswer): number => {
-    if (status === null) return Infinity;
+    if (status === null) return 2;
     return status.role === "leader" ? -status.term : 1;
   };
-  const ranked = answers.map((answer) => ({ server: answer.server, rank: rankOf(answer) }));
-  // Not by their difference, which of two infinities is none.
-  ranked.sort((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank));
-  return ranked.map(({ server }) => server);
+  return [...answers].sort((a, b) => rankOf(a) - rankOf(b)).map(({ server }) => server);
+}
+
+/** Time for one more attempt, ms, however late it is. */
+function leftUntil(deadlineMs: number): number {
+  return Math.ceil(Math.max(RETRY_MS, deadlineMs - performance.now()));
 }
 
 type Answer =
@@ -117,9 +106,9 @@ async function post(
   { path, value }: LeaderQuestion,
   deadlineMs: number,
 ): Promise<Answer> {
-  const leftMs = Math.ceil(Math.max(RETRY_MS, deadlineMs - performance.now()));
+  const url = httpAddressOf(server) + path;
   try {
-    const { status, body } = await context.postJson(httpAddressOf(server) + path, value, leftMs);
+    const { status, body } = await context.postJson(url, value, leftUntil(deadlineMs));
     if (status === 200) return { kind: "done", value: JSON.parse(body) };
     return { kind: "refused", refusal: refusalIn(body) };
   } catch (error) {
@@ -134,10 +123,11 @@ function refusalIn(body: string): Refusal {
 }
 
 function refuseIfFinal(code: string, message: string): void {
-  const known = FINAL.get(code);
-  if (known === undefined) return;
-  const { exitCode, hint } = known;
-  throw new CliError(known.code, message, { exitCode, hint });
+  if (isFinal(code)) throw new CliError(code, message, FINAL[code]);
+}
+
+function isFinal(code: string): code is keyof typeof FINAL {
+  return Object.hasOwn(FINAL, code);
 }
 
 function noLeader(reasons: readonly string[]): CliError {

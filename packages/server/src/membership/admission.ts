@@ -294,8 +294,7 @@ export class Admission {
       return this.#welcome();
     }
     reached("removed_member_came_back");
-    const text = `"${hello.name}" was removed from this ensemble; on an empty data directory it may join again`;
-    return refused("REMOVED", text);
+    return refused("REMOVED", `"${hello.name}" was removed from this ensemble`);
   }
 
   #welcome(): PeerWelcome {

@@ -9,7 +9,7 @@ export const ASKING_MS = 5_000;
 export const INVITED_MS = 600_000;
 
 /** How an invitation ended by itself: its time is over, or the node that gave it has not led all the while. */
-export type InvitationEnd = "ranOut" | "otherLeader";
+export type InvitationEnd = "ranOut" | "leadInterrupted";
 
 interface Until {
   readonly untilMs: number;
@@ -46,7 +46,7 @@ export class Invitations {
     reached("invitations_of_an_earlier_leadership");
     const names = [...this.#invited.keys()];
     this.#invited.clear();
-    for (const name of names) this.#onEnd(name, "otherLeader");
+    for (const name of names) this.#onEnd(name, "leadInterrupted");
   }
 
   /**

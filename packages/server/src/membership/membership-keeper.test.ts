@@ -324,9 +324,10 @@ describe("a node that asks to join", () => {
 
   test("finds no invitation of an earlier leadership", () => {
     const keeper = new MembershipKeeper(0);
-    keeper.next(view());
+    keeper.invitations.onTerm(view().term);
     keeper.invitations.invite("d", { kind: "none" }, 0);
     ask(keeper);
+    keeper.invitations.onTerm(term(view().term + 1));
     expect(keeper.next(view({ term: term(view().term + 1) }))).toBeNull();
   });
 

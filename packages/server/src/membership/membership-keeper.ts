@@ -85,10 +85,9 @@ export class MembershipKeeper {
     for (const { name } of members) this.invitations.withdraw(name);
   }
 
-  /** The next change to propose, or null. Called by a leader, again and again. */
+  /** The next change to propose, or null. Called by a leader, again and again, once its invitations know its term. */
   next(view: MembershipView): Membership | null {
     const caughtUpAt = this.#look(view);
-    this.invitations.onTerm(view.term);
     if (view.changePending) {
       reached("membership_waits_for_change_under_way");
       return null;

@@ -17,7 +17,7 @@ import type { PeerEnvelope } from "../peer/envelope.ts";
 import type { PeerTarget } from "../peer/peer-network.ts";
 import { reached } from "../points.ts";
 import type { Acquaintances } from "./acquaintances.ts";
-import type { InvitationEnd, Invitations } from "./invitations.ts";
+import { INVITED_MS, type InvitationEnd, type Invitations } from "./invitations.ts";
 import type { JoinRequest } from "./join-request.ts";
 import { MemberAddresses } from "./member-addresses.ts";
 import type { MemberCommand } from "./member-command.ts";
@@ -66,9 +66,9 @@ const INVITATION_WITHDRAWN =
   "its invitation was withdrawn; a node that asks to join under this name waits until `quorate member add` is given again";
 const INVITATION_ENDED: Readonly<Record<InvitationEnd, string>> = {
   ranOut:
-    "nobody came in ten minutes, so its invitation ended: see that its node runs, started with --join, and reaches a member; " +
+    `nobody came in ${INVITED_MS / 60_000} minutes, so its invitation ended: see that its node runs, started with --join, and reaches a member; ` +
     "a `quorate member` command that still waits invites it again, any other has to be given again",
-  otherLeader:
+  leadInterrupted:
     "its invitation ended, because this node did not lead all the while; a `quorate member` command that still waits gives it " +
     "again to the leader, any other has to be given again",
 };

@@ -4,7 +4,7 @@ import { ServerError } from "../errors.ts";
  * What ends a node that is no member any more, with what its operator may do about it. Any other error stays as it is. `name`: the
  * node's.
  */
-export function withWayBack(error: unknown, name: string): unknown {
+export function withRemovalAdvice(error: unknown, name: string): unknown {
   if (!(error instanceof ServerError) || error.code !== "REMOVED") return error;
   return new ServerError(
     error.code,

@@ -9,7 +9,7 @@ import { SeededRandom } from "../memory/seeded-random.ts";
 import { createMemoryLogger } from "../observe/logger.ts";
 import { QuorateServer } from "../quorate-server.ts";
 import { MemoryNetwork } from "../transport/memory-transport.ts";
-import { withAdvice } from "./damage-advice.ts";
+import { withDamageAdvice } from "./damage-advice.ts";
 
 function configOf(names: readonly string[], repair: boolean): ServerConfig {
   const members = names.map((name) => ({ name, peer: `${name}:1`, client: `${name}:2` }));
@@ -20,7 +20,7 @@ describe("what ends a node", () => {
   const damage = new ServerError("LOG_CORRUPT", "the log in /d/log is gone");
 
   test("says how the node comes back where there are peers", () => {
-    expect(withAdvice(damage, configOf(["a", "b"], false))).toMatchObject({
+    expect(withDamageAdvice(damage, configOf(["a", "b"], false))).toMatchObject({
       code: "LOG_CORRUPT",
       message: expect.stringMatching(/^LOG_CORRUPT: the log in \/d\/log is gone\. .*--rejoin/),
     });
@@ -29,7 +29,7 @@ describe("what ends a node", () => {
   test("says how to begin anew where there are none", () => {
     const codes: readonly ServerErrorCode[] = ["LOG_CORRUPT", "IDENTITY_LOST", "IDENTITY_DAMAGED"];
     for (const code of codes) {
-      const error = withAdvice(new ServerError(code, "why"), configOf(["a"], true));
+      const error = withDamageAdvice(new ServerError(code, "why"), configOf(["a"], true));
       expect(error).toMatchObject({
         code,
         message: expect.stringMatching(/why\. .*quorate recover \/d .*--incomplete/),
@@ -39,9 +39,9 @@ describe("what ends a node", () => {
   });
 
   test("says nothing more where the node helps itself, or nothing is damaged", () => {
-    expect(withAdvice(damage, configOf(["a", "b"], true))).toBe(damage);
+    expect(withDamageAdvice(damage, configOf(["a", "b"], true))).toBe(damage);
     const full = new ServerError("STORAGE_FULL", "no room");
-    expect(withAdvice(full, configOf(["a"], true))).toBe(full);
+    expect(withDamageAdvice(full, configOf(["a"], true))).toBe(full);
   });
 });
 

@@ -6,7 +6,7 @@ import { isRepairable } from "./set-aside.ts";
  * What ends a node that does not make its damage good by itself, with what an operator may do about it. Any other error stays
  * as it is, and so does damage that the next start makes good.
  */
-export function withAdvice(error: unknown, config: ServerConfig): unknown {
+export function withDamageAdvice(error: unknown, config: ServerConfig): unknown {
   if (!(error instanceof ServerError) || isRepairable(error, config)) return error;
   const { code } = error;
   if (code !== "IDENTITY_LOST" && !isDamage(error)) return error;

@@ -22,7 +22,7 @@ import { replicatedLimits, type ReplicatedLimits } from "../replicated-limits.ts
 import { IMAGE_PREFIX } from "../storage/data-directory.ts";
 import { createIdentity, newIdentity } from "../storage/identity.ts";
 import { TAG_BYTES } from "../storage/log-format.ts";
-import { makeDataDirectory } from "../storage/make-data-directory.ts";
+import { makeDataDirectory, refuseUsed } from "../storage/make-data-directory.ts";
 
 /** What a new ensemble begins with. */
 export interface FoundingState {
@@ -71,7 +71,8 @@ const REVISIONS_SKIPPED = 1_000_000_000_000;
 /**
  * Makes the data directory of a node that is an ensemble by itself and begins with a state from elsewhere, under a new
  * history. The identity comes last: what is left of an attempt that broke off is no node. Rejects with a `ServerError`:
- * DIRECTORY_IN_USE, CONFIG_INVALID where the directory can be none, and what reading the state rejects with; the directory is then as it was.
+ * DIRECTORY_IN_USE, CONFIG_INVALID where the directory can be none, and what reading the state rejects with; the directory is
+ * then as it was.
  */
 export async function foundEnsemble(
   ports: ServerPorts,
@@ -79,10 +80,7 @@ export async function foundEnsemble(
 ): Promise<FoundedEnsemble> {
   const { directory, member } = options;
   await makeDataDirectory(ports.files, directory);
-  const [found] = await ports.files.list(directory);
-  if (found !== undefined) {
-    throw new ServerError("DIRECTORY_IN_USE", `${directory} is not empty: it holds ${found}`);
-  }
+  await refuseUsed(ports.files, directory);
   const path = `${directory}/${IMAGE}`;
   try {
     const image = await ports.images.open(path, { create: true });

@@ -57,7 +57,7 @@ export function inspectNode(ports: ServerPorts, directory: string): Promise<Node
  * Founds an ensemble of one node on what a stopped one has, under a new history: for when a majority is lost for good. What
  * the others had acknowledged and this node never received is lost. The node's own directory keeps what it holds. Rejects
  * with what {@link inspectNode} does, with LOG_CORRUPT where {@link NodeRemains.losses} are not accepted, with DIRECTORY_IN_USE,
- * STORAGE_FAILED and STORAGE_FULL.
+ * CONFIG_INVALID where the target can be no directory, STORAGE_FAILED and STORAGE_FULL.
  */
 export function recoverNode(
   ports: ServerPorts,

@@ -91,6 +91,7 @@ const RECORDS = [8, 12, 16, 20];
 
 /** The directory of a member of three, with an image at 10 and a log up to 20. */
 async function makeNode(ports: ServerPorts, segmentBytes = 65_536): Promise<string> {
+  await ports.files.makeDirectory(OLD);
   const identity = await openIdentity(ports, OLD, "a");
   await identity.update({
     nodeId: nodeId(5),
@@ -435,6 +436,7 @@ describe("recovery", () => {
   test("needs a node that belonged to an ensemble", async () => {
     const ports = newPorts();
     await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "NOTHING_STORED" });
+    await ports.files.makeDirectory(OLD);
     await (await openIdentity(ports, OLD, "a")).close();
     await expect(inspectNode(ports, OLD)).rejects.toMatchObject({ code: "NOTHING_STORED" });
   });

@@ -10,7 +10,8 @@ import { ImageWriter } from "./image-writer.ts";
 
 /**
  * Founds an ensemble of one node on a backup, which is verified while it is read. Rejects with a `ServerError`:
- * DIRECTORY_IN_USE, BACKUP_DAMAGED, FORMAT_UNKNOWN, STORAGE_FAILED, STORAGE_FULL; the directory is then as it was.
+ * DIRECTORY_IN_USE, CONFIG_INVALID where the directory can be none, BACKUP_DAMAGED, FORMAT_UNKNOWN, STORAGE_FAILED, STORAGE_FULL;
+ * the directory is then as it was.
  */
 export function restoreBackup(
   ports: ServerPorts,

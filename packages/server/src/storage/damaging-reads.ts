@@ -1,6 +1,11 @@
-import { ServerError } from "../errors.ts";
+import { ServerError, isDamage } from "../errors.ts";
 import type { Files } from "../ports.ts";
 import { isMediumError } from "./file-error.ts";
+
+/** Of reading: the medium does not give it back, whether the files are those of {@link withDamagingReads} or not. */
+export function isNotGivenBack(error: unknown): error is ServerError {
+  return isMediumError(error) || isDamage(error);
+}
 
 /**
  * The same files, but what the medium does not give back is damage: reading it fails with `damage`. A write that the medium

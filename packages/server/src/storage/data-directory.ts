@@ -1,5 +1,6 @@
-/** Names inside a node's data directory. */
+/** Inside a node's data directory: who the node is. */
 export const IDENTITY_FILE = "identity";
+/** Inside a node's data directory: the segments of its log. */
 export const LOG_DIRECTORY = "log";
 /** Images are directories with this prefix; the identity names the one in force. */
 export const IMAGE_PREFIX = "image-";

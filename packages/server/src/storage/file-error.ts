@@ -14,14 +14,22 @@ export function fileError(operation: string, path: string, cause: unknown): Serv
 
 /** The process, or the machine, has as many files open as it may: nothing was done. */
 export function isOutOfDescriptors(error: unknown): boolean {
-  if (!(error instanceof ServerError)) return false;
-  const code = systemCode(error.cause);
+  const code = systemCodeOf(error);
   return code === "EMFILE" || code === "ENFILE";
+}
+
+/** Where a directory was to be, or on the way there, is something else. */
+export function isInTheWay(error: unknown): boolean {
+  return systemCodeOf(error) === "ENOTDIR";
 }
 
 /** The medium did not do what it was asked to: of a read, that it does not give back what it was given. */
 export function isMediumError(error: unknown): error is ServerError {
-  return error instanceof ServerError && systemCode(error.cause) === "EIO";
+  return systemCodeOf(error) === "EIO";
+}
+
+function systemCodeOf(error: unknown): string | null {
+  return error instanceof ServerError ? systemCode(error.cause) : null;
 }
 
 function systemCode(cause: unknown): string | null {

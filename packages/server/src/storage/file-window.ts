@@ -1,7 +1,6 @@
-import { isDamage } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { OpenFile } from "../ports.ts";
-import { isMediumError } from "./file-error.ts";
+import { isNotGivenBack } from "./damaging-reads.ts";
 
 const WINDOW_BYTES = 1_048_576;
 
@@ -38,7 +37,7 @@ export class FileWindow {
       try {
         return await this.#file.read(position, this.#windowBytes);
       } catch (error) {
-        if (!isMediumError(error) && !isDamage(error)) throw error;
+        if (!isNotGivenBack(error)) throw error;
         reached("window_narrowed_before_a_bad_sector");
         // It stays as narrow: each read that fails may take a disk seconds.
         this.#windowBytes = Math.floor(this.#windowBytes / 2);

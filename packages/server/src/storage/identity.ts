@@ -2,12 +2,12 @@ import { crc32 } from "node:zlib";
 import { nodeId, term, type HardState, type NodeId } from "@quorate/raft";
 import { Packr } from "msgpackr";
 import { assert } from "../assert.ts";
-import { ServerError, isDamage } from "../errors.ts";
+import { ServerError } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import type { ReplicatedLimits } from "../replicated-limits.ts";
 import { IDENTITY_FILE, IMAGE_PREFIX, LOG_DIRECTORY } from "./data-directory.ts";
-import { isMediumError } from "./file-error.ts";
+import { isNotGivenBack } from "./damaging-reads.ts";
 import { TAG_BYTES } from "./log-format.ts";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
@@ -259,7 +259,7 @@ async function readSlot(file: OpenFile, position: number): Promise<DecodedSlot> 
   try {
     return decodeSlot(await file.read(position, SLOT_BYTES));
   } catch (error) {
-    if (!isMediumError(error) && !isDamage(error)) throw error;
+    if (!isNotGivenBack(error)) throw error;
     reached("copy_of_identity_unreadable");
     return { kind: "unreadable", error };
   }

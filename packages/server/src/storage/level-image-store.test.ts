@@ -11,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { systemError } from "../memory/system-error.ts";
 import type { Files, ImageStore } from "../ports.ts";
 import { fileError } from "./file-error.ts";
 import { LevelImageStores } from "./level-image-store.ts";
@@ -107,7 +108,7 @@ function flip(path: string, at: number, bits: number): void {
 function failing(operation: "open" | "read", code: string, pattern: RegExp): Files {
   const files = new NodeFiles();
   const fail = (path: string): never => {
-    throw fileError(operation, path, Object.assign(new Error(code), { code }));
+    throw fileError(operation, path, systemError(code));
   };
   const isMeant = (path: string): boolean => pattern.test(path.slice(image.length + 1));
   const failingOpen: Files["open"] = async (path, options) => {

@@ -1,3 +1,5 @@
+import type { ScanEnd } from "./log-scanner.ts";
+
 /** Why a log is not what was written. */
 export interface LogDamage {
   readonly kind:
@@ -34,4 +36,10 @@ export function damageText({ message, segment, position }: LogDamage): string {
 export function sizeDamage(bytes: number, segmentBytes: number): string | null {
   if (bytes === segmentBytes) return null;
   return bytes < segmentBytes ? CUT_SHORT : "a segment that is longer than it was made";
+}
+
+/** Null: a log may end so. */
+export function whatIsWrong(step: ScanEnd): string | null {
+  if (step.kind === "corrupt") return step.message;
+  return step.kind === "cut" ? CUT_SHORT : null;
 }

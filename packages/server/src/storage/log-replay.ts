@@ -14,7 +14,7 @@ import {
   type SegmentHeader,
 } from "./log-format.ts";
 import { LogPoints } from "./log-index.ts";
-import { LogScanner, type ScanStep } from "./log-scanner.ts";
+import { LogScanner, type ScanEnd, type ScanStep } from "./log-scanner.ts";
 import { readSegmentHeader } from "./segment-files.ts";
 import { brokenLink, segmentGone } from "./segment-link.ts";
 
@@ -40,7 +40,7 @@ export interface ReplayedLog {
 }
 
 /** Where the records of a segment of its full size end. */
-type LastStep = Exclude<ScanStep, { readonly kind: "record" | "cut" }>;
+type LastStep = Exclude<ScanEnd, { readonly kind: "cut" }>;
 
 export interface ReplayOptions {
   readonly nodeId: NodeId;
@@ -147,7 +147,7 @@ export class LogReplay {
     segment: LogSegment,
     scanner: LogScanner,
     end: number | null,
-  ): Promise<Exclude<ScanStep, { readonly kind: "record" }> | null> {
+  ): Promise<ScanEnd | null> {
     while (end === null || scanner.position < end) {
       const step = await scanner.next();
       if (step.kind !== "record") return step;

@@ -3,7 +3,7 @@ import { isDamage } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
 import { blockBounds, type BlockBounds } from "./entry-codec.ts";
-import { CUT_SHORT, sizeDamage } from "./log-damage.ts";
+import { sizeDamage, whatIsWrong } from "./log-damage.ts";
 import {
   SECTOR_BYTES,
   decodeSeal,
@@ -28,7 +28,10 @@ interface WholeRecord {
   readonly entries: BlockBounds | null;
 }
 
-/** One thing found in a log; `torn` and `corrupt` are the last of their segment, but for a segment that does not follow. */
+/**
+ * One thing found in a log; `torn` and `corrupt` are the last of their segment, but for a segment that does not follow, and a
+ * last one whose seal is damaged.
+ */
 export type LogScanItem =
   | WholeRecord
   | {
@@ -64,7 +67,7 @@ export async function* scanLog(plainFiles: Files, directory: string): AsyncGener
   }
 }
 
-/** Where in a log a scan is. */
+/** Where in a log a scan is, for whoever has to tell what stopped it there. */
 interface Place {
   readonly name: string;
   readonly isLast: boolean;
@@ -123,12 +126,6 @@ async function* scanRecords(
     ({ sequence, chain } = step.header);
     yield item;
   }
-}
-
-/** Null: a log may end so. */
-function whatIsWrong(step: Exclude<ScanStep, { readonly kind: "record" }>): string | null {
-  if (step.kind === "corrupt") return step.message;
-  return step.kind === "cut" ? CUT_SHORT : null;
 }
 
 function tornAt({ name: segment, position }: Place): LogScanItem {

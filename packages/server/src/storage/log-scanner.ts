@@ -32,6 +32,9 @@ export type ScanStep =
   /** Neither: something that had been written is no longer what it was. */
   | { readonly kind: "corrupt"; readonly position: number; readonly message: string };
 
+/** What stands where the records of a segment end. */
+export type ScanEnd = Exclude<ScanStep, { readonly kind: "record" }>;
+
 /**
  * Walks over the records of one segment and tells an unfinished write from damage. A write was unfinished only if a
  * sector of its record is still as it was when the segment was made, and nothing whole stands behind it.

@@ -1,7 +1,7 @@
 import type { Files } from "../ports.ts";
 import type { Consume } from "../scrub/throttle.ts";
+import { whatIsWrong, type LogDamage } from "./log-damage.ts";
 import { SECTOR_BYTES, decodeSeal, encodeSegmentHeader } from "./log-format.ts";
-import type { LogDamage } from "./log-damage.ts";
 import type { LogSegment } from "./log-replay.ts";
 import { LogScanner } from "./log-scanner.ts";
 
@@ -50,8 +50,7 @@ async function scrubSegment(
       const { position } = scanner;
       const step = await scanner.next();
       if (step.kind !== "record") {
-        const message = step.kind === "corrupt" ? step.message : "a record vanished";
-        return damage("record", name, position, message);
+        return damage("record", name, position, whatIsWrong(step) ?? "a record vanished");
       }
       await consume(scanner.position - position);
     }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { ManualClock } from "../memory/manual-clock.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";
+import { systemError } from "../memory/system-error.ts";
 import { fileError } from "./file-error.ts";
 import { PatientFiles } from "./patient-files.ts";
 import { RoomWait } from "./room-wait.ts";
@@ -20,7 +21,7 @@ async function setUp() {
         ? null
         : ({ operation, path }) => {
             const isOpening = ["open", "list", "readWhole", "syncDirectory"].includes(operation);
-            const cause = Object.assign(new Error(code), { code });
+            const cause = systemError(code);
             return isOpening ? Promise.reject(fileError(operation, path, cause)) : null;
           },
     );

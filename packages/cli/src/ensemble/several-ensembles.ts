@@ -1,10 +1,11 @@
 import type { StatusAnswer } from "./ask-status.ts";
+import { isOfNoEnsemble } from "./node-status.ts";
 
 /**
  * What is wrong, and what to do, where servers are not of one ensemble: a client takes whichever of them answers, and would be
  * in the one now and in the other later. Null where they are; nodes that are no part of any yet do not count.
  */
-export function mixtureOf(answers: readonly StatusAnswer[]): string | null {
+export function severalEnsembles(answers: readonly StatusAnswer[]): string | null {
   const ensembles = grouped(answers, "clusterId");
   if (ensembles.size > 1) {
     return (
@@ -25,7 +26,7 @@ type Groups = ReadonlyMap<string, readonly string[]>;
 function grouped(answers: readonly StatusAnswer[], by: "clusterId" | "historyId"): Groups {
   const groups = new Map<string, string[]>();
   for (const { server, status } of answers) {
-    if (status === null || status.clusterId === "") continue;
+    if (status === null || isOfNoEnsemble(status)) continue;
     const group = groups.get(status[by]) ?? [];
     groups.set(status[by], [...group, server]);
   }
