@@ -2,10 +2,10 @@ import type { Entry } from "@quorate/raft";
 import { ServerError } from "../errors.ts";
 import type { Files } from "../ports.ts";
 import { decodeEntries } from "./entry-codec.ts";
+import { FileWindow } from "./file-window.ts";
 import { SECTOR_BYTES, segmentName, wholeSectors } from "./log-format.ts";
 import type { LogPoint } from "./log-index.ts";
 import { decodeRecordHeader, isIntact, recordBody } from "./log-record.ts";
-import { FileWindow } from "./file-window.ts";
 
 const WINDOW_BYTES = 131_072;
 

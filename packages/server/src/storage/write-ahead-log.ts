@@ -15,6 +15,7 @@ import type { Files, OpenFile, Random } from "../ports.ts";
 import type { Consume } from "../scrub/throttle.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
 import { blockBounds } from "./entry-codec.ts";
+import type { LogDamage } from "./log-damage.ts";
 import {
   SECTOR_BYTES,
   SEGMENT_BYTES_MIN,
@@ -33,12 +34,11 @@ import {
   encodeSnapshotMarker,
   recordBytesMax,
 } from "./log-record.ts";
-import type { LogDamage } from "./log-damage.ts";
 import { LogReplay, type LogSegment } from "./log-replay.ts";
-import { segmentNames } from "./segment-files.ts";
 import { scrubSegments } from "./log-scrub.ts";
 import { SegmentMaker, removePreparations } from "./log-segments.ts";
 import type { RoomWait } from "./room-wait.ts";
+import { segmentNames } from "./segment-files.ts";
 
 /** Large enough that rotation is rare, small enough that compaction frees space in good pieces. */
 const SEGMENT_BYTES_DEFAULT = 16_777_216;
