@@ -123,6 +123,7 @@ async function acquire(
 ): Promise<Lock> {
   const abort = new AbortController();
   const signals = context.onSignal(() => abort.abort());
+  const note = setTimeout(() => tellOfWaiting(context, hold), WAITING_TOLD_AFTER_MS);
   try {
     return await hold.take(client, hold.path, {
       signal: abort.signal,
@@ -143,8 +144,20 @@ async function acquire(
       },
     );
   } finally {
+    clearTimeout(note);
     signals[Symbol.dispose]();
   }
+}
+
+/** What is free is held sooner. */
+const WAITING_TOLD_AFTER_MS = 1_000;
+
+/** A person wonders what keeps the command; a script has nobody who would read it. */
+function tellOfWaiting({ err }: CliContext, { path }: Hold): void {
+  if (!err.isTerminal) return;
+  err.write(
+    `waiting for ${path} (\`quorate ls --long ${path}\` shows who holds it; Ctrl-C gives up)\n`,
+  );
 }
 
 function interrupted(hold: Hold, cause: QuorateError): CliError {

@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { constants } from "node:os";
 import { END_SIGNALS } from "../context.ts";
-import { exitCodeOfSignal } from "../exit-code.ts";
+import { EXIT_CODES, exitCodeOfSignal } from "../exit-code.ts";
 import { systemContext } from "../system-context.ts";
 import { playDemo } from "./demo.ts";
 
@@ -12,6 +12,7 @@ const command = new Command("npm run demo --")
   )
   .option("--without-lock", "increment the counter without a lock: fails, as it must")
   .option("--without-guard", "do not guard the writes with the lock's token: fails, as it must")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT_CODES.ok : EXIT_CODES.usage))
   .parse();
 const flags = command.opts<{ withoutLock?: boolean; withoutGuard?: boolean }>();
 for (const signal of END_SIGNALS) {
