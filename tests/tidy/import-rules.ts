@@ -83,6 +83,32 @@ export function importsOf(text: string): readonly string[] {
   return [...found].map((match) => match[1] ?? "");
 }
 
+/** What a file has loaded before it runs itself: neither what it imports when it is asked to, nor types. */
+export function loadedBy(text: string): readonly string[] {
+  const code = blankComments(text, { strings: false });
+  const found = code.matchAll(
+    /(?:^|[\n;}])\s*(?:import|export)\b(?!\s+type\b)(?:[^"'();]*?\bfrom)?\s*["']([^"']+)["']/g,
+  );
+  return [...found].map((match) => match[1] ?? "");
+}
+
+/** The imports of other packages that come with the file at `path`, be it through others, each with the file that has it. */
+export function loadedWith(
+  path: string,
+  files: readonly SourceFile[],
+): ReadonlyMap<string, string> {
+  const texts = new Map(files.map((file) => [file.path, file.text]));
+  const foreign = new Map<string, string>();
+  const seen = new Set([path]);
+  for (const at of seen) {
+    for (const specifier of loadedBy(texts.get(at) ?? "")) {
+      if (specifier.startsWith(".")) seen.add(posix.join(posix.dirname(at), specifier));
+      else foreign.set(specifier, at);
+    }
+  }
+  return foreign;
+}
+
 /** Every import that breaks its layer's rule. */
 export function findImportBreaches(files: readonly SourceFile[]): readonly ImportBreach[] {
   return files.flatMap((file) =>

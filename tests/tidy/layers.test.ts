@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { findImportBreaches, findScatteredLibraries, importsOf } from "./import-rules.ts";
+import {
+  findImportBreaches,
+  findScatteredLibraries,
+  importsOf,
+  loadedBy,
+  loadedWith,
+} from "./import-rules.ts";
 import { productFiles } from "./source-files.ts";
 
 const from = (path: string, specifier: string) => ({
@@ -15,6 +21,15 @@ describe("the layers", () => {
 
   test("keep every library behind one adapter", () => {
     expect(findScatteredLibraries(productFiles())).toEqual([]);
+  });
+});
+
+describe("the command line", () => {
+  const loaded = loadedWith("packages/cli/src/main.ts", productFiles());
+
+  test("starts without the server's code, which few of its commands have a use for", () => {
+    expect(loaded.has("commander")).toBe(true);
+    expect(loaded.get("@quorate/server")).toBeUndefined();
   });
 });
 
@@ -60,6 +75,33 @@ describe("the rule", () => {
       'type G = import("g").G;',
     ].join("\n");
     expect(importsOf(text)).toEqual(["./side-effect.ts", "a", "b", "c", "d", "e", "g"]);
+  });
+
+  test("tells what is loaded at once from types and from what is loaded when it is asked for", () => {
+    const text = [
+      'import "./side-effect.ts";',
+      'import type { A } from "a";',
+      "import {",
+      "  type B,",
+      '} from "b";',
+      'export { c } from "c";',
+      'export type * from "d";',
+      'const e = await import("e");',
+      'export const f = () => wanted("from", "f");',
+      'type G = import("g").G;',
+    ].join("\n");
+    expect(loadedBy(text)).toEqual(["./side-effect.ts", "b", "c"]);
+  });
+
+  test("follows what is loaded from file to file", () => {
+    const files = [
+      from("packages/cli/src/a.ts", "./commands/b.ts"),
+      from("packages/cli/src/commands/b.ts", "../c.ts"),
+      from("packages/cli/src/c.ts", "@quorate/server"),
+      from("packages/cli/src/d.ts", "valibot"),
+    ];
+    const loaded = loadedWith("packages/cli/src/a.ts", files);
+    expect([...loaded]).toEqual([["@quorate/server", "packages/cli/src/c.ts"]]);
   });
 
   test("finds a library in two folders", () => {

@@ -1,8 +1,8 @@
-import { parseServerConfig, ServerError } from "@quorate/server";
 import { usageError } from "./cli-error.ts";
 
 /** Throws a usage error for what no node can be called, as a server's `--name` would. */
-export function checkNodeName(name: string): void {
+export async function checkNodeName(name: string): Promise<void> {
+  const { parseServerConfig, ServerError } = await import("@quorate/server");
   try {
     parseServerConfig({ argv: ["--name", name], env: {}, readFile: () => "" });
   } catch (error) {

@@ -22,7 +22,7 @@ async function runTransfer(
   flags: ClientFlags,
   name: string | undefined,
 ): Promise<void> {
-  if (name !== undefined) checkNodeName(name);
+  if (name !== undefined) await checkNodeName(name);
   const answer = await askLeader(context, {
     servers: resolveServers(flags.servers, context.env),
     path: "/leader",

@@ -157,7 +157,7 @@ function replaced(name: string, by: string): Change {
 }
 
 async function runChange(context: CliContext, flags: ChangeFlags, change: Change): Promise<void> {
-  for (const name of change.names) checkNodeName(name);
+  for (const name of change.names) await checkNodeName(name);
   const servers = resolveServers(flags.servers, context.env);
   const timeoutMs = flags.timeout * 1000;
   const isTrial = flags.dryRun === true;

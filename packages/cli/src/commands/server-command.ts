@@ -1,4 +1,3 @@
-import { runServerProcess } from "@quorate/server";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
 import { SERVERS_VARIABLE } from "../servers.ts";
@@ -16,6 +15,7 @@ export function addServerCommand(program: Command, context: CliContext, report: 
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async (_flags: unknown, command: Command) => {
+      const { runServerProcess } = await import("@quorate/server");
       report(await runServerProcess(command.args, environmentOf(context)));
     });
 }

@@ -7,7 +7,7 @@ import { tempFolder } from "../../../../tests/support/temp-directory.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { runCli } from "../run-cli.ts";
-import { itemText, summarize } from "./wal-command.ts";
+import { itemText, summarize } from "../stored/wal.ts";
 
 const RANGE = { count: 3, firstIndex: 5, firstTerm: 2, lastIndex: 7, lastTerm: 3 };
 

@@ -1,9 +1,9 @@
 import { ServerError } from "@quorate/server";
 import { readdir } from "node:fs/promises";
 import { resolve } from "node:path";
-import { CliError, usageError } from "./cli-error.ts";
-import type { CliContext } from "./context.ts";
-import { EXIT_CODES } from "./exit-code.ts";
+import { CliError, usageError } from "../cli-error.ts";
+import type { CliContext } from "../context.ts";
+import { EXIT_CODES } from "../exit-code.ts";
 
 const WHAT_TO_GIVE = "give a node's data directory, such as ./data/node-1";
 

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { CliContext } from "./context.ts";
-import { EXIT_CODES } from "./exit-code.ts";
-import { runCli } from "./run-cli.ts";
+import type { CliContext } from "../context.ts";
+import { EXIT_CODES } from "../exit-code.ts";
+import { runCli } from "../run-cli.ts";
 import { readError, storedDataError } from "./stored-data.ts";
 
 const { damaged, failed, usage } = EXIT_CODES;

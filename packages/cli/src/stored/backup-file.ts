@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
-import type { TextSink } from "./context.ts";
-import { Progress } from "./format/progress.ts";
+import type { TextSink } from "../context.ts";
+import { Progress } from "../format/progress.ts";
 import { readError } from "./stored-data.ts";
 
 const PORTION_BYTES = 1_048_576;

@@ -9,9 +9,9 @@ import {
 } from "@quorate/server";
 import { rmdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { usageError } from "./cli-error.ts";
-import type { CliContext } from "./context.ts";
-import { counted } from "./format/counted.ts";
+import { usageError } from "../cli-error.ts";
+import type { CliContext } from "../context.ts";
+import { counted } from "../format/counted.ts";
 import { storedDataError } from "./stored-data.ts";
 
 type FoundingMember = NonNullable<RecoveryTarget["member"]>;
