@@ -2,11 +2,14 @@ import { defineConfig } from "vitest/config";
 
 const conditions = ["@quorate/source"];
 
-/** One project per kind of test; sources are read directly, so only e2e needs `dist/`. */
+/**
+ * One project per kind of test; sources are read directly, so only e2e needs `dist/`. The files that one worker runs share
+ * their modules, which are loaded once: no module keeps state that a test could leave behind.
+ */
 const project = (name: string, include: string[], testTimeout: number) => ({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { name, include, testTimeout, hookTimeout: testTimeout },
+  test: { name, include, testTimeout, hookTimeout: testTimeout, isolate: false },
 });
 
 export default defineConfig({

@@ -1,10 +1,13 @@
 import {
   LocalEnsemble,
+  askMembers,
   fetchNodeStatus,
   findLeader,
   planEnsemble,
   serverFlags,
+  systemContext,
   type EnsemblePlan,
+  type ListedMember,
   type NodeExit,
   type NodePlan,
   type NodeStatus,
@@ -189,6 +192,12 @@ export class TestEnsemble {
   async statuses(): Promise<readonly NodeStatus[]> {
     const all = await Promise.all(this.names.map((name) => this.status(name)));
     return all.filter((status) => status !== null);
+  }
+
+  /** The member of that name as the leader sees it; null while there is none, or nobody leads. */
+  async member(name: string): Promise<ListedMember | null> {
+    const list = await askMembers(systemContext(), this.directServers, LEADER_MS);
+    return list?.members.find((member) => member.name === name) ?? null;
   }
 
   /** The leader, once one leads in a term above `afterTerm`. */

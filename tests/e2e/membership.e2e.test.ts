@@ -113,11 +113,9 @@ test("a node that died for good is replaced, and ends when it comes back after a
   const servers = ensemble.directServer(leader);
 
   // Two of three are left: one more gone, and nothing could be decided.
-  await poll("the leader to miss the victim", ENDS_MS, async () => {
-    const { output } = await quorate("member", "ls", "--json", "-s", servers);
-    const { members } = JSON.parse(output);
-    return members.some(({ isActive }: { readonly isActive: boolean }) => !isActive) ? true : null;
-  });
+  await poll("the leader to miss the victim", ENDS_MS, async () =>
+    (await ensemble.member(victim))?.isActive === false ? true : null,
+  );
   const refused = await quorate("member", "remove", other, "-s", servers);
   expect(refused.output).toContain(`${victim} does not`);
   const trial = await quorate("member", "replace", victim, "4", "--dry-run", "-s", servers);

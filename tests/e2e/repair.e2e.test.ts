@@ -103,17 +103,10 @@ async function restart(ensemble: TestEnsemble, name: string): Promise<void> {
 }
 
 async function toVote(ensemble: TestEnsemble, name: string): Promise<void> {
-  await poll(`${name} to vote again`, REPAIR_MS, async () =>
-    (await namesWithRoles(ensemble)).includes(`${name} voter`) ? true : null,
-  );
-}
-
-async function namesWithRoles(ensemble: TestEnsemble): Promise<readonly string[]> {
-  const { output } = await quorate("member", "ls", "--json", "-s", ensemble.servers.join(","));
-  const { members } = JSON.parse(output);
-  return members.map(({ name, role }: { readonly name: string; readonly role: string }) =>
-    role === "leader" ? `${name} voter` : `${name} ${role}`,
-  );
+  await poll(`${name} to vote again`, REPAIR_MS, async () => {
+    const role = (await ensemble.member(name))?.role;
+    return role === "voter" || role === "leader" ? true : null;
+  });
 }
 
 test.each([
@@ -270,9 +263,7 @@ test("a node whose image is cut short while it serves is ended by no signal, and
     expect(ensemble.local.node(victim).exit).toBeNull();
     return existsSync(table) && statSync(table).ino === ino ? null : true;
   });
-  await poll("the node to vote", REPAIR_MS, async () =>
-    (await namesWithRoles(ensemble)).includes(`${victim} voter`) ? true : null,
-  );
+  await toVote(ensemble, victim);
   await ensemble.waitUntilReady([victim]);
   await workload.progress(200);
   const last = await ensemble.leader();

@@ -18,4 +18,6 @@ export {
   type NodeReading,
 } from "./ensemble/local-ensemble.ts";
 export { NodeProcess, describeExit, type NodeExit } from "./ensemble/node-process.ts";
+export { askMembers, type ListedMember, type MemberList } from "./membership/member-list.ts";
+export { systemContext } from "./system-context.ts";
 export { findLeader, parseNodeStatus, type NodeStatus } from "./ensemble/node-status.ts";

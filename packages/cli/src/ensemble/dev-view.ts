@@ -77,6 +77,8 @@ function absenceOf({ name, exit }: NodeReading, { answered }: Snapshot): string 
 function rateOf(reading: NodeReading, now: Snapshot, before: Snapshot | null): string {
   const earlier = before?.readings.find((other) => other.name === reading.name)?.status;
   if (before === null || !earlier || reading.status === null) return "-";
+  // What it had yet to catch up with, after a start or a pause, was written before.
+  if (earlier.notReady.length > 0) return "-";
   const seconds = (now.atMs - before.atMs) / 1000;
   const applied = reading.status.appliedIndex - earlier.appliedIndex;
   return seconds <= 0 || applied < 0 ? "-" : Math.round(applied / seconds).toString();

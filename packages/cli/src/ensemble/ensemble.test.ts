@@ -87,6 +87,12 @@ describe("the live view", () => {
     expect(viewText(now, null)).toMatch(/1 +a:1 +follower +3 +10 +0 +- +ready/);
   });
 
+  test("shows no rate while a node catches up with what was written before", () => {
+    const before = snapshot(0, { ...STATUS, appliedIndex: 10, notReady: ["it catches up"] });
+    const now = snapshot(2_000, { ...STATUS, appliedIndex: 110 });
+    expect(viewText(now, before)).toMatch(/1 +a:1 +follower +3 +10 +0 +- +ready/);
+  });
+
   test("tells of leaders and of nodes that end, once each", () => {
     const up = snapshot(0, { ...STATUS, role: "leader" });
     expect(changeLines(up, null)).toEqual(["node 1 leads in term 3"]);
