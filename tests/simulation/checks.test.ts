@@ -59,6 +59,9 @@ describe("the check of watches", () => {
     zxids.map((zxid) => ({ zxid, path: "/r0", data: null, kind: "dataChanged" }));
   const watched = (number: number, events: Watched["events"], gaps = []) => ({
     number,
+    path: "/",
+    mode: "recursive" as const,
+    answeredZxid: 0,
     fromZxid: 1,
     isResumed: false,
     withData: false,

@@ -77,6 +77,8 @@ export interface Profile {
   readonly delayMeanMs: number;
   /** A disk write takes that long on average. */
   readonly diskMeanMs: number;
+  /** Those that watch watch parts of the tree as well, in each of the ways there are. */
+  readonly hasNarrowWatches: boolean;
   /** Clock rates differ from 1 by at most this. */
   readonly clockSkewMax: number;
   readonly checkpointBytes: number;
@@ -229,6 +231,7 @@ const READS_PER_PAUSE = 8;
 /** Parts of the runs. */
 const MIXED_PART = 0.2;
 const MORE_WORKS_PART = 0.15;
+const NARROW_WATCHES_PART = 0.5;
 /** Above what makes time count (`totals.ts`), and not by much: it costs time in which less can go wrong. */
 const CALLS_PER_SECOND = [38, 38, 38, 38, 40, 50, 80] as const;
 
@@ -281,6 +284,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     checkpointTurnRecords: pick(5, 30, 8_192),
     snapshotPieceBytes: pick(200, 2_000, 65_536),
     isRanked: pick(false, false, true),
+    hasNarrowWatches: streamOf(seed, "narrow watches").nextFraction() < NARROW_WATCHES_PART,
     isMixed: streamOf(seed, "mixed settings").nextFraction() < MIXED_PART,
     ...TRAITS[drawn],
   };

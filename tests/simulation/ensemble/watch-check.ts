@@ -11,25 +11,101 @@ export function checkWatches(watched: readonly Watched[], history: readonly Hist
   const contents = contentsOf(history);
   for (const record of watched) {
     checkKinds(record);
-    const seen = new Set<string>();
+    const told = new Map<string, number>();
     for (const event of record.events) {
-      const key = `${event.zxid} ${event.path}`;
-      checkData(record, event, contents.get(key) ?? event.data);
+      checkScope(record, event);
+      checkData(record, event, contents.get(`${event.zxid} ${event.path}`) ?? event.data);
       checkFrom(record, event.zxid);
-      if (seen.has(key))
-        throw new Violation("W2 unique", `session number ${record.number}: ${key}`);
-      seen.add(key);
+      addOne(told, keyOf(event));
     }
-    const last = record.events.at(-1)?.zxid ?? 0;
-    for (const { zxid, key } of changes) {
-      if (zxid <= record.fromZxid || zxid > last || seen.has(key)) continue;
-      const isToldMissing = record.gaps.some(
-        ({ afterZxid, upToZxid }) => zxid > afterZxid && zxid <= upToZxid,
-      );
-      if (isToldMissing) continue;
-      throw new Violation("W3 no gap", `session number ${record.number} never heard of ${key}`);
+    const expected = expectedOf(record, changes);
+    for (const [key, times] of told) {
+      if (times <= (expected.get(key)?.times ?? 1)) continue;
+      throw new Violation("W2 unique", `session number ${record.number}: ${key}`);
     }
+    checkMissed(record, told, expected);
   }
+}
+
+function addOne(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** What is told apart: the news of a znode from the news of its children. */
+function keyOf({ zxid, path, kind }: Pick<WatchedEvent, "zxid" | "path" | "kind">): string {
+  return `${zxid} ${path}${kind === "childrenChanged" ? " children" : ""}`;
+}
+
+type WatchedEvent = Watched["events"][number];
+
+/** A znode is another one, by all that is known of a run. */
+interface Change {
+  readonly zxid: number;
+  readonly path: string;
+  readonly kind: WatchedEvent["kind"];
+}
+
+interface Expected {
+  readonly zxid: number;
+  times: number;
+}
+
+/** How often a watch was to tell what, by key: of a revision that changes several children it tells as many times. */
+function expectedOf(
+  { path, mode, fromZxid }: Watched,
+  changes: readonly Change[],
+): ReadonlyMap<string, Expected> {
+  const expected = new Map<string, Expected>();
+  for (const change of changes) {
+    const { zxid } = change;
+    const kind = zxid > fromZxid ? toldAs(path, mode, change) : null;
+    if (kind === null) continue;
+    const key = keyOf({ zxid, path: kind === "childrenChanged" ? path : change.path, kind });
+    const known = expected.get(key);
+    if (known === undefined) expected.set(key, { zxid, times: 1 });
+    else known.times += 1;
+  }
+  return expected;
+}
+
+/** What a watch was to tell, did not, and did not say that it may have missed. */
+function checkMissed(
+  { number, path, mode, events, gaps, answeredZxid }: Watched,
+  told: ReadonlyMap<string, number>,
+  expected: ReadonlyMap<string, Expected>,
+): void {
+  const upToZxid = Math.max(events.at(-1)?.zxid ?? 0, answeredZxid);
+  for (const [key, { zxid, times }] of expected) {
+    if (zxid > upToZxid || (told.get(key) ?? 0) >= times) continue;
+    if (gaps.some((gap) => zxid > gap.afterZxid && zxid <= gap.upToZxid)) continue;
+    const text = `session number ${number} never heard of ${key} by its ${mode} watch of ${path}`;
+    throw new Violation("W3 no gap", text);
+  }
+}
+
+/** As what a watch tells of a change; null: it is none of its business. */
+function toldAs(
+  watchedPath: string,
+  mode: Watched["mode"],
+  { path, kind }: Pick<Change, "path" | "kind">,
+): WatchedEvent["kind"] | null {
+  if (path === watchedPath) return kind;
+  const below = watchedPath === "/" ? "/" : `${watchedPath}/`;
+  if (!path.startsWith(below)) return null;
+  if (mode === "recursive") return kind;
+  const isChild = !path.slice(below.length).includes("/");
+  return isChild && kind !== "dataChanged" ? "childrenChanged" : null;
+}
+
+/** It tells of what it was asked to watch, and of nothing else. */
+function checkScope({ number, path, mode }: Watched, event: WatchedEvent): void {
+  const isOfChildren = event.kind === "childrenChanged";
+  const isMeant = isOfChildren
+    ? mode === "persistent" && event.path === path
+    : toldAs(path, mode, event) === event.kind;
+  if (isMeant) return;
+  const text = `session number ${number} heard by its ${mode} watch of ${path} that ${event.path} was ${event.kind}`;
+  throw new Violation("W scope", text);
 }
 
 /** What was there is not created, what was not neither changed nor deleted, as far as the watch itself has told. */
@@ -37,6 +113,7 @@ function checkKinds({ number, events, gaps }: Watched): void {
   const isThere = new Map<string, boolean>();
   const ends = gaps.map(({ upToZxid }) => upToZxid).sort((a, b) => a - b);
   for (const { zxid, path, kind } of events) {
+    if (kind === "childrenChanged") continue;
     if (ends.length > 0 && zxid > (ends[0] ?? 0)) {
       isThere.clear();
       while (ends.length > 0 && zxid > (ends[0] ?? 0)) ends.shift();
@@ -51,12 +128,9 @@ function checkKinds({ number, events, gaps }: Watched): void {
 }
 
 /** Whoever asked for data gets them with all but deletions, and those of the revision. */
-function checkData(
-  { number, withData }: Watched,
-  event: Watched["events"][number],
-  is: string | null,
-): void {
+function checkData({ number, withData }: Watched, event: WatchedEvent, is: string | null): void {
   const { zxid, path, data, kind } = event;
+  if (kind === "childrenChanged") return;
   if (withData && data === null && kind !== "deleted") {
     throw new Violation("W data", `session number ${number} heard nothing but of ${zxid} ${path}`);
   }
@@ -75,19 +149,22 @@ function checkFrom({ number, fromZxid, isResumed, gaps }: Watched, zxid: number)
 function changesOf(
   watched: readonly Watched[],
   history: readonly HistoryRecord[],
-): readonly { readonly zxid: number; readonly key: string }[] {
-  const changes = new Map<string, number>();
+): readonly Change[] {
+  const changes = new Map<string, Change>();
   for (const { events } of watched) {
-    for (const { zxid, path } of events) changes.set(`${zxid} ${path}`, zxid);
+    for (const { zxid, path, kind } of events) {
+      if (kind !== "childrenChanged") changes.set(`${zxid} ${path}`, { zxid, path, kind });
+    }
   }
   for (const record of history) {
     if (record.kind !== "operation" || !isWrite(record)) continue;
     const { outcome, path } = record;
-    if (outcome.kind === "ok" && outcome.zxid !== null) {
-      changes.set(`${outcome.zxid} ${path}`, outcome.zxid);
-    }
+    if (outcome.kind !== "ok" || outcome.zxid === null) continue;
+    // Registers are set by whatever writes to them.
+    const { zxid } = outcome;
+    changes.set(`${zxid} ${path}`, { zxid, path, kind: "dataChanged" });
   }
-  return [...changes].map(([key, zxid]) => ({ zxid, key }));
+  return [...changes.values()];
 }
 
 /** What each revision of a register held, as far as answers told. */

@@ -1,4 +1,4 @@
-import type { WatchNotice } from "@quorate/client";
+import type { WatchMode, WatchNotice } from "@quorate/client";
 import { zxid as zxidOf, type Zxid } from "../../../packages/kv-store/src/protocol/ids.ts";
 import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import { Violation } from "../violation.ts";
@@ -8,6 +8,8 @@ import type { World } from "./world.ts";
 /** What one watch of one session said. */
 export interface Watched {
   readonly number: number;
+  readonly path: string;
+  readonly mode: WatchMode;
   /** Everything after this revision is to be told. */
   readonly fromZxid: number;
   /** It was to begin there, and not with what comes next. */
@@ -22,6 +24,23 @@ export interface Watched {
   }[];
   /** Revisions that the watch said it does not know: between these two. */
   readonly gaps: { readonly afterZxid: number; readonly upToZxid: number }[];
+  /** The latest revision that its session was answered with while it was open: it has told everything up to there. */
+  answeredZxid: number;
+}
+
+/** A watch while it tells. */
+interface OpenWatch {
+  readonly record: Watched;
+  /** Up to where it has told. */
+  upToZxid: number;
+}
+
+/** What a session is to watch. */
+interface WatchPlan {
+  readonly path: string;
+  readonly mode: WatchMode;
+  readonly withData: boolean;
+  readonly sinceZxid: Zxid | undefined;
 }
 
 /** Part of the sessions that watch: events are most of what nodes have to say, and a few who hear all are enough. */
@@ -32,13 +51,14 @@ const WITH_DATA_PART = 0.5;
 /** No run has more than a quarter of them, which images hold, too. */
 const CHANGES_OF_A_RUN = 100_000;
 const BYTES_OF_A_RUN = 16_777_216;
+const EVERYTHING = "/";
 
-/** Sessions watch the whole tree, from now or from an earlier revision on, and remember what they hear. */
+/** Sessions watch the tree or parts of it, from now or from an earlier revision on, and remember what they hear. */
 export class WatchWork implements Work {
   readonly name = "watch" as const;
   readonly watched: Watched[] = [];
-  /** The latest watch of each session, and up to where it has told. */
-  readonly #heard = new Map<number, { upToZxid: number; isOpen: boolean }>();
+  /** Of each session. */
+  readonly #open = new Map<number, Set<OpenWatch>>();
   readonly #world: World;
 
   constructor(world: World) {
@@ -47,43 +67,69 @@ export class WatchWork implements Work {
 
   async run(session: AppSession): Promise<void> {
     if (session.random.nextFraction() >= WATCHING_PART) return;
+    const open = new Set<OpenWatch>();
+    this.#open.set(session.number, open);
+    await Promise.all(this.#plans(session.random).map((plan) => this.#follow(session, plan, open)));
+  }
+
+  /** Everything and, in some runs, parts of it in each of the ways there are: what is told of one is told of the other. */
+  #plans(random: SeededRandom): readonly WatchPlan[] {
+    const { hasNarrowWatches, paths } = this.#world.profile;
+    const everything = this.#plan(random, EVERYTHING, "recursive");
+    if (!hasNarrowWatches) return [everything];
+    return [
+      everything,
+      this.#plan(random, `/r${random.nextBelow(paths)}`, "persistent"),
+      this.#plan(random, "/seq", random.nextFraction() < 0.5 ? "persistent" : "recursive"),
+      this.#plan(random, "/e", random.nextFraction() < 0.5 ? "persistent" : "recursive"),
+    ];
+  }
+
+  #plan(random: SeededRandom, path: string, mode: WatchMode): WatchPlan {
+    const sinceZxid = this.#revisionToResume(random);
+    return { path, mode, sinceZxid, withData: random.nextFraction() < WITH_DATA_PART };
+  }
+
+  async #follow(session: AppSession, plan: WatchPlan, all: Set<OpenWatch>): Promise<void> {
     const { client, number } = session;
-    const sinceZxid = this.#revisionToResume(session.random);
-    const withData = session.random.nextFraction() < WITH_DATA_PART;
-    const watch = await client.watch("/", { mode: "recursive", withData, sinceZxid });
-    const fromZxid = sinceZxid ?? client.lastZxid;
-    const isResumed = sinceZxid !== undefined;
-    const record: Watched = { number, fromZxid, isResumed, withData, events: [], gaps: [] };
+    const { path, mode, withData, sinceZxid } = plan;
+    const watch = await client.watch(path, { mode, withData, sinceZxid });
+    const record: Watched = {
+      ...{ number, path, mode, withData, events: [], gaps: [], answeredZxid: 0 },
+      fromZxid: sinceZxid ?? client.lastZxid,
+      isResumed: sinceZxid !== undefined,
+    };
     this.watched.push(record);
-    const heard = { upToZxid: client.lastZxid as number, isOpen: true };
-    this.#heard.set(number, heard);
+    const open: OpenWatch = { record, upToZxid: client.lastZxid };
+    all.add(open);
     const close = async (): Promise<void> => {
       while (session.isLive) await session.think();
       await watch.close();
     };
     const closing = close();
-    let last = 0;
-    for await (const notice of watch) {
-      if (notice.type === "lost") {
-        record.gaps.push({ afterZxid: last, upToZxid: notice.zxid });
-        // A server that is behind what was heard elsewhere cannot tell whether it will ever come there.
-        if (notice.zxid >= fromZxid) this.#checkLoss(session, notice.zxid);
-        last = Math.max(last, notice.zxid);
-        heard.upToZxid = Math.max(heard.upToZxid, last);
-        continue;
-      }
-      if (notice.zxid < last) {
-        const text = `session ${client.session} heard of ${notice.zxid} after ${last}`;
-        this.#world.fail(new Violation("W1 order", text));
-      }
-      last = notice.zxid;
-      heard.upToZxid = Math.max(heard.upToZxid, last);
-      const { zxid, path, kind } = notice;
-      const data = notice.data === undefined ? null : new TextDecoder().decode(notice.data);
-      record.events.push({ zxid, path, data, kind });
-    }
-    heard.isOpen = false;
+    for await (const notice of watch) this.#note(session, open, notice);
+    all.delete(open);
     await closing;
+  }
+
+  #note(session: AppSession, open: OpenWatch, notice: WatchNotice): void {
+    const { record } = open;
+    const last = Math.max(record.events.at(-1)?.zxid ?? 0, record.gaps.at(-1)?.upToZxid ?? 0);
+    if (notice.type === "lost") {
+      record.gaps.push({ afterZxid: last, upToZxid: notice.zxid });
+      // A server that is behind what was heard elsewhere cannot tell whether it will ever come there.
+      if (notice.zxid >= record.fromZxid) this.#checkLoss(session, notice.zxid);
+      open.upToZxid = Math.max(open.upToZxid, notice.zxid);
+      return;
+    }
+    if (notice.zxid < last) {
+      const text = `session ${session.client.session} heard of ${notice.zxid} after ${last}`;
+      this.#world.fail(new Violation("W1 order", text));
+    }
+    open.upToZxid = Math.max(open.upToZxid, notice.zxid);
+    const { zxid, path, kind } = notice;
+    const data = notice.data === undefined ? null : new TextDecoder().decode(notice.data);
+    record.events.push({ zxid, path, data, kind });
   }
 
   /** Where nodes know all changes of a run, and keep what nobody has read yet, nothing is missed. */
@@ -101,12 +147,14 @@ export class WatchWork implements Work {
     return last === undefined ? undefined : zxidOf(last.zxid);
   }
 
-  /** A session was answered with a change of `zxid`: its watch has told of it before. */
+  /** A session was answered with a change of `zxid`: its watches have told of it before. */
   checkHeard(session: AppSession, zxid: number): void {
-    const heard = this.#heard.get(session.number);
-    if (heard === undefined || !heard.isOpen || !session.isLive) return;
-    if (heard.upToZxid >= zxid) return;
-    const text = `session ${session.client.session} was answered with ${zxid}, its watch has told up to ${heard.upToZxid}`;
-    this.#world.fail(new Violation("W6 events precede replies", text));
+    if (!session.isLive) return;
+    for (const { record, upToZxid } of this.#open.get(session.number) ?? []) {
+      record.answeredZxid = Math.max(record.answeredZxid, zxid);
+      if (record.path !== EVERYTHING || upToZxid >= zxid) continue;
+      const text = `session ${session.client.session} was answered with ${zxid}, its watch has told up to ${upToZxid}`;
+      this.#world.fail(new Violation("W6 events precede replies", text));
+    }
   }
 }
