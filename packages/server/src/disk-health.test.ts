@@ -108,6 +108,17 @@ describe("a node's disk", () => {
     expect(told.slice(2)).toEqual(["2 little"]);
   });
 
+  test("that has room again is so for a node that is not known for a member yet, too", async () => {
+    const { health, told, look } = setUp(membershipOf([1, 2]));
+    await look(900);
+    health.onPeerUp(C);
+    expect(told).toEqual(["2 little", "3 little"]);
+    await look(5_000);
+    expect(told.slice(2)).toEqual(["2 enough", "3 enough"]);
+    await look(900);
+    expect(told.slice(4)).toEqual(["2 little"]);
+  });
+
   test("is told no more to a node that is gone for good", async () => {
     const { health, told, state, look } = setUp();
     state.unreachable = [C];

@@ -56,6 +56,8 @@ export class DiskHealth {
   /** Of those that do not have enough. */
   readonly #peerRooms = new Map<NodeId, DiskRoom>();
   readonly #untold = new Set<NodeId>();
+  /** Whom it told last that its disk has not enough: also nodes that it does not know for members yet. */
+  readonly #warned = new Set<NodeId>();
   #sinceToldMs = 0;
   #room: DiskRoom = "enough";
   #wasOutOfFiles = false;
@@ -121,7 +123,7 @@ export class DiskHealth {
     this.#sinceToldMs = 0;
     for (const peer of this.#untold) {
       if (this.#options.isPeer(peer)) this.#tell(peer);
-      else this.#untold.delete(peer);
+      else this.#forget(peer);
     }
   }
 
@@ -183,11 +185,23 @@ export class DiskHealth {
     if (room === "enough") logger.info({ freeBytes }, "the disk has room again");
     else if (!wasFull) logger.warn({ freeBytes }, "the disk is full: others lead if they can");
     const { members } = this.#options.membership();
-    for (const { id } of members) if (id !== self) this.#tell(id);
+    const peers = new Set([...members.map(({ id }) => id), ...this.#warned]);
+    peers.delete(self);
+    for (const id of peers) this.#tell(id);
   }
 
   #tell(peer: NodeId): void {
-    if (this.#options.tell(peer, this.#room)) this.#untold.delete(peer);
-    else this.#untold.add(peer);
+    if (!this.#options.tell(peer, this.#room)) {
+      this.#untold.add(peer);
+      return;
+    }
+    this.#untold.delete(peer);
+    if (this.#room === "enough") this.#warned.delete(peer);
+    else this.#warned.add(peer);
+  }
+
+  #forget(peer: NodeId): void {
+    this.#untold.delete(peer);
+    this.#warned.delete(peer);
   }
 }
