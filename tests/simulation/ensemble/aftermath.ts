@@ -6,12 +6,14 @@ import type { World } from "./world.ts";
 
 /** Election timeouts within which the others go on without a minority that is gone: an election, and clients that find it. */
 const MINORITY_TIMEOUTS = 20;
-/** Until a session has ended, beyond its timeouts: a leader that comes on the way gives all of them another one. */
-const EXPIRY_TIMEOUTS = 3;
-const EXPIRY_MS = 4_000;
+/** Until a session has ended: a leader that comes on the way gives all of them another timeout. */
+const EXPIRY_TIMEOUTS = 2;
+const EXPIRY_MS = 1_500;
 /** Until what an operator orders again and again has happened. */
 const ORDER_MS = 30_000;
 const POLL_MS = 50;
+/** What may keep whoever leads from going on. */
+const WAYS_TO_STRAND = ["disk", "deaf", "unheard", "alone"] as const;
 /** So that a majority of those that stay is one without one of them. */
 const VOTERS_MIN = 4;
 
@@ -41,6 +43,7 @@ export class Aftermath {
 
   async run(): Promise<void> {
     await this.#loseMinority();
+    await this.#strandLeader();
     await this.#transferLead();
     await this.#removeVoter();
     await this.#loseClient();
@@ -62,6 +65,31 @@ export class Aftermath {
     await this.#ports.wait("operations to succeed without a minority", limitMs, isServed);
     for (const node of gone) node.start();
     await this.#ports.wait("the minority to serve again", ORDER_MS, () => this.#ports.isReady());
+  }
+
+  /**
+   * Whoever leads cannot go on, and that does not end: its disk does not answer, or it is cut off from the other nodes, one
+   * way or both. The others go on without it, and it is no burden to clients.
+   */
+  async #strandLeader(): Promise<void> {
+    const { profile, load, cut, trace } = this.#world;
+    const leader = this.#world.leader();
+    const others = this.#world.nodes.filter((node) => node !== leader && node.isUp);
+    if (leader === null || this.#world.voters().length < 3 || !this.#ports.isWorking) return;
+    const way = WAYS_TO_STRAND[this.#world.stream("strand").nextBelow(WAYS_TO_STRAND.length)];
+    trace.note(leader.name, `is stranded: ${way}`);
+    if (way === "disk") leader.mood.isHung = true;
+    for (const { name } of others) {
+      if (way === "unheard" || way === "alone") cut.blockOneWay(leader.name, name);
+      if (way === "deaf" || way === "alone") cut.blockOneWay(name, leader.name);
+    }
+    const enough = load.answered + 2 * this.#sites.length;
+    const limitMs = MINORITY_TIMEOUTS * profile.electionTimeoutMs + 2 * profile.sessionTimeoutMs;
+    const isServed = (): boolean => load.answered >= enough && this.#world.leader() !== leader;
+    await this.#ports.wait(`others to lead while ${leader.name} is stranded`, limitMs, isServed);
+    leader.mood.isHung = false;
+    cut.heal();
+    await this.#ports.wait("who was stranded to serve again", ORDER_MS, () => this.#ports.isReady());
   }
 
   /** Where no priority says otherwise the lead goes to whom an operator names. */
@@ -116,9 +144,16 @@ export class Aftermath {
     const session = site?.application.session ?? null;
     if (site === undefined || session === null) return;
     site.host.crash();
-    const endMs = time.nowMs + EXPIRY_TIMEOUTS * profile.sessionTimeoutMs + EXPIRY_MS;
+    const { sessionTimeoutMs, electionTimeoutMs } = profile;
+    const limitMs = EXPIRY_TIMEOUTS * sessionTimeoutMs + 2 * electionTimeoutMs + EXPIRY_MS;
+    let leader = this.#world.leader();
+    let endMs = time.nowMs + limitMs;
     await this.#ports.readOnce("the end of a session", async (client) => {
       while ((await client.sessions()).some(({ id }) => id === session)) {
+        if (leader !== this.#world.leader()) {
+          leader = this.#world.leader();
+          endMs = time.nowMs + limitMs;
+        }
         if (time.nowMs > endMs) {
           throw new Violation("S3 expiry in time", `session ${session} outlives its client`);
         }

@@ -201,14 +201,14 @@ export class SimNode {
     this.#files.setBytesMax(Number.MAX_SAFE_INTEGER);
   }
 
-  /** Once it serves it starts as a member ever after. */
+  /** Once it serves as a member, as far as it has applied the log, it starts as one ever after. */
   noteServing(): void {
     if (this.#entrance === "member" && this.#memberId !== null) return;
     if (this.#server === null || !serves(this.#server)) return;
-    this.#entrance = "member";
     const { nodeId, membership } = this.#server.status();
-    const isMember = membership?.members.some(({ id }) => id === nodeId) ?? false;
-    this.#memberId = isMember ? nodeId : null;
+    if (membership?.members.some(({ id }) => id === nodeId) !== true) return;
+    this.#entrance = "member";
+    this.#memberId = nodeId;
   }
 
   /** Sectors that its disk lost at crashes, of all that it wrote and did not sync. */
