@@ -43,9 +43,9 @@ export class Aftermath {
 
   async run(): Promise<void> {
     await this.#loseMinority();
-    await this.#strandLeader();
     await this.#transferLead();
     await this.#removeVoter();
+    await this.#strandLeader();
     await this.#loseClient();
   }
 
