@@ -79,6 +79,41 @@ describe("the check of watches", () => {
     expect(() => checkWatches([watched(1, told(2, 2))], [])).toThrow("W2");
   });
 
+  test("holds narrow watches to what everybody else heard", () => {
+    const event = (zxid: number, path: string, kind: Watched["events"][number]["kind"]) => ({
+      ...{ zxid, path, kind, data: null },
+    });
+    const all = watched(1, [
+      event(2, "/e", "created"),
+      event(3, "/e/1", "created"),
+      event(4, "/e/1", "dataChanged"),
+      event(5, "/e/1", "deleted"),
+      event(5, "/e/2", "deleted"),
+      event(6, "/e/3", "created"),
+      event(7, "/r0", "dataChanged"),
+    ]);
+    const narrow = (mode: "persistent" | "recursive", events: Watched["events"]) => [
+      all,
+      { ...watched(2, events), path: "/e", mode, answeredZxid: 7 },
+    ];
+    const children = (zxid: number) => event(zxid, "/e", "childrenChanged");
+    const [made, , ...rest] = all.events.slice(0, 6);
+    const own = [event(2, "/e", "created")];
+    const told = [...own, children(3), children(5), children(5), children(6)];
+    expect(() => checkWatches(narrow("persistent", told), [])).not.toThrow();
+    expect(() => checkWatches(narrow("persistent", told.toSpliced(2, 1)), [])).toThrow("W3");
+    expect(() => checkWatches(narrow("persistent", told.toSpliced(2, 0, children(5))), [])).toThrow(
+      "W2",
+    );
+    expect(() => checkWatches(narrow("persistent", []), [])).toThrow("W3");
+    expect(() => checkWatches(narrow("recursive", all.events.slice(0, 6)), [])).not.toThrow();
+    expect(() => checkWatches(narrow("recursive", [made ?? children(2), ...rest]), [])).toThrow(
+      "W3",
+    );
+    expect(() => checkWatches(narrow("recursive", all.events), [])).toThrow("W scope");
+    expect(() => checkWatches(narrow("recursive", told), [])).toThrow("W scope");
+  });
+
   test("sees data that the revision did not have, and data that are missing", () => {
     const heard = (data: string | null, kind: "dataChanged" | "deleted" = "dataChanged") => [
       { ...watched(1, [{ zxid: 2, path: "/r0", data, kind }]), withData: true },

@@ -89,7 +89,9 @@ export class Aftermath {
     await this.#ports.wait(`others to lead while ${leader.name} is stranded`, limitMs, isServed);
     leader.mood.isHung = false;
     cut.heal();
-    await this.#ports.wait("who was stranded to serve again", ORDER_MS, () => this.#ports.isReady());
+    await this.#ports.wait("who was stranded to serve again", ORDER_MS, () =>
+      this.#ports.isReady(),
+    );
   }
 
   /** Where no priority says otherwise the lead goes to whom an operator names. */

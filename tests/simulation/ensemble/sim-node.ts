@@ -1,5 +1,9 @@
 import { createServerConfig, type ServerConfig } from "../../../packages/server/src/config.ts";
-import { ServerError, isDamage } from "../../../packages/server/src/errors.ts";
+import {
+  ServerError,
+  isDamage,
+  type ServerErrorCode,
+} from "../../../packages/server/src/errors.ts";
 import {
   MemoryFiles,
   type FileOperation,
@@ -32,8 +36,8 @@ const IDENTITY_PATH = `${DATA_DIRECTORY}/${IDENTITY_FILE}`;
 const SECTOR_BYTES = 512;
 const EPOCH_MS = 1_700_000_000_000;
 const RESTART_MEAN_MS = 800;
-/** Errors that say that this node's state went wrong, not its surroundings. */
-const WRONG = new Set(["DIGEST_MISMATCH", "LOG_CORRUPT", "IMAGE_CORRUPT", "IDENTITY_MISMATCH"]);
+/** Why a process ended by itself. ASKED: it was told to. UNKNOWN: of something that has no code. */
+type EndCode = ServerErrorCode | "ASKED" | "UNKNOWN";
 const SLOW_OPERATIONS: ReadonlySet<FileOperation> = new Set(["write", "sync", "syncDirectory"]);
 
 /** What the disk of a node does to its writes. */
@@ -64,6 +68,10 @@ export class SimNode {
   /** Something of what it has stored turned while it ran, and it has not started anew since. */
   #isRotten = false;
   #isEnlisted: boolean;
+  /** What was done to this life of its process, or to the disk under it, that may end it. */
+  readonly #excuses = new Set<EndCode>();
+  /** The same of all lives on this disk. */
+  readonly #flaws = new Set<EndCode>();
   /** Of the node that it was when it was last a member; null: never, since its disk was empty. */
   #memberId: number | null = null;
 
@@ -116,6 +124,7 @@ export class SimNode {
     this.#isRotten = false;
     this.#memberId = null;
     this.#files = this.#emptyDisk();
+    this.#flaws.clear();
     this.#images = new MemoryImageStores(this.#files);
   }
 
@@ -138,6 +147,7 @@ export class SimNode {
     const position = Math.floor(place.offset * this.#files.sizeOf(path));
     this.#world.trace.note(this.name, `its disk does not give ${path} back at ${position}`);
     this.#files.breakSector(path, position);
+    this.#flaws.add("STORAGE_FAILED");
     this.#entrance = "repair";
   }
 
@@ -189,6 +199,7 @@ export class SimNode {
   /** So much room is left on its disk. */
   fillDisk(spareBytes: number): void {
     const files = this.#files;
+    this.#flaws.add("STORAGE_FULL");
     this.#world.trace.note(this.name, `has room for ${spareBytes} bytes`);
     files.space(DATA_DIRECTORY).then(
       ({ totalBytes, freeBytes }) => files.setBytesMax(totalBytes - freeBytes + spareBytes),
@@ -199,6 +210,8 @@ export class SimNode {
   freeDisk(): void {
     this.#world.trace.note(this.name, "has room again");
     this.#files.setBytesMax(Number.MAX_SAFE_INTEGER);
+    // What failed for want of room may come to light a little later.
+    if (this.#flaws.delete("STORAGE_FULL")) this.#excuses.add("STORAGE_FULL");
   }
 
   /** Once it serves as a member, as far as it has applied the log, it starts as one ever after. */
@@ -283,6 +296,7 @@ export class SimNode {
     const server = this.#server;
     if (server === null || !this.isUp || this.isStopped) return false;
     this.#world.trace.note(this.name, "is asked to stop");
+    this.#excuses.add("ASKED");
     server.stop().catch((error: unknown) => this.#world.fail(error));
     return true;
   }
@@ -312,6 +326,7 @@ export class SimNode {
   /** The next such operation of its disk fails. */
   failNext(operation: FileOperation): void {
     this.#world.trace.note(this.name, `the next ${operation} fails`);
+    this.#excuses.add("STORAGE_FAILED");
     this.#files.failNext(operation, new ServerError("STORAGE_FAILED", "EIO, simulated"));
   }
 
@@ -349,10 +364,9 @@ export class SimNode {
   #onEnded(clock: ProcessClock, reason: Error | null): void {
     if (clock.isDead || clock !== this.#clock) return;
     this.#world.trace.note(this.name, `ends: ${String(reason)}`);
-    const code = reason instanceof ServerError ? reason.code : null;
-    const isFound = this.#isRotten && isDamage(reason);
-    if (reason !== null && !isFound && (code === null || WRONG.has(code))) {
-      const text = reason.stack ?? reason.message;
+    const code = endCodeOf(reason);
+    if (!this.#mayEnd(code, reason)) {
+      const text = reason?.stack ?? reason?.message ?? "by itself";
       this.#world.fail(new Violation("node", `${this.name} ended: ${text}`));
       return;
     }
@@ -367,10 +381,17 @@ export class SimNode {
     }
   }
 
+  /** Nothing but what was done to a node ends it. */
+  #mayEnd(code: EndCode, reason: Error | null): boolean {
+    if (this.#isRotten && isDamage(reason)) return true;
+    return code === "REMOVED" || this.#excuses.has(code) || this.#flaws.has(code);
+  }
+
   /** The process is gone. With the machine goes what was not durable, as it happens; without it nothing of what was written. */
   #end(withMachine: boolean): void {
     if (this.isStopped) this.#world.network.resume(this.name);
     this.#clock.die();
+    this.#excuses.clear();
     this.#server = null;
     this.#files = withMachine ? this.#files.crash() : this.#files.restart();
     this.#images = this.#images.afterCrash(this.#files);
@@ -393,6 +414,11 @@ type WholeRecord = Extract<LogScanItem, { readonly status: "ok" }>;
 /** What stands that far from the first to the last, from 0 to 1. */
 function at<T>(choices: readonly T[], part: number): T | undefined {
   return choices[Math.min(choices.length - 1, Math.floor(part * choices.length))];
+}
+
+function endCodeOf(reason: Error | null): EndCode {
+  if (reason === null) return "ASKED";
+  return reason instanceof ServerError ? reason.code : "UNKNOWN";
 }
 
 function asError(error: unknown): Error {
