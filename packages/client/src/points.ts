@@ -35,6 +35,7 @@ export const CLIENT_POINTS = [
   "leader_changed_while_followed",
   // request-table.ts
   "unsent_acquire_withdrawn",
+  "acquire_withdrawn_to_be_skipped",
   "answers_acknowledged_without_a_write",
   "read_sent_again_after_reconnect",
   "calls_held_back_after_refusal",

@@ -131,13 +131,28 @@ export class RequestTable {
     this.#ports.wake();
   }
 
-  /** The caller waits no more; true if the call was never sent and is forgotten. */
-  withdraw(call: PendingWrite, error: QuorateError): boolean {
-    if (call.isSettled || call.writeSeq !== 0) return false;
-    reached("unsent_acquire_withdrawn");
-    call.fail(error);
-    this.#queue.leave(call);
-    return true;
+  /**
+   * The caller waits no more, but undoes what the call may have done: one that was never sent fails at once and is forgotten,
+   * any other is skipped where it has to be sent again, and settles with its answer. Returns what to tell the caller, to whom
+   * nothing stays unknown.
+   */
+  withdraw(call: PendingWrite, code: AbandonCode, cause: unknown): QuorateError {
+    const reason = cause ?? this.#refusalError() ?? this.#ports.trouble();
+    const path = call.ops[0]?.path;
+    const error = abandonment(code, { outcomeUnknown: false, cause: reason, path });
+    if (call.isSettled) return error;
+    if (call.writeSeq === 0) {
+      reached("unsent_acquire_withdrawn");
+      call.fail(error);
+      this.#queue.leave(call);
+    } else {
+      call.isAbandoned = true;
+      if (this.#writes.isUnsent(call.writeSeq)) {
+        reached("acquire_withdrawn_to_be_skipped");
+        call.giveUp ??= error;
+      }
+    }
+    return error;
   }
 
   /**
@@ -254,7 +269,7 @@ export class RequestTable {
     if (call === null) return;
     this.#noteOvertaking(fromSeq);
     const canPass = isPassing(code);
-    if (call.giveUp === null && (!canPass || call.isSettled)) {
+    if (call.giveUp === null && (!canPass || call.isSettled || call.isAbandoned)) {
       if (canPass) reached("abandoned_write_refused");
       else reached("write_can_never_be_taken");
       call.giveUp = writeFailure(code, call.ops, -1);

@@ -15,7 +15,7 @@ import { queryBytes } from "./checked-op.ts";
 import type { Connection, ConnectionEvents } from "./connection.ts";
 import { Connector, type ConnectorEvents, type Welcome } from "./connector.ts";
 import { QuorateError } from "./errors.ts";
-import { endOf } from "./failure.ts";
+import { endOf, type AbandonCode } from "./failure.ts";
 import { BLAMES_MAX, endsSession, isBlame, type Goodbye } from "./goodbye.ts";
 import { Liveness } from "./liveness.ts";
 import { reached } from "./points.ts";
@@ -158,8 +158,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     else call.fail(endOf(this.#end, false));
   }
 
-  withdraw(call: PendingWrite, error: QuorateError): boolean {
-    return this.#requests.withdraw(call, error);
+  withdraw(call: PendingWrite, code: AbandonCode, cause: unknown): QuorateError {
+    return this.#requests.withdraw(call, code, cause);
   }
 
   ask(query: Query, options?: CallOptions): Promise<QueryReply> {

@@ -167,15 +167,15 @@ export class Contender {
     this.#ticket = null;
     const state = this.#state;
     // Whatever the acquire did is undone, so nothing stays unknown to the caller.
-    const error = abandonment(code, { outcomeUnknown: false, cause, path: this.path });
     if (state.kind === "asking") {
       reached("acquire_given_up_before_its_answer");
-      this.#state = { kind: "leaving" };
-      if (this.#host.withdraw(state.call, error)) this.#state = { kind: "ended" };
+      const { call } = state;
+      const error = this.#host.withdraw(call, code, cause);
+      this.#state = { kind: call.isSettled ? "ended" : "leaving" };
       this.#reject(error);
     } else if (state.kind === "waiting") {
       reached("waiting_contender_gave_up");
-      this.#end(error);
+      this.#end(abandonment(code, { outcomeUnknown: false, cause, path: this.path }));
       this.#leaveLine();
     }
   }
