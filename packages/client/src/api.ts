@@ -53,7 +53,10 @@ export interface ReadOptions extends CallOptions {
   readonly consistency?: "linearizable" | "local" | undefined;
 }
 
-/** What the client knows of its session. `until` is on the clock of `performance.now()`. */
+/**
+ * What the client knows of its session. `until` is on the clock of `performance.now()`; a suspend of the machine since then
+ * is not in it, but in {@link QuorateClient.livesUntil}.
+ */
 export type SessionState =
   | { readonly kind: "connecting" }
   | { readonly kind: "connected"; readonly server: string; readonly session: SessionId }
@@ -152,13 +155,16 @@ export interface Lock extends AsyncDisposable {
   /** Rises with every hand-over; a `guard` op with it fails as soon as somebody else may hold the lock. */
   readonly token: FencingToken;
   /**
-   * Aborts, with a LOCK_LOST error as reason, before the service can hand the lock to anybody else. One thing it learns
-   * of only afterwards: somebody deleted the contender's znode by hand. A `guard` fails then too.
+   * Aborts, with a LOCK_LOST error as reason, before the service can hand the lock to anybody else. Two things it learns
+   * of only afterwards. Somebody deleted the contender's znode by hand. Or the process or its machine stood still meanwhile:
+   * then it aborts once that goes on, at the next message or call, within a quarter of the session's timeout at the latest. How
+   * long a machine was suspended is seen from the wall clock: one that is set back just then hides it. A `guard` fails in
+   * all of these cases.
    */
   readonly signal: AbortSignal;
   /** An op for `multi`: the rest of it happens only while this lock is held. */
   guard(): Extract<WriteOp, { readonly kind: "guard" }>;
-  /** Throws LOCK_LOST unless the lock is certainly held at this moment. */
+  /** Throws LOCK_LOST unless the lock is certainly held at this moment, also right after the machine was suspended. */
   assertHeld(): void;
   /**
    * Gives the lock back. The signal aborts at once; the promise settles when the service has confirmed it or the session is
@@ -228,6 +234,7 @@ export interface QuorateClient extends AsyncDisposable {
   /**
    * Until then, on the clock of `performance.now()`, the session certainly lives, and with it its ephemerals and locks: so far
    * the service has proved it. While connected it moves on every quarter of the timeout. -Infinity once the session is over.
+   * Where that clock stands still while the machine is suspended, this is earlier afterwards: look at it anew each time.
    */
   readonly livesUntil: number;
   /** Highest revision seen. */

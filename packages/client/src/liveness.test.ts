@@ -73,6 +73,36 @@ describe("liveness", () => {
     expect([client.state.kind, client.livesUntil]).toEqual(["expired", -Infinity]);
   });
 
+  test("a suspend of the machine counts, although the clock that applications see stands still meanwhile", async () => {
+    const { net, client, connection } = await openClient();
+    const acquiring = client.lock("/l").acquire();
+    await net.clock.settle();
+    const contender = "/l/c-0000000001";
+    connection.reply(1, 101, { kind: "acquire", contender, token: fencingToken(101), held: true });
+    const lock = await acquiring;
+    net.clock.suspend(5_000);
+    expect(client.livesUntil).toBe(1_000 + 9_500 - 5_000);
+    lock.assertHeld();
+    net.clock.suspend(4_500);
+    expect(() => lock.assertHeld()).toThrow("LOCK_LOST");
+    expect([lock.signal.aborted, client.state.kind]).toEqual([true, "expired"]);
+  });
+
+  test.each([true, false])(
+    "a suspend beyond the deadline is noticed within a quarter of the timeout (held: %s)",
+    async (held) => {
+      const { net, client, connection } = await openClient();
+      const acquiring = outcomeOf(client.lock("/l").acquire());
+      await net.clock.settle();
+      const place = { contender: "/l/c-0000000001", token: fencingToken(101), held } as const;
+      connection.reply(1, 101, { kind: "acquire", ...place });
+      await net.clock.settle();
+      net.clock.suspend(60_000);
+      await net.clock.advance(2_501);
+      expect([client.state.kind, acquiring.state]).toEqual(["expired", held ? "done" : "failed"]);
+    },
+  );
+
   test("a welcome proves no life beyond what is known: it may answer the hello of an earlier connection", async () => {
     const { net, client, connection } = await openClient();
     connection.cut();

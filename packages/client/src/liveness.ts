@@ -53,9 +53,9 @@ export class Liveness {
     this.#events = events;
   }
 
-  /** Until then, on the port's clock, the session certainly lives. Infinite before the first connection. */
-  get deadlineMs(): number {
-    return this.#deadlineMs;
+  /** Until then, on the clock of `performance.now()`, the session certainly lives. Infinite before the first connection. */
+  get livesUntil(): number {
+    return this.#deadlineMs - (this.#clock.aheadMs?.() ?? 0);
   }
 
   /** The deadline has passed, and nothing that was sent can prove any more that the session lives. */

@@ -101,9 +101,9 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     return this.#ports.clock.nowMs();
   }
 
-  /** On the port's clock, ms; -Infinity once it is over. */
+  /** On the clock of `performance.now()`, ms; -Infinity once it is over. */
   get livesUntil(): number {
-    return this.#liveness.deadlineMs;
+    return this.#liveness.livesUntil;
   }
 
   get lastZxid(): Zxid | 0 {
@@ -402,7 +402,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     this.#liveness.detach();
     this.#unheard = [];
     if (this.checkEnd() !== null) return;
-    const until = this.#liveness.deadlineMs;
+    const until = this.livesUntil;
     this.states.become({ kind: "suspended", session: this.id, until });
     this.#connector.start(connection.server);
   }

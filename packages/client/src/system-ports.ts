@@ -1,8 +1,15 @@
 import { webSocketDialer } from "#socket";
 import type { ClientClock, ClientPorts, ClientRandom } from "./ports.ts";
+import { UnsuspendedClock } from "./unsuspended-clock.ts";
+
+const unsuspended = new UnsuspendedClock({
+  steadyMs: () => performance.now(),
+  wallMs: () => Date.now(),
+});
 
 const clock: ClientClock = {
-  nowMs: () => performance.now(),
+  nowMs: () => unsuspended.nowMs(),
+  aheadMs: () => unsuspended.aheadMs(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);
     return { cancel: () => clearTimeout(timer) };

@@ -1,7 +1,7 @@
 import type { ClientClock, Timer } from "../../../packages/client/src/ports.ts";
 
 interface Pending {
-  readonly dueMs: number;
+  dueMs: number;
   readonly order: number;
   readonly callback: () => void;
 }
@@ -9,12 +9,17 @@ interface Pending {
 /** A client's clock that stands still until a test moves it. */
 export class ManualClock implements ClientClock {
   #nowMs = 1_000;
+  #aheadMs = 0;
   #order = 0;
   readonly #timers = new Set<Pending>();
   #turnEnds: (() => void)[] = [];
 
   nowMs(): number {
     return this.#nowMs;
+  }
+
+  aheadMs(): number {
+    return this.#aheadMs;
   }
 
   get timerCount(): number {
@@ -62,6 +67,13 @@ export class ManualClock implements ClientClock {
   /** Moves time on without running anything: this process slept. */
   sleep(ms: number): void {
     this.#nowMs += ms;
+  }
+
+  /** The machine is suspended for so long: nothing runs, and timers stand still as well. */
+  suspend(ms: number): void {
+    this.#nowMs += ms;
+    this.#aheadMs += ms;
+    for (const timer of this.#timers) timer.dueMs += ms;
   }
 
   /** Moves to the next timer and runs it; false if there is none. */
