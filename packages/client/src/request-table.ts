@@ -212,16 +212,12 @@ export class RequestTable {
   onWriteReply(message: WriteReplyMessage): void {
     const { writeSeq, outcome } = message;
     const call = this.#writes.answer(writeSeq);
+    this.#noteTaken(writeSeq, outcome.ok && outcome.replies.length === 0);
+    this.#wakeIfWaiting();
     if (call === null) {
       reached("write_answered_twice");
       return;
     }
-    if (this.#refusal !== null && writeSeq >= this.#refusal.fromSeq) {
-      reached("refusal_overcome");
-      this.#refusal = null;
-      this.#refusedBackoff.reset();
-    }
-    this.#wakeIfWaiting();
     if (call.isSettled) return;
     this.#release(call);
     if (!outcome.ok) {
@@ -268,11 +264,16 @@ export class RequestTable {
     const call = this.#writes.rewind(fromSeq);
     if (call === null) return;
     this.#noteOvertaking(fromSeq);
-    const canPass = isPassing(code);
-    if (call.giveUp === null && (!canPass || call.isSettled || call.isAbandoned)) {
-      if (canPass) reached("abandoned_write_refused");
-      else reached("write_can_never_be_taken");
+    const wasGivenUp = call.giveUp !== null;
+    if (isPassing(code)) {
+      this.#skipAbandoned(code);
+    } else if (call.giveUp === null) {
+      reached("write_can_never_be_taken");
       call.giveUp = writeFailure(code, call.ops, -1);
+    }
+    if (!wasGivenUp && call.giveUp !== null) {
+      // The skip goes out at once; what stands behind it may be refused as well, and is probed.
+      if (isPassing(code)) this.#refusal = { fromSeq, code };
       this.#ports.wake();
       return;
     }
@@ -285,6 +286,31 @@ export class RequestTable {
       this.#holdTimer = null;
       this.#ports.wake();
     });
+  }
+
+  /**
+   * What nobody waits for is not sent again with its ops. A copy may be in some leader's log all the same: then that is what the
+   * answer to the skip tells.
+   */
+  #skipAbandoned(code: ErrorCode): void {
+    for (const call of this.#writes.unsent()) {
+      if (call.giveUp !== null || !(call.isSettled || call.isAbandoned)) continue;
+      reached("abandoned_write_refused");
+      call.giveUp = writeFailure(code, call.ops, -1);
+    }
+  }
+
+  /** This number has been answered, perhaps not for the first time. A skip is taken also where a write would not be. */
+  #noteTaken(writeSeq: number, isSkip: boolean): void {
+    const refusal = this.#refusal;
+    if (refusal === null || writeSeq < refusal.fromSeq || this.#writes.isUnsent(writeSeq)) return;
+    if (isSkip && this.#writes.hasUnansweredAfter(writeSeq)) {
+      this.#refusal = { fromSeq: writeSeq + 1, code: refusal.code };
+      return;
+    }
+    reached("refusal_overcome");
+    this.#refusal = null;
+    this.#refusedBackoff.reset();
   }
 
   /**

@@ -93,6 +93,19 @@ export class WriteWindow {
     return this.#slots[fromSeq & MASK] ?? null;
   }
 
+  /** Those that have to be sent, again or for the first time, in order. */
+  unsent(): PendingWrite[] {
+    return this.#from(this.#cursor);
+  }
+
+  /** One behind `seq` is still to be answered. */
+  hasUnansweredAfter(seq: number): boolean {
+    for (let behind = seq + 1; behind < this.#next; behind += 1) {
+      if (this.#slots[behind & MASK]?.isAnswered === false) return true;
+    }
+    return false;
+  }
+
   /** The connection is gone: whatever was sent on it may or may not have arrived, and has to be sent again. */
   rewindAll(): void {
     for (let seq = this.#acked + 1; seq < this.#cursor; seq += 1) {
@@ -103,10 +116,14 @@ export class WriteWindow {
 
   /** Every write that is not answered, in order. */
   unanswered(): PendingWrite[] {
+    return this.#from(this.#acked + 1).filter((call) => !call.isAnswered);
+  }
+
+  #from(first: number): PendingWrite[] {
     const calls: PendingWrite[] = [];
-    for (let seq = this.#acked + 1; seq < this.#next; seq += 1) {
+    for (let seq = first; seq < this.#next; seq += 1) {
       const call = this.#slots[seq & MASK];
-      if (call !== undefined && !call.isAnswered) calls.push(call);
+      if (call !== undefined) calls.push(call);
     }
     return calls;
   }
