@@ -34,13 +34,13 @@ export class Connector implements ConnectionEvents {
   readonly #ports: ClientPorts;
   readonly #events: ConnectorEvents;
   readonly #backoff: Backoff;
-  readonly #timeoutMs: number;
+  #timeoutMs: number;
   #rounds = 0;
   #attempt: Connection | null = null;
   #pause: Timer | null = null;
   #isLooking = false;
 
-  /** `timeoutMs` is the session's. */
+  /** `timeoutMs` is what the session asks for; `pace` tells what it was granted. */
   constructor(servers: ServerList, timeoutMs: number, ports: ClientPorts, events: ConnectorEvents) {
     this.#servers = servers;
     this.#timeoutMs = timeoutMs;
@@ -61,6 +61,11 @@ export class Connector implements ConnectionEvents {
     } else {
       this.#next();
     }
+  }
+
+  /** From now on the session's timeout is this, ms: what a server has of it to answer goes by that. */
+  pace(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs;
   }
 
   /** A connection has proved good. */

@@ -136,6 +136,27 @@ describe("reconnecting", () => {
     expect(net.last.hello()).toMatchObject({ session: 7, lastZxid: 140, historyId: "history" });
   });
 
+  test.each([
+    [60_000, 2_000, 500],
+    [60, 2_000, 500],
+  ])(
+    "asked for %i ms, granted %i ms: a server has a quarter of that to answer",
+    async (sessionTimeoutMs, timeoutMs, patienceMs) => {
+      const net = new FakeNetwork();
+      const connecting = connect({ servers: ["a:1", "b:1", "c:1"], sessionTimeoutMs }, net.ports);
+      await net.clock.settle();
+      net.last.welcome({ timeoutMs });
+      await connecting;
+      net.last.send({ kind: "pong", pingId: 1, zxid: zxid(100) });
+      net.answer = () => "hang";
+      net.last.cut();
+      await net.clock.advance(patienceMs - 1);
+      expect(net.dialled).toHaveLength(2);
+      await net.clock.advance(1);
+      expect(net.dialled).toHaveLength(3);
+    },
+  );
+
   test("rounds through all servers are followed by growing pauses of at most a second", async () => {
     const { net, connection } = await openClient({ sessionTimeoutMs: 60_000 });
     net.answer = () => "refuse";

@@ -203,6 +203,7 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
     }
     const { session, timeoutMs, servers } = welcome;
     this.#identity.learn(welcome);
+    this.#connector.pace(timeoutMs);
     this.#options.servers.learn(servers);
     connection.adopt(this);
     if (this.#phase.kind === "closing") {
