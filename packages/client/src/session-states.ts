@@ -12,6 +12,10 @@ type StateQueue = AsyncQueue<SessionState>;
 /** The current state of a session, and whoever follows it. */
 export class SessionStates {
   #current: SessionState = { kind: "connecting" };
+  /** How many there were after the first. */
+  #count = 0;
+  /** The newest of them, for those who have asked and not yet begun to listen: so they need not be known here. */
+  #recent: SessionState[] = [];
   /** Each with what holds it to its signal. */
   readonly #followers = new Map<StateQueue, CancellationTicket | null>();
   readonly #cancellations: Cancellations;
@@ -31,6 +35,9 @@ export class SessionStates {
   /** The last one is `expired` or `closed`. */
   become(state: SessionState): void {
     this.#current = state;
+    this.#count += 1;
+    this.#recent.push(state);
+    if (this.#recent.length > BUFFER.countMax) this.#recent.shift();
     for (const queue of this.#followers.keys()) {
       if (!queue.push(state, 1)) {
         reached("states_not_followed_in_time");
@@ -41,25 +48,43 @@ export class SessionStates {
     }
   }
 
-  /** Every state from this call on. Codes, of the iterator: BAD_ARGUMENTS, ABORTED. */
+  /**
+   * Every state from this call on. Nothing is kept for a follower before its first `next`: one that never listens costs nothing.
+   * Codes, of the iterator: BAD_ARGUMENTS, ABORTED.
+   */
   follow(options: Pick<CallOptions, "signal">): AsyncIterable<SessionState> {
+    const refusal = checkCallOptions(options);
+    const from = this.#count;
+    let begun: StateQueue | null = null;
+    const queue = (): StateQueue => {
+      begun ??= refusal === null ? this.#begin(from, options) : ended(refusal);
+      return begun;
+    };
+    const stop = (): Promise<IteratorResult<SessionState, undefined>> => {
+      queue().clear();
+      this.#leave(queue(), null);
+      return Promise.resolve({ done: true, value: undefined });
+    };
+    const iterator = { next: () => queue().next(), return: stop };
+    return { [Symbol.asyncIterator]: () => iterator };
+  }
+
+  /** Listens from here on, after what was missed since there had been `from` states. */
+  #begin(from: number, options: Pick<CallOptions, "signal">): StateQueue {
     const queue: StateQueue = new AsyncQueue(BUFFER);
+    const missed = this.#count - from;
+    if (missed > BUFFER.countMax) queue.push(this.#current, 1);
+    else if (missed > 0) for (const state of this.#recent.slice(-missed)) queue.push(state, 1);
     const error = checkCallOptions(options);
     if (error !== null || this.isOver) {
       queue.end(error);
-    } else {
-      const ticket = this.#cancellations.watch((code, cause) => {
-        this.#leave(queue, abandonment(code, { outcomeUnknown: false, cause }));
-      }, options);
-      this.#followers.set(queue, ticket);
+      return queue;
     }
-    const stop = (): Promise<IteratorResult<SessionState, undefined>> => {
-      queue.clear();
-      this.#leave(queue, null);
-      return Promise.resolve({ done: true, value: undefined });
-    };
-    const iterator = { next: () => queue.next(), return: stop };
-    return { [Symbol.asyncIterator]: () => iterator };
+    const ticket = this.#cancellations.watch((code, cause) => {
+      this.#leave(queue, abandonment(code, { outcomeUnknown: false, cause }));
+    }, options);
+    this.#followers.set(queue, ticket);
+    return queue;
   }
 
   #leave(queue: StateQueue, error: unknown): void {
@@ -67,4 +92,10 @@ export class SessionStates {
     this.#followers.delete(queue);
     queue.end(error);
   }
+}
+
+function ended(error: unknown): StateQueue {
+  const queue: StateQueue = new AsyncQueue(BUFFER);
+  queue.end(error);
+  return queue;
 }

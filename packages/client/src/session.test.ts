@@ -290,6 +290,21 @@ describe("states", () => {
     void client.close();
     expect(getEventListeners(other, "abort")).toHaveLength(0);
   });
+
+  test("an iterable that nobody iterates is held by nothing, and still tells every state from its call on", async () => {
+    const { net, client, connection } = await openClient();
+    const { signal } = new AbortController();
+    const states = client.states({ signal });
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+    connection.cut();
+    await net.clock.settle();
+    net.last.welcome();
+    await net.clock.settle();
+    net.last.goodbye("SESSION_EXPIRED", true);
+    const seen: string[] = [];
+    for await (const { kind } of states) seen.push(kind);
+    expect(seen).toEqual(["suspended", "connected", "expired"]);
+  });
 });
 
 describe("close", () => {
