@@ -21,6 +21,7 @@ export const CLIENT_POINTS = [
   "client_had_slept",
   "client_slept_past_its_deadline",
   // recipes/contender.ts
+  "asked_again_for_lock_of_own_that_was_given_up",
   "lock_granted_to_waiting_contender",
   "waiting_contender_reconnected",
   "lock_lost_with_its_session",

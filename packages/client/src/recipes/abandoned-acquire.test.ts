@@ -4,7 +4,9 @@ import {
   writeSeq,
   zxid,
   type ErrorCode,
+  type FencingToken,
   type ServerMessage,
+  type WriteReply,
 } from "@quorate/kv-store/protocol";
 import type { FakeConnection } from "../../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient, outcomeOf } from "../../../../tests/support/client/open-client.ts";
@@ -111,5 +113,72 @@ describe("an acquire that was sent, given up before it is answered", () => {
     const lost = errorOf(client.lock("/locks/a").acquire({ timeoutMs: 100 }));
     await net.clock.advance(100);
     expect(await lost).toMatchObject({ code: "TIMEOUT", cause: { code: "CONNECTION_FAILED" } });
+  });
+});
+
+describe("tryAcquire behind an acquire of the same client that was given up", () => {
+  const TOKEN = fencingToken(101);
+  const held = (token: FencingToken): WriteReply => {
+    return { kind: "acquire", contender: `/locks/a/c-${token}`, token, held: true };
+  };
+  const lockHeld = (seq: number): ServerMessage => {
+    const outcome = { ok: false, zxid: zxid(102), code: "LOCK_HELD", opIndex: 0 } as const;
+    return { kind: "writeReply", writeSeq: writeSeq(seq), outcome };
+  };
+
+  test("asks again once that has been given back: nobody else holds the lock", async () => {
+    const { client, connection, net } = await openClient();
+    const lock = client.lock("/locks/a");
+    const failure = errorOf(lock.tryAcquire({ timeoutMs: 100 }));
+    await net.clock.advance(100);
+    expect(await failure).toMatchObject({ code: "TIMEOUT" });
+    const second = lock.tryAcquire();
+    await net.clock.settle();
+    connection.take();
+    connection.reply(1, 101, held(TOKEN));
+    connection.send(lockHeld(2));
+    await net.clock.settle();
+    expect(connection.takeKind("write")).toMatchObject([
+      { writeSeq: 3, ops: [{ kind: "release", token: TOKEN }] },
+      { writeSeq: 4, ops: [{ kind: "acquire", wait: false }] },
+    ]);
+    connection.reply(3, 103, { kind: "release" });
+    connection.reply(4, 104, held(fencingToken(104)));
+    expect((await second)?.token).toBe(104);
+  });
+
+  test("only once, and only at the same lock: then somebody else holds it", async () => {
+    const { client, connection, net } = await openClient();
+    const failure = errorOf(client.lock("/locks/a").tryAcquire({ timeoutMs: 100 }));
+    await net.clock.advance(100);
+    await failure;
+    const same = client.lock("/locks/a").tryAcquire();
+    const other = client.lock("/locks/b").tryAcquire();
+    await net.clock.settle();
+    connection.send(lockHeld(1), lockHeld(2), lockHeld(3));
+    expect(await other).toBeNull();
+    await net.clock.settle();
+    connection.send(lockHeld(4));
+    expect(await same).toBeNull();
+  });
+
+  test("its own time goes on meanwhile", async () => {
+    const { client, connection, net } = await openClient();
+    const lock = client.lock("/locks/a");
+    const failure = errorOf(lock.tryAcquire({ timeoutMs: 100 }));
+    await net.clock.advance(100);
+    await failure;
+    const second = errorOf(lock.tryAcquire({ timeoutMs: 100 }));
+    await net.clock.advance(60);
+    connection.reply(1, 101, held(TOKEN));
+    connection.send(lockHeld(2));
+    await net.clock.advance(40);
+    expect(await second).toMatchObject({ code: "TIMEOUT", outcomeUnknown: false });
+    connection.take();
+    connection.reply(4, 104, held(fencingToken(104)));
+    await net.clock.settle();
+    expect(connection.takeKind("write")).toMatchObject([
+      { ops: [{ kind: "release", token: 104 }] },
+    ]);
   });
 });

@@ -70,17 +70,34 @@ export class Contender {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-      const ops = [op];
-      const call = new WriteCall(ops, writeBytes(ops), (replies, zxid, write) => {
-        this.#onReply(replies[0], zxid, write);
-      });
-      this.#state = { kind: "asking", call };
       this.#ticket = this.#host.cancellations.watch((code, cause) => {
         this.#abandon(code, cause);
       }, options);
-      call.promise.catch((error: unknown) => this.#onFailure(error));
-      this.#host.submit(call, undefined);
+      this.#ask(op);
     });
+  }
+
+  /**
+   * If the answer is that somebody holds the lock, that may be one of this client's own that was given up: its release is on its
+   * way by then, so it is asked again, behind that.
+   */
+  #ask(op: AcquireOp): void {
+    const ops = [op];
+    const call = new WriteCall(ops, writeBytes(ops), (replies, zxid, write) => {
+      this.#onReply(replies[0], zxid, write);
+    });
+    const mayMeetOwn = !op.wait && this.#contenders.isLeaving(this.path);
+    this.#state = { kind: "asking", call };
+    call.promise.catch((error: unknown) => {
+      const isHeld = error instanceof QuorateError && error.code === "LOCK_HELD";
+      if (isHeld && mayMeetOwn && this.#state.kind === "asking") {
+        reached("asked_again_for_lock_of_own_that_was_given_up");
+        this.#ask(op);
+      } else {
+        this.#onFailure(error);
+      }
+    });
+    this.#host.submit(call, undefined);
   }
 
   /** The service says that it is this contender's turn. */
@@ -137,7 +154,7 @@ export class Contender {
     this.#place = reply;
     if (this.#state.kind === "leaving") {
       reached("acquired_after_it_was_given_up");
-      this.#state = { kind: "ended" };
+      this.#endLeaving();
       this.#leaveLine();
       return;
     }
@@ -159,8 +176,7 @@ export class Contender {
       error instanceof QuorateError
         ? error
         : new QuorateError("INTERNAL", "the acquire failed", { cause: error });
-    if (this.#state.kind === "leaving") this.#state = { kind: "ended" };
-    else if (this.#state.kind === "asking") this.#fail(failure);
+    if (this.#state.kind === "leaving" || this.#state.kind === "asking") this.#fail(failure);
   }
 
   #abandon(code: AbandonCode, cause: unknown): void {
@@ -172,6 +188,7 @@ export class Contender {
       const { call } = state;
       const error = this.#host.withdraw(call, code, cause);
       this.#state = { kind: call.isSettled ? "ended" : "leaving" };
+      if (!call.isSettled) this.#contenders.addLeaving(this);
       this.#reject(error);
     } else if (state.kind === "waiting") {
       reached("waiting_contender_gave_up");
@@ -231,8 +248,8 @@ export class Contender {
 
   /** It is over without this side having wished it. */
   #fail(error: QuorateError): void {
-    if (this.#state.kind === "ended" || this.#state.kind === "leaving") return;
-    this.#end(error);
+    if (this.#state.kind === "leaving") this.#endLeaving();
+    else if (this.#state.kind !== "ended") this.#end(error);
   }
 
   #end(error: QuorateError): void {
@@ -244,6 +261,11 @@ export class Contender {
     this.#watch = null;
     if (state.kind === "held") state.lock.lose(error);
     else if (state.kind === "asking" || state.kind === "waiting") this.#reject(error);
+  }
+
+  #endLeaving(): void {
+    this.#state = { kind: "ended" };
+    this.#contenders.removeLeaving(this);
   }
 
   #leaveLine(): void {

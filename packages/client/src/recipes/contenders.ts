@@ -5,6 +5,8 @@ import type { Contender } from "./contender.ts";
 /** The contenders of a session that wait for a lock or hold one, by token. */
 export class Contenders {
   readonly #byToken = new Map<FencingToken, Contender>();
+  /** Those that were given up before the service answered: they may be in a line yet. */
+  readonly #leaving = new Set<Contender>();
 
   get count(): number {
     return this.#byToken.size;
@@ -26,6 +28,21 @@ export class Contenders {
     if (contender.token !== 0) this.#byToken.delete(contender.token);
   }
 
+  /** It was given up, and is in line perhaps. */
+  addLeaving(contender: Contender): void {
+    this.#leaving.add(contender);
+  }
+
+  /** Its release is on its way, or it never was in line. */
+  removeLeaving(contender: Contender): void {
+    this.#leaving.delete(contender);
+  }
+
+  isLeaving(path: string): boolean {
+    for (const contender of this.#leaving) if (contender.path === path) return true;
+    return false;
+  }
+
   onGranted(token: FencingToken): void {
     this.#byToken.get(token)?.onGranted();
   }
@@ -40,5 +57,6 @@ export class Contenders {
     const loss = new QuorateError("LOCK_LOST", "the session is over", { cause: end });
     for (const contender of this.#byToken.values()) contender.onSessionEnd(end, loss);
     this.#byToken.clear();
+    this.#leaving.clear();
   }
 }
