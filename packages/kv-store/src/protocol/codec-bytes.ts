@@ -1,10 +1,12 @@
 import { Packr } from "msgpackr";
 
-import { ProtocolError } from "./protocol-error.ts";
+import { malformed } from "./codec-value.ts";
 import { decodeText } from "./text-decoding.ts";
 
 /** Deeper than any message nests: frame, message, ops, op, reply, stat. */
 const DEPTH_MAX = 12;
+/** Items of all lists of one value together: three times what the longest record or message that is read so has. */
+const ITEMS_MAX = 256;
 const NO_BYTES = new Uint8Array(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
 
@@ -20,20 +22,25 @@ class ValueCodec {
   /** Of what is unpacked; nothing is read beyond. */
   #end = 0;
   #at = 0;
+  /** Of what is walked. */
+  #itemsLeft = 0;
+  #itemsMax = 0;
 
   pack(value: readonly unknown[]): Uint8Array {
     return this.#packr.pack(value);
   }
 
-  unpack(bytes: Uint8Array, from: number): unknown {
-    if (this.endOf(bytes, from) !== bytes.byteLength) notOneValue();
+  unpack(bytes: Uint8Array, from: number, itemsMax: number): unknown {
+    if (this.endOf(bytes, from, itemsMax) !== bytes.byteLength) notOneValue();
     this.#at = bytes.byteOffset + from;
     return this.#next();
   }
 
   /** Position in `bytes` after the value at `from`. */
-  endOf(bytes: Uint8Array, from: number): number {
+  endOf(bytes: Uint8Array, from: number, itemsMax: number): number {
     this.#wrap(bytes);
+    this.#itemsMax = itemsMax;
+    this.#itemsLeft = itemsMax;
     this.#end = bytes.byteOffset + bytes.byteLength;
     const end = this.#skipValue(bytes.byteOffset + from, 0);
     return end === -1 ? notOneValue() : end - bytes.byteOffset;
@@ -161,6 +168,8 @@ class ValueCodec {
   #skipItems(position: number, count: number, depth: number): number {
     // Every item takes a byte at least, so a length beyond the bytes is refused before anything is allocated for it.
     if (depth >= DEPTH_MAX || count > this.#end - position) return -1;
+    if (count > this.#itemsLeft) malformed(`more than ${this.#itemsMax} items`);
+    this.#itemsLeft -= count;
     let at = position;
     for (let i = 0; i < count; i += 1) {
       at = this.#skipValue(at, depth + 1);
@@ -194,19 +203,23 @@ export function packValue(value: readonly unknown[]): Uint8Array {
 }
 
 /**
- * What {@link packValue} packed, at `bytes` from `start` to the end. Everything else throws {@link ProtocolError}: the
- * shape is walked first, so that nothing is made of an extension, a map, a record, a deep nesting, or a length that the
- * bytes do not cover. Texts are as {@link decodeText} reads them. Byte strings are plain Uint8Arrays that alias `bytes`.
+ * What {@link packValue} packed, at `bytes` from `start` to the end. Everything else throws `ProtocolError`: the
+ * shape is walked first, so that nothing is made of an extension, a map, a record, a deep nesting, a length that the bytes
+ * do not cover, or more than `itemsMax` items, those of inner lists among them, which nobody looks at either. Texts are as {@link decodeText} reads them. Byte strings are plain Uint8Arrays that alias `bytes`.
  */
-export function unpackValue(bytes: Uint8Array, start: number): unknown {
-  return codec.unpack(bytes, start);
+export function unpackValue(
+  bytes: Uint8Array,
+  start: number,
+  itemsMax: number = ITEMS_MAX,
+): unknown {
+  return codec.unpack(bytes, start, itemsMax);
 }
 
-/** Position after the value at `from`; throws {@link ProtocolError} if none of ours stands there. */
-export function valueEnd(bytes: Uint8Array, from: number): number {
-  return codec.endOf(bytes, from);
+/** Position after the value at `from`; throws `ProtocolError` if none of ours, or none of so few items, stands there. */
+export function valueEnd(bytes: Uint8Array, from: number, itemsMax: number): number {
+  return codec.endOf(bytes, from, itemsMax);
 }
 
 function notOneValue(): never {
-  throw new ProtocolError("PROTOCOL_ERROR", "not one well-formed value");
+  return malformed("not one well-formed value");
 }

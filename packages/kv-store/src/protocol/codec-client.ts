@@ -39,7 +39,10 @@ const REMOVE_WATCH = 6;
 const PING = 7;
 const CLOSE_SESSION = 8;
 
-/** Items of the longest tuple that another version may have. */
+/**
+ * Items of the longest tuple that another version may have, and of all lists of a message that is unpacked whole together:
+ * none of them has a list within.
+ */
 const TUPLE_ITEMS_MAX = 64;
 
 const CONSISTENCIES = ["linearizable", "local"] as const;
@@ -112,7 +115,7 @@ export function readClientMessage(reader: ValueReader): ClientMessage {
       };
     default:
       reader.rewind(start);
-      return readRareMessage(tag, reader.value());
+      return readRareMessage(tag, reader.value(TUPLE_ITEMS_MAX));
   }
 }
 

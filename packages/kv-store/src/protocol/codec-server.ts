@@ -54,6 +54,8 @@ const EVENTS_MAX = PROTOCOL_LIMITS.frameBytesMax;
 const GOODBYE_UNITS_MAX = 4096;
 /** Items of the longest tuple that another version may have. */
 const TUPLE_ITEMS_MAX = 64;
+/** Items of all lists of a message that is unpacked whole. */
+const ITEMS_MAX = TUPLE_ITEMS_MAX + SERVERS_MAX;
 
 type Message<K extends ServerMessage["kind"]> = Extract<ServerMessage, { readonly kind: K }>;
 
@@ -158,7 +160,7 @@ export function readServerMessage(reader: ValueReader): ServerMessage {
     default: {
       const read = READERS[tag] ?? unknownTag("server message", tag);
       reader.rewind(start);
-      return read(reader.value());
+      return read(reader.value(ITEMS_MAX));
     }
   }
 }

@@ -14,6 +14,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * wrong bytes replaced, as decoders would, it would be longer when it is written again than any bound let in.
  */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string {
+  // A message of nothing but empty texts would cost as many calls as it has bytes.
+  if (start === end) return "";
   try {
     return decoder.decode(bytes.subarray(start, end));
   } catch {

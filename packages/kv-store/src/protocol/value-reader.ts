@@ -111,10 +111,10 @@ export class ValueReader {
     return this.#bytes.subarray(start, this.#at);
   }
 
-  /** Whatever stands here, as `unpackValue` gives it. */
-  value(): unknown {
-    const end = valueEnd(this.#bytes, this.#at);
-    const value = unpackValue(this.#bytes.subarray(0, end), this.#at);
+  /** Whatever stands here, of at most `itemsMax` items, as `unpackValue` gives it. */
+  value(itemsMax: number): unknown {
+    const end = valueEnd(this.#bytes, this.#at, itemsMax);
+    const value = unpackValue(this.#bytes.subarray(0, end), this.#at, itemsMax);
     this.#at = end;
     return value;
   }
