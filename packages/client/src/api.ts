@@ -266,7 +266,8 @@ export interface QuorateClient extends AsyncDisposable {
   delete(path: string, options?: VersionOptions): Promise<void>;
   /**
    * All or nothing, in order, at one revision. Codes: those of the op that failed, `opIndex` says which; FENCED of a
-   * `guard` whose lock is not held any more; TOO_LARGE for more than 1,024 ops or than fit into a frame (4 MiB).
+   * `guard` whose lock is not held any more; TOO_LARGE for more than 1,024 ops, for more missing parents of locks to be
+   * acquired, or for more than fits into a frame (4 MiB).
    */
   multi<const Kinds extends readonly MultiOp["kind"][]>(
     ops: MultiOps<Kinds>,

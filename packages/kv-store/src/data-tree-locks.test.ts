@@ -123,4 +123,25 @@ describe("locks", () => {
     expect(driver.codeOf(session, create("/l/x"))).toBe("LOCK_DIRECTORY");
     driver.do(session, remove("/l"), create("/l"), create("/l/x"));
   });
+
+  it("makes as many parents on the way to the locks of one write as a write may have ops", () => {
+    const { driver, session } = newTree({ sessionEphemeralsMax: 100_000 });
+    const lockBelow = (top: string, parents: number) =>
+      acquire(`/${[top, ...Array.from({ length: parents }, () => "x")].join("/")}`);
+    const full = Array.from({ length: 16 }, (_, i) => lockBelow(`full${i}`, 61));
+    const most = [...full, lockBelow("rest", 48)];
+    const nodes = driver.tree.nodeCount;
+    const refused = outcomeOf(driver.write(session, ...most, lockBelow("more", 1)));
+    expect(refused).toMatchObject({ ok: false, code: "TOO_LARGE", opIndex: most.length });
+    expect(driver.tree.nodeCount).toBe(nodes);
+    expect(driver.do(session, ...most, acquire("/beside"))).toHaveLength(most.length + 1);
+    expect(driver.do(session, lockBelow("more", 61))).toHaveLength(1);
+  });
+
+  it("lets one write take as many new locks at one place as it may have ops", () => {
+    const { driver, session } = newTree();
+    driver.do(session, create("/locks"));
+    const ops = Array.from({ length: 1024 }, (_, i) => acquire(`/locks/${i}`));
+    expect(driver.do(session, ...ops)).toHaveLength(ops.length);
+  });
 });

@@ -60,6 +60,7 @@ export const KV_STORE_POINTS = [
   // image-error.ts
   "image_refused",
   // ops/acquire.ts
+  "acquire_refused_too_many_parents",
   "acquire_refused_tree_full",
   "lock_acquired_twice_in_one_write",
   "acquire_below_ephemeral",

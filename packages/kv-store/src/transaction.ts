@@ -1,7 +1,14 @@
 import type { Change, Grant } from "./apply-outcome.ts";
 import { assert } from "./assert.ts";
 import { reached } from "./points.ts";
-import { fencingToken, type SessionId, type Stat, type Zxid, zxid } from "./protocol/index.ts";
+import {
+  fencingToken,
+  PROTOCOL_LIMITS,
+  type SessionId,
+  type Stat,
+  type Zxid,
+  zxid,
+} from "./protocol/index.ts";
 import { SortedNames } from "./sorted-names.ts";
 import type { TreeState } from "./tree-state.ts";
 import {
@@ -60,6 +67,7 @@ export class Transaction {
   #changes: Change[] | null = null;
   #bytesBefore = 0;
   #isOpen = false;
+  #parentsMade = 0;
   readonly #acquired = new Map<string, Acquired>();
   /** Lock directories that lost a contender, with their holder before that. */
   readonly #handOvers = new Map<Znode, string | undefined>();
@@ -96,11 +104,22 @@ export class Transaction {
     this.#undo = canFail ? [] : null;
     this.#changes = null;
     this.#bytesBefore = this.#state.bytes;
+    this.#parentsMade = 0;
   }
 
   /** Whether that many more bytes fit into the tree. */
   hasRoom(bytes: number): boolean {
     return this.#state.bytes + bytes <= this.#state.limits.bytesMax;
+  }
+
+  /** Whether one more op may make that many parents: what no op asks for by itself is bounded as the ops of a write are. */
+  mayMakeParents(count: number): boolean {
+    return this.#parentsMade + count <= PROTOCOL_LIMITS.opsMax;
+  }
+
+  noteParentsMade(count: number): void {
+    assert(this.mayMakeParents(count), "parents_of_one_write_bounded");
+    this.#parentsMade += count;
   }
 
   /** A new znode at `path`, below `parent`; `data` is copied. The caller has checked everything. */

@@ -21,7 +21,8 @@ const NO_DATA = new Uint8Array(0);
 
 /**
  * Lines up for a lock: an ephemeral sequential contender in the lock directory, which is created with its parents
- * where it is missing. The contender with the lowest czxid holds the lock, and that czxid is its token.
+ * where it is missing: TOO_LARGE beyond 1,024 parents in one write, whose bytes say little of the work that those are. The
+ * contender with the lowest czxid holds the lock, and that czxid is its token.
  */
 export function applyAcquire(transaction: Transaction, op: AcquireOp): WriteReply | ErrorCode {
   const refusal = refuseRequest(transaction, op);
@@ -30,6 +31,10 @@ export function applyAcquire(transaction: Transaction, op: AcquireOp): WriteRepl
   const isThere = missing.length === 0;
   const unfit = isThere ? refuseDirectory(nearest, op.wait) : refuseChild(transaction, nearest);
   if (unfit !== null) return unfit;
+  if (!transaction.mayMakeParents(parentsIn(missing))) {
+    reached("acquire_refused_too_many_parents");
+    return "TOO_LARGE";
+  }
   let growth = znodeBytes(joinPath(op.path, LONGEST_NAME), op.data.length);
   for (const path of missing) growth += znodeBytes(path, 0);
   if (!transaction.hasRoom(growth)) {
@@ -37,6 +42,11 @@ export function applyAcquire(transaction: Transaction, op: AcquireOp): WriteRepl
     return "TREE_FULL";
   }
   return lineUp(transaction, op, { nearest, missing });
+}
+
+/** The lowest of what is missing is the lock directory, which its op asks for. */
+function parentsIn(missing: readonly string[]): number {
+  return Math.max(0, missing.length - 1);
 }
 
 /** A directory that exists, or the nearest existing znode above it and the paths to create, from the top. */
@@ -90,6 +100,7 @@ function findDirectory(transaction: Transaction, path: string): Directory {
 }
 
 function lineUp(transaction: Transaction, op: AcquireOp, where: Directory): WriteReply {
+  transaction.noteParentsMade(parentsIn(where.missing));
   let directory = where.nearest;
   for (const path of where.missing) {
     reached("lock_directory_created");

@@ -44,8 +44,8 @@ export type WriteOp =
   /** Fails with FENCED unless `token` is the current holder's of the lock directory `path`. */
   | { readonly kind: "guard"; readonly path: string; readonly token: FencingToken }
   /**
-   * Lines up for the lock or election at directory `path` (created if missing, with its parents). With `wait` false
-   * fails with LOCK_HELD instead of queueing.
+   * Lines up for the lock or election at directory `path` (created if missing, with its parents; TOO_LARGE where
+   * those of one write are more than its ops may be). With `wait` false fails with LOCK_HELD instead of queueing.
    */
   | {
       readonly kind: "acquire";
