@@ -92,7 +92,10 @@ const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
     "contenders come and go with `quorate lock` and `quorate elect` alone",
   ),
   SEQUENCE_EXHAUSTED: advice(conflict, "its counter is used up: take another parent"),
-  TREE_FULL: advice(failed, "delete what is not needed; deletes always pass"),
+  TREE_FULL: advice(
+    failed,
+    "delete what is not needed; deletes always pass. Where no session can be opened, there are as many as `sessions-max` allows",
+  ),
   TOO_LARGE: advice(
     usage,
     "a znode holds small data: keep the bulk elsewhere and store where it is",

@@ -31,10 +31,10 @@ export function applyOpenSession(
     reached("session_opening_repeated");
     return attachTo(state, zxid, living, command);
   }
-  const bytes = sessionBytes(attach);
-  const { sessionsMax, bytesMax } = state.limits;
-  if (state.sessions.size >= sessionsMax || state.bytes + bytes > bytesMax) {
-    reached("session_refused_tree_full");
+  const { sessionsMax } = state.limits;
+  // The bytes of the tree are no reason: who comes to delete what fills it needs a session.
+  if (state.sessions.size >= sessionsMax) {
+    reached("session_refused_too_many");
     return unchanged(zxid, {
       kind: "attachRefused",
       session: 0,
@@ -55,7 +55,7 @@ export function applyOpenSession(
   state.sessions.add(session);
   hashSession(state.hasher, session);
   state.digest.add(session.sumA, session.sumB);
-  state.bytes += bytes;
+  state.bytes += sessionBytes(attach);
   assert(state.sessions.size <= sessionsMax, "sessions_bounded");
   state.dirtySessions.add(session);
   return unchanged(zxid, attached(session, true));

@@ -59,6 +59,21 @@ describe("sessions", () => {
     expect(refused).toMatchObject({ kind: "attachRefused", code: "TREE_FULL", session: 0 });
   });
 
+  it("lets somebody new come and delete where the tree is full, and counts who came", () => {
+    const driver = new TreeDriver({ bytesMax: 20_000, sessionsMax: 9 });
+    const filling = driver.open();
+    let made = 0;
+    while (driver.codeOf(filling, create(`/f${made}`)) === null) made += 1;
+    driver.close(filling);
+    while (driver.tree.sessionCount < 8) driver.open();
+    const newcomer = driver.open();
+    expect(driver.tree.approximateBytes).toBeGreaterThan(20_000);
+    expect(driver.codeOf(newcomer, create("/more"))).toBe("TREE_FULL");
+    for (let at = 0; at < made; at += 1) driver.do(newcomer, remove(`/f${at}`));
+    expect(driver.codeOf(newcomer, create("/more"))).toBeNull();
+    expect(driver.tree.digest()).toBe(driver.tree.recomputeDigest());
+  });
+
   it("takes everything of a session away with it, deepest first", () => {
     const driver = new TreeDriver();
     const [a, b] = [driver.open(), driver.open()] as const;

@@ -1,8 +1,9 @@
 /** Bounds of the replicated state. Every replica must have the same: they decide what a command does. */
 export interface TreeLimits {
   /**
-   * Bytes the state may take, as `DataTree.approximateBytes` counts them. Ops that would grow it beyond fail TREE_FULL. Replies
-   * that nobody has acknowledged may come on top, within the bounds of `reply-room.ts`: a quarter of it, and 4 KiB a session.
+   * Bytes the state may take, as `DataTree.approximateBytes` counts them. Ops that would grow it beyond fail TREE_FULL. Sessions
+   * count, but may come on top, up to `sessionsMax`; so may replies that nobody has acknowledged, within the bounds of
+   * `reply-room.ts`: a quarter of it, and 4 KiB a session.
    */
   readonly bytesMax: number;
   /** Live sessions; opening one more is refused with TREE_FULL. */

@@ -5,7 +5,7 @@
 export const KV_STORE_POINTS = [
   // apply-session.ts
   "session_opening_repeated",
-  "session_refused_tree_full",
+  "session_refused_too_many",
   "attach_refused_session_gone",
   "session_closed_twice",
   "expiry_of_session_already_gone",

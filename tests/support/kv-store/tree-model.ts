@@ -59,7 +59,6 @@ export class TreeModel {
         for (const [id, session] of this.sessions) {
           if (session.verifier === verifier) return this.#attach(id, session, command.attach);
         }
-        if (this.#isFull(sessionBytes(command.attach))) return ["attachRefused", "TREE_FULL"];
         const session = {
           verifier,
           attach: command.attach,
