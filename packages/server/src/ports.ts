@@ -22,7 +22,7 @@ export interface Timer {
   cancel(): void;
 }
 
-/** For people and for ctime and mtime only: it may jump. */
+/** For people, for ctime and mtime, and for where a new history begins: it may jump. */
 export interface WallClock {
   /** Ms since 1970. */
   nowMs(): number;

@@ -62,9 +62,22 @@ export interface FoundedEnsemble {
 const IMAGE = `${IMAGE_PREFIX}1`;
 
 /**
- * How far a new history begins beyond the state that it is founded on: nobody knows how many writes that one does not have, and
- * each was a revision that clients know, perhaps as a fencing token. At a hundred thousand writes a second so many take four
- * months, and a revision has room for nine thousand times that.
+ * A new history begins beyond every revision that may have been given out before it, perhaps as a fencing token: by what its own
+ * state no longer tells of, and by whatever else was founded on the same state. Nobody knows how many those are, but no ensemble
+ * writes a million times a second; so what begins with so many for each of all seconds is beyond all that began like it before.
+ */
+const REVISIONS_PER_MS = 1_000;
+
+/**
+ * The years 2020 and 2100: a clock that shows another time says nothing. Later ones would leave too little of what the core takes
+ * for an index (below 2^52).
+ */
+const CLOCK_MS_MIN = 1_577_836_800_000;
+const CLOCK_MS_MAX = 4_102_444_800_000;
+
+/**
+ * How far it begins beyond its own state where the clock is of no use, or shows a time before that state's: at a hundred thousand
+ * writes a second so many take four months.
  */
 const REVISIONS_SKIPPED = 1_000_000_000_000;
 
@@ -85,7 +98,7 @@ export async function foundEnsemble(
   try {
     const image = await ports.images.open(path, { create: true });
     try {
-      const state = begun(await options.fill(image));
+      const state = begun(await options.fill(image), ports.wallClock.nowMs());
       const meta = newHistory(ports, member, state);
       await complete(ports, image, meta, state);
       await ports.files.syncDirectory(directory);
@@ -101,10 +114,20 @@ export async function foundEnsemble(
 }
 
 /** The same state, later than all that was before. */
-function begun({ tree, index: before, term: stateTerm, clusterId }: FoundingState): FoundingState {
-  const index = logIndex(before + REVISIONS_SKIPPED);
+function begun(
+  { tree, index: before, term: stateTerm, clusterId }: FoundingState,
+  nowMs: number,
+): FoundingState {
+  const index = logIndex(laterThan(before, nowMs));
+  assert(index > before, "founded_later_than_its_state");
   tree.skipTo(zxid(index));
   return { tree, index, term: stateTerm, clusterId };
+}
+
+function laterThan(before: LogIndex, nowMs: number): number {
+  const isOfUse = nowMs >= CLOCK_MS_MIN && nowMs < CLOCK_MS_MAX;
+  const byClock = isOfUse ? Math.floor(nowMs) * REVISIONS_PER_MS : 0;
+  return byClock > before ? byClock : before + REVISIONS_SKIPPED;
 }
 
 /** The same state in another history, whose only member nobody has met. */

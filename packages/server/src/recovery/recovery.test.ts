@@ -212,7 +212,7 @@ async function* portions(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 1_000) yield bytes.subarray(at, at + 1_000);
 }
 
-/** No revision that the state's own history gave out since is given a second time. */
+/** So much later begins what is founded by a clock that says nothing. */
 const BEYOND = 1e12;
 
 describe("recovery", () => {
