@@ -17,6 +17,8 @@ const GUARD = 5;
 const ACQUIRE = 6;
 const RELEASE = 7;
 
+const SECRET_BYTES_MAX = 64;
+
 /** Items of the longest tuple that begins with a tag. */
 const TAGGED_MAX = 8;
 
@@ -281,6 +283,10 @@ export function readText(value: unknown): string {
   return readString(value, TEXT_UNITS_MAX);
 }
 
+/** What a session is known by: two clients that took a short one could come to share a session. */
 export function readSecret(value: unknown): Uint8Array {
-  return readBytes(value, 64);
+  const secret = readBytes(value, SECRET_BYTES_MAX);
+  const { secretBytes } = PROTOCOL_LIMITS;
+  if (secret.length < secretBytes) malformed(`a secret of less than ${secretBytes} bytes`);
+  return secret;
 }

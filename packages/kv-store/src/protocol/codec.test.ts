@@ -1,8 +1,21 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { decodeClientFrame, decodeServerFrame, encodeClientFrame } from "./codec.ts";
+import type { ClientMessage } from "./frame.ts";
+import { sessionId } from "./ids.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
+
+const HELLO: Extract<ClientMessage, { readonly kind: "hello" }> = {
+  kind: "hello",
+  protocolVersion: PROTOCOL_VERSION,
+  session: null,
+  secret: new Uint8Array(PROTOCOL_LIMITS.secretBytes),
+  timeoutMs: 1000,
+  lastZxid: 0,
+  historyId: "",
+  clientName: "",
+};
 
 /** A frame holds twenty times that, but each would be noted by what counts the calls if ever they were looked at. */
 const ITEMS = 200_000;
@@ -69,20 +82,29 @@ describe("a frame of items without end", () => {
   });
 });
 
+describe("a hello", () => {
+  it.each([0, 1, PROTOCOL_LIMITS.secretBytes - 1, 65])(
+    "whose secret has %i bytes is refused, whether it opens a session or comes back to one",
+    (length) => {
+      for (const session of [null, sessionId(7)]) {
+        const frame = encodeClientFrame([{ ...HELLO, session, secret: new Uint8Array(length) }]);
+        expect(() => decodeClientFrame(frame)).toThrow(
+          expect.objectContaining({ name: "ProtocolError", code: "PROTOCOL_ERROR" }),
+        );
+      }
+    },
+  );
+
+  it("may have a longer secret than the SDK draws", () => {
+    const hello = { ...HELLO, secret: new Uint8Array(64) };
+    expect(decodeClientFrame(encodeClientFrame([hello]))).toEqual([hello]);
+  });
+});
+
 describe("an empty text", () => {
   it("is made without the decoder", () => {
     const decode = vi.spyOn(TextDecoder.prototype, "decode");
-    const hello = {
-      kind: "hello",
-      protocolVersion: PROTOCOL_VERSION,
-      session: null,
-      secret: new Uint8Array(PROTOCOL_LIMITS.secretBytes),
-      timeoutMs: 1000,
-      lastZxid: 0,
-      historyId: "",
-      clientName: "",
-    } as const;
-    expect(decodeClientFrame(encodeClientFrame([hello]))).toEqual([hello]);
+    expect(decodeClientFrame(encodeClientFrame([HELLO]))).toEqual([HELLO]);
     expect(decode).not.toHaveBeenCalled();
   });
 });

@@ -5,8 +5,8 @@ import type { Query, QueryReply, WriteOp, WriteOutcome } from "./op.ts";
 
 /**
  * The first message on a connection. `session` null opens a session, and sending the same `secret` again after a lost
- * answer yields the same session; otherwise it re-attaches to `session`. The secret is drawn by the client and never
- * stored by the server, which keeps a verifier.
+ * answer yields the same session; otherwise it re-attaches to `session`. The secret, of 16 to 64 bytes, is drawn by the client
+ * and never stored by the server, which keeps a verifier; with a shorter one the frame is malformed.
  */
 export interface Hello {
   readonly kind: "hello";

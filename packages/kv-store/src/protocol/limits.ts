@@ -42,6 +42,7 @@ export const PROTOCOL_LIMITS: ProtocolLimits = {
   sessionTimeoutMinMs: 1_000,
   sessionTimeoutMaxMs: 600_000,
   sessionTimeoutDefaultMs: 10_000,
+  /** Bytes of the shortest secret that a session may have; the SDK draws as many. */
   secretBytes: 16,
   clientNameBytesMax: 128,
 };
