@@ -7,7 +7,9 @@ import {
   TreeDriver,
 } from "../../../tests/support/kv-store/tree-driver.ts";
 import { ImageCheck } from "./image-check.ts";
+import { decodeZnode, encodeZnode } from "./image-codec.ts";
 import { packValue } from "./protocol/codec-bytes.ts";
+import { ValueWriter } from "./protocol/value-writer.ts";
 
 function imaged() {
   const driver = new TreeDriver();
@@ -54,6 +56,22 @@ describe("a look through an image", () => {
         expect(() => check(image.changed(key, flipped)), `${key} bit ${bit}`).toThrow(
           expect.objectContaining({ name: "ImageError" }),
         );
+      }
+    }
+  });
+
+  it("notices a znode that counts other children than there are", () => {
+    const { image } = imaged();
+    for (const [key, value] of image.records) {
+      if (!key.startsWith("n")) continue;
+      const znode = decodeZnode(value);
+      const { childCount } = znode.stat;
+      for (const counted of [0, childCount - 1, childCount + 1, 2 ** 40]) {
+        if (counted < 0 || counted === childCount) continue;
+        const other = { ...znode, stat: { ...znode.stat, childCount: counted } };
+        const changed = image.changed(key, encodeZnode(new ValueWriter(), other));
+        expect(() => check(changed), `${key} ${counted}`).toThrow(code("INCOMPLETE"));
+        expect(() => changed.load(), `${key} ${counted}`).toThrow(code("INCOMPLETE"));
       }
     }
   });

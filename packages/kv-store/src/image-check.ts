@@ -20,12 +20,13 @@ import { hashZnode, makeZnode } from "./znode.ts";
 /**
  * Looks through an image's records without building the tree: that each is whole, that none is missing, and that together
  * they are the state that was written. Memory does not grow with the image. What a tree needs beyond that (parents before
- * children, owners of ephemerals) follows from the digest. Anything wrong throws an {@link ImageError}.
+ * children, owners of ephemerals) follows from the digest, but for the counts of children, whose sum is looked at. Anything
+ * wrong throws an {@link ImageError}.
  */
 export class ImageCheck {
   readonly #hasher = new Hasher();
   readonly #sum = new DigestSum();
-  readonly #counts = { znodes: 0, sessions: 0, replies: 0, changes: 0 };
+  readonly #counts = { znodes: 0, children: 0, sessions: 0, replies: 0, changes: 0 };
   #meta: ImageMeta | null = null;
   #newestChange: Zxid | 0 = 0;
 
@@ -38,8 +39,10 @@ export class ImageCheck {
   finish(): Zxid | 0 {
     const meta = this.#meta;
     if (meta === null) failImage("INCOMPLETE", "no meta record");
-    const { znodes, sessions, replies, changes } = this.#counts;
+    const { znodes, children, sessions, replies, changes } = this.#counts;
     checkImageCount("znodes", znodes, meta.nodeCount);
+    // Each but the root is a child of one.
+    checkImageCount("children of znodes", children, znodes - 1);
     checkImageCount("sessions", sessions, meta.sessionCount);
     checkImageCount("replies", replies, meta.replyCount);
     checkImageCount("changes", changes, meta.changeCount);
@@ -61,6 +64,7 @@ export class ImageCheck {
         hashZnode(hasher, node);
         this.#sum.add(node.sumA, node.sumB);
         this.#counts.znodes += 1;
+        this.#counts.children += node.stat.childCount;
         return;
       }
       case "session": {

@@ -11,6 +11,8 @@ export function recomputedSum(state: TreeState): DigestSum {
   const hasher = new Hasher();
   let nodeCount = 0;
   for (const node of state.nodes.values()) {
+    const childCount = node.children?.size ?? 0;
+    assert(childCount === node.stat.childCount, "znodes_count_their_children", () => node.path);
     const twin = makeZnode(node.path, null, znodeImage(node));
     hashZnode(hasher, twin);
     sum.add(twin.sumA, twin.sumB);

@@ -115,7 +115,7 @@ export function hashZnode(hasher: Hasher, node: Znode): void {
   sumZnode(hasher, node);
 }
 
-/** Child count and data bytes follow from other items. */
+/** Child count and data bytes follow from other items, and are held to those where a state is looked through as a whole. */
 export function hashStat(hasher: Hasher, stat: Stat): void {
   hasher.number(stat.czxid);
   hasher.number(stat.mzxid);

@@ -182,7 +182,7 @@ export class MemoryImage {
   write(records: readonly ImageRecord[]): void {
     for (const { key, value } of records) {
       if (value === null) this.records.delete(key);
-      else this.records.set(key, value.slice());
+      else this.records.set(key, new Uint8Array(value));
     }
   }
 
