@@ -3,6 +3,7 @@ import {
   type ApplyOutcome,
   type ApplyResult,
   type AttachInfo,
+  type Grant,
 } from "@quorate/kv-store";
 import {
   PROTOCOL_VERSION,
@@ -241,16 +242,19 @@ export class ClientGateway implements ConnectionOwner {
     this.#options.proposals.release(session);
   }
 
-  /** An entry was applied: events first, then whoever waited for it is answered. */
-  onApplied(outcome: ApplyOutcome): void {
-    this.#watches.onApplied(outcome.changes);
-    for (const grant of outcome.grants) {
-      const { path, contender, token } = grant;
-      const connection = this.#bySession.get(grant.session);
-      const bytes = textBytes(path) + textBytes(contender);
-      connection?.send({ kind: "granted", zxid: outcome.zxid, path, contender, token }, bytes);
-    }
-    this.#onResult(outcome.result, outcome.zxid);
+  /** An entry was applied: events first, then who waited for it is answered, whose own grants follow: it may say that they do. */
+  onApplied({ zxid, changes, grants, result }: ApplyOutcome): void {
+    this.#watches.onApplied(changes);
+    const author = result.kind === "write" ? result.session : 0;
+    for (const grant of grants) if (grant.session !== author) this.#tell(grant, zxid);
+    this.#onResult(result, zxid);
+    for (const grant of grants) if (grant.session === author) this.#tell(grant, zxid);
+  }
+
+  #tell({ session, path, contender, token }: Grant, zxid: Zxid): void {
+    const bytes = textBytes(path) + textBytes(contender);
+    const connection = this.#bySession.get(session);
+    connection?.send({ kind: "granted", zxid, path, contender, token }, bytes);
   }
 
   #onResult(result: ApplyResult, zxid: Zxid): void {
