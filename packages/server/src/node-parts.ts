@@ -19,8 +19,8 @@ import { Proposals } from "./proposals.ts";
 import { Readiness } from "./readiness.ts";
 import { ReadIndexes, type WaitingRead } from "./reads.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
-import { losesQuorum } from "./membership/tolerance.ts";
 import { DamageRepair } from "./recovery/damage-repair.ts";
+import { Departures } from "./recovery/departures.ts";
 import { Scrubber } from "./scrub/scrubber.ts";
 import { startCore, type StartedCore } from "./trace/start-core.ts";
 
@@ -51,6 +51,7 @@ export class NodeParts {
   readonly gateway: ClientGateway;
   readonly applier: Applier;
   readonly snapshots: NodeSnapshots;
+  readonly departures: Departures;
   readonly repair: DamageRepair;
   readonly backups: NodeBackups;
   readonly scrubber: Scrubber;
@@ -92,6 +93,7 @@ export class NodeParts {
       onMembership: ({ membership, index }) => hooks.onMembership(membership, index),
     });
     this.snapshots = this.#createSnapshots();
+    this.departures = this.#createDepartures();
     this.repair = this.#createRepair();
     this.backups = this.#createBackups();
     this.scrubber = this.#createScrubber();
@@ -303,19 +305,31 @@ export class NodeParts {
       isImageDamaged: () => this.snapshots.isImageDamaged,
       onRenewed: () => this.scrubber.start(),
       // Where nothing is made good anyway, it is better known at once.
-      mayLeave: () => !isRepaired || !this.#isNeeded(),
+      mayLeave: () => !isRepaired || this.departures.mayLeave(),
       giveUp: onDamage,
       fatal: (error) => this.#hooks.onFatal(error),
     });
   }
 
-  /** Without this node the voters that there are links to could decide nothing. */
-  #isNeeded(): boolean {
-    const { self, peers } = this.#options;
-    const { membership } = this.core.raft.status();
-    const isThere = (id: NodeId): boolean => id !== self.id && peers.isUp(id);
-    const halves = [membership, { ...membership, voters: membership.outgoingVoters }];
-    return halves.some((half) => half.voters.length > 0 && losesQuorum(half, isThere));
+  #createDepartures(): Departures {
+    const { config, ports, peers } = this.#options;
+    return new Departures({
+      clock: ports.clock,
+      electionTimeoutMs: config.timing.electionTimeoutMs,
+      status: () => this.core.raft.status(),
+      isUp: (id) => peers.isUp(id),
+      hasRoom: (id) => this.disk.hasRoom(id),
+      isStanding: () => this.disk.isStanding,
+      ask: (leader, question) => {
+        const isSent = peers.send(leader, { kind: "leave", question });
+        this.loop.wake();
+        return isSent;
+      },
+      answer: (to, question, ok) => {
+        peers.send(to, { kind: "leaveAnswer", question, ok });
+        this.loop.wake();
+      },
+    });
   }
 
   #createBackups(): NodeBackups {

@@ -212,6 +212,8 @@ export const SERVER_POINTS = [
   "damaged_image_renewed",
   "damaged_node_is_needed",
   "damaged_image_was_replaced",
+  // recovery/departures.ts
+  "departure_put_off_by_new_leader",
   // recovery/set-aside.ts
   "damaged_data_set_aside",
   // scrub/scrubber.ts

@@ -128,10 +128,12 @@ export class RunningNode implements NodeHooks {
   }
 
   async stop(): Promise<void> {
-    const { gateway, backups, exchange, loop, core, snapshots, scrubber, repair } = this.#parts;
+    const { gateway, backups, exchange, loop, core, snapshots, scrubber, repair, departures } =
+      this.#parts;
     gateway.stop();
     this.#parts.readiness.stop();
     repair.stop();
+    departures.stop();
     await backups.stop();
     exchange.stop();
     loop.stop();
@@ -180,6 +182,12 @@ export class RunningNode implements NodeHooks {
         return;
       case "joinRequest":
         parts.members.onJoinRequest(envelope.request, false);
+        return;
+      case "leave":
+        parts.departures.onQuestion(from, envelope.question);
+        return;
+      case "leaveAnswer":
+        parts.departures.onAnswer(from, envelope.question, envelope.ok);
         return;
     }
   }
@@ -274,7 +282,8 @@ export class RunningNode implements NodeHooks {
       metrics.counters.stalls += 1;
       logger.warn({ stalledMs: Math.round(stalledMs) }, "the process stood still");
     }
-    const { reads, duties, gateway, snapshots, disk, members, leadership } = this.#parts;
+    const { reads, duties, gateway, snapshots, disk, members, leadership, departures } =
+      this.#parts;
     this.#ticks += 1;
     reads.retry();
     duties.onTick(stalledMs > 0 ? 0 : admittedMs);
@@ -285,6 +294,7 @@ export class RunningNode implements NodeHooks {
     if (this.#ticks % MEMBERSHIP_TICKS === 0) {
       members.keep();
       leadership.keep();
+      departures.keep();
       this.#lookForLoss();
     }
     if (this.#soft.term === 0 && this.#ticks % FOUNDING_TICKS === 0) this.#found();

@@ -122,5 +122,9 @@ export type PeerEnvelope =
   | { readonly kind: "joinRequest"; readonly request: JoinRequest }
   /** How full the sender's disk is, when that changes and on every new link. */
   | { readonly kind: "disk"; readonly room: DiskRoom }
+  /** The sender's data are damaged: whether the others could decide without it, and it may leave. */
+  | { readonly kind: "leave"; readonly question: number }
+  /** With `ok` the sender, which leads, counts on that node no more for a while. */
+  | { readonly kind: "leaveAnswer"; readonly question: number; readonly ok: boolean }
   /** The state's digest at a revision, for comparison. */
   | { readonly kind: "digest"; readonly index: LogIndex; readonly digest: string };

@@ -179,6 +179,12 @@ const envelope: fc.Arbitrary<PeerEnvelope> = fc.oneof(
     kind: fc.constant("disk" as const),
     room: fc.constantFrom("enough", "little", "none"),
   }),
+  fc.record({ kind: fc.constant("leave" as const), question: number }),
+  fc.record({
+    kind: fc.constant("leaveAnswer" as const),
+    question: number,
+    ok: fc.boolean(),
+  }),
   fc.record({ kind: fc.constant("digest" as const), index, digest: text }),
   fc
     .tuple(fc.constantFrom("join" as const, "rejoin" as const), membership)

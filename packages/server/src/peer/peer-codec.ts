@@ -29,6 +29,8 @@ const KINDS = {
   digest: 8,
   joinRequest: 9,
   disk: 10,
+  leave: 11,
+  leaveAnswer: 12,
 } as const satisfies Readonly<Record<PeerEnvelope["kind"], number>>;
 
 const JOIN_REQUESTS = ["join", "rejoin"] as const;
@@ -64,6 +66,8 @@ export function envelopeBytes(envelope: PeerEnvelope): number {
     case "proposalsRefused":
     case "snapshotAck":
     case "disk":
+    case "leave":
+    case "leaveAnswer":
       return 32;
     case "digest":
     default:
@@ -151,6 +155,13 @@ function writeEnvelope(writer: ByteWriter, envelope: PeerEnvelope, blockFor: Blo
     case "disk":
       writer.u8(DISK_ROOMS.indexOf(envelope.room));
       return;
+    case "leave":
+      writer.u53(envelope.question);
+      return;
+    case "leaveAnswer":
+      writer.u53(envelope.question);
+      writer.bool(envelope.ok);
+      return;
     case "digest":
       writer.u53(envelope.index);
       writer.text(envelope.digest);
@@ -192,6 +203,10 @@ function readEnvelope(reader: ByteReader): PeerEnvelope {
       };
     case KINDS.disk:
       return { kind: "disk", room: readDiskRoom(reader) };
+    case KINDS.leave:
+      return { kind: "leave", question: reader.u53() };
+    case KINDS.leaveAnswer:
+      return { kind: "leaveAnswer", question: reader.u53(), ok: reader.bool() };
     case KINDS.digest:
       return { kind: "digest", index: readIndex(reader), digest: reader.text(DIGEST_BYTES_MAX) };
     default:

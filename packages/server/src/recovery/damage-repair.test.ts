@@ -16,7 +16,7 @@ function setUp() {
   const bringUpToDate = vi.fn<() => Promise<void>>(async () => undefined);
   const onRenewed = vi.fn();
   const image = { isDamaged: false };
-  const mayLeave = vi.fn(() => true);
+  const mayLeave = vi.fn<() => boolean | Promise<boolean>>(() => true);
   const giveUp = vi.fn();
   const fatal = vi.fn();
   const repair = new DamageRepair({
@@ -66,6 +66,33 @@ describe("damage that is found while a node serves", () => {
     mayLeave.mockReturnValue(true);
     await pass(10_000);
     expect(giveUp).toHaveBeenCalledExactlyOnceWith(LOSS);
+  });
+
+  test("waits for the word on whether the node may leave, and asks once at a time", async () => {
+    const { repair, mayLeave, bringUpToDate, giveUp, pass } = setUp();
+    const answers: ((ok: boolean) => void)[] = [];
+    mayLeave.mockImplementation(() => new Promise((resolve) => answers.push(resolve)));
+    repair.onDamage(LOSS);
+    await pass(60_000);
+    expect(mayLeave).toHaveBeenCalledOnce();
+    expect(bringUpToDate).not.toHaveBeenCalled();
+    answers.pop()?.(false);
+    await pass(0);
+    expect(bringUpToDate).toHaveBeenCalledOnce();
+    expect(giveUp).not.toHaveBeenCalled();
+    await pass(10_000);
+    answers.pop()?.(true);
+    await pass(0);
+    expect(giveUp).toHaveBeenCalledExactlyOnceWith(LOSS);
+  });
+
+  test("is nothing to a node that stops before it hears whether it may leave", async () => {
+    const { repair, mayLeave, giveUp, pass } = setUp();
+    mayLeave.mockReturnValue(Promise.resolve(true));
+    repair.onDamage(LOSS);
+    repair.stop();
+    await pass(0);
+    expect(giveUp).not.toHaveBeenCalled();
   });
 
   test("of a new image is the disk's fault, unless that lasted for long", async () => {

@@ -17,8 +17,8 @@ export interface DamageRepairPorts {
   renewImage(): Promise<void>;
   bringUpToDate(): Promise<void>;
   onRenewed(): void;
-  /** The others are a majority without this node, or nobody waits for its vote. */
-  mayLeave(): boolean;
+  /** The others are a majority without this node, or nobody waits for its vote. One question at a time. */
+  mayLeave(): boolean | Promise<boolean>;
   /** The node cannot make it good by itself. */
   giveUp(error: ServerError): void;
   /** A broken invariant. */
@@ -45,6 +45,8 @@ export class DamageRepair {
   /** The image may end before what was lost. */
   #isUpdateDue = false;
   #isUpdating = false;
+  /** Whether it may leave. */
+  #isAsking = false;
   #wait: Timer | null = null;
   #isStopped = false;
 
@@ -143,15 +145,34 @@ export class DamageRepair {
 
   /** The node leaves if it may; else it makes good what it can, and looks again. */
   #look(): void {
-    const { clock, logger } = this.#ports;
     this.#wait?.cancel();
+    if (this.#isStopped || this.#isAsking) return;
     if (this.#image !== null && !this.#isRenewing && !this.#ports.isImageDamaged()) {
       reached("damaged_image_was_replaced");
       this.#endImageDamage();
     }
-    const error = this.#lost ?? (this.#isRenewing ? null : this.#image);
+    if (this.#irreparable === null) return;
+    const answer = this.#ports.mayLeave();
+    if (typeof answer === "boolean") this.#decide(answer);
+    else void this.#await(answer);
+  }
+
+  get #irreparable(): ServerError | null {
+    return this.#lost ?? (this.#isRenewing ? null : this.#image);
+  }
+
+  async #await(answer: Promise<boolean>): Promise<void> {
+    this.#isAsking = true;
+    const mayLeave = await answer;
+    this.#isAsking = false;
+    if (!this.#isStopped) this.#decide(mayLeave);
+  }
+
+  #decide(mayLeave: boolean): void {
+    const { clock, logger } = this.#ports;
+    const error = this.#irreparable;
     if (error === null) return;
-    if (this.#ports.mayLeave()) {
+    if (mayLeave) {
       this.stop();
       this.#ports.giveUp(error);
       return;
@@ -159,7 +180,7 @@ export class DamageRepair {
     reached("damaged_node_is_needed");
     logger.error(
       { error },
-      "what is stored is damaged, and the others are no majority: the node goes on with what it has in memory until they are",
+      "what is stored is damaged, and the others are not known to be a majority: the node goes on with what it has in memory until they are",
     );
     this.#wait = clock.after(WAIT_MS, () => this.#look());
     if (this.#image === null) void this.#update();

@@ -1,0 +1,198 @@
+import { logIndex, nodeId, term, type NodeId, type RaftStatus } from "@quorate/raft";
+import { describe, expect, test, vi } from "vitest";
+import { ManualClock } from "../memory/manual-clock.ts";
+import { Departures } from "./departures.ts";
+
+const SELF = nodeId(1);
+const NEAR = nodeId(2);
+const FAR = nodeId(3);
+/** Longer than anybody takes to leave. */
+const SETTLED_MS = 10_000;
+
+function membershipOf(voters: readonly NodeId[], outgoingVoters: readonly NodeId[] = []) {
+  const members = [...new Set([...voters, ...outgoingVoters])].map((id) => ({
+    id,
+    name: `n${id}`,
+    peerAddress: "",
+    clientAddress: "",
+    promotion: { kind: "none" } as const,
+  }));
+  return { voters, outgoingVoters, learners: [], members };
+}
+
+function peerOf(id: NodeId, matchIndex = 100): RaftStatus["peers"][number] {
+  return {
+    id,
+    state: "replicate",
+    matchIndex: logIndex(matchIndex),
+    nextIndex: logIndex(matchIndex + 1),
+    inflightEntries: 0,
+    inflightBytes: 0,
+    isFetching: false,
+    recentlyActive: true,
+  };
+}
+
+const LEADER: RaftStatus = {
+  id: SELF,
+  role: "leader",
+  term: term(1),
+  leader: SELF,
+  votedFor: SELF,
+  firstIndex: logIndex(1),
+  lastIndex: logIndex(100),
+  commitIndex: logIndex(100),
+  appliedIndex: logIndex(100),
+  persistedIndex: logIndex(100),
+  membership: membershipOf([SELF, NEAR, FAR]),
+  isMembershipPending: false,
+  uncommittedBytes: 0,
+  memoryLogBytes: 0,
+  transferringTo: null,
+  hasLease: false,
+  isDiskStuck: false,
+  hasLostEntries: false,
+  peers: [peerOf(NEAR), peerOf(FAR)],
+};
+
+function setUp(status: Partial<RaftStatus> = {}) {
+  const clock = new ManualClock();
+  const known = { status: { ...LEADER, ...status }, isStanding: false };
+  const isUp = vi.fn<(id: NodeId) => boolean>(() => true);
+  const hasRoom = vi.fn<(id: NodeId) => boolean>(() => true);
+  const ask = vi.fn<(leader: NodeId, question: number) => boolean>(() => true);
+  const answer = vi.fn<(to: NodeId, question: number, ok: boolean) => void>();
+  const departures = new Departures({
+    ...{ clock, isUp, hasRoom, ask, answer },
+    electionTimeoutMs: 600,
+    status: () => known.status,
+    isStanding: () => known.isStanding,
+  });
+  const become = (changes: Partial<RaftStatus>): void => {
+    known.status = { ...known.status, ...changes };
+    departures.keep();
+  };
+  departures.keep();
+  clock.advance(SETTLED_MS);
+  return { departures, clock, known, become, isUp, hasRoom, ask, answer };
+}
+
+describe("a leader that is damaged", () => {
+  test("leaves where the others can decide", () => {
+    expect(setUp().departures.mayLeave()).toBe(true);
+  });
+
+  test.each([
+    ["is far behind", { peers: [peerOf(NEAR), peerOf(FAR, 40)] }],
+    ["is not heard of", { peers: [peerOf(NEAR), { ...peerOf(FAR), recentlyActive: false }] }],
+    ["is not known", { peers: [peerOf(NEAR)] }],
+    ["votes only in the outgoing half", { membership: membershipOf([SELF, NEAR], [SELF, FAR]) }],
+  ])("stays where one of them %s", (_what, status) => {
+    expect(setUp(status).departures.mayLeave()).toBe(false);
+  });
+
+  test("stays where one of them has no room, or no link leads to it", () => {
+    const full = setUp();
+    full.hasRoom.mockImplementation((id) => id !== FAR);
+    expect(full.departures.mayLeave()).toBe(false);
+    const cut = setUp();
+    cut.isUp.mockImplementation((id) => id !== FAR);
+    expect(cut.departures.mayLeave()).toBe(false);
+  });
+
+  test("leaves although the others lack what was committed since the last look", () => {
+    const { departures, known } = setUp();
+    known.status = { ...known.status, commitIndex: logIndex(120) };
+    expect(departures.mayLeave()).toBe(true);
+    departures.keep();
+    expect(departures.mayLeave()).toBe(false);
+  });
+
+  test("stays for as long as somebody may be leaving whom the leader before it let go", () => {
+    const { departures, clock, become } = setUp();
+    become({ term: term(2) });
+    clock.advance(4_000);
+    expect(departures.mayLeave()).toBe(false);
+    clock.advance(SETTLED_MS);
+    expect(departures.mayLeave()).toBe(true);
+  });
+});
+
+describe("a leader that is asked", () => {
+  test("lets one leave at a time, itself included", () => {
+    const { departures, clock, answer } = setUp();
+    departures.onQuestion(NEAR, 5);
+    departures.onQuestion(FAR, 6);
+    expect(answer.mock.calls).toEqual([
+      [NEAR, 5, true],
+      [FAR, 6, false],
+    ]);
+    expect(departures.mayLeave()).toBe(false);
+    clock.advance(SETTLED_MS);
+    departures.keep();
+    expect(departures.mayLeave()).toBe(true);
+    departures.onQuestion(FAR, 7);
+    expect(answer).toHaveBeenLastCalledWith(FAR, 7, false);
+  });
+
+  test("lets who asks again leave", () => {
+    const { departures, answer } = setUp();
+    departures.onQuestion(NEAR, 5);
+    departures.onQuestion(NEAR, 6);
+    expect(answer).toHaveBeenLastCalledWith(NEAR, 6, true);
+  });
+
+  test("counts itself only where its log goes on", () => {
+    const { departures, known, answer } = setUp();
+    known.isStanding = true;
+    departures.onQuestion(NEAR, 5);
+    expect(answer).toHaveBeenLastCalledWith(NEAR, 5, false);
+  });
+
+  test("and does not lead lets nobody go", () => {
+    const { departures, answer } = setUp({ role: "follower", leader: FAR, peers: [] });
+    departures.onQuestion(NEAR, 5);
+    expect(answer).toHaveBeenLastCalledWith(NEAR, 5, false);
+  });
+});
+
+describe("a follower that is damaged", () => {
+  const FOLLOWER = { role: "follower", leader: FAR, peers: [] } as const;
+
+  test.each([true, false])("hears %s from its leader", async (ok) => {
+    const { departures, ask } = setUp(FOLLOWER);
+    const answer = departures.mayLeave();
+    expect(ask).toHaveBeenCalledExactlyOnceWith(FAR, 1);
+    departures.onAnswer(FAR, 1, ok);
+    await expect(answer).resolves.toBe(ok);
+  });
+
+  test("goes by no other node's word, nor by what came too late", async () => {
+    const { departures, clock } = setUp(FOLLOWER);
+    const first = departures.mayLeave();
+    departures.onAnswer(NEAR, 1, true);
+    clock.advance(1_000);
+    await expect(first).resolves.toBe(false);
+    const second = departures.mayLeave();
+    departures.onAnswer(FAR, 1, true);
+    departures.onAnswer(FAR, 2, false);
+    await expect(second).resolves.toBe(false);
+  });
+
+  test("stays where nobody leads, or nothing can be sent", () => {
+    expect(setUp({ ...FOLLOWER, leader: null }).departures.mayLeave()).toBe(false);
+    const { departures, ask } = setUp(FOLLOWER);
+    ask.mockReturnValue(false);
+    expect(departures.mayLeave()).toBe(false);
+  });
+
+  test("asks nobody any more once it stops", () => {
+    const { departures, clock } = setUp(FOLLOWER);
+    const settled = vi.fn();
+    void Promise.resolve(departures.mayLeave()).then(settled);
+    departures.stop();
+    clock.advance(SETTLED_MS);
+    departures.onAnswer(FAR, 1, true);
+    expect(settled).not.toHaveBeenCalled();
+  });
+});

@@ -1,0 +1,141 @@
+import type { NodeId, RaftStatus, Term } from "@quorate/raft";
+import { losesQuorum } from "../membership/tolerance.ts";
+import { reached } from "../points.ts";
+import type { MonotonicClock, Timer } from "../ports.ts";
+
+/** What {@link Departures} works with. */
+export interface DeparturePorts {
+  readonly clock: MonotonicClock;
+  readonly electionTimeoutMs: number;
+  status(): RaftStatus;
+  /** There is a link to it. */
+  isUp(id: NodeId): boolean;
+  /** Of a node's disk, this one's included, as far as it was said. */
+  hasRoom(id: NodeId): boolean;
+  /** The log of this node does not go on. */
+  isStanding(): boolean;
+  /** Asks the leader whether this node may leave. False: it was not sent. */
+  ask(leader: NodeId, question: number): boolean;
+  answer(to: NodeId, question: number, ok: boolean): void;
+}
+
+/** An answer that has not come by then is none, ms. */
+const ANSWER_MS = 1_000;
+/** Whoever may leave hands over and takes no part any more, after this many ms and until it is not heard of any more. */
+const LEAVING_MS = 3_000;
+
+/**
+ * Whether a damaged node may give up its vote. Only the leader knows who could decide something without it, so the others
+ * ask, and one leaves at a time.
+ */
+export class Departures {
+  readonly #ports: DeparturePorts;
+  /** What was committed at the last look. */
+  #committed = 0;
+  /** This node's lead, if it has one. */
+  #lead: { readonly term: Term; readonly sinceMs: number } | null = null;
+  /** When a node was told that it may leave, this one included. */
+  readonly #leavingSinceMs = new Map<NodeId, number>();
+  #questions = 0;
+  #waiting: { readonly leader: NodeId; readonly settle: (ok: boolean) => void } | null = null;
+  #timer: Timer | null = null;
+
+  constructor(ports: DeparturePorts) {
+    this.#ports = ports;
+  }
+
+  /** Called every now and then. */
+  keep(): void {
+    const { role, term, commitIndex } = this.#ports.status();
+    this.#committed = commitIndex;
+    if (role !== "leader") this.#lead = null;
+    else if (this.#lead?.term !== term) this.#lead = { term, sinceMs: this.#ports.clock.nowMs() };
+    for (const id of this.#leavingSinceMs.keys()) {
+      if (!this.#isLeaving(id)) this.#leavingSinceMs.delete(id);
+    }
+  }
+
+  /** Nobody waits any more. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#waiting = null;
+  }
+
+  /**
+   * Whether this node may leave now: then it is to do so at once. One question at a time. False where nobody leads, and
+   * where the leader does not answer within a second; never settles once the node is stopped.
+   */
+  mayLeave(): boolean | Promise<boolean> {
+    const { id, role, leader } = this.#ports.status();
+    if (role === "leader") return this.#letGo(id);
+    if (leader === null) return false;
+    this.#questions += 1;
+    if (!this.#ports.ask(leader, this.#questions)) return false;
+    return new Promise((resolve) => {
+      const settle = (ok: boolean): void => {
+        this.stop();
+        resolve(ok);
+      };
+      this.#waiting = { leader, settle };
+      this.#timer = this.#ports.clock.after(ANSWER_MS, () => settle(false));
+    });
+  }
+
+  /** A node wants to leave. */
+  onQuestion(from: NodeId, question: number): void {
+    this.#ports.answer(from, question, this.#letGo(from));
+  }
+
+  onAnswer(from: NodeId, question: number, ok: boolean): void {
+    const waiting = this.#waiting;
+    if (waiting !== null && waiting.leader === from && question === this.#questions) {
+      waiting.settle(ok);
+    }
+  }
+
+  #letGo(leaver: NodeId): boolean {
+    const { clock } = this.#ports;
+    const status = this.#ports.status();
+    if (!this.#isSettled(status) || this.#isNeeded(leaver, status)) return false;
+    this.#leavingSinceMs.set(leaver, clock.nowMs());
+    return true;
+  }
+
+  /** Whom a leader before this one let go has left: this one does not know of them. */
+  #isSettled({ role, term }: RaftStatus): boolean {
+    const lead = this.#lead;
+    if (role !== "leader" || lead?.term !== term) return false;
+    if (!this.#isPast(lead.sinceMs)) reached("departure_put_off_by_new_leader");
+    return this.#isPast(lead.sinceMs);
+  }
+
+  #isNeeded(leaver: NodeId, status: RaftStatus): boolean {
+    const { membership } = status;
+    const counts = (id: NodeId): boolean => id !== leaver && this.#counts(id, status);
+    const halves = [membership, { ...membership, voters: membership.outgoingVoters }];
+    return halves.some((half) => half.voters.length > 0 && losesQuorum(half, counts));
+  }
+
+  /**
+   * Its vote lets something be decided at once: it answers, has room, and what was committed at the last look. Under load
+   * nobody ever has everything; what somebody who was away still lacks may be more than the others can give it.
+   */
+  #counts(id: NodeId, { id: self, peers }: RaftStatus): boolean {
+    const ports = this.#ports;
+    if (this.#isLeaving(id) || !ports.hasRoom(id)) return false;
+    if (id === self) return !ports.isStanding();
+    const peer = peers.find((each) => each.id === id);
+    if (peer === undefined || !ports.isUp(id)) return false;
+    return peer.recentlyActive && peer.matchIndex >= this.#committed;
+  }
+
+  #isLeaving(id: NodeId): boolean {
+    const sinceMs = this.#leavingSinceMs.get(id);
+    return sinceMs !== undefined && !this.#isPast(sinceMs);
+  }
+
+  #isPast(sinceMs: number): boolean {
+    const { clock, electionTimeoutMs } = this.#ports;
+    return clock.nowMs() - sinceMs >= LEAVING_MS + ANSWER_MS + 2 * electionTimeoutMs;
+  }
+}
