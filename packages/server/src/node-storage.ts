@@ -112,6 +112,8 @@ export class NodeStorage implements LoopLog {
   #staged: ReceivedSnapshot | null = null;
   /** The identity names the staged image: the next start begins from it. */
   #isStagedInForce = false;
+  /** It may be in force with the next start. */
+  #undecided: ImageStore | null = null;
   #cleaning: Promise<void> = Promise.resolve();
   #checkpoints: LogIndex[];
 
@@ -333,7 +335,7 @@ export class NodeStorage implements LoopLog {
       throw new ServerError("IMAGE_CORRUPT", `no snapshot at ${index} was received`);
     }
     this.#isStagedInForce = true;
-    await this.#ports.files.syncDirectory(this.#directory);
+    await this.syncNames();
     await this.#identity.update({ image: staged.directory, logSequence: this.#log.sequence });
   }
 
@@ -363,20 +365,29 @@ export class NodeStorage implements LoopLog {
     await this.#log.compact(isPinned ? pinned : oldest);
   }
 
+  /** The names of images are durable. */
+  syncNames(): Promise<void> {
+    return this.#ports.files.syncDirectory(this.#directory);
+  }
+
   /**
-   * Puts a new image in force, durable and of a revision that the log holds, in place of one that is damaged; the old one
-   * goes. False, and then the new one goes: a snapshot has taken its place meanwhile, or is about to.
+   * Puts a new image in force, durable with its name and of a revision that the log holds, in place of one that is damaged;
+   * the old one goes. False: a snapshot has taken its place meanwhile, or is about to. Rejects where the identity on disk may
+   * name either of them: nothing can be written to that any more, and both stay.
    */
   async replaceImage(damaged: ImageStore, { image, directory }: NewImage): Promise<boolean> {
-    await this.#ports.files.syncDirectory(this.#directory);
     // From here to the update, which waits its turn behind any before it, nothing comes between.
     const old = { image: this.#image, name: this.#imageName };
     if (old.image !== damaged || this.#isStagedInForce) {
       reached("image_replaced_while_it_was_renewed");
-      await this.discardImage(image, directory);
       return false;
     }
-    await this.#identity.update({ image: directory, logSequence: this.#log.sequence });
+    try {
+      await this.#identity.update({ image: directory, logSequence: this.#log.sequence });
+    } catch (error) {
+      this.#undecided = image;
+      throw error;
+    }
     assert(this.#image === damaged, "damaged_image_in_force_until_replaced");
     this.#image = image;
     this.#imageName = directory;
@@ -406,6 +417,7 @@ export class NodeStorage implements LoopLog {
       this.#log.close(),
       this.#image.close(),
       staged?.image.close(),
+      this.#undecided?.close(),
     ]);
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }

@@ -18,8 +18,10 @@ import {
   type NodeDisk,
 } from "../../../../tests/support/node-disk.ts";
 import type { Applier } from "../applier.ts";
+import { ServerError } from "../errors.ts";
 import { NodeStorage } from "../node-storage.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import { IdentityFile } from "../storage/identity.ts";
 import { NodeSnapshots } from "./node-snapshots.ts";
 
 const FREE_BYTES = 1_000_000_000;
@@ -141,6 +143,58 @@ describe("a damaged image", () => {
     await storage.scrub(async () => undefined);
     await snapshots.stop();
     await closeNode(made.opened);
+  });
+
+  test("leaves nothing behind of a new one that could not be put in force, and is tried again", async () => {
+    const made = await setUp();
+    await checkpointed(made);
+    const { storage, snapshots, disk, failed } = made;
+    const { createImage } = NodeStorage.prototype;
+    const closed = vi.fn();
+    vi.spyOn(storage, "createImage").mockImplementationOnce(async () => {
+      const created = await createImage.call(storage);
+      const { close } = created.image;
+      created.image.close = () => close.call(created.image).then(closed);
+      return created;
+    });
+    const error = new ServerError("STORAGE_FAILED", "planned");
+    disk.files.setOnStep(({ operation, path, phase }) => {
+      const isDue = operation === "syncDirectory" && path === DIRECTORY && phase === "before";
+      return isDue ? Promise.reject(error) : null;
+    });
+    await expect(renew(snapshots)).rejects.toBe(error);
+    disk.files.setOnStep(null);
+    expect(closed).toHaveBeenCalledOnce();
+    expect(disk.files.namesIn(DIRECTORY)).not.toContain("image-2");
+    expect(failed).not.toHaveBeenCalled();
+    await snapshots.renewImage();
+    expect(snapshots.isImageDamaged).toBe(false);
+    await snapshots.stop();
+    await closeNode(made.opened);
+  });
+
+  test("ends the node where the identity may name the new one or not, and keeps both", async () => {
+    const made = await setUp();
+    await checkpointed(made);
+    const { snapshots, disk, failed, opened } = made;
+    const digest = made.tree.digest();
+    vi.spyOn(opened.identity, "update").mockImplementationOnce(async (changes) => {
+      await IdentityFile.prototype.update.call(opened.identity, changes);
+      throw new ServerError("STORAGE_FAILED", "planned");
+    });
+    await expect(renew(snapshots)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+    expect(failed).toHaveBeenCalledOnce();
+    expect(disk.files.namesIn(DIRECTORY)).toEqual(expect.arrayContaining(["image-1", "image-2"]));
+    await snapshots.stop();
+    await closeNode(made.opened);
+    // All of it was closed: otherwise it would be locked.
+    for (const name of ["image-1", "image-2"]) {
+      const image = await disk.images.open(`${DIRECTORY}/${name}`, { create: false });
+      await image.close();
+    }
+    const again = await openNode(disk);
+    expect(again.tree.digest()).toBe(digest);
+    await closeNode(again);
   });
 
   test("that a snapshot replaces meanwhile needs no new one", async () => {

@@ -10,7 +10,7 @@ import type {
 } from "@quorate/raft";
 import type { Applier } from "../applier.ts";
 import { isDamage, ServerError } from "../errors.ts";
-import type { NodeStorage } from "../node-storage.ts";
+import type { NewImage, NodeStorage } from "../node-storage.ts";
 import type { StorageLimits } from "../limits.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
@@ -250,7 +250,7 @@ export class NodeSnapshots {
   /**
    * Memory has all that the damaged image has: a new one is written beside it and put in force. Resolves when it is, or a
    * snapshot took the damaged one's place. Rejects with STORAGE_FULL, and may be tried again, when the disk has no
-   * room for it, and for good with what writing it failed with.
+   * room for it, and with what writing it failed with. Where that may be in force all the same, it is fatal as well.
    */
   async renewImage(): Promise<void> {
     const { storage } = this.#options;
@@ -278,13 +278,25 @@ export class NodeSnapshots {
     const snapshot = this.#nextSnapshot();
     try {
       await this.#checkpointer.renew(this.#options.applier().tree, made.image, snapshot);
+      await storage.syncNames();
     } catch (error) {
       await storage.discardImage(made.image, made.directory);
       throw error;
     }
-    if (!(await storage.replaceImage(damaged, made))) return;
+    if (!(await this.#replace(damaged, made))) {
+      return storage.discardImage(made.image, made.directory);
+    }
     this.#options.metrics.counters.imageRenewals += 1;
     await this.#onCheckpoint(snapshot, made.image);
+  }
+
+  async #replace(damaged: ImageStore, made: NewImage): Promise<boolean> {
+    try {
+      return await this.#options.storage.replaceImage(damaged, made);
+    } catch (error) {
+      this.#options.fatal(error);
+      throw error;
+    }
   }
 
   /** What an image stands for that is written now. */
