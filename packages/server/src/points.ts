@@ -213,6 +213,7 @@ export const SERVER_POINTS = [
   "damaged_node_is_needed",
   "damaged_image_was_replaced",
   // recovery/departures.ts
+  "damaged_leader_waits_until_it_can_tell",
   "departure_put_off_by_new_leader",
   // recovery/set-aside.ts
   "damaged_data_set_aside",

@@ -180,7 +180,7 @@ export class DamageRepair {
     reached("damaged_node_is_needed");
     logger.error(
       { error },
-      "what is stored is damaged, and the others are not known to be a majority: the node goes on with what it has in memory until they are",
+      "what is stored is damaged, and the others are no majority: the node goes on with what it has in memory until they are",
     );
     this.#wait = clock.after(WAIT_MS, () => this.#look());
     if (this.#image === null) void this.#update();

@@ -108,13 +108,29 @@ describe("a leader that is damaged", () => {
     expect(departures.mayLeave()).toBe(false);
   });
 
-  test("stays for as long as somebody may be leaving whom the leader before it let go", () => {
-    const { departures, clock, become } = setUp();
+  test("waits for as long as somebody may be leaving whom the leader before it let go", async () => {
+    const { departures, clock, become, answer } = setUp();
     become({ term: term(2) });
     clock.advance(4_000);
-    expect(departures.mayLeave()).toBe(false);
+    const settled = vi.fn();
+    void Promise.resolve(departures.mayLeave()).then(settled);
+    await Promise.resolve();
+    departures.onQuestion(NEAR, 5);
+    expect(answer).toHaveBeenLastCalledWith(NEAR, 5, false);
+    expect(settled).not.toHaveBeenCalled();
     clock.advance(SETTLED_MS);
-    expect(departures.mayLeave()).toBe(true);
+    await vi.waitFor(() => expect(settled).toHaveBeenCalledExactlyOnceWith(true));
+  });
+
+  test("asks who leads by then, where it waited and leads no more", async () => {
+    const { departures, clock, become, ask } = setUp();
+    become({ term: term(2) });
+    const answer = departures.mayLeave();
+    become({ term: term(3), role: "follower", leader: FAR, peers: [] });
+    clock.advance(5_200);
+    expect(ask).toHaveBeenCalledExactlyOnceWith(FAR, 1);
+    departures.onAnswer(FAR, 1, true);
+    await expect(answer).resolves.toBe(true);
   });
 });
 

@@ -21,7 +21,7 @@ export interface DeparturePorts {
 
 /** An answer that has not come by then is none, ms. */
 const ANSWER_MS = 1_000;
-/** Whoever may leave hands over and takes no part any more, after this many ms and until it is not heard of any more. */
+/** Whoever may leave hands over within this, ms, and takes no part any more. */
 const LEAVING_MS = 3_000;
 
 /**
@@ -62,12 +62,17 @@ export class Departures {
   }
 
   /**
-   * Whether this node may leave now: then it is to do so at once. One question at a time. False where nobody leads, and
-   * where the leader does not answer within a second; never settles once the node is stopped.
+   * Whether this node may leave now: then it is to do so at once. One question at a time. A new leader waits until it can
+   * tell. False where nobody leads, and where the leader does not answer within a second; never settles once the node is
+   * stopped.
    */
   mayLeave(): boolean | Promise<boolean> {
-    const { id, role, leader } = this.#ports.status();
-    if (role === "leader") return this.#letGo(id);
+    const status = this.#ports.status();
+    const { id, role, leader } = status;
+    if (role === "leader") {
+      const restMs = this.#unsettledMs(status);
+      return restMs > 0 ? this.#afterwards(restMs) : this.#letGo(id);
+    }
     if (leader === null) return false;
     this.#questions += 1;
     if (!this.#ports.ask(leader, this.#questions)) return false;
@@ -93,20 +98,29 @@ export class Departures {
     }
   }
 
+  #afterwards(restMs: number): Promise<boolean> {
+    reached("damaged_leader_waits_until_it_can_tell");
+    return new Promise((resolve) => {
+      this.#timer = this.#ports.clock.after(restMs, () => resolve(this.mayLeave()));
+    });
+  }
+
   #letGo(leaver: NodeId): boolean {
     const { clock } = this.#ports;
     const status = this.#ports.status();
-    if (!this.#isSettled(status) || this.#isNeeded(leaver, status)) return false;
+    if (status.role !== "leader" || this.#isNeeded(leaver, status)) return false;
+    if (this.#unsettledMs(status) > 0) {
+      reached("departure_put_off_by_new_leader");
+      return false;
+    }
     this.#leavingSinceMs.set(leaver, clock.nowMs());
     return true;
   }
 
-  /** Whom a leader before this one let go has left: this one does not know of them. */
-  #isSettled({ role, term }: RaftStatus): boolean {
+  /** A leader does not know whom the one before it let go: how long it is until those have left. */
+  #unsettledMs({ term }: RaftStatus): number {
     const lead = this.#lead;
-    if (role !== "leader" || lead?.term !== term) return false;
-    if (!this.#isPast(lead.sinceMs)) reached("departure_put_off_by_new_leader");
-    return this.#isPast(lead.sinceMs);
+    return lead?.term === term ? this.#restMs(lead.sinceMs) : this.#leavingMs;
   }
 
   #isNeeded(leaver: NodeId, status: RaftStatus): boolean {
@@ -131,11 +145,15 @@ export class Departures {
 
   #isLeaving(id: NodeId): boolean {
     const sinceMs = this.#leavingSinceMs.get(id);
-    return sinceMs !== undefined && !this.#isPast(sinceMs);
+    return sinceMs !== undefined && this.#restMs(sinceMs) > 0;
   }
 
-  #isPast(sinceMs: number): boolean {
-    const { clock, electionTimeoutMs } = this.#ports;
-    return clock.nowMs() - sinceMs >= LEAVING_MS + ANSWER_MS + 2 * electionTimeoutMs;
+  #restMs(sinceMs: number): number {
+    return Math.max(0, sinceMs + this.#leavingMs - this.#ports.clock.nowMs());
+  }
+
+  /** Until a node that may leave is not heard of any more. */
+  get #leavingMs(): number {
+    return ANSWER_MS + LEAVING_MS + 2 * this.#ports.electionTimeoutMs;
   }
 }
