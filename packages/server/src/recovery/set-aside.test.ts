@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createServerConfig } from "../config.ts";
 import { ServerError } from "../errors.ts";
@@ -8,6 +11,8 @@ import { MemoryImageStores } from "../memory/memory-image-stores.ts";
 import { SeededRandom } from "../memory/seeded-random.ts";
 import { SILENT_LOGGER } from "../observe/logger.ts";
 import { QuorateServer } from "../quorate-server.ts";
+import { LevelImageStores } from "../storage/level-image-store.ts";
+import { NodeFiles } from "../storage/node-files.ts";
 import { MemoryNetwork } from "../transport/memory-transport.ts";
 import { hasSetAside, setAside } from "./set-aside.ts";
 
@@ -92,6 +97,69 @@ test("broken off anywhere and done again, all of it is in one folder and nothing
       expect(await files.list(`/d/${folder}`)).toEqual(["identity", "image-3", "log"]);
     }
   }
+});
+
+/** The same on a disk of this machine. */
+class BreakingNodeFiles extends NodeFiles {
+  count = Infinity;
+
+  override makeDirectory(path: string): Promise<void> {
+    return this.#take(() => super.makeDirectory(path));
+  }
+
+  override rename(from: string, to: string): Promise<void> {
+    return this.#take(() => super.rename(from, to));
+  }
+
+  override syncDirectory(path: string): Promise<void> {
+    return this.#take(() => super.syncDirectory(path));
+  }
+
+  #take(work: () => Promise<void>): Promise<void> {
+    if (this.count === 0) return Promise.reject(new ServerError("STORAGE_FAILED", "EIO"));
+    this.count -= 1;
+    return work();
+  }
+}
+
+/** What a start does with what it finds, damaged as it is. */
+async function startDamaged(files: NodeFiles, directory: string): Promise<void> {
+  if (!(await files.list(directory)).includes("identity")) return;
+  const opening = new LevelImageStores(files).open(`${directory}/image-3`, { create: false });
+  await expect(opening).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
+  await setAside(files, directory);
+}
+
+test("broken off anywhere, twice, by starts that look for the image, all of it is in one folder", async () => {
+  const STEPS = 1 + 3 * 3;
+  for (let first = 0; first < STEPS; first += 1) {
+    for (let second = 0; second < STEPS; second += 1) {
+      const directory = mkdtempSync(join(tmpdir(), "quorate-set-aside-"));
+      const files = new BreakingNodeFiles();
+      for (const name of ["image-3", "log"]) mkdirSync(join(directory, name));
+      for (const name of ["identity", "image-3/MANIFEST-000001", "log/1", "reserve"])
+        writeFileSync(join(directory, name), name);
+      for (const count of [first, second, Infinity]) {
+        files.count = count;
+        await startDamaged(files, directory).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: "STORAGE_FAILED" });
+        });
+      }
+      expect(readdirSync(directory).sort()).toEqual(["damaged-1", "reserve"]);
+      const kept = join(directory, "damaged-1");
+      expect(readdirSync(kept).sort()).toEqual(["identity", "image-3", "log"]);
+      expect(readFileSync(join(kept, "image-3/MANIFEST-000001"), "utf8")).toMatch("MANIFEST");
+      rmSync(directory, { recursive: true });
+    }
+  }
+});
+
+test("an image that came to be since its namesake was put away lies beside that", async () => {
+  const files = await damagedNode();
+  await files.makeDirectory("/d/damaged-1/image-3/real");
+  expect(await setAside(files, "/d")).toBe("damaged-1");
+  expect(await files.list("/d/damaged-1")).toEqual(["identity", "image-3", "image-3-2", "log"]);
+  expect(await files.list("/d/damaged-1/image-3")).toEqual(["real"]);
 });
 
 test("what is there again goes into a folder of its own, though the last one has no identity", async () => {

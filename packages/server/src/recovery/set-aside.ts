@@ -8,6 +8,7 @@ import {
   IMAGE_PREFIX,
   LOG_DIRECTORY,
 } from "../storage/data-directory.ts";
+import { CURRENT_FILE } from "../storage/level-files.ts";
 
 /** Data of this many damages are kept; older ones make room. */
 const KEPT_MAX = 2;
@@ -50,7 +51,10 @@ function earlierFolders(names: readonly string[]): readonly number[] {
   return numbers.sort((a, b) => a - b);
 }
 
-/** The newest folder, where an attempt broke off that was to put the same data into it; else null. */
+/**
+ * The newest folder, where an attempt broke off that was to put the same data into it; else null. An image under a name that
+ * is there already tells only where something is in it: LevelDB makes an empty one out of the lock that it takes.
+ */
 async function begunFolder(
   files: Files,
   directory: string,
@@ -60,7 +64,13 @@ async function begunFolder(
   const newest = earlier.at(-1);
   if (newest === undefined) return null;
   const held = await files.list(pathOf(directory, newest));
-  return [...data, IDENTITY_FILE].some((name) => held.includes(name)) ? null : newest;
+  if (held.includes(IDENTITY_FILE)) return null;
+  for (const name of data.filter((each) => held.includes(each))) {
+    const isImage = name !== LOG_DIRECTORY;
+    const content = isImage ? await files.list(`${directory}/${name}`) : [];
+    if (!isImage || content.includes(CURRENT_FILE)) return null;
+  }
+  return newest;
 }
 
 function pathOf(directory: string, number: number): string {
@@ -75,9 +85,13 @@ export async function hasSetAside(files: Files, directory: string): Promise<bool
   return (await files.list(directory)).some((name) => name.startsWith(DAMAGED_PREFIX));
 }
 
+/** Nothing that is there already gives way. */
 async function move(files: Files, directory: string, kept: number, name: string): Promise<void> {
   const folder = pathOf(directory, kept);
-  await files.rename(`${directory}/${name}`, `${folder}/${name}`);
+  const held = await files.list(folder);
+  let to = name;
+  for (let copy = 2; held.includes(to); copy += 1) to = `${name}-${copy}`;
+  await files.rename(`${directory}/${name}`, `${folder}/${to}`);
   await files.syncDirectory(folder);
   await files.syncDirectory(directory);
 }

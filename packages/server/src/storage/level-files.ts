@@ -6,8 +6,8 @@ import { withDamagingReads } from "./damaging-reads.ts";
 import { LEVEL_BLOCK_BYTES, LevelLogReader } from "./level-log.ts";
 import { isIndexWhole } from "./level-table.ts";
 
-/** Names the manifest, which names everything else. */
-const CURRENT_FILE = "CURRENT";
+/** Names the manifest, which names everything else: without it there is no image. */
+export const CURRENT_FILE = "CURRENT";
 const CURRENT_CONTENT = /^(MANIFEST-\d+)\n$/u;
 /**
  * What is stored. Nobody needs LevelDB's LOG for people. LOCK must not even be opened: who closes a file gives up all locks

@@ -147,6 +147,12 @@ describe("an image that is damaged when it is opened", () => {
     await expect(open()).rejects.toMatchObject(CORRUPT);
   });
 
+  test("that is not there is not made by whoever looks for it", async () => {
+    rmSync(image, { recursive: true });
+    await expect(open()).rejects.toMatchObject(CORRUPT);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test("is IMAGE_CORRUPT with any bit of CURRENT changed", async () => {
     const path = pathOf(CURRENT);
     const { length } = readFileSync(path);

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { Level } from "level";
 import { assert } from "../assert.ts";
 import { ServerError, isDamage } from "../errors.ts";
@@ -58,8 +58,25 @@ export class LevelImageStores implements ImageStores {
       await onDisk.checkManifest();
       for await (const _bytes of onDisk.read(OPENING_SLICE_BYTES, null));
     } catch (error) {
-      await refuseLocked(directory);
+      await this.#refuseLocked(directory);
       throw error;
+    }
+  }
+
+  /**
+   * What another process is at work on is not damaged. Reads nothing: LevelDB takes its lock before it looks at anything. It
+   * makes the directory for it where there is none, which would then look like an image.
+   */
+  async #refuseLocked(directory: string): Promise<void> {
+    const names = await this.#files.list(dirname(directory));
+    if (!names.includes(basename(directory))) return;
+    const level = newLevel(directory, { create: false, refuse: true });
+    try {
+      await level.open();
+      await level.close();
+    } catch (error) {
+      const failure = levelError(`open ${directory}`, error, "opening");
+      if (failure.code === "STORAGE_LOCKED") throw failure;
     }
   }
 }
@@ -263,18 +280,6 @@ function newLevel(
     compression: false,
     writeBufferSize: WRITE_BUFFER_BYTES,
   });
-}
-
-/** What another process is at work on is not damaged. Reads nothing: LevelDB takes its lock before it looks at anything. */
-async function refuseLocked(directory: string): Promise<void> {
-  const level = newLevel(directory, { create: false, refuse: true });
-  try {
-    await level.open();
-    await level.close();
-  } catch (error) {
-    const failure = levelError(`open ${directory}`, error, "opening");
-    if (failure.code === "STORAGE_LOCKED") throw failure;
-  }
 }
 
 /** In this runtime LevelDB itself, which tells what it stands on without looking at the disk. */
