@@ -82,6 +82,11 @@ export class DiskHealth {
     return this.#roomOf(id) === "enough";
   }
 
+  /** What is left is not only for the log. Of a peer that has said nothing it is taken for granted. */
+  hasSpareRoom(id: NodeId): boolean {
+    return this.#roomOf(id) !== "none";
+  }
+
   #roomOf(id: NodeId): DiskRoom {
     const { self, watch } = this.#options;
     return id === self ? watch.room : (this.#peerRooms.get(id) ?? "enough");

@@ -279,6 +279,7 @@ export class NodeParts {
       membership: () => this.members.current,
       status: () => this.core.raft.status(),
       freeBytes: () => this.disk.freeBytes,
+      hasSpareRoom: (id) => this.disk.hasSpareRoom(id),
       send: (to, envelope) => {
         peers.send(to, envelope);
         this.loop.wake();

@@ -96,7 +96,9 @@ export const SERVER_POINTS = [
   "snapshot_began_in_an_earlier_process",
   "snapshot_received_whole",
   "snapshot_piece_refused",
+  "snapshot_found_no_room",
   // image/snapshot-sender.ts
+  "snapshot_put_off",
   "snapshot_refused_at_its_end",
   "snapshot_asked_for_while_under_way",
   "snapshot_resumed",

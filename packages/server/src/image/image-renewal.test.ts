@@ -74,6 +74,7 @@ async function setUp(disk: NodeDisk = newDisk()) {
     applier: () => applier as unknown as Applier,
     status: () => ({ firstIndex: index, appliedIndex: index }),
     freeBytes: () => state.freeBytes,
+    hasSpareRoom: () => true,
     membership: () => loneMembership(5),
     send: () => undefined,
     push: (input) => void pushed.push(input),

@@ -75,6 +75,7 @@ async function setUp(self = LEADER, membership = META.membership) {
       appliedIndex: logIndex(9),
     }),
     freeBytes: () => state.freeBytes,
+    hasSpareRoom: () => true,
     failed,
     suspected: () => undefined,
     membership: () => membership,

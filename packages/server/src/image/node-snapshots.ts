@@ -38,6 +38,8 @@ export interface NodeSnapshotsOptions {
   status(): Pick<RaftStatus, "firstIndex" | "appliedIndex">;
   /** Of the disk. */
   freeBytes(): number;
+  /** Of a node, this one's included: its disk is not as good as used up. */
+  hasSpareRoom(id: NodeId): boolean;
   /** As of the last applied entry. */
   membership(): Membership;
   send(to: NodeId, envelope: PeerEnvelope): void;
@@ -89,6 +91,7 @@ export class NodeSnapshots {
     this.#sender = new SnapshotSender(options.firstTransfer, {
       clock,
       pieceBytes: options.storageLimits.snapshotPieceBytes,
+      hasRoom: (to) => options.hasSpareRoom(to),
       image: () => options.storage.image,
       send: (to, envelope) => options.send(to, envelope),
       done: (to, ok) => {
@@ -103,6 +106,8 @@ export class NodeSnapshots {
       limits: options.limits,
       clusterId,
       historyId,
+      freeBytes: () => options.freeBytes(),
+      hasRoom: () => options.hasSpareRoom(options.self),
       createImage: () => options.storage.createImage(),
       discardImage: (image, directory) => options.storage.discardImage(image, directory),
       ack: (to, transfer, sequence, ok) =>

@@ -33,6 +33,49 @@ describe("a receiver", () => {
     expect(ended).toEqual([false]);
   });
 
+  test("takes nothing more in once the rest of the disk is for the log, and gives back what it had", async () => {
+    const { sender, order, wire, fatal, ended, discarded, disk, received, clock } = await setUp();
+    wire.alter = (chunk) => {
+      disk.hasRoom = chunk.sequence < 3;
+      return chunk;
+    };
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false]);
+    expect(discarded).toEqual(["peer-1"]);
+    // What it took is free again, and is no more than before.
+    wire.alter = (chunk) => chunk;
+    disk.hasRoom = true;
+    sender.start(order);
+    await settled();
+    expect(discarded).toEqual(["peer-1"]);
+    expect(received).toEqual([]);
+    clock.advance(10_000);
+    sender.onTick();
+    expect(ended).toEqual([false, false]);
+    disk.freeBytes += 1;
+    sender.start(order);
+    await settled();
+    expect(received).toHaveLength(1);
+    expect(fatal).not.toHaveBeenCalled();
+  });
+
+  test("tries with as much room again after a minute: the next may be smaller", async () => {
+    const { sender, order, wire, disk, received, clock } = await setUp();
+    wire.alter = (chunk) => {
+      disk.hasRoom = chunk.sequence < 3;
+      return chunk;
+    };
+    sender.start(order);
+    await settled();
+    wire.alter = (chunk) => chunk;
+    disk.hasRoom = true;
+    clock.advance(60_000);
+    sender.start(order);
+    await settled();
+    expect(received).toHaveLength(1);
+  });
+
   const whole = { clusterId: "c", historyId: "h", snapshot: metaAt(builtTree().lastZxid) };
   const stranger = { ...metaAt(1).membership.members[0]!, name: "stranger" };
   test.each([

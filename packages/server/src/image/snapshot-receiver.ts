@@ -24,6 +24,10 @@ export interface SnapshotReceiverPorts {
   readonly limits: TreeLimits;
   readonly clusterId: string;
   readonly historyId: string;
+  /** Of the disk, as last seen. */
+  freeBytes(): number;
+  /** Not so little is free that it is kept for the log. */
+  hasRoom(): boolean;
   /** A new, empty image beside the one in force. */
   createImage(): Promise<{ readonly image: ImageStore; readonly directory: string }>;
   /** Takes an image away that came to nothing. */
@@ -39,6 +43,9 @@ const QUEUED_MAX = 64;
 /** Whoever sends has given up long before: it was not needed any more, or comes anew. */
 const SILENCE_MS_MAX = 60_000;
 
+/** Until one is taken in again with no more room than the last one did not fit into. */
+const FULL_MS = 60_000;
+
 interface Receipt {
   readonly from: NodeId;
   readonly transfer: number;
@@ -48,6 +55,8 @@ interface Receipt {
   readonly image: ImageStore;
   readonly directory: string;
   readonly loader: TreeLoader;
+  /** When it began. */
+  readonly freeBytes: number;
   /** The record that tells what the image stands for has come. */
   hasMeta: boolean;
   checksum: number;
@@ -65,6 +74,8 @@ export class SnapshotReceiver {
   #work: Promise<void> = Promise.resolve();
   #queued = 0;
   #silence: Timer | null = null;
+  /** One did not fit into this much, then. */
+  #tooLittle: { readonly freeBytes: number; readonly atMs: number } | null = null;
 
   constructor(ports: SnapshotReceiverPorts) {
     this.#ports = ports;
@@ -148,6 +159,8 @@ export class SnapshotReceiver {
       reached("snapshot_began_in_an_earlier_process");
       throw new ImageError("INCOMPLETE", "the transfer did not begin here");
     }
+    const freeBytes = this.#ports.freeBytes();
+    if (this.#isTooLittle(freeBytes)) throw noRoom();
     const { image, directory } = await this.#ports.createImage();
     this.#receipt = {
       from,
@@ -157,13 +170,23 @@ export class SnapshotReceiver {
       image,
       directory,
       loader: new TreeLoader(this.#ports.limits),
+      freeBytes,
       hasMeta: false,
       checksum: 0,
       sequence: 0,
     };
   }
 
+  #isTooLittle(freeBytes: number): boolean {
+    const before = this.#tooLittle;
+    if (!this.#ports.hasRoom()) return true;
+    if (before === null || this.#ports.clock.nowMs() - before.atMs >= FULL_MS) return false;
+    return freeBytes <= before.freeBytes;
+  }
+
   async #store(receipt: Receipt, chunk: SnapshotChunk): Promise<void> {
+    // The log can wait for the disk; what it has left is not for this.
+    if (!this.#ports.hasRoom()) throw noRoom();
     const batch = receipt.image.batch();
     for (const [key, value] of chunk.records) {
       batch.put(key, value);
@@ -191,6 +214,7 @@ export class SnapshotReceiver {
 
   async #refuse(from: NodeId, chunk: SnapshotChunk, error: unknown): Promise<void> {
     reached("snapshot_piece_refused");
+    this.#noteRoom(error);
     try {
       await this.#drop();
     } catch (failure) {
@@ -200,6 +224,13 @@ export class SnapshotReceiver {
     this.#ports.ack(from, chunk.transfer, chunk.sequence, false);
     // What there was no room for is gone again, and nothing stands on it: the leader tries later.
     if (!(error instanceof ImageError) && !isStorageFull(error)) this.#ports.fatal(error);
+  }
+
+  #noteRoom(error: unknown): void {
+    const receipt = this.#receipt;
+    if (receipt === null || !isStorageFull(error)) return;
+    reached("snapshot_found_no_room");
+    this.#tooLittle = { freeBytes: receipt.freeBytes, atMs: this.#ports.clock.nowMs() };
   }
 
   /** The image would be started from by what this record says, so all of it is what was announced. */
@@ -215,6 +246,10 @@ export class SnapshotReceiver {
     this.#receipt = null;
     if (receipt !== null) await this.#ports.discardImage(receipt.image, receipt.directory);
   }
+}
+
+function noRoom(): ServerError {
+  return new ServerError("STORAGE_FULL", "the disk has no room for a snapshot");
 }
 
 /** What another node sent is no fault of this one's disk: whatever is wrong with it only ends the transfer. */

@@ -65,6 +65,7 @@ describe("a sender", () => {
       close: () => Promise.reject(new Error("closed")),
     };
     const sender = new SnapshotSender(1, {
+      hasRoom: () => true,
       ...{ clock, pieceBytes: 1 },
       image: () => ({ view: () => view }) as unknown as ImageStore,
       send: () => undefined,
@@ -88,6 +89,7 @@ describe("a sender", () => {
       throw damage;
     };
     const sender = new SnapshotSender(1, {
+      hasRoom: () => true,
       ...{ clock, pieceBytes: 1, unreadable },
       image: () => ({ view }) as unknown as ImageStore,
       send: () => undefined,
@@ -98,5 +100,57 @@ describe("a sender", () => {
     expect(ended).toEqual([false]);
     expect(unreadable).toHaveBeenCalledExactlyOnceWith(damage, expect.objectContaining({ view }));
     expect(sender.count).toBe(0);
+  });
+});
+
+describe("a peer without room", () => {
+  test("gets no snapshot, and is thought of again after a while", async () => {
+    const { sender, order, ended, sent, known, clock } = await setUp();
+    known.hasRoom = false;
+    sender.start(order);
+    await settled();
+    clock.advance(9_999);
+    sender.onTick();
+    expect(ended).toEqual([]);
+    clock.advance(1);
+    sender.onTick();
+    sender.onTick();
+    expect(ended).toEqual([false]);
+    expect(sent).toEqual([]);
+    known.hasRoom = true;
+    sender.start(order);
+    await settled();
+    expect(ended).toEqual([false, true]);
+  });
+
+  test("is thought of again at once where the way to it is a new one", async () => {
+    const { sender, order, ended, known } = await setUp();
+    known.hasRoom = false;
+    sender.start(order);
+    sender.onLinkDown(PEER);
+    sender.onLinkDown(PEER);
+    expect(ended).toEqual([false]);
+  });
+
+  test("that refuses two in a row waits for the next, until it has taken one", async () => {
+    const { sender, order, ended, disk, clock } = await setUp();
+    const run = async (): Promise<void> => {
+      sender.start(order);
+      await settled();
+    };
+    disk.hasRoom = false;
+    await run();
+    expect(ended).toEqual([false]);
+    await run();
+    expect(ended).toEqual([false]);
+    expect(sender.count).toBe(0);
+    clock.advance(10_000);
+    sender.onTick();
+    expect(ended).toEqual([false, false]);
+    disk.hasRoom = true;
+    await run();
+    disk.hasRoom = false;
+    await run();
+    expect(ended).toEqual([false, false, true, false]);
   });
 });

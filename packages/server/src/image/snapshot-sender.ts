@@ -8,6 +8,8 @@ import { recordsChecksum } from "./records-checksum.ts";
 export interface SnapshotSenderPorts {
   readonly clock: MonotonicClock;
   readonly pieceBytes: number;
+  /** Its disk is not as good as used up, as far as it said. */
+  hasRoom(to: NodeId): boolean;
   /** The image in force. */
   image(): ImageStore;
   send(to: NodeId, envelope: PeerEnvelope): void;
@@ -26,6 +28,8 @@ const WINDOW = 8;
 const TIMEOUT_MS = 5_000;
 /** A transfer whose link broke goes on where it was if the core asks for it again within this; its view stays open until then. */
 const RESUME_MS = 30_000;
+/** Between two transfers to a peer that has no room, or that has refused two in a row. */
+const PUT_OFF_MS = 10_000;
 
 type SnapshotChunk = Extract<PeerEnvelope, { readonly kind: "snapshotChunk" }>;
 
@@ -54,6 +58,10 @@ export class SnapshotSender {
   readonly #transfers = new Map<NodeId, Transfer>();
   /** Those whose link broke. */
   readonly #suspended = new Map<NodeId, Transfer>();
+  /** Peers whose last transfer was refused. */
+  readonly #refused = new Set<NodeId>();
+  /** Since when those wait for their next one who are not to get it at once. */
+  readonly #putOffSinceMs = new Map<NodeId, number>();
   /** Where the oldest snapshot stands that has arrived since {@link takePinnedIndex} was asked. */
   #arrivedIndex: LogIndex | null = null;
   #nextId: number;
@@ -85,11 +93,16 @@ export class SnapshotSender {
   /** Begins a transfer, or goes on with the one to this peer that is under way, or whose link broke. */
   start(message: InstallSnapshot): void {
     const { to } = message;
+    this.#putOffSinceMs.delete(to);
     const active = this.#transfers.get(to);
     if (active !== undefined) {
       reached("snapshot_asked_for_while_under_way");
       // What arrives in the name of a term that is over is dropped, all of it.
       if (message.term !== active.message.term) this.#resume(active, message);
+      return;
+    }
+    if (!this.#ports.hasRoom(to)) {
+      this.#putOff(to);
       return;
     }
     const suspended = this.#suspended.get(to);
@@ -130,6 +143,16 @@ export class SnapshotSender {
     this.#pump(transfer);
   }
 
+  /** The core is told later, so that it does not begin another at once. */
+  #putOff(to: NodeId): void {
+    reached("snapshot_put_off");
+    this.#putOffSinceMs.set(to, this.#ports.clock.nowMs());
+  }
+
+  #endPutOff(to: NodeId): void {
+    if (this.#putOffSinceMs.delete(to)) this.#ports.done(to, false);
+  }
+
   /** What it is made of cannot be read. */
   #fail(transfer: Transfer, error: unknown): void {
     if (this.#isActive(transfer)) this.#ports.unreadable(error, transfer.image);
@@ -156,7 +179,7 @@ export class SnapshotSender {
         reached("snapshot_refused_at_its_end");
         this.#ports.suspected();
       }
-      this.#finish(transfer, false);
+      this.#onRefusal(transfer);
       return;
     }
     transfer.unanswered = transfer.unanswered.filter((chunk) => chunk.sequence > sequence);
@@ -164,7 +187,20 @@ export class SnapshotSender {
     else this.#pump(transfer);
   }
 
+  #onRefusal(transfer: Transfer): void {
+    const { to } = transfer;
+    if (!this.#refused.has(to)) {
+      this.#refused.add(to);
+      this.#finish(transfer, false);
+      return;
+    }
+    this.#transfers.delete(to);
+    closeView(transfer);
+    this.#putOff(to);
+  }
+
   onLinkDown(peer: NodeId): void {
+    this.#endPutOff(peer);
     const transfer = this.#transfers.get(peer);
     if (transfer === undefined) return;
     if (transfer.header === null) {
@@ -186,6 +222,9 @@ export class SnapshotSender {
         this.#finish(transfer, false);
       }
     }
+    for (const [peer, sinceMs] of this.#putOffSinceMs) {
+      if (now - sinceMs >= PUT_OFF_MS) this.#endPutOff(peer);
+    }
     for (const [peer, transfer] of this.#suspended) {
       if (now - transfer.sinceMs <= RESUME_MS) continue;
       reached("suspended_snapshot_given_up");
@@ -198,6 +237,7 @@ export class SnapshotSender {
     for (const transfer of this.#transfers.values()) this.#finish(transfer, false);
     for (const transfer of this.#suspended.values()) closeView(transfer);
     this.#suspended.clear();
+    this.#putOffSinceMs.clear();
   }
 
   #isActive(transfer: Transfer): boolean {
@@ -263,6 +303,7 @@ export class SnapshotSender {
     }
     if (!this.#isActive(transfer)) return;
     this.#transfers.delete(transfer.to);
+    if (ok) this.#refused.delete(transfer.to);
     if (ok && transfer.header !== null) {
       this.#arrivedIndex = earlier(this.#arrivedIndex, transfer.header.index);
     }
