@@ -159,7 +159,7 @@ async function salvageEntries(
       for await (const slice of entriesAfter(base, log)) {
         for (const entry of slice) entries.push(entry);
       }
-    } else if (log.sequence !== identity.logSequence) {
+    } else if (log.firstIndex > base.index + 1 || log.sequence !== identity.logSequence) {
       // Else a snapshot was put in force and the process ended before the log could say so: then nothing was written since.
       losses.push(gapBetween(base, log));
     }
