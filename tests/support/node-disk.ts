@@ -16,6 +16,7 @@ import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
 import { MemoryImageStores } from "../../packages/server/src/memory/memory-image-stores.ts";
 import { SeededRandom } from "../../packages/server/src/memory/seeded-random.ts";
 import { NodeStorage, openIdentity } from "../../packages/server/src/node-storage.ts";
+import { createMemoryLogger } from "../../packages/server/src/observe/logger.ts";
 import type { ImageStore, ServerPorts, Transport } from "../../packages/server/src/ports.ts";
 import { encodeEntries } from "../../packages/server/src/storage/entry-codec.ts";
 import type { IdentityFile } from "../../packages/server/src/storage/identity.ts";
@@ -52,12 +53,14 @@ export function metaAt(index: number): SnapshotMeta {
 export interface NodeDisk {
   readonly files: MemoryFiles;
   readonly images: MemoryImageStores;
+  /** Of the nodes that are opened on it. */
+  readonly logger: ReturnType<typeof createMemoryLogger>;
 }
 
 /** An empty one. */
 export function newDisk(seed = 1): NodeDisk {
   const files = new MemoryFiles({ seed });
-  return { files, images: new MemoryImageStores(files) };
+  return { files, images: new MemoryImageStores(files), logger: createMemoryLogger() };
 }
 
 function portsOf(disk: NodeDisk): ServerPorts {
@@ -87,6 +90,7 @@ export async function openNode(disk: NodeDisk): Promise<OpenedNode> {
       limits: TREE_LIMITS,
       segmentBytes: 65_536,
       pinnedBytesMax: PINNED_BYTES,
+      logger: disk.logger,
     });
     return { ...opened, identity };
   } catch (error) {
@@ -180,5 +184,5 @@ export async function crashDuring(
   });
   const files = await cut;
   files.setOnStep(null);
-  return { files, images: disk.images.afterCrash(files) };
+  return { files, images: disk.images.afterCrash(files), logger: disk.logger };
 }

@@ -171,6 +171,28 @@ describe("a node's storage", () => {
     await expect(old.getMany(["@image"])).rejects.toMatchObject({ code: "STOPPED" });
   });
 
+  test("takes old images away although one before them could not be, and says so at the end", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    const { storage } = opened;
+    const failed = new ServerError("STORAGE_FAILED", "planned");
+    disk.files.setOnStep(({ operation, path, phase }) => {
+      const isDue = operation === "remove" && path.endsWith("/image-1") && phase === "before";
+      return isDue ? Promise.reject(failed) : null;
+    });
+    for (const index of [50, 60]) {
+      const snapshot = await receive(storage, index);
+      storage.stage(snapshot);
+      await persist(storage, [], snapshot.meta);
+      storage.install(Promise.resolve());
+    }
+    await expect(storage.close()).rejects.toBe(failed);
+    await opened.identity.close();
+    const names = await disk.files.list(DIRECTORY);
+    expect(names.filter((name) => name.startsWith("image"))).toEqual(["image-1", "image-3"]);
+    expect(disk.logger.lines.map(({ level }) => level)).toEqual(["error"]);
+  });
+
   test("touches nothing while another process has it open", async () => {
     const disk = newDisk();
     const first = await open(disk);

@@ -18,6 +18,7 @@ import type { ImageMeta } from "./image/image-meta.ts";
 import { scrubImage } from "./image/image-scrub.ts";
 import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
 import type { FetchedEntries, LoopLog } from "./node-loop.ts";
+import { SILENT_LOGGER, type Logger } from "./observe/logger.ts";
 import { reached } from "./points.ts";
 import type { ImageStore, ServerPorts } from "./ports.ts";
 import { LOG_DIRECTORY, imageName, imageNumber } from "./storage/data-directory.ts";
@@ -101,6 +102,7 @@ export class NodeStorage implements LoopLog {
   readonly #identity: IdentityFile;
   readonly #log: WriteAheadLog;
   readonly #pinnedBytesMax: number;
+  readonly #logger: Logger;
   readonly #room: RoomWait;
   readonly #openFiles: RoomWait;
   /** What the state machine stands on. */
@@ -115,6 +117,8 @@ export class NodeStorage implements LoopLog {
   /** It may be in force with the next start. */
   #undecided: ImageStore | null = null;
   #cleaning: Promise<void> = Promise.resolve();
+  /** Of what was to be taken away: the first that could not be. */
+  #cleaningFailure: unknown = null;
   #checkpoints: LogIndex[];
 
   private constructor(parts: {
@@ -125,6 +129,7 @@ export class NodeStorage implements LoopLog {
     readonly image: ImageStore;
     readonly imageName: string;
     readonly pinnedBytesMax: number;
+    readonly logger: Logger;
     readonly room: RoomWait;
     readonly openFiles: RoomWait;
     readonly base: SnapshotMeta;
@@ -137,6 +142,7 @@ export class NodeStorage implements LoopLog {
     this.#imageName = parts.imageName;
     this.#newestImageName = parts.imageName;
     this.#pinnedBytesMax = parts.pinnedBytesMax;
+    this.#logger = parts.logger;
     this.#room = parts.room;
     this.#openFiles = parts.openFiles;
     // Where those before it stood is forgotten: it counts for all but the next one, or a node that is started often would
@@ -155,6 +161,8 @@ export class NodeStorage implements LoopLog {
       readonly segmentBytes: number;
       /** Default 1 GiB. */
       readonly pinnedBytesMax?: number;
+      /** Told what goes wrong and keeps nothing from going on. Default: nobody is. */
+      readonly logger?: Logger;
     },
   ): Promise<OpenedStorage> {
     const room = new RoomWait(machine.clock);
@@ -175,11 +183,11 @@ export class NodeStorage implements LoopLog {
       const { tree, meta } = await loadImage(image, options.limits, ports.clock);
       if (meta !== null) refuseForeign(meta, identity.current);
       const base = meta === null ? options.formation : meta.snapshot;
-      const { pinnedBytesMax = PINNED_BYTES_MAX_DEFAULT } = options;
+      const { pinnedBytesMax = PINNED_BYTES_MAX_DEFAULT, logger = SILENT_LOGGER } = options;
       const files = { identity, log, image, imageName };
       const waits = { room, openFiles };
       const storage = new NodeStorage({
-        ...{ ports, directory, ...files, pinnedBytesMax, ...waits, base },
+        ...{ ports, directory, ...files, pinnedBytesMax, logger, ...waits, base },
       });
       const hardState = laterHardState(identity.current.hardState, recovered.hardState);
       // The process ended while both copies were written: from now on what the log alone has may be told.
@@ -400,11 +408,12 @@ export class NodeStorage implements LoopLog {
     old: { readonly image: ImageStore; readonly name: string },
     settled: Promise<unknown>,
   ): void {
-    this.#cleaning = Promise.all([this.#cleaning, settled]).then(() =>
-      this.discardImage(old.image, old.name),
-    );
-    // `close` sees the failure; this keeps it from being one that nobody awaits.
-    this.#cleaning.catch(() => undefined);
+    this.#cleaning = Promise.allSettled([this.#cleaning, settled])
+      .then(() => this.discardImage(old.image, old.name))
+      .catch((error: unknown) => {
+        this.#cleaningFailure ??= error;
+        this.#logger.error({ error, image: old.name }, "an old image could not be taken away");
+      });
   }
 
   /** Closes log and images, all of them whatever fails. The identity is its opener's. */
@@ -420,6 +429,7 @@ export class NodeStorage implements LoopLog {
       this.#undecided?.close(),
     ]);
     for (const result of results) if (result.status === "rejected") throw result.reason;
+    if (this.#cleaningFailure !== null) throw this.#cleaningFailure;
   }
 }
 

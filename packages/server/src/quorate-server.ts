@@ -359,6 +359,7 @@ export class QuorateServer implements AsyncDisposable {
       formation: belonging.formation,
       limits: config.limits.tree,
       segmentBytes: config.limits.storage.segmentBytes,
+      logger,
     });
     const { recovered, initial } = opened;
     const { records, torn } = recovered;
