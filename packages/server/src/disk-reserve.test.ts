@@ -48,4 +48,26 @@ describe("the disk's reserve", () => {
       expect(await told(PLENTY)).toEqual([RESERVE_FILE]);
     },
   );
+
+  test.each([1, 2_000_000, 5_000_000])(
+    "that is found with %i bytes is none, and is made anew",
+    async (bytes) => {
+      const { files, reserve, told } = await setUp();
+      const file = await files.open(`/data/${RESERVE_FILE}`, { create: true, durable: false });
+      await file.write(0, new Uint8Array(bytes));
+      await file.close();
+      await reserve.open();
+      expect(reserve.isPresent).toBe(false);
+      expect(await files.list("/data")).toEqual([]);
+      expect(await told(PLENTY)).toEqual([RESERVE_FILE]);
+    },
+  );
+
+  test("that was made whole is found again", async () => {
+    const { files, told } = await setUp();
+    await told(PLENTY);
+    const again = new DiskReserve(files, "/data", LIMITS);
+    await again.open();
+    expect(again.isPresent).toBe(true);
+  });
 });

@@ -26,12 +26,16 @@ export class DiskReserve {
     return this.#present;
   }
 
-  /** Looks at what is there, and gives it up if there is no room to start otherwise. */
+  /**
+   * Looks at what is there, and gives it up if there is no room to start otherwise, or if it is of another size than it is made
+   * of: the process ended while it was, or that was set otherwise then.
+   */
   async open(): Promise<void> {
     const { freeBytes } = await this.#files.space(this.#directory);
     const names = await this.#files.list(this.#directory);
-    this.#present = names.includes(RESERVE_FILE);
-    if (this.#present && freeBytes < this.#limits.reserveBytes) await this.#release();
+    if (!names.includes(RESERVE_FILE)) return;
+    this.#present = freeBytes >= this.#limits.reserveBytes && (await this.#isWhole());
+    if (!this.#present) await this.#release();
   }
 
   /** Told how much is free, now and then. */
@@ -78,7 +82,7 @@ export class DiskReserve {
 
   async #fill(): Promise<void> {
     const file = await this.#files.open(this.#path, { create: true, durable: false });
-    const piece = new Uint8Array(Math.min(PIECE_BYTES, this.#limits.reserveBytes)).fill(0xff);
+    const piece = new Uint8Array(this.#pieceBytes).fill(0xff);
     try {
       for (let at = 0; at < this.#limits.reserveBytes; at += piece.length) {
         await file.write(at, piece);
@@ -87,6 +91,20 @@ export class DiskReserve {
     } finally {
       await file.close();
     }
+  }
+
+  async #isWhole(): Promise<boolean> {
+    const file = await this.#files.open(this.#path, { create: false, durable: false });
+    try {
+      const pieces = Math.ceil(this.#limits.reserveBytes / Math.max(1, this.#pieceBytes));
+      return (await file.size()) === pieces * this.#pieceBytes;
+    } finally {
+      await file.close();
+    }
+  }
+
+  get #pieceBytes(): number {
+    return Math.min(PIECE_BYTES, this.#limits.reserveBytes);
   }
 
   get #path(): string {
