@@ -63,7 +63,8 @@ export function newDisk(seed = 1): NodeDisk {
   return { files, images: new MemoryImageStores(files), logger: createMemoryLogger() };
 }
 
-function portsOf(disk: NodeDisk): ServerPorts {
+/** Of a node on that disk. */
+export function portsOf(disk: NodeDisk): ServerPorts {
   return {
     ...disk,
     clock: new NodeClock(),

@@ -2,7 +2,7 @@ import { ServerError } from "../errors.ts";
 import type { Files } from "../ports.ts";
 import type { ReplicatedLimits } from "../replicated-limits.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
-import { loadIdentity, type Identity } from "./identity.ts";
+import { isSameHardState, loadIdentity, type Identity } from "./identity.ts";
 import { readOnlyFiles } from "./read-only-files.ts";
 
 /** Of a node that belongs, or belonged, to an ensemble. */
@@ -25,6 +25,28 @@ export async function readIdentity(files: Files, directory: string): Promise<For
     throw new ServerError("NOTHING_STORED", `${directory} never was part of an ensemble`);
   }
   return { ...identity, formation, limits };
+}
+
+/**
+ * An identity is still what stands on the disk: before it is written, and before something is taken away that it does not name.
+ * Nothing locks a data directory before there is an image. Fails with STORAGE_LOCKED where another process has gone on with
+ * it, and as {@link readIdentity} does.
+ */
+export async function refuseUsed(files: Files, directory: string, known: Identity): Promise<void> {
+  const found = await lookedUp(files, directory);
+  if (found !== null && isSame(found, known)) return;
+  const text = `another process uses ${directory}: give each node a data directory of its own`;
+  throw new ServerError("STORAGE_LOCKED", text);
+}
+
+function isSame(one: Identity, other: Identity): boolean {
+  return (
+    one.nodeId === other.nodeId &&
+    one.image === other.image &&
+    one.logStarted === other.logStarted &&
+    one.logSequence === other.logSequence &&
+    isSameHardState(one.hardState, other.hardState)
+  );
 }
 
 async function lookedUp(files: Files, directory: string): Promise<Identity | null> {
