@@ -388,6 +388,17 @@ const BREACHES: readonly (readonly [rule: string, act: (told: Told) => void])[] 
     },
   ],
   [
+    "leaders have what is committed",
+    (told) => told.tell(two, { kind: "conflictFound", index: logIndex(1), leader: one }),
+  ],
+  [
+    "leaders have what is committed",
+    (told) => {
+      const event = { peer: two, matchIndex: logIndex(9), lastIndex: logIndex(1) };
+      told.tell(one, { kind: "peerClaimed", ...event });
+    },
+  ],
+  [
     "reads are not stale",
     (told) => {
       const context = { nonce: 2, counter: 1 };

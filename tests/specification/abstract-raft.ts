@@ -239,6 +239,9 @@ export class AbstractRaft {
         return;
       case "lossFound":
         return fail("nothing durable is lost", `${id} has ${event.lastIndex}`);
+      case "conflictFound":
+      case "peerClaimed":
+        return fail("leaders have what is committed", `${id}: ${JSON.stringify(event)}`);
       case "logMatched":
         if (event.index > log.lastIndex) fail("what matches is there", `${id} at ${event.index}`);
         node.matchedIndex = event.index;

@@ -56,6 +56,8 @@ const DESCRIBERS: Describers = {
   logTruncated: ({ from }) => `from ${from} on`,
   lossFound: ({ acknowledgedIndex, lastIndex }) =>
     `acknowledged entries up to ${acknowledgedIndex} and has them only up to ${lastIndex}`,
+  conflictFound: ({ index, leader }) =>
+    `leader ${leader} has something else than what is committed here up to ${index}`,
   logReset: ({ index, term }) => `stands on a snapshot at ${term}/${index}`,
   memoryTrimmed: ({ firstIndex }) => `begins with ${firstIndex}`,
   writeBegun: ({ seq, term, votedFor, from, to, snapshotIndex }) =>
@@ -84,6 +86,8 @@ const DESCRIBERS: Describers = {
     `peer ${peer}: ${from} -> ${to}, next ${nextIndex}`,
   peerMatched: ({ peer, matchIndex, behind }) =>
     `peer ${peer} up to ${matchIndex}, ${behind === 0 ? "which is all" : `${behind} behind`}`,
+  peerClaimed: ({ peer, matchIndex, lastIndex }) =>
+    `peer ${peer} up to ${matchIndex}, behind the end of the log at ${lastIndex}`,
   peerRejected: ({ peer, rejectedIndex, nextIndex }) =>
     `peer ${peer} what follows ${rejectedIndex}; next ${nextIndex}`,
   appendSent: ({ peer, prevIndex, lastIndex }) =>

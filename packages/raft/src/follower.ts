@@ -14,6 +14,8 @@ import {
   becomeFollower,
   commitThrough,
   earlier,
+  refuseReads,
+  takesPart,
   type NodeState,
 } from "./node-state.ts";
 import { reached } from "./points.ts";
@@ -104,23 +106,63 @@ function storeEntries(state: NodeState, append: AppendEntries): void {
   assert(log.lastIndex >= append.prevIndex + append.entries.length, "append_stored_whole");
 }
 
+/** True if memory is sure to hold something else at `index`, which is committed here, than the entry of `entryTerm`. */
+function isContradicted(state: NodeState, index: LogIndex, entryTerm: Term): boolean {
+  const { log, commitIndex } = state;
+  return index >= log.baseIndex && index <= commitIndex && !log.matches(index, entryTerm);
+}
+
 /**
- * Entries of the leader. What is committed here is in every leader's log (Raft paper, section 5.4), so an append that
- * starts before `commitIndex` is taken as starting there.
+ * The leader has something else at `index` than what is committed here: a quorum of those who acknowledged it has lost it,
+ * by disks that lie or were replaced, or the leader is not what it says. Nothing of it is taken over and nothing dropped:
+ * what is here may be all that is left.
+ */
+function noteConflict(state: NodeState, leader: NodeId, index: LogIndex, theirTerm: Term): void {
+  const ownTerm = state.log.termAt(index);
+  assert(ownTerm !== "compacted" && ownTerm !== theirTerm, "conflict_in_memory");
+  assert(state.role === "follower", "follower_is_contradicted");
+  reached("committed_entry_contradicted");
+  state.conflict = { index, term: ownTerm, leader, leaderTerm: state.term, theirTerm };
+  state.trace?.({ kind: "conflictFound", index, leader });
+  refuseReads(state);
+}
+
+/**
+ * What is committed here is in every leader's log (Raft paper, section 5.4). Compares the two as far as memory reaches back,
+ * and notes where they differ; true if they do.
+ */
+function contradicts(state: NodeState, append: AppendEntries): boolean {
+  const { from, prevIndex, prevTerm, entries } = append;
+  if (isContradicted(state, prevIndex, prevTerm)) {
+    noteConflict(state, from, prevIndex, prevTerm);
+    return true;
+  }
+  for (const { index, term: entryTerm } of entries) {
+    if (index > state.commitIndex) return false;
+    if (!isContradicted(state, index, entryTerm)) continue;
+    noteConflict(state, from, index, entryTerm);
+    return true;
+  }
+  return false;
+}
+
+/**
+ * Entries of the leader. One that starts before memory is taken as starting there: what is not in memory any more is
+ * committed, and cannot be compared.
  */
 export function onAppendEntries(state: NodeState, append: AppendEntries): void {
-  if (!followLeader(state, append.from) || state.hasLostEntries) return;
+  if (!followLeader(state, append.from) || !takesPart(state)) return;
+  if (contradicts(state, append)) return;
   const { log, following } = state;
   const isAnchored =
-    append.prevIndex <= state.commitIndex || log.matches(append.prevIndex, append.prevTerm);
+    append.prevIndex < log.baseIndex || log.matches(append.prevIndex, append.prevTerm);
   if (!isAnchored) {
     rejectAppend(state, append);
     return;
   }
   storeEntries(state, append);
   const end = logIndex(append.prevIndex + append.entries.length);
-  const known = end > state.commitIndex ? end : state.commitIndex;
-  raiseMatched(state, known);
+  raiseMatched(state, end > log.baseIndex ? end : log.baseIndex);
   assert(following.matchedIndex <= log.lastIndex, "matched_within_log");
   commitThrough(state, earlier(append.commitIndex, following.matchedIndex));
   following.isAckDue = true;
@@ -136,7 +178,7 @@ function raiseMatched(state: NodeState, index: LogIndex): void {
 
 /** The leader's commit moved: what this node has found to be the leader's is committed that far. */
 export function onCommitNotice(state: NodeState, notice: CommitNotice): void {
-  if (!followLeader(state, notice.from)) return;
+  if (!followLeader(state, notice.from) || !takesPart(state)) return;
   const { matchedIndex } = state.following;
   assert(matchedIndex <= state.log.lastIndex, "matched_within_log");
   commitThrough(state, earlier(notice.commitIndex, matchedIndex));
@@ -160,7 +202,7 @@ export function onHeartbeat(state: NodeState, heartbeat: Heartbeat): void {
   if (!followLeader(state, heartbeat.from)) return;
   assert(heartbeat.term === state.term, "heartbeat_of_this_term");
   if (heartbeat.commitIndex > state.log.lastIndex) noteLoss(state, heartbeat.commitIndex);
-  if (state.hasLostEntries) return;
+  if (!takesPart(state)) return;
   commitThrough(state, heartbeat.commitIndex);
   state.outbox.push({
     kind: "heartbeatReply",
@@ -197,15 +239,19 @@ function resetToSnapshot(state: NodeState, install: InstallSnapshot): void {
 /**
  * A snapshot whose bytes this host holds (Raft paper, section 7).
  *
- * - It ends at or before `commitIndex`: nothing to do.
+ * - It ends at or before `commitIndex`: nothing to do, unless it contradicts what is committed there.
  * - The log holds its last entry: the log goes on and is committed that far; the entries are applied as usual and the
  *   bytes are not needed.
  * - Otherwise it replaces the log. The host is told to install it once the disk knows that the log starts behind it, and
  *   the leader is told after that.
  */
 export function onInstallSnapshot(state: NodeState, install: InstallSnapshot): void {
-  if (!followLeader(state, install.from)) return;
+  if (!followLeader(state, install.from) || !takesPart(state)) return;
   const { snapshot } = install;
+  if (isContradicted(state, snapshot.index, snapshot.term)) {
+    noteConflict(state, install.from, snapshot.index, snapshot.term);
+    return;
+  }
   state.following.isAckDue = true;
   if (snapshot.index > state.commitIndex) {
     if (state.log.matches(snapshot.index, snapshot.term)) {
@@ -219,7 +265,8 @@ export function onInstallSnapshot(state: NodeState, install: InstallSnapshot): v
     reached("snapshot_older_than_commit");
   }
   assert(state.commitIndex >= snapshot.index, "snapshot_is_committed");
-  raiseMatched(state, state.commitIndex);
+  const { baseIndex } = state.log;
+  raiseMatched(state, snapshot.index > baseIndex ? snapshot.index : baseIndex);
 }
 
 /**
@@ -229,7 +276,7 @@ export function onInstallSnapshot(state: NodeState, install: InstallSnapshot): v
 export function flushAck(state: NodeState): void {
   const { following, leader } = state;
   if (!following.isAckDue || leader === null || state.role !== "follower") return;
-  if (state.hasLostEntries) return;
+  if (!takesPart(state)) return;
   if (!isTermDurable(state)) {
     reached("ack_waits_for_durable_term");
     return;
@@ -268,7 +315,7 @@ export function suspectLeader(state: NodeState): void {
 /** Passes a read on to the leader, to be answered by it or refused after an election timeout. */
 export function forwardRead(state: NodeState, context: ReadIndexReply["context"]): void {
   const { leader } = state;
-  if (leader === null || state.forwardedReads.length >= forwardedReadsMax) {
+  if (leader === null || !takesPart(state) || state.forwardedReads.length >= forwardedReadsMax) {
     reached("read_forwarded_to_nobody");
     answerHost(state, context, null);
     return;

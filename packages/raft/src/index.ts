@@ -37,6 +37,6 @@ export type {
   Role,
   SoftState,
 } from "./ready.ts";
-export type { PeerStatus, ProgressState, RaftStatus } from "./status.ts";
+export type { CommitConflict, PeerStatus, ProgressState, RaftStatus } from "./status.ts";
 export type { TraceEvent, TraceEventKind, TraceSink } from "./trace-event.ts";
 export { validateConfig } from "./validate-config.ts";

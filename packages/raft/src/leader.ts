@@ -291,6 +291,16 @@ function agreeIndex(state: NodeState, reply: AppendEntriesReply): LogIndex {
   return log.lastWithTermAtMost(hint, reply.hintTerm);
 }
 
+/** No log that is the leader's can be longer than it. What such a peer says of its log counts for nothing. */
+function noteClaim(state: NodeState, peer: Progress, matchIndex: LogIndex): void {
+  const { lastIndex } = state.log;
+  assert(matchIndex > lastIndex, "claim_is_beyond_the_log");
+  reached("ack_beyond_own_log");
+  if (peer.claimedIndex !== null && matchIndex <= peer.claimedIndex) return;
+  peer.claimedIndex = matchIndex;
+  state.trace?.({ kind: "peerClaimed", peer: peer.id, matchIndex, lastIndex });
+}
+
 /** A peer acknowledged or refused an append. */
 export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply): void {
   const leading = leadingOf(state);
@@ -312,7 +322,7 @@ export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply
     return;
   }
   if (matchIndex > state.log.lastIndex) {
-    reached("ack_beyond_own_log");
+    noteClaim(state, peer, matchIndex);
     return;
   }
   leading.isReplicationDue = true;

@@ -46,7 +46,8 @@ function isAppend(append: AppendEntries): boolean {
 
 /**
  * True if a message can have come from a core that works: its numbers are in range and agree with one another. Whatever
- * fails is ignored, so that no peer that is broken can stop this node (etcd-io/raft, f215eff).
+ * fails is ignored, so that no peer can stop this node with nonsense (etcd-io/raft, f215eff). What makes sense is believed:
+ * a peer that passes for the leader and contradicts what this node has takes it out of the ensemble, with all that it has.
  */
 export function isPlausible(message: Message, term: Term): boolean {
   if (!isCount(message.term) || message.term === 0) return false;

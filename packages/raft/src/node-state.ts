@@ -12,6 +12,7 @@ import type { Message, ReadContext, SnapshotMeta } from "./message.ts";
 import { Prng } from "./prng.ts";
 import type { Progress } from "./progress.ts";
 import type { FetchWork, ReadState, Role } from "./ready.ts";
+import type { CommitConflict } from "./status.ts";
 import type { RoleChangeReason, TraceSink } from "./trace-event.ts";
 
 /** A disk write that the host has not completed yet. */
@@ -75,8 +76,10 @@ export interface ForwardedRead {
 export interface NodeState {
   readonly config: RaftConfig;
   readonly id: NodeId;
-  /** Entries that it acknowledged are not in its log any more: it votes, stands and acknowledges no more. */
+  /** Entries that it acknowledged are not in its log any more: it takes no part any more. */
   hasLostEntries: boolean;
+  /** Where a leader contradicts what is committed here, which it kept: it takes no part any more. Null: nowhere. */
+  conflict: CommitConflict | null;
   readonly random: Prng;
   readonly log: RaftLog;
   readonly memberships: MembershipHistory;
@@ -168,6 +171,7 @@ export function createNodeState(
     config,
     id: config.id,
     hasLostEntries: false,
+    conflict: null,
     random: new Prng(config.seed, config.id),
     log,
     memberships,
@@ -217,12 +221,17 @@ export function isDiskStuck(state: NodeState): boolean {
   return inFlight !== null && state.now - inFlight.startTick >= state.config.electionTicks;
 }
 
+/** Votes, stands, acknowledges and commits: what it holds is not known to differ from what others count on. */
+export function takesPart(state: NodeState): boolean {
+  return !state.hasLostEntries && state.conflict === null;
+}
+
 /**
  * May start an election: a voter whose log and disk can be trusted. One whose removal is not known to be committed may too:
  * nobody else might have a log good enough to be elected (Raft thesis, section 4.2.2).
  */
 export function mayCampaign(state: NodeState): boolean {
-  return !state.hasLostEntries && state.memberships.hasVoter(state.id) && !isDiskStuck(state);
+  return takesPart(state) && state.memberships.hasVoter(state.id) && !isDiskStuck(state);
 }
 
 /** Answers a read of the host; null: it is to ask again. */
@@ -232,7 +241,7 @@ export function answerHost(state: NodeState, context: ReadContext, index: LogInd
 }
 
 /** Answers every read that this node waits for or answers for others with "ask again". */
-function refuseReads(state: NodeState): void {
+export function refuseReads(state: NodeState): void {
   for (const { context } of state.forwardedReads) answerHost(state, context, null);
   state.forwardedReads = [];
   if (state.leading === null) return;

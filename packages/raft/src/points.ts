@@ -17,6 +17,7 @@ export const RAFT_POINTS = [
   "membership_fell_back_by_truncation",
   "append_repeats_committed_entries",
   "append_repeats_entries",
+  "committed_entry_contradicted",
   "acknowledged_entries_lost",
   "log_replaced_by_snapshot",
   "uncommitted_membership_dropped_by_snapshot",

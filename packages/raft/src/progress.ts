@@ -38,6 +38,8 @@ export class Progress {
   contactTick: number;
   /** When it last acknowledged something new, or was first sent something after it had everything. */
   movedTick: number;
+  /** Highest index beyond the leader's log that it acknowledged; null: it did not. */
+  claimedIndex: LogIndex | null = null;
   /** It has replied to this leader at least once. */
   hasReplied = false;
   /** Highest heartbeat round it has answered. */

@@ -32,7 +32,7 @@ import { onFetched } from "./replication.ts";
 import { receive } from "./receive.ts";
 import type { Ready, SoftState } from "./ready.ts";
 import { statusOf } from "./status-of.ts";
-import type { RaftStatus } from "./status.ts";
+import type { CommitConflict, RaftStatus } from "./status.ts";
 import { tracePeerState, traceStarted } from "./trace-changes.ts";
 import type { TraceSink } from "./trace-event.ts";
 import { validateConfig } from "./validate-config.ts";
@@ -150,6 +150,11 @@ export class RaftNode {
     if (reads.length > 0) state.readStates = [];
     if (fetches.length > 0) state.fetches = [];
     return { softState, persist, messages, committed, installSnapshot, reads, fetches };
+  }
+
+  /** See {@link RaftStatus.conflict}; to be looked at after every turn. */
+  get conflict(): CommitConflict | null {
+    return this.#state.conflict;
   }
 
   /** A copy of what this core knows. */

@@ -16,6 +16,7 @@ function peerStatus(state: NodeState, peer: Progress): PeerStatus {
     inflightBytes: peer.inflights.bytes,
     isFetching: peer.isFetching,
     recentlyActive: peer.hasReplied && state.now - peer.contactTick < state.config.electionTicks,
+    claimedIndex: peer.claimedIndex,
   };
 }
 
@@ -50,6 +51,7 @@ export function statusOf(state: NodeState): RaftStatus {
     hasLease: leading !== null && hasLease(state, leading),
     isDiskStuck: isDiskStuck(state),
     hasLostEntries: state.hasLostEntries,
+    conflict: state.conflict,
     peers: peers.map((peer) => peerStatus(state, peer)),
   };
 }

@@ -5,6 +5,18 @@ import type { Role } from "./ready.ts";
 /** How a leader replicates to a peer: one append at a time, a pipeline, or a snapshot on its way. */
 export type ProgressState = "probe" | "replicate" | "snapshot";
 
+/** A leader sent something else for an index than what is committed here: one of the two has lost acknowledged entries. */
+export interface CommitConflict {
+  /** They differ here, or before. */
+  readonly index: LogIndex;
+  /** Of the entry that is committed here. */
+  readonly term: Term;
+  readonly leader: NodeId;
+  readonly leaderTerm: Term;
+  /** Of the leader's entry. */
+  readonly theirTerm: Term;
+}
+
 /** A leader's view of one peer. */
 export interface PeerStatus {
   readonly id: NodeId;
@@ -20,6 +32,8 @@ export interface PeerStatus {
   readonly isFetching: boolean;
   /** Something was heard from it within the last `electionTicks`. */
   readonly recentlyActive: boolean;
+  /** It acknowledged entries up to here, beyond the leader's log, so its own is another one; null: it did not. */
+  readonly claimedIndex: LogIndex | null;
 }
 
 /** A copy of what a core knows, for operators, health checks and tests. */
@@ -53,6 +67,8 @@ export interface RaftStatus {
   readonly isDiskStuck: boolean;
   /** Entries that it acknowledged are not in its log any more: it takes no part until the host has made that good. */
   readonly hasLostEntries: boolean;
+  /** Not null: it takes no part any more, and what it has may be all that is left of acknowledged entries. */
+  readonly conflict: CommitConflict | null;
   /** A leader's peers, ascending by id; empty on every other node. */
   readonly peers: readonly PeerStatus[];
 }

@@ -157,6 +157,9 @@ interface TraceEventFields {
   /** It acknowledged entries up to `acknowledgedIndex`, and its log ends at `lastIndex`: it takes no part any more. */
   lossFound: { readonly acknowledgedIndex: LogIndex; readonly lastIndex: LogIndex };
 
+  /** The leader has something else at `index`, or before, than what is committed here: it takes no part any more. */
+  conflictFound: { readonly index: LogIndex; readonly leader: NodeId };
+
   // Leading.
   peerAdded: { readonly peer: NodeId; readonly nextIndex: LogIndex };
   peerRemoved: { readonly peer: NodeId };
@@ -169,6 +172,12 @@ interface TraceEventFields {
   };
   /** It acknowledged something new; `behind`: so many entries of the leader's log are still to come. */
   peerMatched: { readonly peer: NodeId; readonly matchIndex: LogIndex; readonly behind: number };
+  /** It acknowledged more than the leader has, which ends at `lastIndex`: that counts for nothing. */
+  peerClaimed: {
+    readonly peer: NodeId;
+    readonly matchIndex: LogIndex;
+    readonly lastIndex: LogIndex;
+  };
   /** It refused; the leader tries again from `nextIndex`. */
   peerRejected: {
     readonly peer: NodeId;

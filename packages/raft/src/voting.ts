@@ -2,7 +2,7 @@ import { assert } from "./assert.ts";
 import { isVoteDurable } from "./disk.ts";
 import { isPromised } from "./lease.ts";
 import type { RequestVote } from "./message.ts";
-import { becomeFollower, resetElectionTimer, type NodeState } from "./node-state.ts";
+import { becomeFollower, resetElectionTimer, takesPart, type NodeState } from "./node-state.ts";
 import { reached } from "./points.ts";
 
 /** True if a vote of the current term may go to `candidate`, as far as earlier promises are concerned. */
@@ -67,7 +67,7 @@ function answerPreVote(state: NodeState, request: RequestVote): void {
   const isTermFree =
     request.term > state.term || (request.term === state.term && isVoteFree(state, request.from));
   const isGranted =
-    !state.hasLostEntries &&
+    takesPart(state) &&
     isTermFree &&
     !isSticky(state, request) &&
     state.log.isUpToDate(request.lastIndex, request.lastTerm);
@@ -105,7 +105,7 @@ function answerVote(state: NodeState, request: RequestVote): void {
     becomeFollower(state, request.term, null, "higherTerm");
   }
   const isGranted =
-    !state.hasLostEntries &&
+    takesPart(state) &&
     isVoteFree(state, request.from) &&
     (request.transfer || !isPromised(state, request.from)) &&
     state.log.isUpToDate(request.lastIndex, request.lastTerm);
@@ -114,7 +114,7 @@ function answerVote(state: NodeState, request: RequestVote): void {
       reached("vote_refused_log_behind");
     }
     if (!isVoteFree(state, request.from)) reached("vote_refused_given_to_another");
-    if (state.hasLostEntries) reached("vote_refused_after_loss");
+    if (!takesPart(state)) reached("vote_refused_after_loss");
     refuse(state, request);
     return;
   }

@@ -31,6 +31,7 @@ export type ServerErrorCode =
   | "STORAGE_FULL"
   | "STORAGE_LOCKED"
   | "LOG_CORRUPT"
+  | "LOG_CONFLICT"
   | "IMAGE_CORRUPT"
   | "BACKUP_DAMAGED"
   | "FORMAT_UNKNOWN"

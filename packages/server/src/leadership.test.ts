@@ -43,6 +43,7 @@ function statusOf(peers: readonly Peer[], changes: Partial<RaftStatus> = {}): Ra
     hasLease: false,
     isDiskStuck: false,
     hasLostEntries: false,
+    conflict: null,
     peers: peers.map(({ id, at = 50, isActive = true }) => ({
       id: nodeId(id),
       state: "replicate",
@@ -52,6 +53,7 @@ function statusOf(peers: readonly Peer[], changes: Partial<RaftStatus> = {}): Ra
       inflightBytes: 0,
       isFetching: false,
       recentlyActive: isActive,
+      claimedIndex: null,
     })),
     ...changes,
   };

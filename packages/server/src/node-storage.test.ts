@@ -247,6 +247,21 @@ describe("a node's storage", () => {
     await expect(open(disk)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
   });
 
+  test("does not start again with what a leader contradicted, and keeps it as it is, damaged or not", async () => {
+    const disk = newDisk();
+    const opened = await open(disk);
+    await persist(opened.storage, entries(1, 3));
+    const [leader, index, one] = [nodeId(9), logIndex(2), term(1)];
+    const conflict = { index, term: one, leader, leaderTerm: term(3), theirTerm: term(3) };
+    await expect(opened.storage.noteConflict(conflict)).resolves.toMatchObject({
+      code: "LOG_CONFLICT",
+    });
+    await close(opened);
+    await expect(open(disk)).rejects.toMatchObject({ code: "LOG_CONFLICT" });
+    await loseLastRecord(disk);
+    await expect(open(disk)).rejects.toMatchObject({ code: "LOG_CONFLICT" });
+  });
+
   test("knows after a checkpoint how far its log had come", async () => {
     const disk = newDisk();
     const opened = await open(disk);

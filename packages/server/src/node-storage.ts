@@ -1,6 +1,7 @@
 import type { DataTree, TreeLimits } from "@quorate/kv-store";
 import {
   nodeId,
+  type CommitConflict,
   type Entry,
   type FetchWork,
   type HardState,
@@ -165,6 +166,9 @@ export class NodeStorage implements LoopLog {
       readonly logger?: Logger;
     },
   ): Promise<OpenedStorage> {
+    // Before anything is looked at that damage could be found in, which would set aside what must stay.
+    const { conflictIndex } = identity.current;
+    if (conflictIndex !== null) throw conflictAt(conflictIndex);
     const room = new RoomWait(machine.clock);
     const openFiles = new RoomWait(machine.clock, "openFiles");
     const ports = { ...machine, files: new PatientFiles(machine.files, openFiles) };
@@ -298,6 +302,15 @@ export class NodeStorage implements LoopLog {
   async noteLoss(): Promise<ServerError> {
     await this.#identity.update({ hasLostEntries: true });
     return lossOf(this.#log.lastIndex);
+  }
+
+  /**
+   * A leader contradicts what this node has: from when this resolves it takes no part any more, however often it is started,
+   * and all that it has stays. Resolves with what it ends with, LOG_CONFLICT.
+   */
+  async noteConflict({ index }: CommitConflict): Promise<ServerError> {
+    await this.#identity.update({ conflictIndex: index });
+    return conflictAt(index);
   }
 
   /** This node is in the membership at `index`, which is applied. Durable when it resolves; the first one counts. */
@@ -443,6 +456,15 @@ function lossOf(lastIndex: LogIndex): ServerError {
     `the log ends at ${lastIndex}, but the leader knows that this node held more: its files are an older copy, ` +
     "or the disk said that it had written what it had not";
   return new ServerError("LOG_CORRUPT", text);
+}
+
+/** One of the two is wrong, and nobody but an operator can say which. */
+function conflictAt(index: number): ServerError {
+  const text =
+    `the leader has something else at ${index}, or before, than what this node knows to be committed: other nodes have ` +
+    "lost what they had acknowledged. Nothing was changed: what was acknowledged may be left on this node alone. " +
+    'Keep its data directory, and see docs/operations.md, "When a node lost its data"';
+  return new ServerError("LOG_CONFLICT", text);
 }
 
 /** The image is never ahead of the log it was made from, so the log was longer once. */

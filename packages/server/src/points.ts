@@ -209,6 +209,8 @@ export const SERVER_POINTS = [
   "read_round_begun_again",
   "read_state_of_earlier_round_ignored",
   "read_round_refused",
+  // running-node.ts
+  "leader_contradicts_what_is_committed",
   // recovery/damage-repair.ts
   "image_renewal_attempted_again",
   "damaged_image_renewed",

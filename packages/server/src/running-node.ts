@@ -1,4 +1,5 @@
 import type {
+  CommitConflict,
   Entry,
   HardState,
   LogIndex,
@@ -23,6 +24,7 @@ import { NodeParts, type NodeHooks } from "./node-parts.ts";
 import type { NodeStorage } from "./node-storage.ts";
 import type { UnderWay } from "./observe/under-way.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
+import { reached } from "./points.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Readiness } from "./readiness.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
@@ -40,6 +42,9 @@ export class RunningNode implements NodeHooks {
   #soft: SoftState;
   #ticks = 0;
   #isLossNoted = false;
+  #isConflictNoted = false;
+  /** Peers whose claims were told of, with the term. */
+  readonly #claimsTold = new Map<NodeId, number>();
 
   constructor(options: RunningNodeOptions) {
     const { opened } = options;
@@ -272,6 +277,11 @@ export class RunningNode implements NodeHooks {
   }
 
   flush(): void {
+    const { conflict } = this.#parts.core.raft;
+    if (conflict !== null) {
+      this.#endWith(conflict);
+      return;
+    }
     this.#parts.gateway.flush();
     this.#options.peers.flush();
   }
@@ -295,7 +305,7 @@ export class RunningNode implements NodeHooks {
       members.keep();
       leadership.keep();
       departures.keep();
-      this.#lookForLoss();
+      this.#lookForLoss(this.status);
     }
     if (this.#soft.term === 0 && this.#ticks % FOUNDING_TICKS === 0) this.#found();
   }
@@ -310,14 +320,41 @@ export class RunningNode implements NodeHooks {
   }
 
   onFatal(error: unknown): void {
-    this.#parts.loop.stop();
-    this.#parts.exchange.stop();
-    this.#parts.gateway.abort();
+    this.#halt();
     this.#options.onFatal(error);
   }
 
-  #lookForLoss(): void {
-    if (this.#isLossNoted || !this.status.hasLostEntries) return;
+  /** Nobody is told anything any more. */
+  #halt(): void {
+    this.#parts.loop.stop();
+    this.#parts.exchange.stop();
+    this.#parts.gateway.abort();
+  }
+
+  /** It must not come back as if nothing had happened: its log would give way to the leader's. */
+  #endWith(conflict: CommitConflict): void {
+    if (this.#isConflictNoted) return;
+    this.#isConflictNoted = true;
+    reached("leader_contradicts_what_is_committed");
+    this.#halt();
+    this.#options.logger.error({ ...conflict }, "the leader contradicts what is committed here");
+    this.#storage.noteConflict(conflict).then(
+      (error) => this.onFatal(error),
+      (error: unknown) => this.onFatal(error),
+    );
+  }
+
+  #lookForLoss({ hasLostEntries, peers, lastIndex, term }: RaftStatus): void {
+    for (const { id, claimedIndex } of peers) {
+      if (claimedIndex === null || this.#claimsTold.get(id) === term) continue;
+      this.#claimsTold.set(id, term);
+      const peer = this.#parts.members.nameOf(id);
+      this.#options.logger.error(
+        { peer, claimedIndex, lastIndex, term },
+        "a peer acknowledged more than this leader has: one of the two has lost acknowledged entries, or is not what it says",
+      );
+    }
+    if (this.#isLossNoted || !hasLostEntries) return;
     this.#isLossNoted = true;
     this.#storage.noteLoss().then(
       (error) => this.#options.onDamage(error),

@@ -74,6 +74,7 @@ function lab(setting: Setting = {}) {
     hasLease: false,
     isDiskStuck: false,
     hasLostEntries: false,
+    conflict: null,
     peers: state.membership.members
       .filter(({ id }) => id !== self.id)
       .map(({ id }) => ({
@@ -85,6 +86,7 @@ function lab(setting: Setting = {}) {
         inflightBytes: 0,
         isFetching: false,
         recentlyActive: true,
+        claimedIndex: null,
       })),
   });
   const acquaintances = new Acquaintances();

@@ -30,6 +30,7 @@ function peerOf(id: NodeId, matchIndex = 100): RaftStatus["peers"][number] {
     inflightBytes: 0,
     isFetching: false,
     recentlyActive: true,
+    claimedIndex: null,
   };
 }
 
@@ -46,6 +47,7 @@ const LEADER: RaftStatus = {
   persistedIndex: logIndex(100),
   membership: membershipOf([SELF, NEAR, FAR]),
   isMembershipPending: false,
+  conflict: null,
   uncommittedBytes: 0,
   memoryLogBytes: 0,
   transferringTo: null,

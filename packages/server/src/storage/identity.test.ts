@@ -62,6 +62,7 @@ describe("identity file", () => {
     const limits = { bytesMax: 2 ** 40, sessionsMax: 7, sessionEphemeralsMax: 0 };
     const formation = Uint8Array.of(1, 2);
     await identity.update({ clusterId: "c", formation, limits, image: "image-4", memberSince: 5 });
+    await identity.update({ conflictIndex: 7 });
     await identity.recordVote({ term: term(2 ** 50), votedFor: nodeId(9) }, 12);
     const after = await loaded(files.crash());
     expect(after.current).toEqual({
@@ -74,6 +75,7 @@ describe("identity file", () => {
       hasVoted: true,
       logSequence: 12,
       memberSince: 5,
+      conflictIndex: 7,
     });
   });
 

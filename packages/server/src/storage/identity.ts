@@ -46,6 +46,8 @@ export interface Identity {
   readonly hasVoted: boolean;
   /** Entries that it acknowledged are gone: under this identity it takes no part any more. */
   readonly hasLostEntries: boolean;
+  /** Here, or before, the leader had something else than what was committed: under this identity it takes no part any more. */
+  readonly conflictIndex: number | null;
   /** Directory name of the image in force; null before the first. */
   readonly image: string | null;
   /** The log was made: from then on its absence is a loss. */
@@ -69,6 +71,7 @@ export function newIdentity(node: Pick<Identity, "nodeId" | "name" | "logTag">):
     hardState: { term: term(0), votedFor: null },
     hasVoted: false,
     hasLostEntries: false,
+    conflictIndex: null,
     image: null,
     logStarted: false,
     logSequence: 0,
@@ -296,6 +299,7 @@ function encodeSlot(number: number, identity: Identity): Uint8Array {
     identity.logSequence,
     limits === null ? null : [limits.bytesMax, limits.sessionsMax, limits.sessionEphemeralsMax],
     identity.memberSince,
+    identity.conflictIndex,
   ]);
   const end = SLOT_HEADER_BYTES + content.length;
   assert(end <= SLOT_BYTES, "identity_fits_its_slot", () => `${end} bytes`);
@@ -331,6 +335,8 @@ function decodeIdentity(content: Uint8Array): Identity | null {
   if (!Array.isArray(fields)) return null;
   const [clusterId, historyId, node, name, formation, termNumber, vote, hasVoted, hasLost] = fields;
   const [image, logStarted, logTag, logSequence, limitValues, memberSince] = fields.slice(9);
+  // Written before there could be one, it ends earlier.
+  const conflictIndex = fields[15] ?? null;
   const limits = limitValues === null ? null : limitsOf(limitValues);
   const votedFor = vote === null ? null : positive(vote);
   const id = positive(node);
@@ -349,6 +355,7 @@ function decodeIdentity(content: Uint8Array): Identity | null {
   if (vote !== null && votedFor === null) return null;
   if (limitValues !== null && limits === null) return null;
   if (memberSince !== null && !isCount(memberSince)) return null;
+  if (conflictIndex !== null && !isCount(conflictIndex)) return null;
   return {
     clusterId,
     historyId,
@@ -359,6 +366,7 @@ function decodeIdentity(content: Uint8Array): Identity | null {
     hardState: { term: term(termNumber), votedFor: votedFor === null ? null : nodeId(votedFor) },
     hasVoted,
     hasLostEntries: hasLost,
+    conflictIndex,
     image,
     logStarted,
     logTag: Uint8Array.from(logTag),
