@@ -305,6 +305,29 @@ describe("a disk that is slow", () => {
   });
 });
 
+describe("thesis, section 9.6: the answers to a pre-vote", () => {
+  test("a refusal, which may be of an earlier campaign, gives way to a grant of this one", () => {
+    const node = new LoneCore({ terms: [1] });
+    node.awaitCampaign();
+    node.vote(2, false, { preVote: true });
+    node.vote(2, true, { preVote: true });
+    expect(node.role).toBe("candidate");
+  });
+
+  test("a grant stands, and so does a real vote's refusal", () => {
+    const node = new LoneCore({ voters: [1, 2, 3, 4, 5], terms: [1] });
+    node.awaitCampaign();
+    node.vote(2, true, { preVote: true });
+    node.vote(2, false, { preVote: true });
+    node.vote(3, true, { preVote: true });
+    node.persistAll();
+    node.vote(2, false);
+    node.vote(2, true);
+    node.vote(3, true);
+    expect(node.role).toBe("candidate");
+  });
+});
+
 describe("a node that lost what it had acknowledged", () => {
   test("says so, and neither acknowledges nor votes any more", () => {
     const node = new LoneCore({ terms: [1], term: 2 });

@@ -21,9 +21,13 @@ function campaignTerm(state: NodeState): Term {
   return state.role === "preCandidate" ? termAfter(state.term) : state.term;
 }
 
-/** A first answer stands. */
+/**
+ * A first answer stands, unless it is a pre-vote's refusal and a grant follows: a refusal does not say of which campaign it
+ * is, so it may have come late from an earlier one; a grant does.
+ */
 function countVote(state: NodeState, from: NodeId, granted: boolean): void {
-  if (state.votes.has(from)) {
+  const isOutdone = state.role === "preCandidate" && state.votes.get(from) === false && granted;
+  if (state.votes.has(from) && !isOutdone) {
     reached("vote_answered_twice");
     return;
   }
@@ -105,7 +109,7 @@ export function onCandidatePersisted(state: NodeState): void {
   judge(state);
 }
 
-/** A vote, or the answer to a pre-vote. A first answer stands; the term gate has dealt with foreign terms. */
+/** A vote, or the answer to a pre-vote. The term gate has dealt with foreign terms. */
 export function onRequestVoteReply(state: NodeState, reply: RequestVoteReply): void {
   const awaited = reply.preVote ? "preCandidate" : "candidate";
   if (state.role !== awaited) {
