@@ -156,6 +156,22 @@ export class LoneCore {
     );
   }
 
+  /** Refuses what follows `rejectedIndex`, with an empty log. */
+  refuse(from: number, rejectedIndex: number): void {
+    const none = logIndex(0);
+    this.receive(
+      "appendEntriesReply",
+      { from, term: this.term },
+      {
+        ok: false,
+        matchIndex: none,
+        rejectedIndex: logIndex(rejectedIndex),
+        hintIndex: none,
+        hintTerm: term(0),
+      },
+    );
+  }
+
   askVote(
     envelope: { readonly from: number; readonly term: number },
     last: readonly [index: number, term: number],

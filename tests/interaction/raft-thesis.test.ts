@@ -1,4 +1,4 @@
-import { logIndex, nodeId } from "@quorate/raft";
+import { logIndex, nodeId, term, type RaftConfig } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { membershipOf } from "../support/members.ts";
 import { LoneCore } from "./lone-core.ts";
@@ -302,6 +302,78 @@ describe("a disk that is slow", () => {
       node.persistAll();
     }
     expect(node.core.status()).toMatchObject({ role: "follower", term: 1, commitIndex: 1 });
+  });
+});
+
+describe("a leader that waits for voters, with a learner that does not", () => {
+  /** Three election timeouts, in which node 2 answers heartbeats and the learner, node 4, does something in every tick. */
+  function pass(node: LoneCore, inTick: (at: number) => void): void {
+    node.step({ kind: "propose", commands: [hello] });
+    node.persistAll();
+    for (let at = 0; at < 15 && node.role === "leader"; at += 1) {
+      node.tick();
+      if (node.role !== "leader") return;
+      node.receive("heartbeatReply", { from: 2, term: node.term }, { round: 1, promiseMs: 0 });
+      inTick(at);
+      node.persistAll();
+    }
+  }
+
+  function leaderWithLearner(config: Partial<RaftConfig> = {}): LoneCore {
+    const node = new LoneCore({ learners: [4], config });
+    node.lead();
+    return node;
+  }
+
+  test("is deposed however much the learner acknowledges", () => {
+    const node = leaderWithLearner();
+    node.acknowledge(2, 1);
+    pass(node, () => {
+      node.step({ kind: "propose", commands: [hello] });
+      node.acknowledge(4, node.core.status().lastIndex);
+    });
+    expect(node.role).toBe("follower");
+  });
+
+  test("is deposed however often the learner refuses", () => {
+    const node = leaderWithLearner();
+    node.acknowledge(2, 1);
+    node.acknowledge(4, 1);
+    pass(node, () => {
+      const { lastIndex } = node.core.status();
+      node.step({ kind: "propose", commands: [hello] });
+      node.refuse(4, lastIndex);
+      node.acknowledge(4, 1);
+    });
+    expect(node.role).toBe("follower");
+  });
+
+  test("is deposed although the learner is sent a snapshot, and is not while a voter is", () => {
+    for (const [peer, other, role] of [
+      [4, 3, "follower"],
+      [3, 4, "leader"],
+    ] as const) {
+      const node = leaderWithLearner({ memoryLogBytesMax: 1 });
+      node.step({ kind: "propose", commands: [hello] });
+      node.persistAll();
+      node.acknowledge(2, 2);
+      node.acknowledge(other, 2);
+      const snapshot = {
+        index: logIndex(2),
+        term: term(1),
+        membership: membershipOf([1, 2, 3], [4]),
+      };
+      node.step({ kind: "compact", snapshot });
+      for (const from of [2, peer, 2, peer, 2, peer]) {
+        node.tick();
+        node.receive("heartbeatReply", { from, term: 1 }, { round: 1, promiseMs: 0 });
+      }
+      const from = logIndex(1);
+      node.step({ kind: "fetched", peer: nodeId(peer), from, prevTerm: term(0), entries: null });
+      expect(node.take("installSnapshot")).toMatchObject([{ to: peer }]);
+      pass(node, () => {});
+      expect(node.role).toBe(role);
+    }
   });
 });
 

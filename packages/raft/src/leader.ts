@@ -38,6 +38,8 @@ import {
   askAgain,
   askAgainTicks,
   broadcastHeartbeat,
+  isSnapshotUnderWay,
+  noteMovement,
   replicate,
   syncPeers,
 } from "./replication.ts";
@@ -318,7 +320,7 @@ export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply
     state.trace?.({ kind: "peerRejected", peer: id, rejectedIndex, nextIndex: peer.nextIndex });
     tracePeerState(state, peer, before);
     leading.isReplicationDue = true;
-    leading.movementTick = state.now;
+    noteMovement(state, leading, peer);
     return;
   }
   if (matchIndex > state.log.lastIndex) {
@@ -336,7 +338,7 @@ export function onAppendEntriesReply(state: NodeState, reply: AppendEntriesReply
   if (!isNews) return;
   const behind = state.log.lastIndex - matchIndex;
   state.trace?.({ kind: "peerMatched", peer: id, matchIndex, behind });
-  leading.movementTick = state.now;
+  noteMovement(state, leading, peer);
   peer.movedTick = state.now;
   advanceCommit(state, leading);
   if (state.leading === leading) finishTransfer(state, leading);
@@ -447,17 +449,12 @@ function lacksGround(state: NodeState, leading: Leading): RoleChangeReason | nul
     reached("leader_disk_stuck");
     return "diskStuck";
   }
-  if (leading.uncommittedBytes === 0 || isSnapshotUnderWay(leading)) {
+  if (leading.uncommittedBytes === 0 || isSnapshotUnderWay(state, leading)) {
     leading.movementTick = state.now;
   }
   const isStalled = state.now - leading.movementTick >= stallTimeouts * electionTicks;
   if (isStalled) reached("leader_without_movement");
   return isStalled ? "noMovement" : null;
-}
-
-function isSnapshotUnderWay(leading: Leading): boolean {
-  for (const peer of leading.peers.values()) if (peer.state === "snapshot") return true;
-  return false;
 }
 
 /**

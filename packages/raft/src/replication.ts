@@ -4,7 +4,7 @@ import { indexAfter, logIndex, type LogIndex } from "./ids.ts";
 import { Inflights } from "./inflights.ts";
 import type { RaftInput } from "./input.ts";
 import { noteLeaseRound } from "./lease.ts";
-import { isMember, memberIds } from "./membership-rules.ts";
+import { isMember, isVoter, memberIds } from "./membership-rules.ts";
 import { earlier, leadingOf, membershipOf, type Leading, type NodeState } from "./node-state.ts";
 import { reached } from "./points.ts";
 import { Progress } from "./progress.ts";
@@ -31,6 +31,21 @@ export function syncPeers(state: NodeState, leading: Leading): void {
   }
   leading.isReplicationDue = true;
   assert(leading.peers.has(state.id), "leader_counts_itself");
+}
+
+/** A peer got nearer to having everything. Only a voter's progress, of either half of a joint membership, leads to a commit. */
+export function noteMovement(state: NodeState, leading: Leading, peer: Progress): void {
+  assert(peer.id !== state.id, "movement_of_another");
+  if (isVoter(membershipOf(state), peer.id)) leading.movementTick = state.now;
+}
+
+/** To a voter: a learner's does not bring anything nearer to a commit. */
+export function isSnapshotUnderWay(state: NodeState, leading: Leading): boolean {
+  const membership = membershipOf(state);
+  for (const peer of leading.peers.values()) {
+    if (peer.state === "snapshot" && isVoter(membership, peer.id)) return true;
+  }
+  return false;
 }
 
 /** Tells every peer that this node leads, and which round this is. */
