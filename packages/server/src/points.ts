@@ -152,6 +152,7 @@ export const SERVER_POINTS = [
   "join_request_passed_on",
   "membership_change_refused_by_core",
   "removal_waits_for_transfer_of_lead",
+  "removal_no_heir_took_over_before",
   // node-loop.ts
   "process_stood_still",
   "disk_stood_still",

@@ -357,6 +357,23 @@ describe("a command", () => {
     expect(() => members.command(remove("c"), false)).toThrow(expected);
   });
 
+  test("to take the leader out is begun by itself where its successor did not take over, once a term", () => {
+    const { members, steps, state } = lab();
+    const removeSelf = (): unknown => members.command(remove("a"), false);
+    expect(removeSelf).toThrow(/^NOT_LEADER/);
+    state.transferringTo = nodeId(2);
+    expect(removeSelf).toThrow(/^NOT_LEADER/);
+    state.transferringTo = null;
+    removeSelf();
+    expect(steps).toMatchObject([
+      { kind: "transferLeadership", to: 2 },
+      { kind: "proposeMembership" },
+    ]);
+    state.term = term(2);
+    expect(removeSelf).toThrow(/^NOT_LEADER/);
+    expect(steps.at(-1)).toEqual({ kind: "transferLeadership", to: 2 });
+  });
+
   test("to take the leader out is left to its successor", () => {
     const { members, steps, state } = lab();
     expect(() => members.command(remove("a"), false)).toThrow(/^NOT_LEADER: the lead is on/);

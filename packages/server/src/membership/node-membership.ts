@@ -5,6 +5,7 @@ import {
   type Member,
   type Membership,
   type NodeId,
+  type Term,
   type RaftInput,
   type RaftStatus,
   type RejectReason,
@@ -89,6 +90,8 @@ export class NodeMembership {
   #leaderSeenMs: number;
   /** It has had no leader for long. */
   #isLost = false;
+  /** Whom this node as leader of that term began to hand over to, in order to be taken out. */
+  #heirs: { readonly term: Term; readonly ids: Set<NodeId> } | null = null;
   /** Null: somebody of whom only the name is known. */
   #dialled: ReadonlySet<NodeId | null> = new Set();
 
@@ -282,17 +285,27 @@ export class NodeMembership {
 
   /**
    * A leader does not take itself out while another voter can lead: the others would wait for an election. True: leadership
-   * is on its way to somebody else, who will do it.
+   * is on its way to somebody else, who will do it. Who did not take over is not asked a second time in this term: waiting for
+   * an election is better than never to get anywhere.
    */
   #handsOverBefore(next: Membership): boolean {
     const { ports, self } = this.#options;
     if (isVoter(next, self.id)) return false;
-    if (ports.status().transferringTo !== null) {
+    const { term, transferringTo } = ports.status();
+    if (transferringTo !== null) {
       reached("removal_waits_for_transfer_of_lead");
       return true;
     }
     const heir = ports.successor((id) => isVoter(next, id));
-    return heir !== null && ports.step({ kind: "transferLeadership", to: heir }).ok;
+    if (heir === null) return false;
+    if (this.#heirs?.term !== term) this.#heirs = { term, ids: new Set() };
+    if (this.#heirs.ids.has(heir)) {
+      reached("removal_no_heir_took_over_before");
+      return false;
+    }
+    if (!ports.step({ kind: "transferLeadership", to: heir }).ok) return false;
+    this.#heirs.ids.add(heir);
+    return true;
   }
 
   #view(): MembershipView {
