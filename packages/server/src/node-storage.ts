@@ -35,6 +35,7 @@ import {
 import { entriesAfter, goesOnFrom } from "./storage/entries-after.ts";
 import { TAG_BYTES } from "./storage/log-format.ts";
 import { damageText } from "./storage/log-damage.ts";
+import { conflictAt, lossOf, refuseDamage, refuseShortLog } from "./storage/log-refusals.ts";
 import type { Consume } from "./scrub/throttle.ts";
 import { PatientFiles } from "./storage/patient-files.ts";
 import { RoomWait } from "./storage/room-wait.ts";
@@ -444,33 +445,6 @@ export class NodeStorage implements LoopLog {
     for (const result of results) if (result.status === "rejected") throw result.reason;
     if (this.#cleaningFailure !== null) throw this.#cleaningFailure;
   }
-}
-
-function refuseDamage({ damage }: RecoveredLog): void {
-  if (damage !== null) throw new ServerError("LOG_CORRUPT", damageText(damage));
-}
-
-/** What the leader counts on is gone, although all that is there is whole. */
-function lossOf(lastIndex: LogIndex): ServerError {
-  const text =
-    `the log ends at ${lastIndex}, but the leader knows that this node held more: its files are an older copy, ` +
-    "or the disk said that it had written what it had not";
-  return new ServerError("LOG_CORRUPT", text);
-}
-
-/** One of the two is wrong, and nobody but an operator can say which. */
-function conflictAt(index: number): ServerError {
-  const text =
-    `the leader has something else at ${index}, or before, than what this node knows to be committed: other nodes have ` +
-    "lost what they had acknowledged. Nothing was changed: what was acknowledged may be left on this node alone. " +
-    'Keep its data directory, and see docs/operations.md, "When a node lost its data"';
-  return new ServerError("LOG_CONFLICT", text);
-}
-
-/** The image is never ahead of the log it was made from, so the log was longer once. */
-function refuseShortLog({ index }: SnapshotMeta, lastIndex: LogIndex): never {
-  const text = `the log ends at ${lastIndex}, but the image stands at ${index}`;
-  throw new ServerError("LOG_CORRUPT", text);
 }
 
 /** Throws IDENTITY_MISMATCH for an image that is not of this node's ensemble. */
