@@ -16,6 +16,7 @@ import type { Entrance } from "../../../packages/server/src/peer/envelope.ts";
 import { QuorateServer } from "../../../packages/server/src/quorate-server.ts";
 import {
   IDENTITY_FILE,
+  IMAGE_PREFIX,
   LOG_DIRECTORY,
 } from "../../../packages/server/src/storage/data-directory.ts";
 import { scanLog, type LogScanItem } from "../../../packages/server/src/storage/log-scan.ts";
@@ -222,6 +223,12 @@ export class SimNode {
     if (membership?.members.some(({ id }) => id === nodeId) !== true) return;
     this.#entrance = "member";
     this.#memberId = nodeId;
+  }
+
+  /** Images on its disk beside the one that it stands on. */
+  get spareImages(): number {
+    const names = this.#files.namesIn(DATA_DIRECTORY);
+    return Math.max(0, names.filter((name) => name.startsWith(IMAGE_PREFIX)).length - 1);
   }
 
   /** Sectors that its disk lost at crashes, of all that it wrote and did not sync. */
