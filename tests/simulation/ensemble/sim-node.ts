@@ -1,9 +1,5 @@
 import { createServerConfig, type ServerConfig } from "../../../packages/server/src/config.ts";
-import {
-  ServerError,
-  isDamage,
-  type ServerErrorCode,
-} from "../../../packages/server/src/errors.ts";
+import { ServerError, isDamage } from "../../../packages/server/src/errors.ts";
 import {
   MemoryFiles,
   type FileOperation,
@@ -22,6 +18,7 @@ import {
 import { scanLog, type LogScanItem } from "../../../packages/server/src/storage/log-scan.ts";
 import { Violation } from "../violation.ts";
 import { drawClock, type ProcessClock } from "./process-clock.ts";
+import { endCodeOf, type EndCode } from "./end-code.ts";
 import type { DiskPlace } from "./fault-event.ts";
 import { processTransport } from "./process-transport.ts";
 import type { Profile } from "./profile.ts";
@@ -37,8 +34,6 @@ const IDENTITY_PATH = `${DATA_DIRECTORY}/${IDENTITY_FILE}`;
 const SECTOR_BYTES = 512;
 const EPOCH_MS = 1_700_000_000_000;
 const RESTART_MEAN_MS = 800;
-/** Why a process ended by itself. ASKED: it was told to. UNKNOWN: of something that has no code. */
-type EndCode = ServerErrorCode | "ASKED" | "UNKNOWN";
 const SLOW_OPERATIONS: ReadonlySet<FileOperation> = new Set(["write", "sync", "syncDirectory"]);
 
 /** What the disk of a node does to its writes. */
@@ -388,9 +383,11 @@ export class SimNode {
     }
   }
 
-  /** Nothing but what was done to a node ends it. */
+  /** Nothing but what was done to it ends a node. */
   #mayEnd(code: EndCode, reason: Error | null): boolean {
     if (this.#isRotten && isDamage(reason)) return true;
+    // Whoever runs waits for room; whoever starts may need some at once.
+    if (code === "STORAGE_FULL" && this.#server !== null) return false;
     return code === "REMOVED" || this.#excuses.has(code) || this.#flaws.has(code);
   }
 
@@ -421,11 +418,6 @@ type WholeRecord = Extract<LogScanItem, { readonly status: "ok" }>;
 /** What stands that far from the first to the last, from 0 to 1. */
 function at<T>(choices: readonly T[], part: number): T | undefined {
   return choices[Math.min(choices.length - 1, Math.floor(part * choices.length))];
-}
-
-function endCodeOf(reason: Error | null): EndCode {
-  if (reason === null) return "ASKED";
-  return reason instanceof ServerError ? reason.code : "UNKNOWN";
 }
 
 function asError(error: unknown): Error {
