@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
-import type { ImageFlags } from "../stored/image.ts";
+import type { ImageFlags } from "../stored/verify-image.ts";
 
 /** Adds `image verify`. */
 export function addImageCommands(program: Command, context: CliContext): void {
@@ -12,7 +12,7 @@ export function addImageCommands(program: Command, context: CliContext): void {
     .description("read all of it and check every checksum, the counts and the digest")
     .option("--json", "print JSON, one value")
     .action(async (directory: string, flags: ImageFlags) => {
-      const { verifyStoredImage } = await import("../stored/image.ts");
+      const { verifyStoredImage } = await import("../stored/verify-image.ts");
       await verifyStoredImage(context, directory, flags);
     });
 }

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { addClientOptions } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
-import type { SaveFlags, VerifyFlags } from "../stored/backup.ts";
+import type { SaveFlags } from "../stored/save-backup.ts";
+import type { VerifyFlags } from "../stored/verify-backup.ts";
 import { addRestoreCommand } from "./restore-command.ts";
 
 /** Adds `snapshot save`, `verify` and `restore`. */
@@ -18,7 +19,7 @@ export function addSnapshotCommands(program: Command, context: CliContext): void
   )
     .option("--local", "as the server that answers first has it; works without a quorum")
     .action(async (file: string, flags: SaveFlags) => {
-      const { saveBackup } = await import("../stored/backup.ts");
+      const { saveBackup } = await import("../stored/save-backup.ts");
       await saveBackup(context, file, flags);
     });
   snapshot
@@ -26,7 +27,7 @@ export function addSnapshotCommands(program: Command, context: CliContext): void
     .description("read a backup and check every checksum, the counts and the digest")
     .option("--json", "print JSON, one value")
     .action(async (file: string, flags: VerifyFlags) => {
-      const { verifyBackupFile } = await import("../stored/backup.ts");
+      const { verifyBackupFile } = await import("../stored/verify-backup.ts");
       await verifyBackupFile(context, file, flags);
     });
   addRestoreCommand(snapshot, context);

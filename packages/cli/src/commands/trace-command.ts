@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { parsePositive } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
-import type { ReplayFlags } from "../stored/trace.ts";
+import type { ReplayFlags } from "../stored/replay-trace.ts";
 
 /** Adds `trace replay`. */
 export function addTraceCommands(program: Command, context: CliContext): void {
@@ -20,7 +20,7 @@ export function addTraceCommands(program: Command, context: CliContext): void {
     .option("--summary", "print nothing but the summary")
     .option("--json", "print JSON, one value a line")
     .action(async (file: string, flags: ReplayFlags) => {
-      const { replayTraceFile } = await import("../stored/trace.ts");
+      const { replayTraceFile } = await import("../stored/replay-trace.ts");
       await replayTraceFile(context, file, flags);
     });
 }

@@ -3,6 +3,7 @@ import { usageError, type CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { counted } from "../format/counted.ts";
 import { jsonLine } from "../format/json.ts";
+import { npmRunner } from "../npm-runner.ts";
 import {
   HINT_FOR_DAMAGED_SOURCE,
   formatFounded,
@@ -10,7 +11,6 @@ import {
   newDirectory,
   readFounder,
 } from "./founded-ensemble.ts";
-import { npmRunner } from "../npm-runner.ts";
 import { damaged, givenDirectory, storedDataError } from "./stored-data.ts";
 
 /** Options of `recover`. */
@@ -65,14 +65,8 @@ export async function recover(
   context.err.write(flags.json === true ? jsonLine({ remains, consequences }) : text);
   if (isRefused) throw incomplete(directory);
   await confirm(context, remains, flags.yes === true);
-  const target = {
-    directory: to,
-    member: founder.member,
-    incomplete: isIncomplete,
-  };
-  const founded = await foundingIn(target.directory, () =>
-    recoverNode(systemPorts(), source, target),
-  );
+  const target = { directory: to, member: founder.member, incomplete: isIncomplete };
+  const founded = await foundingIn(to, () => recoverNode(systemPorts(), source, target));
   const runner = npmRunner(context.env);
   context.out.write(
     flags.json === true ? jsonLine(founded) : formatFounded(founded, founder, runner),

@@ -1,10 +1,10 @@
 import { restoreBackup, systemPorts } from "@quorate/server";
 import { resolve } from "node:path";
-import { readBackupFile } from "./backup-file.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../format/json.ts";
-import { formatFounded, foundingIn, readFounder } from "./founded-ensemble.ts";
 import { npmRunner } from "../npm-runner.ts";
+import { readBackupFile } from "./backup-file.ts";
+import { formatFounded, foundingIn, readFounder } from "./founded-ensemble.ts";
 
 /** Options of `snapshot restore`. */
 export interface RestoreFlags {

@@ -1,25 +1,18 @@
 import { ServerError, verifyBackup, type BackupSummary } from "@quorate/server";
 import { open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { readBackupFile } from "./backup-file.ts";
 import { CliError, usageError } from "../cli-error.ts";
 import type { ClientFlags } from "../client-options.ts";
 import type { CliContext, TextSink } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
-import { counted } from "../format/counted.ts";
+import { backupText } from "../format/backup-text.ts";
 import { jsonLine } from "../format/json.ts";
 import { Progress } from "../format/progress.ts";
 import { httpAddressOf, resolveServers } from "../servers.ts";
-import { storedDataError } from "./stored-data.ts";
 
 /** Options of `snapshot save`. */
 export interface SaveFlags extends ClientFlags {
   readonly local?: boolean;
-}
-
-/** Options of `snapshot verify`. */
-export interface VerifyFlags {
-  readonly json?: boolean;
 }
 
 /** Has a server write a backup, and puts it into a file once it is whole, verified and durable. */
@@ -39,7 +32,7 @@ export async function saveBackup(
     if (attempt.kind === "saved") {
       const { summary } = attempt;
       const instead = replaced ? ", in place of the file that was there" : "";
-      const text = `saved ${file} from ${server}${instead}\n${textFor(summary)}`;
+      const text = `saved ${file} from ${server}${instead}\n${backupText(summary)}`;
       const saved = { file, server, replaced, ...summary };
       context.out.write(flags.json === true ? jsonLine(saved) : text);
       return;
@@ -171,33 +164,6 @@ async function* streamed(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   } catch (error) {
     throw new StreamError(textOf(error), { cause: error });
   }
-}
-
-/** Reads all of a backup, and fails where it is damaged. */
-export async function verifyBackupFile(
-  context: CliContext,
-  file: string,
-  flags: VerifyFlags,
-): Promise<void> {
-  const path = resolve(context.workingDirectory, file);
-  let summary: BackupSummary;
-  try {
-    summary = await verifyBackup(readBackupFile(path, context.err, "verifying"));
-  } catch (error) {
-    const hint = "take another one with `quorate snapshot save`";
-    throw storedDataError(error, `${file} is no whole backup`, hint);
-  }
-  context.out.write(
-    flags.json === true ? jsonLine({ file, ...summary }) : `${textFor(summary)}no damage\n`,
-  );
-}
-
-function textFor(summary: BackupSummary): string {
-  const { zxid, term, znodes, sessions, digest, clusterId, historyId, bytes } = summary;
-  return (
-    `zxid ${zxid} (term ${term}) of ensemble ${clusterId}, history ${historyId}: ` +
-    `${counted(znodes, "znode")}, ${counted(sessions, "session")}, ${bytes} bytes, digest ${digest}\n`
-  );
 }
 
 async function firstLine(body: AsyncIterable<Uint8Array>): Promise<string> {
