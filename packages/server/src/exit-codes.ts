@@ -15,7 +15,7 @@ export const SERVER_EXIT_CODES = {
   storage: 5,
   /** The ensemble does not want this node: another identity has its name, or it was removed. */
   refused: 6,
-  /** A broken invariant, or a state that differs from the majority's. */
+  /** A broken invariant, or a state, or what is committed, that differs from the majority's. */
   invariant: 70,
 } as const;
 

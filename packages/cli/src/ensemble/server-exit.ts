@@ -7,7 +7,7 @@ const MEANINGS: ReadonlyMap<number, string> = new Map([
   [SERVER_EXIT_CODES.data, "its data are damaged or lost"],
   [SERVER_EXIT_CODES.storage, "the disk failed or is full, or another process has its data"],
   [SERVER_EXIT_CODES.refused, "the others do not want it"],
-  [SERVER_EXIT_CODES.invariant, "it found itself wrong"],
+  [SERVER_EXIT_CODES.invariant, "it found itself wrong, or contradicted by the others"],
 ]);
 
 /** How a server ended and, where its exit code says so, why. */
