@@ -1,4 +1,4 @@
-import { readFile, readdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { open, readFile, readdir, rename, rm, symlink, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ServerError } from "../../packages/server/src/errors.ts";
@@ -69,24 +69,22 @@ describe("LevelDB images, damaged", () => {
   }
 
   test("a changed value is never given out", async () => {
-    const { images, path, remove } = await damaged(async (at) => {
-      const table = await tableOf(at);
-      const bytes = await readFile(table);
-      const value = bytes.indexOf(Buffer.alloc(100, 77));
-      bytes[value + 50]! ^= 4;
-      await writeFile(table, bytes);
-    });
+    const { images, path, remove } = await damaged(async () => {});
     const store = await images.open(path, { create: false });
+    const table = await tableOf(path);
+    const bytes = await readFile(table);
+    const value = bytes.indexOf(Buffer.alloc(100, 77));
+    const file = await open(table, "r+");
+    await file.write(Uint8Array.of(bytes[value + 50]! ^ 4), 0, 1, value + 50);
+    await file.close();
     expect((await store.getMany(["key 76"]))[0]).toEqual(new Uint8Array(500).fill(76));
     await expect(store.getMany(["key 77"])).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
     // The first error of a store is its last.
     await expect(store.getMany(["key 76"])).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
     await store.close();
-    const again = await images.open(path, { create: false });
-    const view = again.view();
-    await expect(view.next(1_000, 10_000_000)).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
-    await view.close();
-    await again.close();
+    await expect(images.open(path, { create: false })).rejects.toMatchObject({
+      code: "IMAGE_CORRUPT",
+    });
     await remove();
   });
 

@@ -4,7 +4,8 @@ import { ServerError } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
 import { LEVEL_BLOCK_BYTES, LevelLogReader } from "./level-log.ts";
-import { isIndexWhole } from "./level-table.ts";
+import { tablesOf } from "./level-manifest.ts";
+import { LevelTableReader, dataBlocksOf, isIndexWhole } from "./level-table.ts";
 
 /** Names the manifest, which names everything else: without it there is no image. */
 export const CURRENT_FILE = "CURRENT";
@@ -17,11 +18,17 @@ const DATA_FILE = /^(?:\d+\.(?:ldb|sst|log)|MANIFEST-\d+|CURRENT)$/u;
 
 /** What was written since the newest table. */
 const LOG_FILE = /^\d+\.log$/u;
-
 /** Tables that LevelDB stands on now, by file name: how many bytes it wrote to each. */
 export type LiveTables = ReadonlyMap<string, number>;
 /** Logs of batches, by file name, the newest last: how many bytes they had when no batch was being written. */
 export type LogSizes = ReadonlyMap<string, number>;
+
+/** What an image in use stands on. */
+export interface ImageInUse {
+  /** Which logs of batches must be there, and how far. */
+  readonly logs: () => Promise<LogSizes>;
+  readonly tables: () => LiveTables;
+}
 
 /** A manifest that is not whole and grows no longer for so many looks, one every so often, is not being written to, ms. */
 const MANIFEST_LOOKS = 10;
@@ -122,37 +129,71 @@ export class LevelFiles {
   }
 
   /**
-   * Reads all there is, in slices of whole blocks of LevelDB; yields how many bytes each had. `logs`: which logs of batches must
-   * be there, and how far; null before the image is opened: then the last batch may never have been written to its end, and it
-   * is damage where a whole one follows one that is not. (Not every damage shows like that; what LevelDB passes over without
-   * a word its reader finds out by the digest of what is there, and by the log that begins too late for it.)
+   * Reads all there is, in slices of whole blocks of LevelDB; yields how many bytes each had. `inUse`: null before the image is
+   * opened. What LevelDB stands on is held to its checksums: of tables every block. In a log of batches the last one may never
+   * have been written to its end before the image is opened, and it is damage where a whole one follows one that is not. (Not
+   * every damage shows like that; what LevelDB passes over without a word its reader finds out by the digest of what is there,
+   * and by the log that begins too late for it.)
    */
-  async *read(
-    sliceBytes: number,
-    logs: (() => Promise<LogSizes>) | null,
-  ): AsyncGenerator<number, void> {
+  async *read(sliceBytes: number, inUse: ImageInUse | null): AsyncGenerator<number, void> {
     assert(sliceBytes % LEVEL_BLOCK_BYTES === 0, "level_read_in_blocks");
-    const inUse = logs === null ? null : await logs();
+    const sizes = inUse === null ? null : await inUse.logs();
+    const tables = inUse === null ? await this.#tablesToBeOpened() : inUse.tables();
     for (const name of await this.#files.list(this.#directory)) {
       const file = DATA_FILE.test(name) ? await this.#open(name) : null;
       if (file === null) continue;
-      const log = LOG_FILE.test(name) ? new LevelLogReader() : null;
-      const end = inUse?.get(name) ?? Infinity;
       try {
-        for (let at = 0, count = sliceBytes; count === sliceBytes && at < end; at += count) {
-          const slice = await file.read(at, Math.min(sliceBytes, end - at));
-          count = slice.length;
-          log?.add(slice);
-          if (count > 0) yield count;
-        }
+        const end = sizes?.get(name) ?? Infinity;
+        const slices = slicesOf(file, sliceBytes, end);
+        const tableBytes = tables.get(name);
+        if (LOG_FILE.test(name)) yield* this.#readLog(name, slices, sizes === null ? null : end);
+        else if (tableBytes !== undefined) yield* this.#readTable(name, file, tableBytes, slices);
+        else for await (const slice of slices) yield slice.length;
       } finally {
         await file.close();
       }
-      // A log that was begun meanwhile is not judged.
-      const isShort = end !== Infinity && log?.wholeBytes !== end;
-      if (isShort || (inUse === null && log?.hasDamage === true)) throw this.#changed(name);
     }
-    if (logs !== null) await this.#checkNewestLog(logs);
+    if (inUse !== null) await this.#checkNewestLog(inUse.logs);
+  }
+
+  /** `end`: how far it must be there, Infinity where it was begun meanwhile; null before the image is opened. */
+  async *#readLog(
+    name: string,
+    slices: AsyncIterable<Uint8Array>,
+    end: number | null,
+  ): AsyncGenerator<number, void> {
+    const reader = new LevelLogReader();
+    for await (const slice of slices) {
+      reader.add(slice);
+      yield slice.length;
+    }
+    const isShort = end !== null && end !== Infinity && reader.wholeBytes !== end;
+    if (isShort || (end === null && reader.hasDamage)) throw this.#changed(name);
+  }
+
+  async *#readTable(
+    name: string,
+    file: OpenFile,
+    tableBytes: number,
+    slices: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<number, void> {
+    const blocks = await dataBlocksOf(file, tableBytes);
+    if (blocks === null) throw this.#corrupt(`the index of ${name} changed`);
+    const reader = new LevelTableReader(blocks);
+    for await (const slice of slices) {
+      reader.add(slice);
+      yield slice.length;
+    }
+    if (!reader.isWhole) throw this.#changed(name);
+  }
+
+  /** A table that no manifest names may never have been written to its end. */
+  async #tablesToBeOpened(): Promise<LiveTables> {
+    const manifest = await this.#files.readWhole(
+      `${this.#directory}/${await this.checkManifest()}`,
+    );
+    const tables = manifest === null ? null : tablesOf(manifest);
+    return new Map([...(tables ?? [])].map(([number, bytes]) => [tableName(number), bytes]));
   }
 
   /** All others LevelDB removes once there are tables instead of them. */
@@ -184,6 +225,23 @@ export class LevelFiles {
 
   #corrupt(what: string): ServerError {
     return new ServerError("IMAGE_CORRUPT", `${this.#directory}: ${what}`);
+  }
+}
+
+/** What LevelDB calls a table. */
+export function tableName(number: number): string {
+  return `${String(number).padStart(6, "0")}.ldb`;
+}
+
+async function* slicesOf(
+  file: OpenFile,
+  sliceBytes: number,
+  end: number,
+): AsyncGenerator<Uint8Array, void> {
+  for (let at = 0, count = sliceBytes; count === sliceBytes && at < end; at += count) {
+    const slice = await file.read(at, Math.min(sliceBytes, end - at));
+    count = slice.length;
+    if (count > 0) yield slice;
   }
 }
 

@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -176,6 +177,26 @@ describe("an image that is damaged when it is opened", () => {
     expect(await allOf(await open())).toBe(VALUES);
   });
 
+  test("is IMAGE_CORRUPT with any bit of a table's blocks changed: LevelDB, which believes them, is not asked", async () => {
+    const path = pathOf(TABLE);
+    const { length } = readFileSync(path);
+    for (let at = 0; at < length - 10_000; at += at < 40 ? 1 : 1_009) {
+      flip(path, at, 1 << (at & 7));
+      await expect(open(), `byte ${at}`).rejects.toMatchObject(CORRUPT);
+      flip(path, at, 1 << (at & 7));
+    }
+    await (await open()).close();
+  });
+
+  test("is whole beside a table that no manifest names and that was never written to its end", async () => {
+    const leftOver = join(image, "009999.ldb");
+    const bytes = readFileSync(pathOf(TABLE));
+    bytes.fill(0, 0, 8_192);
+    writeFileSync(leftOver, bytes);
+    await (await open()).close();
+    expect(existsSync(leftOver)).toBe(false);
+  });
+
   test("is IMAGE_CORRUPT with a bit of a batch changed that another follows, and LevelDB has not passed over it", async () => {
     const path = await leaveLog([1, 2, 3]);
     const { length } = readFileSync(path);
@@ -292,6 +313,7 @@ describe("an image that is damaged while it is open", () => {
 
   test.each([
     ["a table that shrank", () => truncateSync(pathOf(TABLE), 8_192)],
+    ["a table with another bit in a block", () => flip(pathOf(TABLE), 1, 8)],
     [
       "a table whose index changed",
       () => flip(pathOf(TABLE), readFileSync(pathOf(TABLE)).length - 200, 1),

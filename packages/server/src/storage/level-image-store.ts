@@ -5,7 +5,7 @@ import { ServerError, isDamage } from "../errors.ts";
 import type { Files, ImageBatch, ImageStore, ImageStores, ImageView } from "../ports.ts";
 import { checksum } from "./checksum.ts";
 import { levelError, type LevelWork } from "./level-error.ts";
-import { LevelFiles, type LiveTables, type LogSizes } from "./level-files.ts";
+import { LevelFiles, tableName, type LiveTables, type LogSizes } from "./level-files.ts";
 import { Scratch } from "./scratch.ts";
 
 /** A checkpoint comes in large batches; the larger buffer halves the longest stall. */
@@ -177,8 +177,11 @@ class LevelImageStore implements ImageStore {
     try {
       await this.#onDisk.checkManifestInUse();
       await this.#checkTables();
-      const logs = (): Promise<LogSizes> => this.#alone(() => this.#logsInUse());
-      for await (const bytes of this.#onDisk.read(CHECK_SLICE_BYTES, logs)) {
+      const inUse = {
+        logs: () => this.#alone(() => this.#logsInUse()),
+        tables: () => this.#liveTables(),
+      };
+      for await (const bytes of this.#onDisk.read(CHECK_SLICE_BYTES, inUse)) {
         yield bytes;
         this.#refuse();
       }
@@ -296,7 +299,5 @@ function liveTables(level: ImageLevel): LiveTables {
   const text = level.getProperty("leveldb.sstables");
   // ` 17:2049['a' .. 'd']`: number, bytes, keys without line breaks.
   const lines = text.matchAll(/^ (\d+):(\d+)\[/gmu);
-  return new Map(
-    [...lines].map(([, number = "", bytes]) => [`${number.padStart(6, "0")}.ldb`, Number(bytes)]),
-  );
+  return new Map([...lines].map(([, number, bytes]) => [tableName(Number(number)), Number(bytes)]));
 }

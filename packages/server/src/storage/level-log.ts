@@ -21,6 +21,14 @@ export class LevelLogReader {
   /** Something is there that LevelDB did not write so, or not to its end. */
   #isBroken = false;
   #goesOn = false;
+  readonly #onRecord: ((record: Uint8Array) => void) | null;
+  /** Of the record that has begun. Only for who hears of records. */
+  #parts: Uint8Array[] = [];
+
+  /** `onRecord`: gets every whole record, up to the first that is not. */
+  constructor(onRecord: ((record: Uint8Array) => void) | null = null) {
+    this.#onRecord = onRecord;
+  }
 
   /** Up to here there is one record behind the other, the last one to its end. */
   get wholeBytes(): number {
@@ -53,7 +61,7 @@ export class LevelLogReader {
       const end = at + HEADER_BYTES + view.getUint16(at + LENGTH_AT, true);
       if (end > block.length) break;
       if (hasLevelChecksum(block.subarray(at + KIND_AT, end), view.getUint32(at, true))) {
-        this.#addPart(view.getUint8(at + KIND_AT), start + end);
+        this.#addPart(block.subarray(at + KIND_AT, end), start + end);
       } else this.#isBroken = true;
       at = end;
     }
@@ -61,7 +69,9 @@ export class LevelLogReader {
     if (isPart ? at < block.length : at + HEADER_BYTES <= block.length) this.#isBroken = true;
   }
 
-  #addPart(kind: number, end: number): void {
+  /** `part`: behind what it is of its record. */
+  #addPart(part: Uint8Array, end: number): void {
+    const [kind] = part;
     const begins = kind === KIND.whole || kind === KIND.first;
     if (begins === this.#isWithin) this.#isBroken = true;
     if (this.#isBroken) {
@@ -69,6 +79,10 @@ export class LevelLogReader {
       return;
     }
     this.#isWithin = kind === KIND.first || kind === KIND.middle;
-    if (!this.#isWithin) this.#wholeBytes = end;
+    if (this.#onRecord !== null) this.#parts.push(part.slice(1));
+    if (this.#isWithin) return;
+    this.#wholeBytes = end;
+    this.#onRecord?.(Buffer.concat(this.#parts));
+    this.#parts = [];
   }
 }
