@@ -88,15 +88,21 @@ describe("liveness", () => {
     expect([lock.signal.aborted, client.state.kind]).toEqual([true, "expired"]);
   });
 
-  test.each([true, false])(
-    "a suspend beyond the deadline is noticed within a quarter of the timeout (held: %s)",
-    async (held) => {
+  test.each([
+    { held: true, hasLink: true },
+    { held: false, hasLink: true },
+    { held: true, hasLink: false },
+  ])(
+    "a suspend beyond the deadline is noticed within a quarter of the timeout (held: $held, with a connection: $hasLink)",
+    async ({ held, hasLink }) => {
       const { net, client, connection } = await openClient();
       const acquiring = outcomeOf(client.lock("/l").acquire());
       await net.clock.settle();
       const place = { contender: "/l/c-0000000001", token: fencingToken(101), held } as const;
       connection.reply(1, 101, { kind: "acquire", ...place });
       await net.clock.settle();
+      net.answer = () => "refuse";
+      if (!hasLink) connection.cut();
       net.clock.suspend(60_000);
       await net.clock.advance(2_501);
       expect([client.state.kind, acquiring.state]).toEqual(["expired", held ? "done" : "failed"]);

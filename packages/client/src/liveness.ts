@@ -188,11 +188,13 @@ export class Liveness {
   #arm(): void {
     this.#timer?.cancel();
     this.#isHearing = false;
+    const now = this.#clock.nowMs();
+    // Timers may stand still while the machine is suspended: one for the deadline alone could then be late by all of its delay.
     const soonest = this.#isAttached
       ? Math.min(this.#deadlineMs, this.#nextPingMs, this.#silentMs)
-      : this.#deadlineMs;
+      : Math.min(this.#deadlineMs, now + this.#timeoutMs * PING_PART);
     this.#dueMs = soonest;
-    const delayMs = Math.max(1, soonest - this.#clock.nowMs());
+    const delayMs = Math.max(1, soonest - now);
     this.#timer = this.#clock.after(delayMs, () => this.#onTimer(soonest));
   }
 }
