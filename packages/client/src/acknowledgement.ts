@@ -19,7 +19,7 @@ export class Acknowledgement implements PendingWrite {
   writeSeq: WriteSeq | 0 = 0;
   isAnswered = false;
   sendCount = 0;
-  isAbandoned = false;
+  readonly abandonedWith = null;
   giveUp: QuorateError | null = null;
 
   succeed(): void {}

@@ -32,8 +32,11 @@ export interface PendingWrite extends CallRecord {
   isAnswered: boolean;
   /** How often it was sent: on other connections, and on one after a refusal. */
   sendCount: number;
-  /** Nobody waits for its result; what it did, if it did anything, has to be known all the same, so it is not settled. */
-  isAbandoned: boolean;
+  /**
+   * Not null: nobody waits for its result, and its caller was told this. What it did, if it did anything, has to be known all
+   * the same, so it is not settled.
+   */
+  abandonedWith: QuorateError | null;
   /** Set: its number is given up, the reply settles with this unless the write got into the log after all. */
   giveUp: QuorateError | null;
   succeed(zxid: Zxid, replies: readonly WriteReply[]): void;
@@ -79,7 +82,7 @@ export class WriteCall<T> implements PendingWrite {
   isSettled = false;
   isAnswered = false;
   sendCount = 0;
-  isAbandoned = false;
+  abandonedWith: QuorateError | null = null;
   giveUp: QuorateError | null = null;
   ticket: CancellationTicket | null = null;
   readonly #result: WriteResult<T>;

@@ -37,6 +37,7 @@ export const CLIENT_POINTS = [
   // request-table.ts
   "unsent_acquire_withdrawn",
   "acquire_withdrawn_to_be_skipped",
+  "withdrawn_acquire_skipped_when_sent_again",
   "answers_acknowledged_without_a_write",
   "read_sent_again_after_reconnect",
   "calls_held_back_after_refusal",

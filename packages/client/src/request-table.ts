@@ -146,7 +146,7 @@ export class RequestTable {
       call.fail(error);
       this.#queue.leave(call);
     } else {
-      call.isAbandoned = true;
+      call.abandonedWith = error;
       if (this.#writes.isUnsent(call.writeSeq)) {
         reached("acquire_withdrawn_to_be_skipped");
         call.giveUp ??= error;
@@ -177,6 +177,7 @@ export class RequestTable {
     this.#endHold();
     this.#refusal = null;
     this.#writes.rewindAll();
+    this.#skipWithdrawn();
     const unsent = this.#urgent.drain();
     for (const call of this.#reads.values()) {
       call.isOvertaking = false;
@@ -289,14 +290,27 @@ export class RequestTable {
   }
 
   /**
-   * What nobody waits for is not sent again with its ops. A copy may be in some leader's log all the same: then that is what the
-   * answer to the skip tells.
+   * Of what was refused, that which nobody waits for is not sent again with its ops. A copy may be in some leader's log all the
+   * same: then that is what the answer to the skip tells.
    */
   #skipAbandoned(code: ErrorCode): void {
+    this.#skipWithdrawn();
     for (const call of this.#writes.unsent()) {
-      if (call.giveUp !== null || !(call.isSettled || call.isAbandoned)) continue;
+      if (call.giveUp !== null || !call.isSettled) continue;
       reached("abandoned_write_refused");
       call.giveUp = writeFailure(code, call.ops, -1);
+    }
+  }
+
+  /**
+   * Of what has to be sent again, that which is undone anyway is not wanted with its ops. A write that its caller only waits for
+   * no more keeps them unless it is refused: it was called for, and may take effect.
+   */
+  #skipWithdrawn(): void {
+    for (const call of this.#writes.unsent()) {
+      if (call.giveUp !== null || call.abandonedWith === null) continue;
+      reached("withdrawn_acquire_skipped_when_sent_again");
+      call.giveUp = call.abandonedWith;
     }
   }
 

@@ -73,6 +73,22 @@ describe("an acquire that was sent, given up before it is answered", () => {
     expect(net.last.takeKind("skip")).toMatchObject([{ writeSeq: 1 }]);
   });
 
+  test("and before its connection breaks: skipped on the next", async () => {
+    const { client, connection, net } = await openClient();
+    const failure = errorOf(client.lock("/locks/a").acquire({ timeoutMs: 500 }));
+    await net.clock.advance(500);
+    expect(await failure).toMatchObject({ code: "TIMEOUT", outcomeUnknown: false });
+    connection.cut();
+    await net.clock.settle();
+    net.last.take();
+    net.last.welcome();
+    await net.clock.settle();
+    expect(net.last.take()).toMatchObject([{ kind: "ping" }, { kind: "skip", writeSeq: 1 }]);
+    net.last.reply(1, 101);
+    await net.clock.settle();
+    expect(net.last.take()).toEqual([]);
+  });
+
   test("skipped, and yet in the log already: given back", async () => {
     const { client, connection, net } = await openClient();
     const failure = errorOf(client.lock("/locks/a").acquire({ timeoutMs: 100 }));
