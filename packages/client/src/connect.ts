@@ -23,7 +23,7 @@ const CONNECT_TIMEOUT_MS = 15_000;
  */
 export async function connect(
   options: ConnectOptions,
-  ports: ClientPorts = systemPorts,
+  ports: ClientPorts = systemPorts(),
 ): Promise<QuorateClient> {
   const error = checkOptions(options);
   if (error !== null) throw error;

@@ -2,28 +2,34 @@ import { webSocketDialer } from "#socket";
 import type { ClientClock, ClientPorts, ClientRandom } from "./ports.ts";
 import { UnsuspendedClock } from "./unsuspended-clock.ts";
 
-const unsuspended = new UnsuspendedClock({
-  steadyMs: () => performance.now(),
-  wallMs: () => Date.now(),
-});
-
-const clock: ClientClock = {
-  nowMs: () => unsuspended.nowMs(),
-  aheadMs: () => unsuspended.aheadMs(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return { cancel: () => clearTimeout(timer) };
-  },
-  endOfTurn: endOfTurn(),
-};
-
 const random: ClientRandom = {
   bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
   fraction: () => Math.random(),
 };
 
-/** Network, time and randomness of the platform this runs on. */
-export const systemPorts: ClientPorts = { dialer: webSocketDialer, clock, random };
+const runAtEndOfTurn = endOfTurn();
+
+/** Network, time and randomness of the platform this runs on, for one client. */
+export function systemPorts(): ClientPorts {
+  return { dialer: webSocketDialer, clock: systemClock(), random };
+}
+
+/** The platform's clock, with what it has missed since it was made. */
+export function systemClock(): ClientClock {
+  const unsuspended = new UnsuspendedClock({
+    steadyMs: () => performance.now(),
+    wallMs: () => Date.now(),
+  });
+  return {
+    nowMs: () => unsuspended.nowMs(),
+    aheadMs: () => unsuspended.aheadMs(),
+    after(delayMs, callback) {
+      const timer = setTimeout(callback, delayMs);
+      return { cancel: () => clearTimeout(timer) };
+    },
+    endOfTurn: runAtEndOfTurn,
+  };
+}
 
 /** Node has a phase for it; a browser does what it posted to itself after what it was doing. */
 function endOfTurn(): (callback: () => void) => void {

@@ -112,7 +112,7 @@ test("gives up when it is told to", async () => {
 });
 
 test("the platform's clock and randomness", async () => {
-  const { clock, random } = systemPorts;
+  const { clock, random } = systemPorts();
   const order: string[] = [];
   await new Promise<void>((resolve) => {
     clock.endOfTurn(() => {
