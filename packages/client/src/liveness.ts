@@ -55,7 +55,7 @@ export class Liveness {
 
   /** Until then, on the clock of `performance.now()`, the session certainly lives. Infinite before the first connection. */
   get livesUntil(): number {
-    return this.#deadlineMs - (this.#clock.aheadMs?.() ?? 0);
+    return this.#deadlineMs - this.#clock.aheadMs();
   }
 
   /** The deadline has passed, and nothing that was sent can prove any more that the session lives. */

@@ -24,12 +24,12 @@ export interface SocketHandlers {
   onClose(reason: string): void;
 }
 
-/** Time as the client needs it: never a wall clock. */
+/** Time as the client needs it: never a wall clock's time of day. */
 export interface ClientClock {
   /** Monotonic, ms, with fractions. It goes on while the machine is suspended; timers need not. */
   nowMs(): number;
-  /** How far it is ahead of `performance.now()` at this moment, ms. Without it: not at all. */
-  aheadMs?(): number;
+  /** How far it is ahead of `performance.now()` at this moment, ms. */
+  aheadMs(): number;
   after(delayMs: number, callback: () => void): Timer;
   /** Runs after everything of the current turn: what was asked within one turn leaves in one frame. */
   endOfTurn(callback: () => void): void;

@@ -51,6 +51,11 @@ export class ProcessClock implements MonotonicClock {
     return this.#skew.startMs + (this.#time.nowMs - this.#bornMs) * this.#skew.rate;
   }
 
+  /** Nothing suspends machines here: what a client measures by is all that its application sees. */
+  aheadMs(): number {
+    return 0;
+  }
+
   after(delayMs: number, callback: () => void): Timer {
     const end = (): boolean => {
       if (isOver) return false;
