@@ -34,7 +34,8 @@ interface Setting {
   readonly logged?: Membership;
   readonly configured?: readonly string[];
   readonly isLeading?: boolean;
-  readonly successor?: number | null;
+  /** Who may be handed over to, the best first. Default: the second node alone. */
+  readonly heirs?: readonly number[];
   readonly result?: StepResult;
 }
 
@@ -90,7 +91,7 @@ function lab(setting: Setting = {}) {
       })),
   });
   const acquaintances = new Acquaintances();
-  const successor = setting.successor === undefined ? 2 : setting.successor;
+  const heirs = (setting.heirs ?? [2]).map(nodeId);
   const members = new NodeMembership({
     self,
     initial,
@@ -111,7 +112,7 @@ function lab(setting: Setting = {}) {
         steps.push(input);
         return setting.result ?? { ok: true, index: null };
       },
-      successor: () => (successor === null ? null : nodeId(successor)),
+      successor: (mayLead) => heirs.find(mayLead) ?? null,
       send: (to, envelope) => void sent.push({ to, envelope }),
       setTargets: (targets) => {
         state.targets = targets;
@@ -374,6 +375,19 @@ describe("a command", () => {
     expect(steps.at(-1)).toEqual({ kind: "transferLeadership", to: 2 });
   });
 
+  test("to take the leader out is left to the next best where its successor did not take over", () => {
+    const { members, steps } = lab({ heirs: [2, 3] });
+    const removeSelf = (): unknown => members.command(remove("a"), false);
+    expect(removeSelf).toThrow(/^NOT_LEADER/);
+    expect(removeSelf).toThrow(/^NOT_LEADER/);
+    removeSelf();
+    expect(steps).toMatchObject([
+      { kind: "transferLeadership", to: 2 },
+      { kind: "transferLeadership", to: 3 },
+      { kind: "proposeMembership" },
+    ]);
+  });
+
   test("to take the leader out is left to its successor", () => {
     const { members, steps, state } = lab();
     expect(() => members.command(remove("a"), false)).toThrow(/^NOT_LEADER: the lead is on/);
@@ -384,7 +398,7 @@ describe("a command", () => {
   });
 
   test("to take the leader out is its own where nobody can follow it", () => {
-    const { members, steps } = lab({ successor: null });
+    const { members, steps } = lab({ heirs: [] });
     members.command(remove("a"), false);
     expect(steps).toMatchObject([{ kind: "proposeMembership", membership: { voters: [2, 3] } }]);
   });

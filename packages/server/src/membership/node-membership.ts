@@ -91,7 +91,7 @@ export class NodeMembership {
   /** It has had no leader for long. */
   #isLost = false;
   /** Whom this node as leader of that term began to hand over to, in order to be taken out. */
-  #heirs: { readonly term: Term; readonly ids: Set<NodeId> } | null = null;
+  #heirs: { readonly term: Term; readonly asked: Set<NodeId> } | null = null;
   /** Null: somebody of whom only the name is known. */
   #dialled: ReadonlySet<NodeId | null> = new Set();
 
@@ -296,15 +296,15 @@ export class NodeMembership {
       reached("removal_waits_for_transfer_of_lead");
       return true;
     }
-    const heir = ports.successor((id) => isVoter(next, id));
-    if (heir === null) return false;
-    if (this.#heirs?.term !== term) this.#heirs = { term, ids: new Set() };
-    if (this.#heirs.ids.has(heir)) {
-      reached("removal_no_heir_took_over_before");
+    if (this.#heirs?.term !== term) this.#heirs = { term, asked: new Set() };
+    const { asked } = this.#heirs;
+    const heir = ports.successor((id) => isVoter(next, id) && !asked.has(id));
+    if (heir === null) {
+      if (asked.size > 0) reached("removal_no_heir_took_over_before");
       return false;
     }
     if (!ports.step({ kind: "transferLeadership", to: heir }).ok) return false;
-    this.#heirs.ids.add(heir);
+    asked.add(heir);
     return true;
   }
 
