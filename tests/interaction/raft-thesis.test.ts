@@ -348,32 +348,52 @@ describe("a leader that waits for voters, with a learner that does not", () => {
     expect(node.role).toBe("follower");
   });
 
+  /** A leader of whose peers all but `peer` have everything; `peer` needs the snapshot that was just ordered for it. */
+  function leaderThatSendsSnapshotTo(peer: number): LoneCore {
+    const node = leaderWithLearner({ memoryLogBytesMax: 1 });
+    node.step({ kind: "propose", commands: [hello] });
+    node.persistAll();
+    for (const other of [2, 3, 4]) if (other !== peer) node.acknowledge(other, 2);
+    const snapshot = {
+      index: logIndex(2),
+      term: term(1),
+      membership: membershipOf([1, 2, 3], [4]),
+    };
+    node.step({ kind: "compact", snapshot });
+    for (const from of [2, peer, 2, peer, 2, peer]) {
+      node.tick();
+      node.receive("heartbeatReply", { from, term: 1 }, { round: 1, promiseMs: 0 });
+    }
+    const from = logIndex(1);
+    node.step({ kind: "fetched", peer: nodeId(peer), from, prevTerm: term(0), entries: null });
+    expect(node.take("installSnapshot")).toMatchObject([{ to: peer }]);
+    return node;
+  }
+
   test("is deposed although the learner is sent a snapshot, and is not while a voter is", () => {
-    for (const [peer, other, role] of [
-      [4, 3, "follower"],
-      [3, 4, "leader"],
+    for (const [peer, role] of [
+      [4, "follower"],
+      [3, "leader"],
     ] as const) {
-      const node = leaderWithLearner({ memoryLogBytesMax: 1 });
-      node.step({ kind: "propose", commands: [hello] });
-      node.persistAll();
-      node.acknowledge(2, 2);
-      node.acknowledge(other, 2);
-      const snapshot = {
-        index: logIndex(2),
-        term: term(1),
-        membership: membershipOf([1, 2, 3], [4]),
-      };
-      node.step({ kind: "compact", snapshot });
-      for (const from of [2, peer, 2, peer, 2, peer]) {
-        node.tick();
-        node.receive("heartbeatReply", { from, term: 1 }, { round: 1, promiseMs: 0 });
-      }
-      const from = logIndex(1);
-      node.step({ kind: "fetched", peer: nodeId(peer), from, prevTerm: term(0), entries: null });
-      expect(node.take("installSnapshot")).toMatchObject([{ to: peer }]);
+      const node = leaderThatSendsSnapshotTo(peer);
       pass(node, () => {});
       expect(node.role).toBe(role);
     }
+  });
+
+  test("is deposed while a voter is sent one snapshot after the other, of which nothing comes", () => {
+    const node = leaderThatSendsSnapshotTo(3);
+    let ordered = 0;
+    pass(node, (at) => {
+      node.receive("heartbeatReply", { from: 3, term: 1 }, { round: 1, promiseMs: 0 });
+      ordered += node.take("installSnapshot").length;
+      if (at % 4 === 3) node.step({ kind: "snapshotSent", to: nodeId(3), ok: false });
+    });
+    expect([ordered > 0, node.role]).toEqual([true, "leader"]);
+    pass(node, () => {
+      node.receive("heartbeatReply", { from: 3, term: 1 }, { round: 1, promiseMs: 0 });
+    });
+    expect(node.role).toBe("follower");
   });
 });
 

@@ -144,4 +144,18 @@ describe("snapshot", () => {
     peer.acknowledge(logIndex(match), logIndex(reachable));
     expect(peer.state).toBe(state);
   });
+
+  test.each([true, false])(
+    "another one promises nothing where the last one ended (complete: %s) and nothing new was acknowledged",
+    (ok) => {
+      expect(peer.isSnapshotPromising).toBe(true);
+      peer.endSnapshot(ok, 5);
+      expect(peer.isSnapshotPromising).toBe(false);
+      peer.acknowledge(logIndex(3), logIndex(1));
+      peer.becomeSnapshot(logIndex(9));
+      expect(peer.isSnapshotPromising).toBe(false);
+      peer.acknowledge(logIndex(8), logIndex(99));
+      expect([peer.state, peer.isSnapshotPromising]).toEqual(["snapshot", true]);
+    },
+  );
 });

@@ -29,6 +29,8 @@ export class Progress {
   /** Nothing came of what was sent last, and nothing was rejected: what follows may be on its way. */
   #isProbeRepeated = false;
   #snapshotIndex: LogIndex = logIndex(0);
+  /** The transfer of a snapshot ended, and it has acknowledged nothing new since. */
+  #isSnapshotInVain = false;
   #fetchTick: number | null = null;
   /** What it had acknowledged when it was last looked whether that moves, and when that was. */
   #lookedAt: { readonly matchIndex: LogIndex; readonly tick: number };
@@ -70,6 +72,14 @@ export class Progress {
 
   get isFetching(): boolean {
     return this.#fetchTick !== null;
+  }
+
+  /**
+   * A snapshot is on its way, which may take any time and will bring it nearer. One that follows another of which nothing came
+   * does not count: it may come to nothing as well, and so on for ever.
+   */
+  get isSnapshotPromising(): boolean {
+    return this.#state === "snapshot" && !this.#isSnapshotInVain;
   }
 
   /** An append may leave: the state allows it and nothing is awaited first. */
@@ -118,6 +128,7 @@ export class Progress {
   endSnapshot(isComplete: boolean, tick: number): void {
     assert(this.#state === "snapshot", "progress_snapshot_under_way");
     if (!isComplete) this.#snapshotIndex = this.#matchIndex;
+    this.#isSnapshotInVain = true;
     this.becomeProbe();
     this.#probeTick = tick;
   }
@@ -155,7 +166,10 @@ export class Progress {
   /** It acknowledged `matchIndex`. True if that is news. `reachableFrom`: appends can start at this index or later. */
   acknowledge(matchIndex: LogIndex, reachableFrom: LogIndex): boolean {
     const isNews = matchIndex > this.#matchIndex;
-    if (isNews) this.#matchIndex = matchIndex;
+    if (isNews) {
+      this.#matchIndex = matchIndex;
+      this.#isSnapshotInVain = false;
+    }
     if (this.#nextIndex <= this.#matchIndex) {
       this.#nextIndex = indexAfter(this.#matchIndex);
       // What is being read from disk for it begins before that.

@@ -39,11 +39,11 @@ export function noteMovement(state: NodeState, leading: Leading, peer: Progress)
   if (isVoter(membershipOf(state), peer.id)) leading.movementTick = state.now;
 }
 
-/** To a voter: a learner's does not bring anything nearer to a commit. */
+/** To a voter, and likely to arrive: a learner's does not bring anything nearer to a commit. */
 export function isSnapshotUnderWay(state: NodeState, leading: Leading): boolean {
   const membership = membershipOf(state);
   for (const peer of leading.peers.values()) {
-    if (peer.state === "snapshot" && isVoter(membership, peer.id)) return true;
+    if (peer.isSnapshotPromising && isVoter(membership, peer.id)) return true;
   }
   return false;
 }
