@@ -1,6 +1,6 @@
 import { assert } from "./assert.ts";
 import { isTermDurable } from "./disk.ts";
-import { logIndex, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
+import { earlier, later, logIndex, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
 import { promiseLeader } from "./lease.ts";
 import type {
   AppendEntries,
@@ -13,7 +13,6 @@ import {
   answerHost,
   becomeFollower,
   commitThrough,
-  earlier,
   refuseReads,
   takesPart,
   type NodeState,
@@ -162,7 +161,7 @@ export function onAppendEntries(state: NodeState, append: AppendEntries): void {
   }
   storeEntries(state, append);
   const end = logIndex(append.prevIndex + append.entries.length);
-  raiseMatched(state, end > log.baseIndex ? end : log.baseIndex);
+  raiseMatched(state, later(end, log.baseIndex));
   assert(following.matchedIndex <= log.lastIndex, "matched_within_log");
   commitThrough(state, earlier(append.commitIndex, following.matchedIndex));
   following.isAckDue = true;
@@ -265,8 +264,7 @@ export function onInstallSnapshot(state: NodeState, install: InstallSnapshot): v
     reached("snapshot_older_than_commit");
   }
   assert(state.commitIndex >= snapshot.index, "snapshot_is_committed");
-  const { baseIndex } = state.log;
-  raiseMatched(state, snapshot.index > baseIndex ? snapshot.index : baseIndex);
+  raiseMatched(state, later(snapshot.index, state.log.baseIndex));
 }
 
 /**

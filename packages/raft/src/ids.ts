@@ -51,3 +51,13 @@ export function indexAfter(index: LogIndex, distance = 1): LogIndex {
 export function termAfter(value: Term): Term {
   return term(value + 1);
 }
+
+/** The earlier of two indexes. */
+export function earlier(left: LogIndex, right: LogIndex): LogIndex {
+  return left < right ? left : right;
+}
+
+/** The later of two indexes. */
+export function later(left: LogIndex, right: LogIndex): LogIndex {
+  return left > right ? left : right;
+}

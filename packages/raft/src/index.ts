@@ -1,4 +1,5 @@
 export { InvariantError } from "./assert.ts";
+export type { CommitConflict } from "./commit-conflict.ts";
 export type { LeaseConfig, RaftConfig, RaftInitialState } from "./config.ts";
 export { describeTraceEvent, traceEventKinds } from "./describe-event.ts";
 export { describeInput } from "./describe-input.ts";
@@ -37,6 +38,6 @@ export type {
   Role,
   SoftState,
 } from "./ready.ts";
-export type { CommitConflict, PeerStatus, ProgressState, RaftStatus } from "./status.ts";
+export type { PeerStatus, ProgressState, RaftStatus } from "./status.ts";
 export type { TraceEvent, TraceEventKind, TraceSink } from "./trace-event.ts";
 export { validateConfig } from "./validate-config.ts";

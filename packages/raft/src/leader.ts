@@ -2,7 +2,7 @@ import { assert } from "./assert.ts";
 import { isVoteDurable } from "./disk.ts";
 import { commandBytes, entryBytes } from "./entry-bytes.ts";
 import type { Entry } from "./entry.ts";
-import { indexAfter, logIndex, type LogIndex, type NodeId } from "./ids.ts";
+import { earlier, indexAfter, logIndex, type LogIndex, type NodeId } from "./ids.ts";
 import type { StepResult } from "./input.ts";
 import { LeaderReads, type ReadRequest } from "./leader-reads.ts";
 import { LeaderLease } from "./leader-lease.ts";
@@ -23,7 +23,6 @@ import {
   becomeFollower,
   becomeLeaderRole,
   commitThrough,
-  earlier,
   isDiskStuck,
   leadingOf,
   membershipOf,

@@ -1,4 +1,5 @@
 import { assert } from "./assert.ts";
+import type { CommitConflict } from "./commit-conflict.ts";
 import type { RaftConfig, RaftInitialState } from "./config.ts";
 import { logIndex, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
 import type { RejectReason, StepResult } from "./input.ts";
@@ -12,7 +13,6 @@ import type { Message, ReadContext, SnapshotMeta } from "./message.ts";
 import { Prng } from "./prng.ts";
 import type { Progress } from "./progress.ts";
 import type { FetchWork, ReadState, Role } from "./ready.ts";
-import type { CommitConflict } from "./status.ts";
 import type { RoleChangeReason, TraceSink } from "./trace-event.ts";
 
 /** A disk write that the host has not completed yet. */
@@ -128,11 +128,6 @@ export interface NodeState {
 
 /** The answer to an input that needs none. */
 export const accepted: StepResult = { ok: true, index: null };
-
-/** The earlier of two indexes. */
-export function earlier(left: LogIndex, right: LogIndex): LogIndex {
-  return left < right ? left : right;
-}
 
 /** A refusal; names the leader so that the host can redirect. */
 export function refused(state: NodeState, reason: RejectReason): StepResult {

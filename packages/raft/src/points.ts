@@ -94,7 +94,7 @@ export const RAFT_POINTS = [
   "vote_ignored_leader_is_heard",
   "vote_refused_log_behind",
   "vote_refused_given_to_another",
-  "vote_refused_after_loss",
+  "vote_refused_by_who_takes_no_part",
   "vote_given_again",
   "vote_waits_for_the_disk",
 ] as const;

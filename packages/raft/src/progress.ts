@@ -1,13 +1,8 @@
 import { assert } from "./assert.ts";
-import { indexAfter, logIndex, type LogIndex, type NodeId } from "./ids.ts";
+import { indexAfter, later, logIndex, type LogIndex, type NodeId } from "./ids.ts";
 import type { Inflights } from "./inflights.ts";
 import { reached } from "./points.ts";
 import type { ProgressState } from "./status.ts";
-
-/** The later of two indexes. */
-function later(left: LogIndex, right: LogIndex): LogIndex {
-  return left > right ? left : right;
-}
 
 /**
  * A leader's view of one member (also of itself, for the counting of quorums).

@@ -1,11 +1,12 @@
 import { assert, unreachable } from "./assert.ts";
 import { awaitsOwnVote, onCandidatePersisted, startPreVote } from "./candidate.ts";
+import type { CommitConflict } from "./commit-conflict.ts";
 import type { RaftConfig, RaftInitialState } from "./config.ts";
 import { completePersist, takePersistWork } from "./disk.ts";
 import type { Entry } from "./entry.ts";
 import { isPromised, tellClock } from "./lease.ts";
 import { expireForwardedReads, flushAck, forwardRead, suspectLeader } from "./follower.ts";
-import { indexAfter, type LogIndex, type NodeId } from "./ids.ts";
+import { earlier, indexAfter, type LogIndex, type NodeId } from "./ids.ts";
 import type { PersistTicket, RaftInput, StepResult } from "./input.ts";
 import { checkInvariants } from "./invariants.ts";
 import {
@@ -22,7 +23,6 @@ import {
   accepted,
   becomeFollower,
   createNodeState,
-  earlier,
   mayCampaign,
   resetElectionTimer,
   type NodeState,
@@ -32,7 +32,7 @@ import { onFetched } from "./replication.ts";
 import { receive } from "./receive.ts";
 import type { Ready, SoftState } from "./ready.ts";
 import { statusOf } from "./status-of.ts";
-import type { CommitConflict, RaftStatus } from "./status.ts";
+import type { RaftStatus } from "./status.ts";
 import { tracePeerState, traceStarted } from "./trace-changes.ts";
 import type { TraceSink } from "./trace-event.ts";
 import { validateConfig } from "./validate-config.ts";

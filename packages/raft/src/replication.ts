@@ -1,11 +1,11 @@
 import { assert } from "./assert.ts";
 import type { Entry } from "./entry.ts";
-import { indexAfter, logIndex, type LogIndex } from "./ids.ts";
+import { earlier, indexAfter, logIndex, type LogIndex } from "./ids.ts";
 import { Inflights } from "./inflights.ts";
 import type { RaftInput } from "./input.ts";
 import { noteLeaseRound } from "./lease.ts";
 import { isMember, isVoter, memberIds } from "./membership-rules.ts";
-import { earlier, leadingOf, membershipOf, type Leading, type NodeState } from "./node-state.ts";
+import { leadingOf, membershipOf, type Leading, type NodeState } from "./node-state.ts";
 import { reached } from "./points.ts";
 import { Progress } from "./progress.ts";
 import { entryBytes } from "./entry-bytes.ts";

@@ -1,21 +1,10 @@
+import type { CommitConflict } from "./commit-conflict.ts";
 import type { LogIndex, NodeId, Term } from "./ids.ts";
 import type { Membership } from "./membership.ts";
 import type { Role } from "./ready.ts";
 
 /** How a leader replicates to a peer: one append at a time, a pipeline, or a snapshot on its way. */
 export type ProgressState = "probe" | "replicate" | "snapshot";
-
-/** A leader sent something else for an index than what is committed here: one of the two has lost acknowledged entries. */
-export interface CommitConflict {
-  /** They differ here, or before. */
-  readonly index: LogIndex;
-  /** Of the entry that is committed here. */
-  readonly term: Term;
-  readonly leader: NodeId;
-  readonly leaderTerm: Term;
-  /** Of the leader's entry. */
-  readonly theirTerm: Term;
-}
 
 /** A leader's view of one peer. */
 export interface PeerStatus {

@@ -114,7 +114,7 @@ function answerVote(state: NodeState, request: RequestVote): void {
       reached("vote_refused_log_behind");
     }
     if (!isVoteFree(state, request.from)) reached("vote_refused_given_to_another");
-    if (!takesPart(state)) reached("vote_refused_after_loss");
+    if (!takesPart(state)) reached("vote_refused_by_who_takes_no_part");
     refuse(state, request);
     return;
   }
