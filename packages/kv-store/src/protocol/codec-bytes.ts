@@ -205,7 +205,9 @@ export function packValue(value: readonly unknown[]): Uint8Array {
 /**
  * What {@link packValue} packed, at `bytes` from `start` to the end. Everything else throws `ProtocolError`: the
  * shape is walked first, so that nothing is made of an extension, a map, a record, a deep nesting, a length that the bytes
- * do not cover, or more than `itemsMax` items, those of inner lists among them, which nobody looks at either. Texts are as {@link decodeText} reads them. Byte strings are plain Uint8Arrays that alias `bytes`.
+ * do not cover, or more than `itemsMax` items, those of inner lists among them. The walk ends where there are too many: the
+ * items of a list that goes beyond are not looked at. Texts are as {@link decodeText} reads them. Byte strings are plain
+ * Uint8Arrays that alias `bytes`.
  */
 export function unpackValue(
   bytes: Uint8Array,
