@@ -2,7 +2,12 @@ import { describe, expect, test } from "vitest";
 import { fencingToken, zxid } from "@quorate/kv-store/protocol";
 import { connect } from "./connect.ts";
 import { FakeNetwork } from "../../../tests/support/client/fake-network.ts";
-import { errorOf, openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
+import {
+  errorOf,
+  heldLock,
+  openClient,
+  outcomeOf,
+} from "../../../tests/support/client/open-client.ts";
 import { STAT } from "../../../tests/support/client/fixtures.ts";
 
 describe("liveness", () => {
@@ -74,12 +79,9 @@ describe("liveness", () => {
   });
 
   test("a suspend of the machine counts, although the clock that applications see stands still meanwhile", async () => {
-    const { net, client, connection } = await openClient();
-    const acquiring = client.lock("/l").acquire();
-    await net.clock.settle();
-    const contender = "/l/c-0000000001";
-    connection.reply(1, 101, { kind: "acquire", contender, token: fencingToken(101), held: true });
-    const lock = await acquiring;
+    const opened = await openClient();
+    const { net, client } = opened;
+    const lock = await heldLock(opened);
     net.clock.suspend(5_000);
     expect(client.livesUntil).toBe(1_000 + 9_500 - 5_000);
     lock.assertHeld();
@@ -88,26 +90,31 @@ describe("liveness", () => {
     expect([lock.signal.aborted, client.state.kind]).toEqual([true, "expired"]);
   });
 
-  test.each([
-    { held: true, hasLink: true },
-    { held: false, hasLink: true },
-    { held: true, hasLink: false },
-  ])(
-    "a suspend beyond the deadline is noticed within a quarter of the timeout (held: $held, with a connection: $hasLink)",
-    async ({ held, hasLink }) => {
-      const { net, client, connection } = await openClient();
-      const acquiring = outcomeOf(client.lock("/l").acquire());
-      await net.clock.settle();
-      const place = { contender: "/l/c-0000000001", token: fencingToken(101), held } as const;
-      connection.reply(1, 101, { kind: "acquire", ...place });
-      await net.clock.settle();
+  test.each([true, false])(
+    "a suspend beyond the deadline is noticed within a quarter of the timeout (with a connection: %s)",
+    async (hasLink) => {
+      const opened = await openClient();
+      const { net, client, connection } = opened;
+      const lock = await heldLock(opened);
       net.answer = () => "refuse";
       if (!hasLink) connection.cut();
       net.clock.suspend(60_000);
       await net.clock.advance(2_501);
-      expect([client.state.kind, acquiring.state]).toEqual(["expired", held ? "done" : "failed"]);
+      expect([client.state.kind, lock.signal.aborted]).toEqual(["expired", true]);
     },
   );
+
+  test("a suspend beyond the deadline ends the waiting for a lock as soon", async () => {
+    const { net, client, connection } = await openClient();
+    const acquiring = outcomeOf(client.lock("/l").acquire());
+    await net.clock.settle();
+    const place = { contender: "/l/c-0000000001", token: fencingToken(101), held: false } as const;
+    connection.reply(1, 101, { kind: "acquire", ...place });
+    await net.clock.settle();
+    net.clock.suspend(60_000);
+    await net.clock.advance(2_501);
+    expect([client.state.kind, acquiring.state]).toEqual(["expired", "failed"]);
+  });
 
   test("a welcome proves no life beyond what is known: it may answer the hello of an earlier connection", async () => {
     const { net, client, connection } = await openClient();
@@ -260,12 +267,9 @@ describe("liveness", () => {
   });
 
   test("a pause beyond the deadline ends a session that holds a lock at once", async () => {
-    const { net, client, connection } = await openClient();
-    const acquiring = client.lock("/l").acquire();
-    await net.clock.settle();
-    const contender = "/l/c-0000000001";
-    connection.reply(1, 101, { kind: "acquire", contender, token: fencingToken(101), held: true });
-    const lock = await acquiring;
+    const opened = await openClient();
+    const { net, client, connection } = opened;
+    const lock = await heldLock(opened);
     await net.clock.advance(2_500);
     net.clock.sleep(7_200);
     connection.send({ kind: "pong", pingId: 2, zxid: zxid(103) });

@@ -1,6 +1,6 @@
-import { zxid } from "@quorate/kv-store/protocol";
+import { fencingToken, zxid } from "@quorate/kv-store/protocol";
 import { connect } from "../../../packages/client/src/connect.ts";
-import type { ConnectOptions, QuorateClient } from "../../../packages/client/src/api.ts";
+import type { ConnectOptions, Lock, QuorateClient } from "../../../packages/client/src/api.ts";
 import { FakeNetwork, type FakeConnection } from "./fake-network.ts";
 
 export interface OpenClient {
@@ -22,6 +22,15 @@ export async function openClient(options: Partial<ConnectOptions> = {}): Promise
   connection.send({ kind: "pong", pingId: 1, zxid: zxid(100) });
   connection.take();
   return { net, client, connection };
+}
+
+/** The lock of `/l`, which the first write of a client that was just opened is answered with. */
+export async function heldLock({ net, client, connection }: OpenClient): Promise<Lock> {
+  const acquiring = client.lock("/l").acquire();
+  await net.clock.settle();
+  const contender = "/l/c-0000000001";
+  connection.reply(1, 101, { kind: "acquire", contender, token: fencingToken(101), held: true });
+  return acquiring;
 }
 
 /** The promise's error; fails if there is none. */
