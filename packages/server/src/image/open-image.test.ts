@@ -1,5 +1,6 @@
 import { TREE_LIMITS } from "@quorate/kv-store";
 import { expect, test } from "vitest";
+import { withUnreadable } from "../../../../tests/support/faulty-files.ts";
 import { DIRECTORY, metaAt, newDisk, portsOf } from "../../../../tests/support/node-disk.ts";
 import { NodeStorage, openIdentity } from "../node-storage.ts";
 import { loadIdentity, type IdentityFile } from "../storage/identity.ts";
@@ -45,4 +46,22 @@ test("nor is its log", async () => {
   });
   expect(disk.files.namesIn(`${DIRECTORY}/log`)).toEqual(log);
   await expect(NodeStorage.open(ports, DIRECTORY, identity, OPTIONS)).resolves.toBeDefined();
+});
+
+test("an identity that was read and is not given back any more is no damage", async () => {
+  const { ports, identity } = await setUp();
+  const broken = withUnreadable(ports, `${DIRECTORY}/identity`);
+  const failed = { code: "STORAGE_FAILED" };
+  await expect(openImage(broken, DIRECTORY, identity)).rejects.toMatchObject(failed);
+  await (await openImage(ports, DIRECTORY, identity)).image.close();
+  await expect(openImage(broken, DIRECTORY, identity)).rejects.toMatchObject(failed);
+});
+
+test("nor is one that another process has put away", async () => {
+  const { disk, ports, identity } = await setUp();
+  await (await openImage(ports, DIRECTORY, identity)).image.close();
+  await disk.files.remove(`${DIRECTORY}/identity`);
+  await expect(openImage(ports, DIRECTORY, identity)).rejects.toMatchObject({
+    code: "STORAGE_LOCKED",
+  });
 });

@@ -29,11 +29,12 @@ export async function readIdentity(files: Files, directory: string): Promise<For
 
 /**
  * An identity is still what stands on the disk: before it is written, and before something is taken away that it does not name.
- * Nothing locks a data directory before there is an image. Fails with STORAGE_LOCKED where another process has gone on with
- * it, and as {@link readIdentity} does.
+ * Nothing locks a data directory before there is an image. Fails with STORAGE_LOCKED where another process has gone on with it
+ * or put it away, FORMAT_UNKNOWN, IDENTITY_DAMAGED, and STORAGE_FAILED, also where the medium does not give it back this time:
+ * it did before, so that is no damage.
  */
 export async function refuseUsed(files: Files, directory: string, known: Identity): Promise<void> {
-  const found = await lookedUp(files, directory);
+  const found = await nowThere(files, directory);
   if (found !== null && isSame(found, known)) return;
   const text = `another process uses ${directory}: give each node a data directory of its own`;
   throw new ServerError("STORAGE_LOCKED", text);
@@ -49,14 +50,30 @@ function isSame(one: Identity, other: Identity): boolean {
   );
 }
 
+/** Null: there was one. */
+async function nowThere(files: Files, directory: string): Promise<Identity | null> {
+  try {
+    return await read(readOnlyFiles(files), directory);
+  } catch (error) {
+    if (isLost(error)) return null;
+    throw error;
+  }
+}
+
 async function lookedUp(files: Files, directory: string): Promise<Identity | null> {
   try {
-    const reading = withDamagingReads(readOnlyFiles(files), "IDENTITY_DAMAGED");
-    const file = await loadIdentity(reading, directory);
-    await file?.close();
-    return file === null ? null : file.current;
+    return await read(withDamagingReads(readOnlyFiles(files), "IDENTITY_DAMAGED"), directory);
   } catch (error) {
-    if (!(error instanceof ServerError) || error.code !== "IDENTITY_LOST") throw error;
-    throw new ServerError("IDENTITY_DAMAGED", error.text, error);
+    throw isLost(error) ? new ServerError("IDENTITY_DAMAGED", error.text, error) : error;
   }
+}
+
+async function read(files: Files, directory: string): Promise<Identity | null> {
+  const file = await loadIdentity(files, directory);
+  await file?.close();
+  return file === null ? null : file.current;
+}
+
+function isLost(error: unknown): error is ServerError {
+  return error instanceof ServerError && error.code === "IDENTITY_LOST";
 }
