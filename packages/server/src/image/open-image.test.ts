@@ -65,3 +65,11 @@ test("nor is one that another process has put away", async () => {
     code: "STORAGE_LOCKED",
   });
 });
+
+test("whatever another process has written to an identity, it is not gone on with", async () => {
+  const { ports, identity, look } = await setUp();
+  const late = await look();
+  await identity.update({ clusterId: "c" });
+  await expect(openImage(ports, DIRECTORY, late)).rejects.toMatchObject({ code: "STORAGE_LOCKED" });
+  await expect(openImage(ports, DIRECTORY, identity)).resolves.toBeDefined();
+});

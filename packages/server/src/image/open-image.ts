@@ -1,7 +1,7 @@
 import type { ImageStore, ServerPorts } from "../ports.ts";
 import { IMAGE_PREFIX } from "../storage/data-directory.ts";
 import type { IdentityFile } from "../storage/identity.ts";
-import { refuseUsed } from "../storage/read-identity.ts";
+import { refuseTakenOver } from "../storage/read-identity.ts";
 
 /** Opens the image that the identity names, or makes the first one, and takes away all others. */
 export async function openImage(
@@ -11,7 +11,7 @@ export async function openImage(
 ): Promise<{ readonly image: ImageStore; readonly imageName: string }> {
   const known = identity.current.image;
   if (known === null) {
-    await refuseUsed(ports.files, directory, identity.current);
+    await refuseTakenOver(ports.files, directory, identity);
     await removeOtherImages(ports, directory, known);
   }
   const imageName = known ?? `${IMAGE_PREFIX}1`;
@@ -20,7 +20,7 @@ export async function openImage(
   const image = await ports.images.open(path, { create: known === null });
   try {
     // It was read before anything was locked: what another process has written since is not written over.
-    await refuseUsed(ports.files, directory, identity.current);
+    await refuseTakenOver(ports.files, directory, identity);
     await identity.makeDurable();
     if (known !== null) {
       await removeOtherImages(ports, directory, known);

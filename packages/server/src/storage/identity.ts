@@ -6,8 +6,8 @@ import { ServerError } from "../errors.ts";
 import { reached } from "../points.ts";
 import type { Files, OpenFile } from "../ports.ts";
 import type { ReplicatedLimits } from "../replicated-limits.ts";
-import { IDENTITY_FILE, IMAGE_PREFIX, LOG_DIRECTORY } from "./data-directory.ts";
 import { isNotGivenBack } from "./damaging-reads.ts";
+import { IDENTITY_FILE, IMAGE_PREFIX, LOG_DIRECTORY } from "./data-directory.ts";
 import { TAG_BYTES } from "./log-format.ts";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
@@ -117,6 +117,11 @@ export class IdentityFile {
   /** As it was read, or is durable. */
   get current(): Identity {
     return this.#current;
+  }
+
+  /** Of the last update that is in {@link current}; each one has the next. */
+  get number(): number {
+    return this.#number;
   }
 
   /**

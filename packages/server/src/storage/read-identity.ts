@@ -2,7 +2,7 @@ import { ServerError } from "../errors.ts";
 import type { Files } from "../ports.ts";
 import type { ReplicatedLimits } from "../replicated-limits.ts";
 import { withDamagingReads } from "./damaging-reads.ts";
-import { isSameHardState, loadIdentity, type Identity } from "./identity.ts";
+import { loadIdentity, type Identity, type IdentityFile } from "./identity.ts";
 import { readOnlyFiles } from "./read-only-files.ts";
 
 /** Of a node that belongs, or belonged, to an ensemble. */
@@ -33,25 +33,21 @@ export async function readIdentity(files: Files, directory: string): Promise<For
  * or put it away, FORMAT_UNKNOWN, IDENTITY_DAMAGED, and STORAGE_FAILED, also where the medium does not give it back this time:
  * it did before, so that is no damage.
  */
-export async function refuseUsed(files: Files, directory: string, known: Identity): Promise<void> {
+export async function refuseTakenOver(
+  files: Files,
+  directory: string,
+  known: IdentityFile,
+): Promise<void> {
   const found = await nowThere(files, directory);
-  if (found !== null && isSame(found, known)) return;
+  // Whatever is written to it has a number of its own, and a new one a node of its own.
+  const isSame = found?.number === known.number && found.current.nodeId === known.current.nodeId;
+  if (isSame) return;
   const text = `another process uses ${directory}: give each node a data directory of its own`;
   throw new ServerError("STORAGE_LOCKED", text);
 }
 
-function isSame(one: Identity, other: Identity): boolean {
-  return (
-    one.nodeId === other.nodeId &&
-    one.image === other.image &&
-    one.logStarted === other.logStarted &&
-    one.logSequence === other.logSequence &&
-    isSameHardState(one.hardState, other.hardState)
-  );
-}
-
 /** Null: there was one. */
-async function nowThere(files: Files, directory: string): Promise<Identity | null> {
+async function nowThere(files: Files, directory: string): Promise<IdentityFile | null> {
   try {
     return await read(readOnlyFiles(files), directory);
   } catch (error) {
@@ -62,16 +58,18 @@ async function nowThere(files: Files, directory: string): Promise<Identity | nul
 
 async function lookedUp(files: Files, directory: string): Promise<Identity | null> {
   try {
-    return await read(withDamagingReads(readOnlyFiles(files), "IDENTITY_DAMAGED"), directory);
+    const reading = withDamagingReads(readOnlyFiles(files), "IDENTITY_DAMAGED");
+    return (await read(reading, directory))?.current ?? null;
   } catch (error) {
     throw isLost(error) ? new ServerError("IDENTITY_DAMAGED", error.text, error) : error;
   }
 }
 
-async function read(files: Files, directory: string): Promise<Identity | null> {
+/** Closed already. */
+async function read(files: Files, directory: string): Promise<IdentityFile | null> {
   const file = await loadIdentity(files, directory);
   await file?.close();
-  return file === null ? null : file.current;
+  return file;
 }
 
 function isLost(error: unknown): error is ServerError {
