@@ -1,7 +1,27 @@
 import { connect } from "@quorate/client";
+import type { ServerPorts } from "@quorate/server";
 import { describe, expect, it } from "vitest";
 import { HangingDisk } from "./hanging-disk.ts";
 import { Servers, until } from "./servers.ts";
+
+/** The same ports, but whoever closes a view of an image waits for `before`. */
+function withViewsClosed(ports: ServerPorts, before: () => Promise<void>): ServerPorts {
+  const open: ServerPorts["images"]["open"] = async (path, options) => {
+    const image = await ports.images.open(path, options);
+    return {
+      batch: () => image.batch(),
+      getMany: (keys) => image.getMany(keys),
+      view: () => {
+        const view = image.view();
+        const close = (): Promise<void> => before().then(() => view.close());
+        return { next: (countMax, bytesMax) => view.next(countMax, bytesMax), close };
+      },
+      check: () => image.check(),
+      close: () => image.close(),
+    };
+  };
+  return { ...ports, images: { open } };
+}
 
 describe("a disk that does not answer", () => {
   it("keeps neither the others from serving nor its own node from ending", async () => {
@@ -38,5 +58,34 @@ describe("a disk that does not answer", () => {
     disk.goOn();
     await until(() => servers.node(victim).notReady().length === 0);
     await client.set("/a", "2");
+  });
+
+  it("keeps no node that stops from taking no part any more", async () => {
+    let hung = Promise.resolve();
+    await using servers = await Servers.start({}, (ports) => withViewsClosed(ports, () => hung));
+    await until(() => servers.leader >= 0);
+    const { leader } = servers;
+    const victim = (leader + 1) % 3;
+    const node = servers.node(victim);
+    const isHeard = (): boolean | undefined =>
+      servers
+        .node(leader)
+        .status()
+        .peers.find(({ name }) => name === `${victim + 1}`)?.isActive;
+    await until(() => isHeard() === true);
+    await node.backup({ isLocal: true });
+    let goOn = (): void => {};
+    hung = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let hasStopped = false;
+    const stopping = node.stop().then(() => {
+      hasStopped = true;
+    });
+    await until(() => isHeard() === false);
+    expect(hasStopped).toBe(false);
+    goOn();
+    await stopping;
+    expect(await node.stopped).toBeNull();
   });
 });

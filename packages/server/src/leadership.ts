@@ -20,6 +20,8 @@ export interface LeadershipPorts extends PreferencePorts {
   step(input: RaftInput): StepResult;
 }
 
+/** How long a node that stops waits for its successor, ms. From then on it takes no part any more. */
+export const HAND_OVER_MS = 1_500;
 /** A successor that has not taken over after this many ms is not going to. */
 const TRANSFER_MS = 2_000;
 

@@ -16,6 +16,7 @@ import {
 import type { MemberPlan } from "./membership/member-plan.ts";
 import { withRemovalAdvice } from "./membership/removal-advice.ts";
 import { createAdminHandler, type NodeStatus } from "./observe/admin-http.ts";
+import { HAND_OVER_MS } from "./leadership.ts";
 import type { Logger } from "./observe/logger.ts";
 import { Metrics } from "./observe/metrics.ts";
 import { RuntimeMonitor } from "./observe/runtime-monitor.ts";
@@ -47,8 +48,6 @@ export interface QuorateServerOptions {
   readonly recorder?: CoreRecorder;
 }
 
-/** How long a stopping leader waits for its successor. */
-const HAND_OVER_MS = 1_500;
 /** How long `/readyz` waits for the leader's word: probes have a second in most places. */
 const READY_MS = 800;
 /** How long `/status` does, which is asked when something is wrong. */

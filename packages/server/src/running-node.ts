@@ -139,9 +139,10 @@ export class RunningNode implements NodeHooks {
     this.#parts.readiness.stop();
     repair.stop();
     departures.stop();
-    await backups.stop();
     exchange.stop();
+    // Before anything is waited for: who leaves must not be counted on by others while its disk hangs.
     loop.stop();
+    await backups.stop();
     const traced = core.endTrace();
     // A checkpoint that is waited for may itself wait for a file.
     this.#storage.openFiles.end();

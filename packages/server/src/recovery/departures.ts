@@ -1,4 +1,5 @@
 import type { NodeId, RaftStatus, Term } from "@quorate/raft";
+import { HAND_OVER_MS } from "../leadership.ts";
 import { losesQuorum } from "../membership/tolerance.ts";
 import { reached } from "../points.ts";
 import type { MonotonicClock, Timer } from "../ports.ts";
@@ -21,8 +22,8 @@ export interface DeparturePorts {
 
 /** An answer that has not come by then is none, ms. */
 const ANSWER_MS = 1_000;
-/** Whoever may leave hands over within this, ms, and takes no part any more. */
-const LEAVING_MS = 3_000;
+/** Whoever may leave has handed over within this, ms, however busy its machine, and takes no part any more. */
+const LEAVING_MS = 2 * HAND_OVER_MS;
 
 /**
  * Whether a damaged node may give up its vote. Only the leader knows who could decide something without it, so the others
