@@ -306,7 +306,7 @@ export class NodeParts {
       isImageDamaged: () => this.snapshots.isImageDamaged,
       onRenewed: () => this.scrubber.start(),
       // Where nothing is made good anyway, it is better known at once.
-      mayLeave: () => !isRepaired || this.departures.mayLeave(),
+      mayLeave: async () => !isRepaired || this.departures.mayLeave(),
       giveUp: onDamage,
       fatal: (error) => this.#hooks.onFatal(error),
     });

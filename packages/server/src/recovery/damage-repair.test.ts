@@ -16,7 +16,7 @@ function setUp() {
   const bringUpToDate = vi.fn<() => Promise<void>>(async () => undefined);
   const onRenewed = vi.fn();
   const image = { isDamaged: false };
-  const mayLeave = vi.fn<() => boolean | Promise<boolean>>(() => true);
+  const mayLeave = vi.fn<() => Promise<boolean>>(async () => true);
   const giveUp = vi.fn();
   const fatal = vi.fn();
   const repair = new DamageRepair({
@@ -56,14 +56,15 @@ describe("damage that is found while a node serves", () => {
 
   test("costs no majority: the node goes on until the others are one", async () => {
     const { repair, mayLeave, giveUp, pass, logger } = setUp();
-    mayLeave.mockReturnValue(false);
+    mayLeave.mockResolvedValue(false);
     repair.onDamage(LOSS);
+    await pass(0);
     await pass(10_000);
     repair.onDamage(LOSS);
     await pass(10_000);
     expect(giveUp).not.toHaveBeenCalled();
     expect(logger.lines).toHaveLength(3);
-    mayLeave.mockReturnValue(true);
+    mayLeave.mockResolvedValue(true);
     await pass(10_000);
     expect(giveUp).toHaveBeenCalledExactlyOnceWith(LOSS);
   });
@@ -88,7 +89,7 @@ describe("damage that is found while a node serves", () => {
 
   test("is nothing to a node that stops before it hears whether it may leave", async () => {
     const { repair, mayLeave, giveUp, pass } = setUp();
-    mayLeave.mockReturnValue(Promise.resolve(true));
+    mayLeave.mockResolvedValue(true);
     repair.onDamage(LOSS);
     repair.stop();
     await pass(0);
@@ -106,6 +107,7 @@ describe("damage that is found while a node serves", () => {
     expect(renewImage).toHaveBeenCalledTimes(2);
     expect(giveUp).not.toHaveBeenCalled();
     repair.onDamage(DAMAGE);
+    await pass(0);
     expect(giveUp).toHaveBeenCalledExactlyOnceWith(DAMAGE);
   });
 
@@ -145,12 +147,12 @@ describe("damage that is found while a node serves", () => {
 
   test("of an image that was replaced while the node was needed is over", async () => {
     const { repair, image, renewImage, mayLeave, onRenewed, giveUp, pass } = setUp();
-    mayLeave.mockReturnValue(false);
+    mayLeave.mockResolvedValue(false);
     renewImage.mockRejectedValueOnce(AGAIN);
     repair.onDamage(DAMAGE);
     await pass(0);
     image.isDamaged = false;
-    mayLeave.mockReturnValue(true);
+    mayLeave.mockResolvedValue(true);
     await pass(10_000);
     expect(giveUp).not.toHaveBeenCalled();
     expect(onRenewed).toHaveBeenCalledOnce();
@@ -185,13 +187,14 @@ describe("damage that is found while a node serves", () => {
 describe("the image of a node that is needed although its log is damaged", () => {
   function setUpNeeded() {
     const made = setUp();
-    made.mayLeave.mockReturnValue(false);
+    made.mayLeave.mockResolvedValue(false);
     return made;
   }
 
   test("is brought up to date at once, and again for whatever else is found", async () => {
     const { repair, bringUpToDate, pass } = setUpNeeded();
     repair.onDamage(LOSS);
+    await pass(0);
     expect(bringUpToDate).toHaveBeenCalledOnce();
     await pass(30_000);
     expect(bringUpToDate).toHaveBeenCalledOnce();

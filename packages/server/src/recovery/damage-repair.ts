@@ -18,7 +18,7 @@ export interface DamageRepairPorts {
   bringUpToDate(): Promise<void>;
   onRenewed(): void;
   /** The others are a majority without this node, or nobody waits for its vote. One question at a time. */
-  mayLeave(): boolean | Promise<boolean>;
+  mayLeave(): Promise<boolean>;
   /** The node cannot make it good by itself. */
   giveUp(error: ServerError): void;
   /** A broken invariant. */
@@ -152,26 +152,20 @@ export class DamageRepair {
       this.#endImageDamage();
     }
     if (this.#irreparable === null) return;
-    const answer = this.#ports.mayLeave();
-    if (typeof answer === "boolean") this.#decide(answer);
-    else void this.#await(answer);
+    void this.#ask();
   }
 
   get #irreparable(): ServerError | null {
     return this.#lost ?? (this.#isRenewing ? null : this.#image);
   }
 
-  async #await(answer: Promise<boolean>): Promise<void> {
-    this.#isAsking = true;
-    const mayLeave = await answer;
-    this.#isAsking = false;
-    if (!this.#isStopped) this.#decide(mayLeave);
-  }
-
-  #decide(mayLeave: boolean): void {
+  async #ask(): Promise<void> {
     const { clock, logger } = this.#ports;
+    this.#isAsking = true;
+    const mayLeave = await this.#ports.mayLeave();
+    this.#isAsking = false;
     const error = this.#irreparable;
-    if (error === null) return;
+    if (this.#isStopped || error === null) return;
     if (mayLeave) {
       this.stop();
       this.#ports.giveUp(error);
@@ -180,7 +174,7 @@ export class DamageRepair {
     reached("damaged_node_is_needed");
     logger.error(
       { error },
-      "what is stored is damaged, and the others are no majority: the node goes on with what it has in memory until they are",
+      "the node's data are damaged, and the leader does not let it leave yet: it goes on with what it has in memory",
     );
     this.#wait = clock.after(WAIT_MS, () => this.#look());
     if (this.#image === null) void this.#update();

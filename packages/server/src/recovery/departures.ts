@@ -67,7 +67,7 @@ export class Departures {
    * tell. False where nobody leads, and where the leader does not answer within a second; never settles once the node is
    * stopped.
    */
-  mayLeave(): boolean | Promise<boolean> {
+  async mayLeave(): Promise<boolean> {
     const status = this.#ports.status();
     const { id, role, leader } = status;
     if (role === "leader") {
