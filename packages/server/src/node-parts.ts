@@ -21,6 +21,7 @@ import { ReadIndexes, type WaitingRead } from "./reads.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
 import { DamageRepair } from "./recovery/damage-repair.ts";
 import { Departures } from "./recovery/departures.ts";
+import { LogDisputes } from "./recovery/log-disputes.ts";
 import { Scrubber } from "./scrub/scrubber.ts";
 import { startCore, type StartedCore } from "./trace/start-core.ts";
 
@@ -52,6 +53,7 @@ export class NodeParts {
   readonly applier: Applier;
   readonly snapshots: NodeSnapshots;
   readonly departures: Departures;
+  readonly disputes: LogDisputes;
   readonly repair: DamageRepair;
   readonly backups: NodeBackups;
   readonly scrubber: Scrubber;
@@ -94,6 +96,7 @@ export class NodeParts {
     });
     this.snapshots = this.#createSnapshots();
     this.departures = this.#createDepartures();
+    this.disputes = this.#createDisputes();
     this.repair = this.#createRepair();
     this.backups = this.#createBackups();
     this.scrubber = this.#createScrubber();
@@ -309,6 +312,17 @@ export class NodeParts {
       mayLeave: async () => !isRepaired || this.departures.mayLeave(),
       giveUp: onDamage,
       fatal: (error) => this.#hooks.onFatal(error),
+    });
+  }
+
+  #createDisputes(): LogDisputes {
+    const { logger, opened, onDamage } = this.#options;
+    return new LogDisputes({
+      logger,
+      storage: opened.storage,
+      nameOf: (id) => this.members.nameOf(id),
+      onDamage,
+      onFatal: (error) => this.#hooks.onFatal(error),
     });
   }
 

@@ -210,8 +210,6 @@ export const SERVER_POINTS = [
   "read_round_begun_again",
   "read_state_of_earlier_round_ignored",
   "read_round_refused",
-  // running-node.ts
-  "leader_contradicts_what_is_committed",
   // recovery/damage-repair.ts
   "image_renewal_attempted_again",
   "damaged_image_renewed",
@@ -220,6 +218,8 @@ export const SERVER_POINTS = [
   // recovery/departures.ts
   "damaged_leader_waits_until_it_can_tell",
   "departure_put_off_by_new_leader",
+  // recovery/log-disputes.ts
+  "leader_contradicts_what_is_committed",
   // recovery/set-aside.ts
   "damaged_data_set_aside",
   // scrub/scrubber.ts

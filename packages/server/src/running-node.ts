@@ -1,5 +1,4 @@
 import type {
-  CommitConflict,
   Entry,
   HardState,
   LogIndex,
@@ -24,7 +23,6 @@ import { NodeParts, type NodeHooks } from "./node-parts.ts";
 import type { NodeStorage } from "./node-storage.ts";
 import type { UnderWay } from "./observe/under-way.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
-import { reached } from "./points.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Readiness } from "./readiness.ts";
 import type { RunningNodeOptions } from "./running-node-options.ts";
@@ -41,10 +39,6 @@ export class RunningNode implements NodeHooks {
   readonly #parts: NodeParts;
   #soft: SoftState;
   #ticks = 0;
-  #isLossNoted = false;
-  #isConflictNoted = false;
-  /** Peers whose claims were told of, with the term. */
-  readonly #claimsTold = new Map<NodeId, number>();
 
   constructor(options: RunningNodeOptions) {
     const { opened } = options;
@@ -190,10 +184,8 @@ export class RunningNode implements NodeHooks {
         parts.members.onJoinRequest(envelope.request, false);
         return;
       case "leave":
-        parts.departures.onQuestion(from, envelope.question);
-        return;
       case "leaveAnswer":
-        parts.departures.onAnswer(from, envelope.question, envelope.ok);
+        parts.departures.onEnvelope(from, envelope);
         return;
     }
   }
@@ -280,7 +272,8 @@ export class RunningNode implements NodeHooks {
   flush(): void {
     const { conflict } = this.#parts.core.raft;
     if (conflict !== null) {
-      this.#endWith(conflict);
+      this.#halt();
+      this.#parts.disputes.onConflict(conflict);
       return;
     }
     this.#parts.gateway.flush();
@@ -293,8 +286,8 @@ export class RunningNode implements NodeHooks {
       metrics.counters.stalls += 1;
       logger.warn({ stalledMs: Math.round(stalledMs) }, "the process stood still");
     }
-    const { reads, duties, gateway, snapshots, disk, members, leadership, departures } =
-      this.#parts;
+    const { reads, duties, gateway, snapshots, disk } = this.#parts;
+    const { members, leadership, departures, disputes } = this.#parts;
     this.#ticks += 1;
     reads.retry();
     duties.onTick(stalledMs > 0 ? 0 : admittedMs);
@@ -306,7 +299,7 @@ export class RunningNode implements NodeHooks {
       members.keep();
       leadership.keep();
       departures.keep();
-      this.#lookForLoss(this.status);
+      disputes.keep(this.status);
     }
     if (this.#soft.term === 0 && this.#ticks % FOUNDING_TICKS === 0) this.#found();
   }
@@ -330,37 +323,6 @@ export class RunningNode implements NodeHooks {
     this.#parts.loop.stop();
     this.#parts.exchange.stop();
     this.#parts.gateway.abort();
-  }
-
-  /** It must not come back as if nothing had happened: its log would give way to the leader's. */
-  #endWith(conflict: CommitConflict): void {
-    if (this.#isConflictNoted) return;
-    this.#isConflictNoted = true;
-    reached("leader_contradicts_what_is_committed");
-    this.#halt();
-    this.#options.logger.error({ ...conflict }, "the leader contradicts what is committed here");
-    this.#storage.noteConflict(conflict).then(
-      (error) => this.onFatal(error),
-      (error: unknown) => this.onFatal(error),
-    );
-  }
-
-  #lookForLoss({ hasLostEntries, peers, lastIndex, term }: RaftStatus): void {
-    for (const { id, claimedIndex } of peers) {
-      if (claimedIndex === null || this.#claimsTold.get(id) === term) continue;
-      this.#claimsTold.set(id, term);
-      const peer = this.#parts.members.nameOf(id);
-      this.#options.logger.error(
-        { peer, claimedIndex, lastIndex, term },
-        "a peer acknowledged more than this leader has: one of the two has lost acknowledged entries, or is not what it says",
-      );
-    }
-    if (this.#isLossNoted || !hasLostEntries) return;
-    this.#isLossNoted = true;
-    this.#storage.noteLoss().then(
-      (error) => this.#options.onDamage(error),
-      (error: unknown) => this.onFatal(error),
-    );
   }
 
   /** In an ensemble without any past one member asks around early: nobody has to wait out a timeout. */

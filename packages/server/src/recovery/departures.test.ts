@@ -79,6 +79,10 @@ function setUp(status: Partial<RaftStatus> = {}) {
   return { departures, clock, known, become, isUp, hasRoom, ask, answer };
 }
 
+function answerTo(question: number, ok: boolean) {
+  return { kind: "leaveAnswer", question, ok } as const;
+}
+
 describe("a leader that is damaged", () => {
   test("leaves where the others can decide", async () => {
     await expect(setUp().departures.mayLeave()).resolves.toBe(true);
@@ -117,7 +121,7 @@ describe("a leader that is damaged", () => {
     const settled = vi.fn();
     void departures.mayLeave().then(settled);
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
-    departures.onQuestion(NEAR, 5);
+    departures.onEnvelope(NEAR, { kind: "leave", question: 5 });
     expect(answer).toHaveBeenLastCalledWith(NEAR, 5, false);
     expect(settled).not.toHaveBeenCalled();
     clock.advance(SETTLED_MS);
@@ -131,7 +135,7 @@ describe("a leader that is damaged", () => {
     become({ term: term(3), role: "follower", leader: FAR, peers: [] });
     clock.advance(5_200);
     expect(ask).toHaveBeenCalledExactlyOnceWith(FAR, 1);
-    departures.onAnswer(FAR, 1, true);
+    departures.onEnvelope(FAR, answerTo(1, true));
     await expect(answer).resolves.toBe(true);
   });
 });
@@ -139,8 +143,8 @@ describe("a leader that is damaged", () => {
 describe("a leader that is asked", () => {
   test("lets one leave at a time, itself included", async () => {
     const { departures, clock, answer } = setUp();
-    departures.onQuestion(NEAR, 5);
-    departures.onQuestion(FAR, 6);
+    departures.onEnvelope(NEAR, { kind: "leave", question: 5 });
+    departures.onEnvelope(FAR, { kind: "leave", question: 6 });
     expect(answer.mock.calls).toEqual([
       [NEAR, 5, true],
       [FAR, 6, false],
@@ -149,27 +153,27 @@ describe("a leader that is asked", () => {
     clock.advance(SETTLED_MS);
     departures.keep();
     await expect(departures.mayLeave()).resolves.toBe(true);
-    departures.onQuestion(FAR, 7);
+    departures.onEnvelope(FAR, { kind: "leave", question: 7 });
     expect(answer).toHaveBeenLastCalledWith(FAR, 7, false);
   });
 
   test("lets who asks again leave", () => {
     const { departures, answer } = setUp();
-    departures.onQuestion(NEAR, 5);
-    departures.onQuestion(NEAR, 6);
+    departures.onEnvelope(NEAR, { kind: "leave", question: 5 });
+    departures.onEnvelope(NEAR, { kind: "leave", question: 6 });
     expect(answer).toHaveBeenLastCalledWith(NEAR, 6, true);
   });
 
   test("counts itself only where its log goes on", () => {
     const { departures, known, answer } = setUp();
     known.isStanding = true;
-    departures.onQuestion(NEAR, 5);
+    departures.onEnvelope(NEAR, { kind: "leave", question: 5 });
     expect(answer).toHaveBeenLastCalledWith(NEAR, 5, false);
   });
 
   test("and does not lead lets nobody go", () => {
     const { departures, answer } = setUp({ role: "follower", leader: FAR, peers: [] });
-    departures.onQuestion(NEAR, 5);
+    departures.onEnvelope(NEAR, { kind: "leave", question: 5 });
     expect(answer).toHaveBeenLastCalledWith(NEAR, 5, false);
   });
 });
@@ -181,19 +185,19 @@ describe("a follower that is damaged", () => {
     const { departures, ask } = setUp(FOLLOWER);
     const answer = departures.mayLeave();
     expect(ask).toHaveBeenCalledExactlyOnceWith(FAR, 1);
-    departures.onAnswer(FAR, 1, ok);
+    departures.onEnvelope(FAR, answerTo(1, ok));
     await expect(answer).resolves.toBe(ok);
   });
 
   test("goes by no other node's word, nor by what came too late", async () => {
     const { departures, clock } = setUp(FOLLOWER);
     const first = departures.mayLeave();
-    departures.onAnswer(NEAR, 1, true);
+    departures.onEnvelope(NEAR, answerTo(1, true));
     clock.advance(1_000);
     await expect(first).resolves.toBe(false);
     const second = departures.mayLeave();
-    departures.onAnswer(FAR, 1, true);
-    departures.onAnswer(FAR, 2, false);
+    departures.onEnvelope(FAR, answerTo(1, true));
+    departures.onEnvelope(FAR, answerTo(2, false));
     await expect(second).resolves.toBe(false);
   });
 
@@ -210,7 +214,7 @@ describe("a follower that is damaged", () => {
     void departures.mayLeave().then(settled);
     departures.stop();
     clock.advance(SETTLED_MS);
-    departures.onAnswer(FAR, 1, true);
+    departures.onEnvelope(FAR, answerTo(1, true));
     expect(settled).not.toHaveBeenCalled();
   });
 });

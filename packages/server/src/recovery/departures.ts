@@ -1,6 +1,7 @@
 import type { NodeId, RaftStatus, Term } from "@quorate/raft";
 import { HAND_OVER_MS } from "../leadership.ts";
 import { losesQuorum } from "../membership/tolerance.ts";
+import type { PeerEnvelope } from "../peer/envelope.ts";
 import { reached } from "../points.ts";
 import type { MonotonicClock, Timer } from "../ports.ts";
 
@@ -87,12 +88,16 @@ export class Departures {
     });
   }
 
-  /** A node wants to leave. */
-  onQuestion(from: NodeId, question: number): void {
-    this.#ports.answer(from, question, this.#letGo(from));
+  /** A node wants to leave, or hears whether it may. */
+  onEnvelope(
+    from: NodeId,
+    envelope: Extract<PeerEnvelope, { readonly kind: "leave" | "leaveAnswer" }>,
+  ): void {
+    if (envelope.kind === "leaveAnswer") this.#onAnswer(from, envelope.question, envelope.ok);
+    else this.#ports.answer(from, envelope.question, this.#letGo(from));
   }
 
-  onAnswer(from: NodeId, question: number, ok: boolean): void {
+  #onAnswer(from: NodeId, question: number, ok: boolean): void {
     const waiting = this.#waiting;
     if (waiting !== null && waiting.leader === from && question === this.#questions) {
       waiting.settle(ok);
