@@ -13,6 +13,7 @@ import { Liveness } from "./liveness.ts";
 import { NodeMembership } from "./membership/node-membership.ts";
 import { NodeLoop, type LoopHooks } from "./node-loop.ts";
 import { drawNonce } from "./nonce.ts";
+import type { PeerEnvelope } from "./peer/envelope.ts";
 import { ProposalExchange } from "./proposal-exchange.ts";
 import { ProposalIntake } from "./proposal-intake.ts";
 import { Proposals } from "./proposals.ts";
@@ -101,6 +102,13 @@ export class NodeParts {
     this.backups = this.#createBackups();
     this.scrubber = this.#createScrubber();
     this.loop = this.#createLoop();
+  }
+
+  /** Outside of a turn: one follows, at the end of which it leaves. False: there is no way to send it. */
+  #send(to: NodeId, envelope: PeerEnvelope): boolean {
+    const isSent = this.#options.peers.send(to, envelope);
+    this.loop.wake();
+    return isSent;
   }
 
   #sendTouches(leader: NodeId, batch: number, sessions: readonly number[]): void {
@@ -266,7 +274,7 @@ export class NodeParts {
   }
 
   #createSnapshots(): NodeSnapshots {
-    const { config, ports, self, belonging, metrics, opened, peers } = this.#options;
+    const { config, ports, self, belonging, metrics, opened } = this.#options;
     return new NodeSnapshots({
       self: self.id,
       clock: ports.clock,
@@ -283,10 +291,7 @@ export class NodeParts {
       status: () => this.core.raft.status(),
       freeBytes: () => this.disk.freeBytes,
       hasSpareRoom: (id) => this.disk.hasSpareRoom(id),
-      send: (to, envelope) => {
-        peers.send(to, envelope);
-        this.loop.wake();
-      },
+      send: (to, envelope) => void this.#send(to, envelope),
       push: (input) => this.loop.push(input),
       suspected: () => this.scrubber.lookNow(),
       failed: (error) => {
@@ -335,15 +340,8 @@ export class NodeParts {
       isUp: (id) => peers.isUp(id),
       hasRoom: (id) => this.disk.hasRoom(id),
       isStanding: () => this.disk.isStanding,
-      ask: (leader, question) => {
-        const isSent = peers.send(leader, { kind: "leave", question });
-        this.loop.wake();
-        return isSent;
-      },
-      answer: (to, question, ok) => {
-        peers.send(to, { kind: "leaveAnswer", question, ok });
-        this.loop.wake();
-      },
+      ask: (leader, question) => this.#send(leader, { kind: "leave", question }),
+      answer: (to, question, ok) => void this.#send(to, { kind: "leaveAnswer", question, ok }),
     });
   }
 
