@@ -88,9 +88,9 @@ export interface TransferLab {
   /** The leader's core knows an older image than the one that is sent. */
   readonly order: InstallSnapshot;
   /** The peer's. */
-  readonly disk: { isFull: boolean; freeBytes: number; hasRoom: boolean };
+  readonly disk: { isFull: boolean; freeBytes: number; hasSpareRoom: boolean };
   /** What the leader heard of that. */
-  readonly known: { hasRoom: boolean };
+  readonly known: { hasSpareRoom: boolean };
 }
 
 /** A leader and a peer; everything between them passes `wire`, which may lose or alter it. */
@@ -111,13 +111,13 @@ export async function setUpTransfer(): Promise<TransferLab> {
   const discarded: string[] = [];
   const fatal = vi.fn();
   const suspected = vi.fn();
-  const disk = { isFull: false, freeBytes: 1_000, hasRoom: true };
-  const known = { hasRoom: true };
+  const disk = { isFull: false, freeBytes: 1_000, hasSpareRoom: true };
+  const known = { hasSpareRoom: true };
   let images = 0;
   const receiver = new SnapshotReceiver({
     ...{ clock, limits: TREE_LIMITS, clusterId: "c", historyId: "h" },
     freeBytes: () => disk.freeBytes,
-    hasRoom: () => disk.hasRoom,
+    hasSpareRoom: () => disk.hasSpareRoom,
     createImage: async () => {
       if (disk.isFull) throw new ServerError("STORAGE_FULL", "planned");
       images += 1;
@@ -137,7 +137,7 @@ export async function setUpTransfer(): Promise<TransferLab> {
   });
   const sender: SnapshotSender = new SnapshotSender(100, {
     ...{ clock, pieceBytes: 65_536 },
-    hasRoom: () => known.hasRoom,
+    hasSpareRoom: () => known.hasSpareRoom,
     image: () => image,
     send: (_to, envelope) => {
       if (envelope.kind !== "snapshotChunk") return;

@@ -91,7 +91,7 @@ export class NodeSnapshots {
     this.#sender = new SnapshotSender(options.firstTransfer, {
       clock,
       pieceBytes: options.storageLimits.snapshotPieceBytes,
-      hasRoom: (to) => options.hasSpareRoom(to),
+      hasSpareRoom: (to) => options.hasSpareRoom(to),
       image: () => options.storage.image,
       send: (to, envelope) => options.send(to, envelope),
       done: (to, ok) => {
@@ -107,7 +107,7 @@ export class NodeSnapshots {
       clusterId,
       historyId,
       freeBytes: () => options.freeBytes(),
-      hasRoom: () => options.hasSpareRoom(options.self),
+      hasSpareRoom: () => options.hasSpareRoom(options.self),
       createImage: () => options.storage.createImage(),
       discardImage: (image, directory) => options.storage.discardImage(image, directory),
       ack: (to, transfer, sequence, ok) =>

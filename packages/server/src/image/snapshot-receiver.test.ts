@@ -36,7 +36,7 @@ describe("a receiver", () => {
   test("takes nothing more in once the rest of the disk is for the log, and gives back what it had", async () => {
     const { sender, order, wire, fatal, ended, discarded, disk, received, clock } = await setUp();
     wire.alter = (chunk) => {
-      disk.hasRoom = chunk.sequence < 3;
+      disk.hasSpareRoom = chunk.sequence < 3;
       return chunk;
     };
     sender.start(order);
@@ -45,7 +45,7 @@ describe("a receiver", () => {
     expect(discarded).toEqual(["peer-1"]);
     // What it took is free again, and is no more than before.
     wire.alter = (chunk) => chunk;
-    disk.hasRoom = true;
+    disk.hasSpareRoom = true;
     sender.start(order);
     await settled();
     expect(discarded).toEqual(["peer-1"]);
@@ -63,13 +63,13 @@ describe("a receiver", () => {
   test("tries with as much room again after a minute: the next may be smaller", async () => {
     const { sender, order, wire, disk, received, clock } = await setUp();
     wire.alter = (chunk) => {
-      disk.hasRoom = chunk.sequence < 3;
+      disk.hasSpareRoom = chunk.sequence < 3;
       return chunk;
     };
     sender.start(order);
     await settled();
     wire.alter = (chunk) => chunk;
-    disk.hasRoom = true;
+    disk.hasSpareRoom = true;
     clock.advance(60_000);
     sender.start(order);
     await settled();

@@ -27,7 +27,7 @@ export interface SnapshotReceiverPorts {
   /** Of the disk, as last seen. */
   freeBytes(): number;
   /** Not so little is free that it is kept for the log. */
-  hasRoom(): boolean;
+  hasSpareRoom(): boolean;
   /** A new, empty image beside the one in force. */
   createImage(): Promise<{ readonly image: ImageStore; readonly directory: string }>;
   /** Takes an image away that came to nothing. */
@@ -179,14 +179,14 @@ export class SnapshotReceiver {
 
   #isTooLittle(freeBytes: number): boolean {
     const before = this.#tooLittle;
-    if (!this.#ports.hasRoom()) return true;
+    if (!this.#ports.hasSpareRoom()) return true;
     if (before === null || this.#ports.clock.nowMs() - before.atMs >= FULL_MS) return false;
     return freeBytes <= before.freeBytes;
   }
 
   async #store(receipt: Receipt, chunk: SnapshotChunk): Promise<void> {
     // The log can wait for the disk; what it has left is not for this.
-    if (!this.#ports.hasRoom()) throw noRoom();
+    if (!this.#ports.hasSpareRoom()) throw noRoom();
     const batch = receipt.image.batch();
     for (const [key, value] of chunk.records) {
       batch.put(key, value);

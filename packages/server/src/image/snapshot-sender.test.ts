@@ -65,7 +65,7 @@ describe("a sender", () => {
       close: () => Promise.reject(new Error("closed")),
     };
     const sender = new SnapshotSender(1, {
-      hasRoom: () => true,
+      hasSpareRoom: () => true,
       ...{ clock, pieceBytes: 1 },
       image: () => ({ view: () => view }) as unknown as ImageStore,
       send: () => undefined,
@@ -89,7 +89,7 @@ describe("a sender", () => {
       throw damage;
     };
     const sender = new SnapshotSender(1, {
-      hasRoom: () => true,
+      hasSpareRoom: () => true,
       ...{ clock, pieceBytes: 1, unreadable },
       image: () => ({ view }) as unknown as ImageStore,
       send: () => undefined,
@@ -106,7 +106,7 @@ describe("a sender", () => {
 describe("a peer without room", () => {
   test("gets no snapshot, and is thought of again after a while", async () => {
     const { sender, order, ended, sent, known, clock } = await setUp();
-    known.hasRoom = false;
+    known.hasSpareRoom = false;
     sender.start(order);
     await settled();
     clock.advance(9_999);
@@ -117,7 +117,7 @@ describe("a peer without room", () => {
     sender.onTick();
     expect(ended).toEqual([false]);
     expect(sent).toEqual([]);
-    known.hasRoom = true;
+    known.hasSpareRoom = true;
     sender.start(order);
     await settled();
     expect(ended).toEqual([false, true]);
@@ -125,7 +125,7 @@ describe("a peer without room", () => {
 
   test("is thought of again at once where the way to it is a new one", async () => {
     const { sender, order, ended, known } = await setUp();
-    known.hasRoom = false;
+    known.hasSpareRoom = false;
     sender.start(order);
     sender.onLinkDown(PEER);
     sender.onLinkDown(PEER);
@@ -138,7 +138,7 @@ describe("a peer without room", () => {
       sender.start(order);
       await settled();
     };
-    disk.hasRoom = false;
+    disk.hasSpareRoom = false;
     await run();
     expect(ended).toEqual([false]);
     await run();
@@ -147,9 +147,9 @@ describe("a peer without room", () => {
     clock.advance(10_000);
     sender.onTick();
     expect(ended).toEqual([false, false]);
-    disk.hasRoom = true;
+    disk.hasSpareRoom = true;
     await run();
-    disk.hasRoom = false;
+    disk.hasSpareRoom = false;
     await run();
     expect(ended).toEqual([false, false, true, false]);
   });

@@ -9,7 +9,7 @@ export interface SnapshotSenderPorts {
   readonly clock: MonotonicClock;
   readonly pieceBytes: number;
   /** Its disk is not as good as used up, as far as it said. */
-  hasRoom(to: NodeId): boolean;
+  hasSpareRoom(to: NodeId): boolean;
   /** The image in force. */
   image(): ImageStore;
   send(to: NodeId, envelope: PeerEnvelope): void;
@@ -101,7 +101,7 @@ export class SnapshotSender {
       if (message.term !== active.message.term) this.#resume(active, message);
       return;
     }
-    if (!this.#ports.hasRoom(to)) {
+    if (!this.#ports.hasSpareRoom(to)) {
       this.#putOff(to);
       return;
     }
