@@ -56,6 +56,29 @@ describe("a sender", () => {
     expect(sender.count).toBe(0);
   });
 
+  test("suspects its image only where the last piece is refused", async () => {
+    const { sender, order, wire, sent, suspected } = await setUp();
+    wire.alter = () => null;
+    const sendAll = async (): Promise<Parameters<typeof sender.onAck>> => {
+      sender.start(order);
+      await settled();
+      for (;;) {
+        const newest = sent.at(-1);
+        if (newest === undefined) throw new Error("nothing was sent");
+        const { transfer, sequence, last } = newest;
+        if (last) return [PEER, transfer, sequence, false];
+        sender.onAck(PEER, transfer, sequence - 2, true);
+        await settled();
+      }
+    };
+    const [peer, transfer, last] = await sendAll();
+    // As by a peer without room.
+    sender.onAck(peer, transfer, last - 1, false);
+    expect(suspected).not.toHaveBeenCalled();
+    sender.onAck(...(await sendAll()));
+    expect(suspected).toHaveBeenCalledOnce();
+  });
+
   test("of an image that cannot be read gives up", async () => {
     const { clock } = await setUp();
     const ended: boolean[] = [];

@@ -15,7 +15,7 @@ export interface SnapshotSenderPorts {
   send(to: NodeId, envelope: PeerEnvelope): void;
   /** The transfer ended: for the core. */
   done(to: NodeId, ok: boolean): void;
-  /** All of it was made, and the peer found that it is not what it says: the image may be the one that is wrong. */
+  /** The peer has all of it, and found that it is not what it says: the image may be the one that is wrong. */
   suspected(): void;
   /** Reading this image failed with that. */
   unreadable(error: unknown, image: ImageStore): void;
@@ -175,7 +175,8 @@ export class SnapshotSender {
     if (transfer === undefined || transfer.id !== transferId) return;
     transfer.sinceMs = this.#ports.clock.nowMs();
     if (!ok) {
-      if (transfer.ended) {
+      // Before that it is what a single piece says, or the peer has no room.
+      if (transfer.ended && sequence === transfer.made) {
         reached("snapshot_refused_at_its_end");
         this.#ports.suspected();
       }
