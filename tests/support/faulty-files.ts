@@ -4,23 +4,24 @@ import { fileError } from "../../packages/server/src/storage/file-error.ts";
 
 type Files = ServerPorts["files"];
 
+/** The same files, but these operations are the test's. */
+export function changedFiles(files: Files, changes: Partial<Files>): Files {
+  return {
+    makeDirectory: (path) => files.makeDirectory(path),
+    list: (path) => files.list(path),
+    readWhole: (path) => files.readWhole(path),
+    open: (path, options) => files.open(path, options),
+    rename: (from, to) => files.rename(from, to),
+    remove: (path) => files.remove(path),
+    syncDirectory: (path) => files.syncDirectory(path),
+    space: (path) => files.space(path),
+    ...changes,
+  };
+}
+
 /** The same ports, but these operations on files are the test's. */
 export function withFiles(ports: ServerPorts, changes: Partial<Files>): ServerPorts {
-  const { files } = ports;
-  return {
-    ...ports,
-    files: {
-      makeDirectory: (path) => files.makeDirectory(path),
-      list: (path) => files.list(path),
-      readWhole: (path) => files.readWhole(path),
-      open: (path, options) => files.open(path, options),
-      rename: (from, to) => files.rename(from, to),
-      remove: (path) => files.remove(path),
-      syncDirectory: (path) => files.syncDirectory(path),
-      space: (path) => files.space(path),
-      ...changes,
-    },
-  };
+  return { ...ports, files: changedFiles(ports.files, changes) };
 }
 
 /** The same ports, but files of which `isSuch` behave as the test says. */

@@ -4,7 +4,7 @@ import { membershipOf } from "./members.ts";
 type PeerStatus = RaftStatus["peers"][number];
 
 /** Where all logs end, and what is committed. */
-const LAST_INDEX = 100;
+const LAST_INDEX = 50;
 
 /** What a leader knows of a peer that has everything and was heard of, but for `changes`. */
 export function peerOf(id: NodeId, changes: Partial<PeerStatus> = {}): PeerStatus {

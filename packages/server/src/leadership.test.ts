@@ -8,6 +8,7 @@ import {
 } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { member } from "../../../tests/support/members.ts";
+import { peerOf, statusOf } from "../../../tests/support/raft-status.ts";
 import { Leadership } from "./leadership.ts";
 import { SERVER_LIMITS } from "./limits.ts";
 import { ManualClock } from "./memory/manual-clock.ts";
@@ -18,51 +19,26 @@ interface Peer {
   readonly isActive?: boolean;
 }
 
-function statusOf(peers: readonly Peer[], changes: Partial<RaftStatus> = {}): RaftStatus {
-  return {
-    id: nodeId(1),
-    role: "leader",
-    term: term(3),
-    leader: nodeId(1),
-    votedFor: nodeId(1),
-    firstIndex: logIndex(1),
-    lastIndex: logIndex(50),
-    commitIndex: logIndex(50),
-    appliedIndex: logIndex(50),
-    persistedIndex: logIndex(50),
+/** Of node 1, which leads beside two voters and a learner and hears of these. */
+function leaderOf(peers: readonly Peer[], changes: Partial<RaftStatus> = {}): RaftStatus {
+  return statusOf({
     membership: {
       voters: [1, 2, 3].map(nodeId),
       outgoingVoters: [],
       learners: [nodeId(4)],
       members: [member("a", 1), member("b", 2), member("c", 3), member("d", 4)],
     },
-    isMembershipPending: false,
-    uncommittedBytes: 0,
-    memoryLogBytes: 0,
-    transferringTo: null,
-    hasLease: false,
-    isDiskStuck: false,
-    hasLostEntries: false,
-    conflict: null,
-    peers: peers.map(({ id, at = 50, isActive = true }) => ({
-      id: nodeId(id),
-      state: "replicate",
-      matchIndex: logIndex(at),
-      nextIndex: logIndex(at + 1),
-      inflightEntries: 0,
-      inflightBytes: 0,
-      isFetching: false,
-      recentlyActive: isActive,
-      claimedIndex: null,
-    })),
+    peers: peers.map(({ id, at = 50, isActive = true }) =>
+      peerOf(nodeId(id), { matchIndex: logIndex(at), recentlyActive: isActive }),
+    ),
     ...changes,
-  };
+  });
 }
 
 function leadership(peers: readonly Peer[], priorities: Readonly<Record<number, number>> = {}) {
   const clock = new ManualClock();
   const asked: RaftInput[] = [];
-  const state = { status: statusOf(peers), takesOver: true, full: [] as readonly number[] };
+  const state = { status: leaderOf(peers), takesOver: true, full: [] as readonly number[] };
   const ports = {
     clock,
     status: () => state.status,
@@ -70,7 +46,7 @@ function leadership(peers: readonly Peer[], priorities: Readonly<Record<number, 
       asked.push(input);
       if (input.kind === "transferLeadership" && state.takesOver) {
         const { to } = input;
-        state.status = statusOf([], { role: "follower", term: term(4), leader: to });
+        state.status = leaderOf([], { role: "follower", term: term(4), leader: to });
       }
       return { ok: true, index: null } as const;
     },
@@ -150,7 +126,7 @@ describe("a transfer", () => {
   ])("of %j, with nobody to go to, says %s", async (voters, text) => {
     const { made, state } = leadership([]);
     const { membership } = state.status;
-    state.status = statusOf([], { membership: { ...membership, voters: voters.map(nodeId) } });
+    state.status = leaderOf([], { membership: { ...membership, voters: voters.map(nodeId) } });
     await expect(made.transfer(null)).rejects.toThrow(text);
   });
 
@@ -186,7 +162,7 @@ describe("a leader whose disk is full", () => {
     expect(asked).toEqual([]);
     // What is committed goes on: nobody ever has all of it.
     const peers = [{ id: 2 }, { id: 3, at: 50 }];
-    state.status = statusOf(peers, { commitIndex: logIndex(60) });
+    state.status = leaderOf(peers, { commitIndex: logIndex(60) });
     made.keep();
     expect(asked).toEqual([{ kind: "transferLeadership", to: 3 }]);
   });
@@ -284,7 +260,7 @@ describe("a leader with a lower priority than another voter", () => {
     const { asked, state, watch } = watched([{ id: 3 }], { 3: 101 });
     const well = state.status;
     watch(5_000);
-    state.status = statusOf([{ id: 3, isActive: false }]);
+    state.status = leaderOf([{ id: 3, isActive: false }]);
     watch(LOOK_MS);
     state.status = well;
     watch(5_000);
@@ -296,7 +272,7 @@ describe("a leader with a lower priority than another voter", () => {
     for (let committed = 51; committed <= 76; committed += 1) {
       expect(asked).toEqual([]);
       const peers = [{ id: 2 }, { id: 3, at: committed - 1 }];
-      state.status = statusOf(peers, { commitIndex: logIndex(committed) });
+      state.status = leaderOf(peers, { commitIndex: logIndex(committed) });
       made.keep();
       clock.advance(LOOK_MS);
     }
@@ -315,7 +291,7 @@ describe("a leader with a lower priority than another voter", () => {
   test("counts each by itself: one that is well only now and then holds up nobody", () => {
     const { asked, state, watch } = watched([], { 2: 101, 3: 102 });
     for (let look = 0; look < 27; look += 1) {
-      state.status = statusOf([{ id: 2 }, { id: 3, isActive: look % 2 === 0 }]);
+      state.status = leaderOf([{ id: 2 }, { id: 3, isActive: look % 2 === 0 }]);
       watch(LOOK_MS);
     }
     expect(asked).toEqual([{ kind: "transferLeadership", to: 2 }]);
@@ -337,7 +313,7 @@ describe("a leader with a lower priority than another voter", () => {
   test("waits as well after a lead that did not last, whoever had offered it", () => {
     const { asked, state, watch } = watched([{ id: 3 }], { 3: 101 });
     const leading = state.status;
-    const following = statusOf([], { role: "follower", leader: nodeId(3) });
+    const following = leaderOf([], { role: "follower", leader: nodeId(3) });
     for (const seconds of [10, 20, 40]) {
       state.status = following;
       watch(8_000);
@@ -352,7 +328,7 @@ describe("a leader with a lower priority than another voter", () => {
   test("trusts it again once it has led for a minute", () => {
     const { asked, state, watch } = watched([{ id: 3 }], { 3: 101 });
     const leading = state.status;
-    const following = statusOf([], { role: "follower", leader: nodeId(3) });
+    const following = leaderOf([], { role: "follower", leader: nodeId(3) });
     for (const ms of [8_000, 61_000]) {
       state.status = following;
       watch(ms);

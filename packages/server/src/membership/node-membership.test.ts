@@ -11,6 +11,7 @@ import {
 } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { member } from "../../../../tests/support/members.ts";
+import { peerOf, statusOf } from "../../../../tests/support/raft-status.ts";
 import type { ServerError } from "../errors.ts";
 import { createMemoryLogger } from "../observe/logger.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
@@ -56,40 +57,19 @@ function lab(setting: Setting = {}) {
     transferringTo: null as NodeId | null,
     membership: setting.logged ?? initial,
   };
-  const status = (): RaftStatus => ({
-    id: self.id,
-    role: state.isLeading ? "leader" : "follower",
-    term: state.term,
-    leader: state.isLeading ? self.id : state.followed,
-    votedFor: null,
-    firstIndex: logIndex(1),
-    lastIndex: logIndex(9),
-    commitIndex: logIndex(9),
-    appliedIndex: logIndex(9),
-    persistedIndex: logIndex(9),
-    membership: state.membership,
-    isMembershipPending: false,
-    uncommittedBytes: 0,
-    memoryLogBytes: 0,
-    transferringTo: state.transferringTo,
-    hasLease: false,
-    isDiskStuck: false,
-    hasLostEntries: false,
-    conflict: null,
-    peers: state.membership.members
-      .filter(({ id }) => id !== self.id)
-      .map(({ id }) => ({
-        id,
-        state: "replicate",
-        matchIndex: logIndex(9),
-        nextIndex: logIndex(10),
-        inflightEntries: 0,
-        inflightBytes: 0,
-        isFetching: false,
-        recentlyActive: true,
-        claimedIndex: null,
-      })),
-  });
+  const status = (): RaftStatus =>
+    statusOf({
+      id: self.id,
+      role: state.isLeading ? "leader" : "follower",
+      term: state.term,
+      leader: state.isLeading ? self.id : state.followed,
+      appliedIndex: logIndex(9),
+      membership: state.membership,
+      transferringTo: state.transferringTo,
+      peers: state.membership.members
+        .filter(({ id }) => id !== self.id)
+        .map(({ id }) => peerOf(id)),
+    });
   const acquaintances = new Acquaintances();
   const heirs = (setting.heirs ?? [2]).map(nodeId);
   const members = new NodeMembership({

@@ -2,34 +2,16 @@ import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
 import { zxid } from "@quorate/kv-store/protocol";
 import { logIndex, term } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../memory/manual-clock.ts";
+import { newDisk, portsOf } from "../../../../tests/support/node-disk.ts";
 import { ManualWallClock } from "../memory/manual-wall-clock.ts";
-import { MemoryFiles } from "../memory/memory-files.ts";
-import { MemoryImageStores } from "../memory/memory-image-stores.ts";
-import { SeededRandom } from "../memory/seeded-random.ts";
-import type { Transport } from "../ports.ts";
 import { foundEnsemble } from "./found-ensemble.ts";
 
 const NOW_MS = Date.UTC(2027, 5, 1);
 const HOUR_MS = 3_600_000;
 
-class Clock extends ManualClock {
-  override endOfTurn(callback: () => void): void {
-    queueMicrotask(callback);
-  }
-}
-
 /** The first revision of an ensemble that is founded then on a state of that revision. */
 async function foundedOn(before: number, nowMs: number): Promise<number> {
-  const files = new MemoryFiles({ seed: 1 });
-  const ports = {
-    files,
-    images: new MemoryImageStores(files),
-    clock: new Clock(),
-    wallClock: new ManualWallClock(nowMs),
-    random: new SeededRandom(7),
-    transport: null as unknown as Transport,
-  };
+  const ports = { ...portsOf(newDisk()), wallClock: new ManualWallClock(nowMs) };
   const tree = new DataTree(TREE_LIMITS);
   tree.skipTo(zxid(before));
   const founded = await foundEnsemble(ports, {

@@ -8,14 +8,11 @@ import {
   IDS,
   metaAt,
   newDisk,
-  NodeClock,
   openNode,
   persistCommands,
+  portsOf,
 } from "../../../../tests/support/node-disk.ts";
 import { encodeImageMeta } from "../image/image-meta.ts";
-import { ManualWallClock } from "../memory/manual-wall-clock.ts";
-import { SeededRandom } from "../memory/seeded-random.ts";
-import type { Transport } from "../ports.ts";
 import { replicatedLimits } from "../replicated-limits.ts";
 import { salvage } from "./salvage.ts";
 
@@ -30,14 +27,7 @@ test("of a log that begins behind the image is the image alone, and says so", as
   expect(storage.logFirstIndex).toBeGreaterThan(51);
   await closeNode(opened);
 
-  const ports = {
-    ...disk,
-    clock: new NodeClock(),
-    wallClock: new ManualWallClock(0),
-    random: new SeededRandom(7),
-    transport: null as unknown as Transport,
-  };
-  const salvaged = await salvage(ports, DIRECTORY, {
+  const salvaged = await salvage(portsOf(disk), DIRECTORY, {
     ...identity.current,
     formation: encodeImageMeta({ ...IDS, snapshot: metaAt(0) }),
     limits: replicatedLimits(TREE_LIMITS),

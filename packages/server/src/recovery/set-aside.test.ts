@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { changedFiles } from "../../../../tests/support/faulty-files.ts";
+import { tempFolder } from "../../../../tests/support/temp-directory.ts";
 import { createServerConfig } from "../config.ts";
 import { ServerError } from "../errors.ts";
 import { ManualClock } from "../memory/manual-clock.ts";
@@ -10,6 +11,7 @@ import { MemoryFiles } from "../memory/memory-files.ts";
 import { MemoryImageStores } from "../memory/memory-image-stores.ts";
 import { SeededRandom } from "../memory/seeded-random.ts";
 import { SILENT_LOGGER } from "../observe/logger.ts";
+import type { Files } from "../ports.ts";
 import { QuorateServer } from "../quorate-server.ts";
 import { LevelImageStores } from "../storage/level-image-store.ts";
 import { NodeFiles } from "../storage/node-files.ts";
@@ -23,7 +25,7 @@ async function damagedNode(): Promise<MemoryFiles> {
 }
 
 /** With what is missing of a node. */
-async function fill(files: MemoryFiles): Promise<void> {
+async function fill(files: Files): Promise<void> {
   await files.makeDirectory("/d/log");
   await files.makeDirectory("/d/image-3");
   for (const name of ["identity", "reserve", "log/1"]) {
@@ -55,41 +57,32 @@ test("the data of the last two damages are kept", async () => {
   expect(names.filter((name) => name.startsWith("damaged-"))).toEqual(["damaged-3", "damaged-4"]);
 });
 
-/** Fails from the one of its operations on that `count` of them come before. */
-class BreakingFiles extends MemoryFiles {
-  count = Infinity;
-
-  override makeDirectory(path: string): Promise<void> {
-    this.#take();
-    return super.makeDirectory(path);
-  }
-
-  override rename(from: string, to: string): Promise<void> {
-    this.#take();
-    return super.rename(from, to);
-  }
-
-  override syncDirectory(path: string): Promise<void> {
-    this.#take();
-    return super.syncDirectory(path);
-  }
-
-  #take(): void {
-    if (this.count === 0) throw new ServerError("STORAGE_FAILED", "EIO");
-    this.count -= 1;
-  }
+/** The same files, which fail from the one of the operations that change names on that `left` of them come before. */
+function breaking(files: Files) {
+  const limit = { left: Infinity };
+  const take = async (work: () => Promise<void>): Promise<void> => {
+    if (limit.left === 0) throw new ServerError("STORAGE_FAILED", "EIO");
+    limit.left -= 1;
+    await work();
+  };
+  const broken = changedFiles(files, {
+    makeDirectory: (path) => take(() => files.makeDirectory(path)),
+    rename: (from, to) => take(() => files.rename(from, to)),
+    syncDirectory: (path) => take(() => files.syncDirectory(path)),
+  });
+  return { files: broken, limit };
 }
 
 test("broken off anywhere and done again, all of it is in one folder and nothing is left behind", async () => {
   const OPERATIONS = 1 + 3 * 3;
   for (let count = 0; count < OPERATIONS; count += 1) {
-    const files = new BreakingFiles({ seed: 1 });
+    const { files, limit } = breaking(new MemoryFiles({ seed: 1 }));
     await fill(files);
     await setAside(files, "/d");
     await fill(files);
-    files.count = count;
+    limit.left = count;
     await expect(setAside(files, "/d")).rejects.toThrow();
-    files.count = Infinity;
+    limit.left = Infinity;
     // Where nothing but the last sync is missing, the identity has gone and there is nothing to be set aside any more.
     if ((await files.list("/d")).includes("identity")) await setAside(files, "/d");
     expect(await files.list("/d")).toEqual(["damaged-1", "damaged-2", "reserve"]);
@@ -99,31 +92,8 @@ test("broken off anywhere and done again, all of it is in one folder and nothing
   }
 });
 
-/** The same on a disk of this machine. */
-class BreakingNodeFiles extends NodeFiles {
-  count = Infinity;
-
-  override makeDirectory(path: string): Promise<void> {
-    return this.#take(() => super.makeDirectory(path));
-  }
-
-  override rename(from: string, to: string): Promise<void> {
-    return this.#take(() => super.rename(from, to));
-  }
-
-  override syncDirectory(path: string): Promise<void> {
-    return this.#take(() => super.syncDirectory(path));
-  }
-
-  #take(work: () => Promise<void>): Promise<void> {
-    if (this.count === 0) return Promise.reject(new ServerError("STORAGE_FAILED", "EIO"));
-    this.count -= 1;
-    return work();
-  }
-}
-
 /** What a start does with what it finds, damaged as it is. */
-async function startDamaged(files: NodeFiles, directory: string): Promise<void> {
+async function startDamaged(files: Files, directory: string): Promise<void> {
   if (!(await files.list(directory)).includes("identity")) return;
   const opening = new LevelImageStores(files).open(`${directory}/image-3`, { create: false });
   await expect(opening).rejects.toMatchObject({ code: "IMAGE_CORRUPT" });
@@ -134,13 +104,13 @@ test("broken off anywhere, twice, by starts that look for the image, all of it i
   const STEPS = 1 + 3 * 3;
   for (let first = 0; first < STEPS; first += 1) {
     for (let second = 0; second < STEPS; second += 1) {
-      const directory = mkdtempSync(join(tmpdir(), "quorate-set-aside-"));
-      const files = new BreakingNodeFiles();
+      const directory = tempFolder();
+      const { files, limit } = breaking(new NodeFiles());
       for (const name of ["image-3", "log"]) mkdirSync(join(directory, name));
       for (const name of ["identity", "image-3/MANIFEST-000001", "log/1", "reserve"])
         writeFileSync(join(directory, name), name);
       for (const count of [first, second, Infinity]) {
-        files.count = count;
+        limit.left = count;
         await startDamaged(files, directory).catch((error: unknown) => {
           expect(error).toMatchObject({ code: "STORAGE_FAILED" });
         });
@@ -149,7 +119,6 @@ test("broken off anywhere, twice, by starts that look for the image, all of it i
       const kept = join(directory, "damaged-1");
       expect(readdirSync(kept).sort()).toEqual(["identity", "image-3", "log"]);
       expect(readFileSync(join(kept, "image-3/MANIFEST-000001"), "utf8")).toMatch("MANIFEST");
-      rmSync(directory, { recursive: true });
     }
   }
 });
