@@ -19,8 +19,8 @@ import { SnapshotSender } from "../../packages/server/src/image/snapshot-sender.
 import { ManualClock } from "../../packages/server/src/memory/manual-clock.ts";
 import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
 import { MemoryImageStores } from "../../packages/server/src/memory/memory-image-stores.ts";
-import type { ImageStore } from "../../packages/server/src/ports.ts";
 import type { PeerEnvelope } from "../../packages/server/src/peer/envelope.ts";
+import type { ImageStore } from "../../packages/server/src/ports.ts";
 import { loneMembership } from "./members.ts";
 
 /** A piece on its way. */

@@ -19,10 +19,10 @@ import { ProposalIntake } from "./proposal-intake.ts";
 import { Proposals } from "./proposals.ts";
 import { Readiness } from "./readiness.ts";
 import { ReadIndexes, type WaitingRead } from "./reads.ts";
-import type { RunningNodeOptions } from "./running-node-options.ts";
 import { DamageRepair } from "./recovery/damage-repair.ts";
 import { Departures } from "./recovery/departures.ts";
 import { LogDisputes } from "./recovery/log-disputes.ts";
+import type { RunningNodeOptions } from "./running-node-options.ts";
 import { Scrubber } from "./scrub/scrubber.ts";
 import { startCore, type StartedCore } from "./trace/start-core.ts";
 

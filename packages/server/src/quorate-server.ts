@@ -1,13 +1,13 @@
 import type { Member, Membership, NodeId } from "@quorate/raft";
-import { Acquaintances } from "./membership/acquaintances.ts";
-import { Admission, type Belonging } from "./membership/admission.ts";
 import { closeInOrder } from "./close-in-order.ts";
 import type { ServerConfig } from "./config.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { ServerError, asError } from "./errors.ts";
-import { encodeFormation, Formation } from "./membership/formation.ts";
 import { decodeImageMeta } from "./image/image-meta.ts";
-import { NodeStorage, openIdentity } from "./node-storage.ts";
+import { HAND_OVER_MS } from "./leadership.ts";
+import { Acquaintances } from "./membership/acquaintances.ts";
+import { Admission, type Belonging } from "./membership/admission.ts";
+import { encodeFormation, Formation } from "./membership/formation.ts";
 import {
   readMemberCommand,
   readNodeName,
@@ -15,17 +15,17 @@ import {
 } from "./membership/member-command.ts";
 import type { MemberPlan } from "./membership/member-plan.ts";
 import { withRemovalAdvice } from "./membership/removal-advice.ts";
+import { NodeStorage, openIdentity } from "./node-storage.ts";
 import { createAdminHandler, type NodeStatus } from "./observe/admin-http.ts";
-import { HAND_OVER_MS } from "./leadership.ts";
 import type { Logger } from "./observe/logger.ts";
 import { Metrics } from "./observe/metrics.ts";
 import { RuntimeMonitor } from "./observe/runtime-monitor.ts";
 import type { PeerEnvelope } from "./peer/envelope.ts";
 import { PeerNetwork, type PeerTarget } from "./peer/peer-network.ts";
 import type { Connection, Listener, ServerPorts } from "./ports.ts";
-import { refuseOtherLimits, replicatedLimits } from "./replicated-limits.ts";
 import { withDamageAdvice } from "./recovery/damage-advice.ts";
 import { hasSetAside, isRepairable, setAside } from "./recovery/set-aside.ts";
+import { refuseOtherLimits, replicatedLimits } from "./replicated-limits.ts";
 import { RunningNode } from "./running-node.ts";
 import { nodeGauges } from "./server-gauges.ts";
 import { nodeStatus } from "./server-status.ts";

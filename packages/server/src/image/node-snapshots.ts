@@ -10,8 +10,8 @@ import type {
 } from "@quorate/raft";
 import type { Applier } from "../applier.ts";
 import { isDamage, ServerError } from "../errors.ts";
-import type { NewImage, NodeStorage } from "../node-storage.ts";
 import type { StorageLimits } from "../limits.ts";
+import type { NewImage, NodeStorage } from "../node-storage.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { PeerEnvelope } from "../peer/envelope.ts";
 import { reached } from "../points.ts";
