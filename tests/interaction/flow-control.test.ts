@@ -154,3 +154,49 @@ describe("a peer that needs what the disk cannot give, in an ensemble without wr
     expect(beat()).toMatchObject([{ to: 3, snapshot: { index: 10 } }]);
   });
 });
+
+describe("a node that applies more slowly than entries are committed", () => {
+  const count = 1_000;
+
+  test("takes no more of them in as a follower than may be uncommitted, and goes on once they are applied", () => {
+    node = new LoneCore();
+    node.holdApply();
+    const terms = Array.from({ length: count }, () => 1);
+    node.append({ from: 2, term: 1 }, [0, 0], terms, count);
+    node.persistAll();
+    expect(node.core.status()).toMatchObject({ lastIndex: count, appliedIndex: 0 });
+    node.take();
+    node.append({ from: 2, term: 1 }, [count, 1], [1], count + 1);
+    node.persistAll();
+    expect(node.core.status()).toMatchObject({ lastIndex: count, commitIndex: count });
+    expect(node.take()).toEqual([]);
+    node.tick(4);
+    node.append({ from: 2, term: 1 }, [count, 1], [1], count + 1);
+    node.tick(4);
+    expect(node.core.status()).toMatchObject({ leader: 2, role: "follower" });
+    node.applyAll();
+    node.append({ from: 2, term: 1 }, [count, 1], [1], count + 1);
+    node.persistAll();
+    expect(node.core.status()).toMatchObject({ lastIndex: count + 1, appliedIndex: count + 1 });
+  });
+
+  test("refuses proposals as a leader", () => {
+    node = new LoneCore();
+    node.lead();
+    node.acknowledge(2, 1);
+    node.holdApply();
+    for (let at = 0; at < count; at += 1) {
+      if (!node.step({ kind: "propose", commands: [command] }).ok) break;
+      node.persistAll();
+      node.acknowledge(2, 2 + at);
+    }
+    const { lastIndex, commitIndex, appliedIndex } = node.core.status();
+    expect(commitIndex).toBe(lastIndex);
+    expect(appliedIndex).toBe(1);
+    expect(lastIndex).toBeLessThan(count);
+    const refused = node.step({ kind: "propose", commands: [command] });
+    expect(refused).toMatchObject({ ok: false, reason: "uncommittedLimit" });
+    node.applyAll();
+    expect(node.step({ kind: "propose", commands: [command] }).ok).toBe(true);
+  });
+});

@@ -5,6 +5,7 @@ import {
   term,
   type Entry,
   type HardState,
+  type LogIndex,
   type Message,
   type NodeId,
   type RaftConfig,
@@ -60,6 +61,9 @@ export class LoneCore {
   #writing: Ready["persist"] = null;
   #readies: Ready[] = [];
   readonly #traced = new TracedStatus();
+  /** Last of what was handed out and is not applied. Null: all is, or it is applied as it comes. */
+  #unapplied: LogIndex | null = null;
+  #isApplyHeld = false;
 
   constructor(options: LoneOptions = {}) {
     const { voters = [1, 2, 3], learners = [], terms = [] } = options;
@@ -208,6 +212,19 @@ export class LoneCore {
     while (this.#writing !== null) this.persist();
   }
 
+  /** From now on nothing is applied. */
+  holdApply(): void {
+    this.#isApplyHeld = true;
+  }
+
+  /** Everything that was handed out is applied, and what follows as it comes. */
+  applyAll(): void {
+    const index = this.#unapplied;
+    this.#isApplyHeld = false;
+    this.#unapplied = null;
+    if (index !== null) this.step({ kind: "applied", index });
+  }
+
   /** Ticks until the core asks around. */
   awaitCampaign(): void {
     for (let at = 0; at < 20 && this.role === "follower"; at += 1) this.tick();
@@ -253,7 +270,9 @@ export class LoneCore {
       this.#messages.push(...ready.messages);
       if (ready.persist !== null) this.#writing = ready.persist;
       const last = ready.committed.at(-1);
-      if (last !== undefined) this.core.step({ kind: "applied", index: last.index });
+      if (last === undefined) continue;
+      if (this.#isApplyHeld) this.#unapplied = last.index;
+      else this.core.step({ kind: "applied", index: last.index });
     }
   }
 }

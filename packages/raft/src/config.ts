@@ -27,7 +27,10 @@ export interface RaftConfig {
   readonly inflightBytesMax: number;
   /** Log bytes kept in memory; older entries are fetched from disk for laggards. Unapplied and unpersisted always stay. */
   readonly memoryLogBytesMax: number;
-  /** A leader refuses proposals when more than this is uncommitted. */
+  /**
+   * A leader refuses proposals when more than this is uncommitted. As much may be committed and not applied before a node takes
+   * no more in.
+   */
   readonly uncommittedBytesMax: number;
   readonly entryBytesMax: number;
   /** Entries of one disk write, in bytes; one entry goes in any case. A backlog then takes several, acknowledged one by one. */

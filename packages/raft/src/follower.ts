@@ -13,6 +13,7 @@ import {
   answerHost,
   becomeFollower,
   commitThrough,
+  isApplyBehind,
   refuseReads,
   takesPart,
   type NodeState,
@@ -152,6 +153,11 @@ function contradicts(state: NodeState, append: AppendEntries): boolean {
 export function onAppendEntries(state: NodeState, append: AppendEntries): void {
   if (!followLeader(state, append.from) || !takesPart(state)) return;
   if (contradicts(state, append)) return;
+  if (append.entries.length > 0 && isApplyBehind(state)) {
+    // As if they had been lost on the way: the leader's window stays full, and it asks again.
+    reached("entries_left_while_apply_is_behind");
+    return;
+  }
   const { log, following } = state;
   const isAnchored =
     append.prevIndex < log.baseIndex || log.matches(append.prevIndex, append.prevTerm);

@@ -56,6 +56,7 @@ export type RaftInput =
 export type RejectReason =
   | "notLeader"
   | "leaderTransferring"
+  /** Too much is on its way to be committed, or to be applied. */
   | "uncommittedLimit"
   | "entryTooLarge"
   | "membershipPending"

@@ -23,6 +23,7 @@ import {
   becomeFollower,
   becomeLeaderRole,
   commitThrough,
+  isApplyBehind,
   isDiskStuck,
   leadingOf,
   membershipOf,
@@ -110,6 +111,10 @@ export function propose(state: NodeState, commands: readonly Uint8Array[]): Step
   }
   if (leading.uncommittedBytes + bytes > config.uncommittedBytesMax) {
     reached("proposal_refused_uncommitted_bytes");
+    return refused(state, "uncommittedLimit");
+  }
+  if (isApplyBehind(state)) {
+    reached("proposal_refused_while_apply_is_behind");
     return refused(state, "uncommittedLimit");
   }
   if (commands.length === 0) return accepted;

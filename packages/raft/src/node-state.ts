@@ -1,7 +1,7 @@
 import { assert } from "./assert.ts";
 import type { CommitConflict } from "./commit-conflict.ts";
 import type { RaftConfig, RaftInitialState } from "./config.ts";
-import { logIndex, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
+import { later, logIndex, term, type LogIndex, type NodeId, type Term } from "./ids.ts";
 import type { RejectReason, StepResult } from "./input.ts";
 import { initialPromise, type LeaderLease, type LeasePromise } from "./leader-lease.ts";
 import type { LeaderReads } from "./leader-reads.ts";
@@ -137,6 +137,13 @@ export function refused(state: NodeState, reason: RejectReason): StepResult {
 /** The membership in force. */
 export function membershipOf(state: NodeState): Membership {
   return state.memberships.current;
+}
+
+/** More is committed and not applied yet than may be: nothing is to be added to it. Ends by itself, whatever others say. */
+export function isApplyBehind({ log, config, appliedIndex, commitIndex }: NodeState): boolean {
+  assert(appliedIndex <= commitIndex, "applied_within_commit");
+  const from = later(appliedIndex, log.baseIndex);
+  return from < commitIndex && log.bytesBetween(from, commitIndex) > config.uncommittedBytesMax;
 }
 
 /** Starts the wait for a leader anew. Raft paper, section 5.2: randomized timeouts. */

@@ -24,6 +24,7 @@ export const RAFT_POINTS = [
   "snapshot_end_was_in_the_log",
   "snapshot_older_than_commit",
   "ack_waits_for_durable_term",
+  "entries_left_while_apply_is_behind",
   "leader_suspected",
   "read_forwarded_to_nobody",
   "read_answered_by_former_leader",
@@ -32,6 +33,7 @@ export const RAFT_POINTS = [
   // leader.ts
   "proposal_refused_transferring",
   "proposal_refused_uncommitted_bytes",
+  "proposal_refused_while_apply_is_behind",
   "membership_refused_before_own_commit",
   "membership_refused_other_pending",
   "membership_became_joint",
