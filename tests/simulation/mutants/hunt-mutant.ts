@@ -59,8 +59,8 @@ const OUTPUT_BYTES_MAX = 268_435_456;
 
 /** Runs of the core alone for one of a whole ensemble, which takes about as long. */
 const CORE_RUNS = 25;
-/** What the core alone is made of. */
-const TOUCHES_CORE = /^diff --git a\/packages\/raft\//mu;
+/** What the core alone is made of, and how it is set. */
+const TOUCHES_CORE = /^diff --git a\/packages\/(?:raft\/|server\/src\/core-settings)/mu;
 
 /** What a mutant is hunted with: runs for so many minutes or, the same on every machine, so many runs of an ensemble. */
 export type HuntWith =

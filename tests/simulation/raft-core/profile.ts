@@ -1,4 +1,5 @@
 import type { RaftConfig } from "@quorate/raft";
+import { leaseOf } from "../../../packages/server/src/core-settings.ts";
 import { SimRandom } from "./random.ts";
 
 /** Microseconds of one tick of an undisturbed clock. */
@@ -30,6 +31,8 @@ export interface RunProfile {
   readonly meanHealUs: number;
   /** Strikes the winner this long after each election, and some voters right after their vote; 0 = never. */
   readonly hunterUs: number;
+  /** Whoever begins to lead is cut off from all others this long after, on average; 0: not for that. */
+  readonly strandUs: number;
   /** Share of winners that nobody hears from the moment they win: their no-op stays with them. */
   readonly mute: number;
   readonly meanProposalUs: number;
@@ -47,10 +50,10 @@ export interface RunProfile {
   readonly hasLeases: boolean;
 }
 
-/** In ms, and as the server has it: a lease is this much shorter than the promises it rests on. */
-const lease = { promiseMs: 100, durationMs: 80 } as const;
-/** What a clock's rate may be off at most. */
-const leaseSkewMax = (lease.promiseMs - lease.durationMs) / (lease.promiseMs + lease.durationMs);
+/** As the server has it, for the election timeout of this simulation. */
+const lease = leaseOf(100);
+/** What a clock's rate may be off at most: as is promised to operators, whatever the lease is. */
+const leaseSkewMax = 0.1;
 
 /** Kinds of runs, by what they are after; the plain one draws everything. */
 const kinds = [
@@ -94,6 +97,7 @@ function drawGeneral(seed: number, random: SimRandom): RunProfile {
     meanCutUs: sometimes(0.6, () => random.pick([100_000, 400_000, 2_000_000])),
     meanHealUs: random.pick([4_000, 50_000, 300_000, 1_000_000]),
     hunterUs: sometimes(0.4, () => random.pick([1_000, 3_000, 15_000, 120_000])),
+    strandUs: 0,
     mute: sometimes(0.2, () => random.next() * 0.5),
     // One entry at a time takes a round trip each: what piles up has to be caught up with in the end.
     meanProposalUs: random.pick(isTiny ? [10_000, 20_000, 40_000] : [500, 2_000, 10_000]),
@@ -177,13 +181,19 @@ function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
         meanTransferUs: random.pick([0, 100_000]),
         turnUs: 0,
       };
+    // Of who was cut off a lease ends a few ms before others may lead: until then nothing else is to disturb it.
     case "leases":
       return {
         ...emphasis("reads", random),
+        voters: 3,
         durationUs: 8_000_000,
-        meanReadUs: 2_000,
+        meanReadUs: 500,
         delayUs: 200,
         writeUs: 100,
+        straggler: 0,
+        meanCutUs: 0,
+        hunterUs: 0,
+        strandUs: 120_000,
         meanHealUs: 300_000,
         hasLeases: true,
         skew: leaseSkewMax,

@@ -264,14 +264,21 @@ export class Simulator {
 
   #onRole(id: NodeId, role: Role): void {
     this.#note(() => `${id} becomes ${role}`);
-    const { hunterUs, mute } = this.#profile;
+    const { hunterUs, strandUs, mute } = this.#profile;
     if (role !== "leader" || this.#isCalm) return;
     if (mute > 0 && this.#faults.chance(mute)) this.#isolate(id, "out");
-    if (hunterUs === 0) return;
-    this.#schedule.after(this.#faults.around(hunterUs), () => {
-      if (this.#isCalm) return;
+    this.#strikeIn(strandUs, () => this.#isolate(id, "both"));
+    this.#strikeIn(hunterUs, () => {
       if (this.#faults.chance(0.5)) this.#crash(id);
       else this.#isolate(id, this.#faults.pick(["both", "in", "out"]));
+    });
+  }
+
+  /** After about that long; 0: never. */
+  #strikeIn(meanUs: number, strike: () => void): void {
+    if (meanUs === 0) return;
+    this.#schedule.after(this.#faults.around(meanUs), () => {
+      if (!this.#isCalm) strike();
     });
   }
 
