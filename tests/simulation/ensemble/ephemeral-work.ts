@@ -1,3 +1,4 @@
+import type { QuorateClient, Stat } from "@quorate/client";
 import type { Timer } from "../../../packages/server/src/ports.ts";
 import { Violation } from "../violation.ts";
 import type { AppSession, Work } from "./application.ts";
@@ -10,10 +11,15 @@ const DIRECTORY = "/e";
 const STOPPED_PART = 0.25;
 const SKEW_PART = 0.05;
 
-/** Every session owns an ephemeral, which is there for as long as the session lives, and no session ends before its time. */
+/**
+ * Every session owns an ephemeral, which is there for as long as the session lives, to its owner and to everybody who looks,
+ * and no session ends before its time.
+ */
 export class EphemeralWork implements Work {
   readonly name = "ephemeral" as const;
   readonly #world: World;
+  /** Whose ephemerals are there, by their names. */
+  readonly #owners = new Map<string, AppSession>();
 
   constructor(world: World) {
     this.#world = world;
@@ -21,20 +27,44 @@ export class EphemeralWork implements Work {
 
   async run(session: AppSession): Promise<void> {
     const { client, number } = session;
+    const { looksAround } = this.#world.profile;
     await createOnce(client, DIRECTORY);
     // To the end of the session, which outlives this work.
     this.#watchEnd(session).catch((error: unknown) => this.#world.fail(error));
     const path = `${DIRECTORY}/${number}`;
     await client.create(path, "", { mode: "ephemeral" });
-    while (session.isLive) {
-      const found = await client.exists(path);
-      if (found?.ephemeralOwner !== client.session) {
-        const text = `${path} of live session ${client.session} is ${found === null ? "gone" : "another's"}`;
-        this.#world.fail(new Violation("S4 ephemerals live with their session", text));
+    this.#owners.set(`${number}`, session);
+    try {
+      for (let round = number; session.isLive; round += 1) {
+        if (looksAround && round % 2 === 0) {
+          const owners = [...this.#owners];
+          this.#checkAll(owners, (await client.children(DIRECTORY)).names);
+        } else this.#checkOwn(client, await client.exists(path));
+        await session.think();
       }
-      await session.think();
+    } finally {
+      this.#owners.delete(`${number}`);
     }
     await client.delete(path);
+  }
+
+  #checkOwn({ session }: QuorateClient, found: Stat | null): void {
+    if (found?.ephemeralOwner === session) return;
+    const what = found === null ? "gone" : "another's";
+    const text = `the ephemeral of live session ${session} is ${what}`;
+    this.#world.fail(new Violation("S4 ephemerals live with their session", text));
+  }
+
+  /** Whoever owned one before a look at all that are there, and relies on it still, does so rightly. */
+  #checkAll(owners: readonly (readonly [string, AppSession])[], names: readonly string[]): void {
+    const there = new Set(names);
+    for (const [name, owner] of owners) {
+      if (there.has(name) || this.#owners.get(name) !== owner || !relies(owner)) continue;
+      const { session, livesUntil } = owner.client;
+      const leftMs = livesUntil - owner.clock.nowMs();
+      const text = `${name} of session ${session} is gone, on which its owner relies for ${leftMs.toFixed(0)} ms more`;
+      this.#world.fail(new Violation("S2 no session ends before its deadline", text));
+    }
   }
 
   /** Nothing is left of sessions that have ended. */
@@ -64,6 +94,13 @@ export class EphemeralWork implements Work {
     }
     pulse.stop();
   }
+}
+
+/** Its client says that the session certainly lives. */
+function relies({ client, clock }: AppSession): boolean {
+  const { kind } = client.state;
+  if (clock.isDead || (kind !== "connected" && kind !== "suspended")) return false;
+  return clock.nowMs() < client.livesUntil;
 }
 
 /** Knows when its process was last stopped for longer than `limitMs`. */

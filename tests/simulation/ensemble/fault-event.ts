@@ -36,7 +36,14 @@ export type FaultAction =
   | { readonly fault: "wallJump"; readonly node: string; readonly byMs: number }
   /** Nothing gets through, and nobody is told. */
   | {
-      readonly fault: "isolate" | "oneWay" | "split" | "bridge" | "ring" | "blockClient";
+      readonly fault:
+        | "isolate"
+        | "oneWay"
+        | "split"
+        | "bridge"
+        | "ring"
+        | "blockClient"
+        | "cutOffClient";
       readonly links: readonly Link[];
       readonly forMs: number;
     }

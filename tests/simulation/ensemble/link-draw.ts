@@ -41,6 +41,12 @@ export function drawLinks(fault: Fault, ends: LinkEnds, random: SeededRandom): r
       const client = clients[random.nextBelow(clients.length)] ?? node;
       return bothWays(client, [node]);
     }
+    case "cutOffClient": {
+      const client = clients[random.nextBelow(clients.length)] ?? node;
+      const dice = random.nextFraction();
+      if (dice < 0.6) return bothWays(client, peers);
+      return peers.map((peer) => (dice < 0.8 ? [client, peer] : [peer, client]));
+    }
     default: {
       const isOfClient = random.nextFraction() < CLIENT_PART;
       const circle = isOfClient ? clients : others;

@@ -60,6 +60,7 @@ const FIELDS: {
   rot: { node: text, isImage: v.boolean(), place },
   backup: { node: text, isLocal: v.boolean(), pauseMs: number },
   badSector: { ...DOWNTIME, place },
+  cutOffClient: BLOCK,
 };
 
 const NAMED = v.object({ fault: v.picklist(FAULTS) });

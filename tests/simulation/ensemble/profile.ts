@@ -38,6 +38,7 @@ export const FAULTS = [
   "rot",
   "backup",
   "badSector",
+  "cutOffClient",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -79,6 +80,10 @@ export interface Profile {
   readonly diskMeanMs: number;
   /** Those that watch watch parts of the tree as well, in each of the ways there are. */
   readonly hasNarrowWatches: boolean;
+  /** Who owns an ephemeral looks after those of others, too, and not only at its own. */
+  readonly looksAround: boolean;
+  /** What a process had sent when it was killed arrives; otherwise what is on its way goes with it. */
+  readonly hasLastWords: boolean;
   /** Clock rates differ from 1 by at most this. */
   readonly clockSkewMax: number;
   readonly checkpointBytes: number;
@@ -174,7 +179,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     diskMeanMs: 0.2,
     leaderHunt: 0.9,
     faultEveryMs: 700,
-    faults: ["stop", "stopClient", "isolate", "isolate", "crash", "wallJump"],
+    faults: ["stop", "stopClient", "isolate", "isolate", "crash", "wallJump", "cutOffClient"],
   },
   members: {
     spares: 3,
@@ -188,7 +193,10 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     clients: 8,
     works: [...WORKS, "refusals", "bursts"],
     sessionTimeoutMs: 1_000,
-    faults: ["cutClients", "blockClient", "stopClient", "crashClient", "restart", "isolate"],
+    faults: [
+      ...(["cutClients", "blockClient", "cutOffClient", "stopClient", "crashClient"] as const),
+      ...(["restart", "isolate"] as const),
+    ],
   },
   // Every piece of a snapshot is a write: in small ones it takes longer on such a disk than anybody leads.
   sessions: {
@@ -199,7 +207,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     snapshotPieceBytes: 65_536,
     faultEveryMs: 600,
     faults: [
-      ...(["blockClient", "blockClient", "stopClient", "cutClients", "crashClient"] as const),
+      ...(["blockClient", "cutOffClient", "stopClient", "cutClients", "crashClient"] as const),
       ...(["slowDisk", "isolate", "restart"] as const),
     ],
   },
@@ -232,6 +240,8 @@ const READS_PER_PAUSE = 8;
 const MIXED_PART = 0.2;
 const MORE_WORKS_PART = 0.15;
 const NARROW_WATCHES_PART = 0.5;
+const LOOKING_AROUND_PART = 0.5;
+const LAST_WORDS_PART = 0.5;
 /** Above what makes time count (`totals.ts`), and not by much: it costs time in which less can go wrong. */
 const CALLS_PER_SECOND = [38, 38, 38, 38, 40, 50, 80] as const;
 
@@ -285,6 +295,8 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     snapshotPieceBytes: pick(200, 2_000, 65_536),
     isRanked: pick(false, false, true),
     hasNarrowWatches: streamOf(seed, "narrow watches").nextFraction() < NARROW_WATCHES_PART,
+    looksAround: streamOf(seed, "looks around").nextFraction() < LOOKING_AROUND_PART,
+    hasLastWords: streamOf(seed, "last words").nextFraction() < LAST_WORDS_PART,
     isMixed: streamOf(seed, "mixed settings").nextFraction() < MIXED_PART,
     ...TRAITS[drawn],
   };

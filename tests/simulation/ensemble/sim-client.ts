@@ -53,7 +53,7 @@ export class SimClient {
     this.#world.trace.note(this.name, "is killed");
     if (this.isStopped) this.#world.network.resume(this.name);
     this.#clock.die();
-    this.#world.network.drop(this.name);
+    this.#world.endProcess(this.name);
     this.#clock = this.#newClock();
   }
 

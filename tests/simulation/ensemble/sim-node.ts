@@ -247,7 +247,6 @@ export class SimNode {
   start(): void {
     if (this.isUp) return;
     const { network, trace, time, cores } = this.#world;
-    network.drop(this.name);
     if (this.#isDark) this.#lightUp();
     if (this.#isRotten) this.#entrance = "repair";
     this.#isRotten = false;
@@ -290,7 +289,7 @@ export class SimNode {
     this.#world.trace.note(this.name, withMachine ? "loses power" : "is killed");
     this.#end(withMachine);
     if (withMachine) this.#goDark();
-    else this.#world.network.drop(this.name);
+    else this.#world.endProcess(this.name);
   }
 
   /** Asks the process to end, as SIGTERM does. False: nobody is there to hear it. */
@@ -373,7 +372,7 @@ export class SimNode {
       return;
     }
     this.#end(false);
-    this.#world.network.drop(this.name);
+    this.#world.endProcess(this.name);
     if (code === "REMOVED") {
       // Its operator takes it out of service, and may put it in again as a new node.
       this.#isEnlisted = false;
@@ -409,6 +408,7 @@ export class SimNode {
 
   #lightUp(): void {
     this.#isDark = false;
+    this.#world.network.drop(this.name);
     for (const other of this.#world.parties) this.#world.cut.unblock(this.name, other);
   }
 }

@@ -115,6 +115,12 @@ export class World {
     return this.nodes.filter(({ name }) => names.has(name));
   }
 
+  /** The process of a host that goes on is gone. */
+  endProcess(host: string): void {
+    if (this.profile.hasLastWords) this.network.dropAfterSent(host);
+    else this.network.drop(host);
+  }
+
   #schedule(delivery: Delivery): void {
     const { delayMinMs, delayMeanMs } = this.profile;
     const spread = -Math.log(1 - this.#delaysOf(delivery).nextFraction());

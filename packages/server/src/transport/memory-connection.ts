@@ -47,6 +47,11 @@ export class MemoryConnection implements Connection, ConnectionHandlers {
     return this.#state === "closed";
   }
 
+  /** Somebody has it: one that is still on its way to whoever accepts it is nobody's. */
+  get isInUse(): boolean {
+    return this.#handlers !== SILENT;
+  }
+
   setHandlers(handlers: ConnectionHandlers): void {
     this.#handlers = handlers;
   }
@@ -78,9 +83,14 @@ export class MemoryConnection implements Connection, ConnectionHandlers {
   }
 
   close(): void {
+    this.end("closed");
+  }
+
+  /** What was sent arrives, and then the other side is told. */
+  end(reason: string): void {
     if (this.#state !== "open") return;
-    this.carry({ kind: "close", reason: "closed" });
-    this.#end("closed");
+    this.carry({ kind: "close", reason });
+    this.#end(reason);
   }
 
   destroy(): void {

@@ -88,11 +88,23 @@ export class MemoryNetwork {
 
   /** Breaks every connection of a party, and nobody answers for it any more: its process ended. */
   drop(party: string): void {
-    for (const [address, listener] of [...this.#listeners]) {
-      if (listener.party === party) this.#listeners.delete(address);
-    }
+    this.#silence(party);
     for (const connection of [...this.#connections]) {
       if (connection.local === party || connection.other === party) connection.lose("reset");
+    }
+  }
+
+  /** The same, but what it had sent arrives before others see their connections break: its machine goes on. */
+  dropAfterSent(party: string): void {
+    this.#silence(party);
+    for (const connection of [...this.#connections]) {
+      if (connection.local === party && connection.isInUse) connection.end("reset");
+    }
+  }
+
+  #silence(party: string): void {
+    for (const [address, listener] of [...this.#listeners]) {
+      if (listener.party === party) this.#listeners.delete(address);
     }
   }
 
