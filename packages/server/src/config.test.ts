@@ -446,4 +446,16 @@ describe("limits", () => {
     const limits = { ...SERVER_LIMITS, ...change(SERVER_LIMITS) };
     expect(() => validateLimits(limits)).toThrow(relation);
   });
+
+  test.each([
+    ["tree-bytes-max", SERVER_LIMITS.raft.entryBytesMax],
+    ["memory-log-bytes-max", SERVER_LIMITS.raft.inflightBytesMax],
+  ])(
+    "a setting that is too low for the others is told with the least that would do: %s",
+    (name, least) => {
+      const given = (bytes: number) => parse({ argv: [`--${name}`, String(bytes)] });
+      expect(() => given(least - 1)).toThrow(`${name} must be at least ${least}`);
+      expect(() => given(least)).not.toThrow();
+    },
+  );
 });

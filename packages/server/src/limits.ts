@@ -203,7 +203,7 @@ export function validateLimits(limits: ServerLimits): void {
   );
   demand(
     tree.bytesMax >= raft.entryBytesMax,
-    "the tree must be able to hold one entry (tree-bytes-max)",
+    `the tree must be able to hold one entry: tree-bytes-max must be at least ${raft.entryBytesMax}`,
   );
   demand(
     preference.waitMsMax >= preference.wellMs,
@@ -211,7 +211,7 @@ export function validateLimits(limits: ServerLimits): void {
   );
   demand(
     disk.freeBytesMin > disk.reserveBytes,
-    "disk-free-bytes-min must be above disk-reserve-bytes, or the reserve would be used up first",
+    `disk-free-bytes-min must be above disk-reserve-bytes (${disk.reserveBytes}), or the reserve would be used up first`,
   );
 }
 
@@ -242,7 +242,7 @@ function checkRaft({ raft, client }: ServerLimits): void {
   );
   demand(
     raft.memoryLogBytesMax >= raft.inflightBytesMax,
-    "the log in memory must hold what is in flight to a peer (memory-log-bytes-max)",
+    `the log in memory must hold what is in flight to a peer: memory-log-bytes-max must be at least ${raft.inflightBytesMax}`,
   );
 }
 
