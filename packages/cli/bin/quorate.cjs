@@ -9,6 +9,9 @@ if (existsSync(join(__dirname, "../dist/main.js"))) {
   void import("../dist/main.js");
 } else {
   const clone = resolve(__dirname, "../../..");
-  process.stderr.write(`quorate: this clone is not built yet: run \`npm run build\` in ${clone}\n`);
+  const install = existsSync(join(clone, "node_modules")) ? "" : "npm ci && ";
+  process.stderr.write(
+    `quorate: this clone is not built yet: run \`${install}npm run build\` in ${clone}\n`,
+  );
   process.exitCode = 1;
 }
