@@ -13,9 +13,11 @@ test("a node does not start under other limits than its log was applied under", 
   await expect(other).rejects.toMatchObject({
     code: "LIMITS_MISMATCH",
     message: expect.stringMatching(
-      /tree-bytes-max is 33554432 here and 67108864 .+; sessions-max is 60 here and 50 /,
+      /tree-bytes-max is 33554432 here and 67108864 .+; sessions-max is 60 here and 50 .+; to fit, start this node with --tree-bytes-max 67108864 --sessions-max 50$/,
     ),
   });
+  const fewer = servers.startNode(0, { treeBytesMax: 64 << 20, sessionsMax: 60 });
+  await expect(fewer).rejects.toThrow(/; to fit, start this node with --sessions-max 50$/);
   await servers.startNode(0);
   await servers.ready();
   await servers.agree();

@@ -141,7 +141,9 @@ describe("a forming ensemble", () => {
     expect(dial(other, node, "a")).toBe(false);
     expect(other.onRefused.mock.calls[0]?.[0]).toMatchObject({
       code: "LIMITS_MISMATCH",
-      message: expect.stringContaining('tree-bytes-max is 1000 here and 1001 at "b"'),
+      message: expect.stringContaining(
+        'tree-bytes-max is 1000 here and 1001 at "b"; to fit, start "b" with --tree-bytes-max 1000',
+      ),
     });
   });
 

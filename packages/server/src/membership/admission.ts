@@ -10,7 +10,7 @@ import {
   type PeerWelcome,
 } from "../peer/envelope.ts";
 import { reached } from "../points.ts";
-import { differenceOfLimits, type ReplicatedLimits } from "../replicated-limits.ts";
+import { adviceToFit, differenceOfLimits, type ReplicatedLimits } from "../replicated-limits.ts";
 import type { Acquaintances } from "./acquaintances.ts";
 import {
   clusterIdOf,
@@ -141,8 +141,11 @@ export class Admission {
       return refused("UNSUPPORTED_VERSION", text);
     }
     const { limits } = this.#options;
-    const difference = differenceOfLimits(limits, hello.limits, `at "${hello.name}"`);
-    if (difference !== null) return refused("LIMITS_MISMATCH", difference);
+    const who = `"${hello.name}"`;
+    const difference = differenceOfLimits(limits, hello.limits, `at ${who}`);
+    if (difference !== null) {
+      return refused("LIMITS_MISMATCH", difference + adviceToFit(who, hello.limits, limits));
+    }
     this.#compareTiming(hello);
     const answer =
       this.#belonging === null
