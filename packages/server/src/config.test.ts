@@ -275,6 +275,7 @@ describe("invalid values", () => {
     [{ argv: ["--allowed-origins", "https://a.example/"] }, /is no origin/],
     [{ argv: ["--allowed-origins", "*"] }, /is no origin/],
     [{ argv: ["--allowed-origins", "null"] }, /is no origin/],
+    [{ argv: ["--repair", "maybe"] }, /--repair: "maybe" is not true or false$/],
     [
       { argv: ["--member", "1=10.0.0.1:7|10.1.0.1:7,10.0.0.1:8", "--insecure"] },
       /several peer addresses; say with --peer-listen/,

@@ -62,7 +62,7 @@ function readFlag(
     return { flag: argument.slice(0, equals), value: argument.slice(equals + 1), used: 1 };
   const next = argv[at + 1];
   const isBoolean = optionNamed("flag", argument)?.kind === "boolean";
-  if (isBoolean && next !== "true" && next !== "false")
+  if (isBoolean && (next === undefined || next.startsWith("-")))
     return { flag: argument, value: "true", used: 1 };
   if (optionNamed("flag", argument) === undefined && argument !== CONFIG_FLAG)
     throw unknownFlag(argument);
