@@ -379,29 +379,6 @@ describe("a log", () => {
   });
 });
 
-describe("dev", () => {
-  test("does not turn an ensemble into another", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "quorate-dev-"));
-    try {
-      const { openEnsemblePlan } = await import("./ensemble/plan-file.ts");
-      const first = await openEnsemblePlan(directory, { nodes: 5, port: 7301 });
-      expect([first.isNew, first.plan.nodes.length]).toEqual([true, 5]);
-      expect((await openEnsemblePlan(directory, { nodes: 3 })).isNew).toBe(true);
-      await first.keep();
-      const again = await openEnsemblePlan(directory, {});
-      expect(again).toMatchObject({ isNew: false, plan: first.plan });
-      await expect(openEnsemblePlan(directory, { nodes: 3 })).rejects.toMatchObject({
-        exitCode: EXIT_CODES.usage,
-      });
-      await expect(openEnsemblePlan(directory, { port: 7001 })).rejects.toMatchObject({
-        exitCode: EXIT_CODES.usage,
-      });
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  });
-});
-
 class FakeSink implements TextSink {
   readonly isTerminal = false;
   readonly columns = 80;

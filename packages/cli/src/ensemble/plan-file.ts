@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { usageError } from "../cli-error.ts";
+import { counted } from "../format/counted.ts";
 import { planEnsemble, portsFrom, type EnsemblePlan } from "./ensemble-plan.ts";
 
 /** What makes up a development ensemble; kept beside its data, because its members must not change behind its back. */
@@ -59,13 +60,15 @@ async function keepShape(directory: string, shape: EnsembleShape): Promise<void>
 }
 
 function checkShape(directory: string, kept: EnsembleShape, wanted: WantedShape): void {
-  const hint = "leave the option out to resume it, or start another one with --data";
-  if (wanted.nodes !== undefined && wanted.nodes !== kept.nodes) {
-    throw usageError(`${directory} holds an ensemble of ${kept.nodes} nodes`, hint);
-  }
-  if (wanted.port !== undefined && wanted.port !== kept.port) {
-    throw usageError(`${directory} holds an ensemble on port ${kept.port}`, hint);
-  }
+  const options = [
+    ...(wanted.nodes === undefined || wanted.nodes === kept.nodes ? [] : ["--nodes"]),
+    ...(wanted.port === undefined || wanted.port === kept.port ? [] : ["--port"]),
+  ];
+  if (options.length === 0) return;
+  throw usageError(
+    `${directory} holds an ensemble of ${counted(kept.nodes, "node")} on port ${kept.port}`,
+    `leave ${options.join(" and ")} out to resume it, or start another one with --data`,
+  );
 }
 
 async function readShape(file: string): Promise<EnsembleShape | null> {
