@@ -205,8 +205,8 @@ describe("a change of the members", () => {
     ensemble.onLook = (look) => {
       if (look < 2) return;
       ensemble.invited = [];
-      const role = look < 4 ? "learner" : "voter";
-      ensemble.members.set("4", { role, behind: 12, isActive: look > 2 });
+      const role = look < 5 ? "learner" : "voter";
+      ensemble.members.set("4", { role, behind: look < 4 ? 12 : 1, isActive: look > 2 });
     };
     expect(await ensemble.run("member", "add", "4")).toBe(EXIT_CODES.ok);
     const value = { kind: "add", name: "4", staysLearner: false, dryRun: false };
@@ -218,6 +218,7 @@ describe("a change of the members", () => {
       "waiting for 4 to come",
       "4 is a learner, and is not heard of",
       "4 is a learner, 12 entries behind",
+      "4 is a learner, 1 entry behind",
       "",
     ]);
     expect(ensemble.out.text).toBe("4 votes; 3 voters, of which 1 may fail\n");

@@ -1,4 +1,5 @@
 import type { Divergence, TraceSummary } from "@quorate/server";
+import { counted } from "./counted.ts";
 
 const ENDS: Readonly<Record<TraceSummary["end"], string>> = {
   stopped: "the trace ends: the node was stopped",
@@ -21,10 +22,6 @@ export function summaryText(summary: TraceSummary): string {
     verdictText(summary),
     "",
   ].join("\n");
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function standText({ firstTerm, lastTerm, leaders, commitIndex, lastIndex }: TraceSummary): string {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CliError } from "../cli-error.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT_CODES } from "../exit-code.ts";
+import { counted } from "../format/counted.ts";
 import { StatusLine } from "../format/status-line.ts";
 import { InvitationWatch } from "./invitation-watch.ts";
 import { askMembers, type MemberList } from "./member-list.ts";
@@ -75,7 +76,7 @@ function describe({ arrives, leaves }: MemberGoal, list: MemberList | null): str
   if (member !== undefined && member.role === "learner") {
     if (!member.isActive) return `${member.name} is a learner, and is not heard of`;
     if (member.isSentImage) return `${member.name} is sent the tree`;
-    return `${member.name} is a learner, ${member.behind} entries behind`;
+    return `${member.name} is a learner, ${counted(member.behind, "entry", "entries")} behind`;
   }
   return leaves === null ? "the change is under way" : `${leaves} is leaving`;
 }
