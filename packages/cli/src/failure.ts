@@ -31,10 +31,12 @@ export function failureOf(error: unknown): Failure {
   return { exitCode: EXIT_CODES.failed, code: "", message, hint: "" };
 }
 
-/** Where no server takes a session because its disk is full, that is what is wrong. */
+/** Where servers say why they take no session, that is what is wrong. */
 function adviceFor({ code, cause }: QuorateError): Advice {
-  const isDiskFull = cause instanceof QuorateError && cause.code === "DISK_FULL";
-  if (code === "CONNECTION_FAILED" && isDiskFull) return NO_ROOM;
+  if (code === "CONNECTION_FAILED" && cause instanceof QuorateError) {
+    if (cause.code === "DISK_FULL") return NO_ROOM;
+    if (cause.code === "TREE_FULL") return TOO_MANY_SESSIONS;
+  }
   return ADVICE[code] ?? UNADVISED;
 }
 
@@ -61,6 +63,11 @@ const OTHER_VERSION_OF_SOFTWARE =
 const NO_ROOM = advice(
   unavailable,
   "free disk space on the servers: there is so little left that no session can be opened; `quorate status` shows how much",
+);
+
+const TOO_MANY_SESSIONS = advice(
+  unavailable,
+  "there are as many sessions as `sessions-max` allows: end clients that are not needed, or wait until sessions of those that went away have expired",
 );
 
 const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
@@ -92,10 +99,7 @@ const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
     "contenders come and go with `quorate lock` and `quorate elect` alone",
   ),
   SEQUENCE_EXHAUSTED: advice(conflict, "its counter is used up: take another parent"),
-  TREE_FULL: advice(
-    failed,
-    "delete what is not needed; deletes always pass. Where no session can be opened, there are as many as `sessions-max` allows",
-  ),
+  TREE_FULL: advice(failed, "delete what is not needed; deletes always pass"),
   TOO_LARGE: advice(
     usage,
     "a znode holds small data: keep the bulk elsewhere and store where it is",

@@ -142,6 +142,17 @@ describe("errors", () => {
     expect(world.err.text).not.toContain("is it running");
   });
 
+  test("say that there are too many sessions where that keeps clients out, and nowhere else", async () => {
+    const world = new FakeWorld();
+    const cause = new QuorateError("TREE_FULL", "there are too many");
+    world.failWith(cause);
+    expect(await runCli(["set", "/a", "x"], world.context)).toBe(EXIT_CODES.failed);
+    expect(world.err.text).toMatch(/\n  delete what is not needed; deletes always pass\n$/);
+    world.failWith(new QuorateError("CONNECTION_FAILED", "no server took it", { cause }));
+    expect(await runCli(["get", "/a"], world.context)).toBe(EXIT_CODES.unavailable);
+    expect(world.err.text).toMatch(/\n  there are as many sessions as `sessions-max` allows: .*\n$/);
+  });
+
   test("say so when the outcome is not known", async () => {
     const world = new FakeWorld();
     world.failWith(new QuorateError("TIMEOUT", "no answer", { outcomeUnknown: true }));

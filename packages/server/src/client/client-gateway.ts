@@ -391,7 +391,9 @@ export class ClientGateway implements ConnectionOwner {
     if (waiting === null) return;
     reached("attach_refused_to_client");
     const fatal = result.code === "SESSION_EXPIRED";
-    const text = fatal ? "the session has ended, or the secret is not its own" : "refused";
+    const text = fatal
+      ? "the session has ended, or the secret is not its own"
+      : "there are as many sessions as sessions-max allows";
     waiting.goodbye(result.code, text, fatal);
   }
 
