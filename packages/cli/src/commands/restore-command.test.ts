@@ -34,7 +34,10 @@ test("a folder that was there stays, and so does one that holds something", asyn
   expect((await restore(folder, "new")).exit).toBe(EXIT_CODES.damaged);
   expect(readdirSync(join(folder, "new"))).toEqual([]);
   writeFileSync(join(folder, "new", "file"), "");
-  expect((await restore(folder, "new")).exit).toBe(EXIT_CODES.usage);
+  expect(await restore(folder, "new")).toEqual({
+    exit: EXIT_CODES.usage,
+    err: `error: ${join(folder, "new")} is not empty: it holds file\n  name a folder that does not exist yet, or an empty one\n`,
+  });
   expect(readdirSync(join(folder, "new"))).toEqual(["file"]);
 });
 
@@ -46,7 +49,7 @@ test("a folder that is none is told so, with what to do", async () => {
     expect([to, exit, err]).toEqual([
       to,
       EXIT_CODES.usage,
-      expect.stringMatching(/^error: .*cannot be the data directory.*\n +name a folder/),
+      `error: ${join(folder, to)} cannot be the data directory: there, or on the way there, is a file\n  name a folder that does not exist yet, or an empty one\n`,
     ]);
   }
 });

@@ -132,7 +132,7 @@ export async function foundingIn<T>(directory: string, found: () => Promise<T>):
     return await found();
   } catch (error) {
     await removeEmpty(missing);
-    throw foundingError(error);
+    throw foundingError(error, directory);
   }
 }
 
@@ -175,17 +175,22 @@ export async function newDirectory(
     await refuseUsed(systemPorts().files, path);
     return path;
   } catch (error) {
-    throw foundingError(error);
+    throw foundingError(error, path);
   }
 }
 
-/** Why nothing was founded, and what to do about it. */
-function foundingError(error: unknown): unknown {
+/** Why nothing was founded in `directory`, and what to do about it. */
+function foundingError(error: unknown, directory: string): unknown {
   if (!(error instanceof ServerError)) return error;
   switch (error.code) {
     case "CONFIG_INVALID":
+      // What it says itself is for a server's operator: it ends with advice of its own.
+      return usageError(
+        `${directory} cannot be the data directory: there, or on the way there, is a file`,
+        NAME_ANOTHER_FOLDER,
+      );
     case "DIRECTORY_IN_USE":
-      return usageError(error.text, "name a folder that does not exist yet");
+      return usageError(error.text, NAME_ANOTHER_FOLDER);
     case "STORAGE_FAILED":
     case "STORAGE_FULL":
       // Nothing of what is read: the new directory.
@@ -194,6 +199,8 @@ function foundingError(error: unknown): unknown {
       return storedDataError(error, "nothing can begin with it", HINT_FOR_DAMAGED_SOURCE);
   }
 }
+
+const NAME_ANOTHER_FOLDER = "name a folder that does not exist yet, or an empty one";
 
 /** What an ensemble was to begin with is damaged. */
 export const HINT_FOR_DAMAGED_SOURCE = "take another backup, or another node's data directory";
