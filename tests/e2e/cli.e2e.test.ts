@@ -53,6 +53,12 @@ test("quorate dev serves, shows a node that dies, keeps its data and resumes", a
   expect(await second.ended()).toBe(0);
 });
 
+test("quorate help server explains the flags as the server does", async () => {
+  const told = await quorate("server", "--help");
+  expect(told).toMatchObject({ exit: 0, output: expect.stringContaining("--data-directory") });
+  expect(await quorate("help", "server")).toEqual(told);
+});
+
 test("Ctrl-C on a terminal stops the nodes of quorate dev in order", async () => {
   const directory = temporaryDirectory();
   const [ports] = await ownPorts(1);

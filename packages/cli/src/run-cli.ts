@@ -1,5 +1,6 @@
 import { CommanderError, type Command } from "commander";
 import { usageError, type CliError } from "./cli-error.ts";
+import { asServerHelp } from "./commands/server-command.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT_CODES, type ExitCode } from "./exit-code.ts";
 import { failureOf, type Failure } from "./failure.ts";
@@ -16,7 +17,7 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
   // What commander says of a wrong command line comes as JSON below.
   if (isJson) silence(program);
   try {
-    await program.parseAsync([...argv], { from: "user" });
+    await program.parseAsync([...asServerHelp(argv)], { from: "user" });
     return exitCode;
   } catch (error) {
     // Commander has written its message already; help and version end this way too, with code 0.

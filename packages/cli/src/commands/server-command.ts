@@ -20,6 +20,11 @@ export function addServerCommand(program: Command, context: CliContext, report: 
     });
 }
 
+/** `help server` is `server --help`: its flags are the server's, which alone can explain them. */
+export function asServerHelp(argv: readonly string[]): readonly string[] {
+  return argv[0] === "help" && argv[1] === "server" ? ["server", "--help"] : argv;
+}
+
 /** The server refuses `QUORATE_…` variables it does not know; these are the command line's own. */
 function environmentOf(context: CliContext): Readonly<Record<string, string | undefined>> {
   const own: ReadonlySet<string> = new Set([
