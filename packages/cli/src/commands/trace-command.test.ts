@@ -87,6 +87,11 @@ describe("trace replay", () => {
     expect([exit, err]).toEqual([EXIT_CODES.usage, expect.stringContaining(reason)]);
   });
 
+  test.each(["missing", "missing/too", "."])("of %s says where traces come from", async (file) => {
+    const { err } = await run(["trace", "replay", file]);
+    expect(err).toMatch(/\n  give a file .*`quorate dev --trace`, such as .*\.trace\n$/);
+  });
+
   test.each([
     ["some text\n", "this is no trace of a core"],
     ["", "nothing was recorded"],

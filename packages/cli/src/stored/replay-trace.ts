@@ -140,7 +140,8 @@ function explained(path: string, error: unknown): unknown {
   return readError(error, path, WHAT_TO_GIVE);
 }
 
-const WHAT_TO_GIVE = "give a file that `quorate-server --trace FILE` has written";
+const WHAT_TO_GIVE =
+  "give a file that `quorate-server --trace FILE` has written, or `quorate dev --trace`, such as ./data/node-1.trace";
 
 function explainedTrace(path: string, error: ServerError): CliError {
   switch (error.code) {

@@ -84,6 +84,19 @@ describe("a trace on disk", () => {
     expect(second.ends).toEqual([expect.objectContaining({ code: "STORAGE_FAILED" })]);
     expect(await second.content()).toBe("letters\n");
   });
+
+  test("that cannot be begun says which file to name", async () => {
+    const { files, trace, ends } = setUp();
+    files.failNext("makeDirectory", new ServerError("STORAGE_FAILED", "make directory: EACCES"));
+    trace.begin([HEAD]);
+    await trace.close();
+    expect(ends).toEqual([
+      expect.objectContaining({
+        code: "STORAGE_FAILED",
+        text: expect.stringMatching(/EACCES; name another file with --trace, in a folder that /),
+      }),
+    ]);
+  });
 });
 
 describe("the end of a trace", () => {

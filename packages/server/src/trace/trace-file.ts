@@ -187,9 +187,13 @@ export class TraceFile implements TraceOutput {
 
   async #open(): Promise<OpenFile> {
     const { files, path } = this.#options;
-    await files.makeDirectory(dirname(path));
-    await keepEarlier(files, path);
-    return files.open(path, { create: true, durable: false });
+    try {
+      await files.makeDirectory(dirname(path));
+      await keepEarlier(files, path);
+      return await files.open(path, { create: true, durable: false });
+    } catch (error) {
+      throw withTraceAdvice(error);
+    }
   }
 
   async #closeFile(): Promise<void> {
@@ -211,14 +215,20 @@ export class TraceFile implements TraceOutput {
   }
 }
 
+/** Nothing was written yet: it is the file that was named, more likely than the disk. */
+function withTraceAdvice(error: unknown): unknown {
+  if (!(error instanceof ServerError) || error.code !== "STORAGE_FAILED") return error;
+  const advice = "name another file with --trace, in a folder that this process may write to";
+  return new ServerError(error.code, `${error.text}; ${advice}`, error);
+}
+
 /** The trace of the run before is what somebody wants to see after a crash: it is kept, and the one before it. */
 async function keepEarlier(files: Files, path: string): Promise<void> {
   const name = basename(path);
   const names = await files.list(dirname(path));
   if (!names.includes(name)) return;
   if (!(await isTrace(files, path))) {
-    const text = `${path} is there already and is no trace; name another file`;
-    throw new ServerError("STORAGE_FAILED", text);
+    throw new ServerError("STORAGE_FAILED", `${path} is there already and is no trace`);
   }
   if (names.includes(`${name}.1`)) await files.rename(`${path}.1`, `${path}.2`);
   await files.rename(path, `${path}.1`);
