@@ -74,6 +74,29 @@ describe("createProcessLogger", () => {
     expect(line.error.stack).toContain("logger.test.ts");
   });
 
+  test("tells machines where a bug is, and of what was foreseen what it says, with what the system said", async () => {
+    const path = join(folder, "log");
+    const logger = loggerInto(open(path, "a"));
+    const taken = Object.assign(new Error("listen EADDRINUSE"), { code: "EADDRINUSE" });
+    logger.error({ error: new ServerError("ADDRESS_IN_USE", "7001 is taken", taken) }, "no start");
+    const bug = new TypeError("boom");
+    logger.error({ error: new ServerError("STORAGE_FAILED", "it is broken", bug) }, "no start");
+    logger.error({ error: taken }, "nobody saw it coming");
+    await logger.flush();
+    const lines = readFileSync(path, "utf8").trim().split("\n");
+    const [foreseen, caused, raw] = lines.map((line): unknown => JSON.parse(line).error);
+    const { message, code } = taken;
+    expect(foreseen).toEqual({
+      ...{ type: "ServerError", name: "ServerError", code: "ADDRESS_IN_USE" },
+      message: "ADDRESS_IN_USE: 7001 is taken",
+      cause: { type: "Error", message, code },
+    });
+    const stack: unknown = expect.stringContaining("logger.test.ts");
+    expect(caused).not.toHaveProperty("stack");
+    expect(caused).toHaveProperty("cause.stack", stack);
+    expect(raw).toHaveProperty("stack", stack);
+  });
+
   test("writes lines for people", async () => {
     const path = join(folder, "log");
     const logger = loggerInto(open(path, "a"), { level: "debug", format: "text" });

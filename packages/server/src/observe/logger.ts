@@ -1,10 +1,11 @@
 import { isatty } from "node:tty";
 import { pino } from "pino";
 import type { LogFormat, LogLevel } from "../config/option.ts";
+import { ServerError } from "../errors.ts";
 import type { WallClock } from "../ports.ts";
 import { openLogStream } from "./log-stream.ts";
 
-/** What a line says beside its message. An `Error` under `error` is written with its stack and causes. */
+/** What a line says beside its message. An `Error` under `error` is written with its causes, and with its stack unless it was foreseen. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Takes lines and never makes the caller wait. */
@@ -76,8 +77,25 @@ function pinoOptions(level: LogLevel, wallClock: WallClock): pino.LoggerOptions 
     errorKey: "error",
     formatters: { level: (label) => ({ level: label }) },
     timestamp: () => `,"time":"${new Date(wallClock.nowMs()).toISOString()}"`,
-    serializers: { error: pino.stdSerializers.errWithCause },
+    serializers: { error: errorLine },
   };
+}
+
+function errorLine(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const line = pino.stdSerializers.errWithCause(error);
+  leaveOutStacks(line, error);
+  return line;
+}
+
+/** Of what was foreseen, code and text say everything, and so they do of what the system said before; else the place is wanted. */
+function leaveOutStacks(line: object, error: Error, isCause = false): void {
+  const isForeseen = error instanceof ServerError || (isCause && "code" in error);
+  if (isForeseen) Reflect.deleteProperty(line, "stack");
+  const { cause } = error;
+  const causeLine: unknown = Reflect.get(line, "cause");
+  if (!(cause instanceof Error) || typeof causeLine !== "object" || causeLine === null) return;
+  leaveOutStacks(causeLine, cause, isForeseen);
 }
 
 function wrap(target: pino.Logger): Logger {
@@ -108,17 +126,16 @@ function textOf(value: unknown): string {
 interface ErrorLine {
   readonly type: string;
   readonly message: string;
-  readonly stack: string;
+  /** Only of what nobody foresaw. */
+  readonly stack?: string;
 }
 
 function isErrorLine(value: unknown): value is ErrorLine {
-  return typeof value === "object" && value !== null && "type" in value && "stack" in value;
+  return typeof value === "object" && value !== null && "type" in value && "message" in value;
 }
 
-/** Of errors of this package code and text say everything. */
-function renderError({ type, message, stack }: ErrorLine): string {
-  const frames = type === "ServerError" ? [] : stack.split("\n").slice(1);
-  return [` error=${textOf(message)}`, ...frames].join("\n");
+function renderError({ message, stack = "" }: ErrorLine): string {
+  return [` error=${textOf(message)}`, ...stack.split("\n").slice(1)].join("\n");
 }
 
 /** A line as {@link MemoryLogger} keeps it. */
