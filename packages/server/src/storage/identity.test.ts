@@ -1,4 +1,6 @@
+import { crc32 } from "node:zlib";
 import { nodeId, term } from "@quorate/raft";
+import { Packr } from "msgpackr";
 import { describe, expect, test, vi } from "vitest";
 import { ServerError } from "../errors.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";
@@ -30,7 +32,44 @@ async function loaded(files: MemoryFiles): Promise<IdentityFile> {
   return identity;
 }
 
+const packr = new Packr({ useRecords: false, moreTypes: false });
+
+/** Writes both slots anew, with what `change` makes of their content and under `version`, checksummed as it should be. */
+async function rewritten(
+  files: MemoryFiles,
+  version: number,
+  change: (fields: readonly unknown[]) => readonly unknown[],
+): Promise<void> {
+  const file = await files.open("/data/identity", { create: false, durable: true });
+  for (const position of [0, 16_384]) {
+    const slot = await file.read(position, 16_384);
+    const view = new DataView(slot.buffer, slot.byteOffset, slot.byteLength);
+    const fields: readonly unknown[] = packr.unpack(slot.slice(28, 28 + view.getUint32(24, true)));
+    const content = packr.pack(change(fields));
+    slot.set(content, 28);
+    view.setUint32(12, version, true);
+    view.setUint32(24, content.length, true);
+    view.setUint32(8, crc32(slot.subarray(12, 28 + content.length)), true);
+    await file.write(position, slot);
+  }
+  await file.close();
+}
+
 describe("identity file", () => {
+  test("of an older format is refused, and one of this format has all that belongs to it", async () => {
+    const { files, identity } = await created();
+    await identity.close();
+    await rewritten(files, 4, (fields) => fields);
+    expect((await loaded(files)).current).toEqual(IDENTITY);
+    await rewritten(files, 4, (fields) => fields.slice(0, -1));
+    await expect(loaded(files)).rejects.toMatchObject({ code: "IDENTITY_DAMAGED" });
+    await rewritten(files, 3, (fields) => fields);
+    await expect(loaded(files)).rejects.toMatchObject({
+      code: "FORMAT_UNKNOWN",
+      message: expect.stringContaining("/data/identity has format 3"),
+    });
+  });
+
   test("is whole while the medium gives one copy back, and written again where it does not", async () => {
     for (const position of [0, 16_384]) {
       const { files, identity } = await created();

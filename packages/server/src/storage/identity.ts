@@ -17,7 +17,7 @@ import { readUint64, writeUint64 } from "./uint64.ts";
  * promised, nor does a damaged one once the second is written: the other one holds it. Reading takes the slot with the
  * higher number; before anything is built upon it both are written again, durably.
  *
- *   0  8 bytes "QUORIDN\n"      12  u32 format version (3)      24  u32 bytes of the content
+ *   0  8 bytes "QUORIDN\n"      12  u32 format version (4)      24  u32 bytes of the content
  *   8  u32 crc32 of 12…end      16  u64 number of the update    28  content, MessagePack, by position
  */
 
@@ -25,7 +25,7 @@ import { readUint64, writeUint64 } from "./uint64.ts";
 export const FORMATION_BYTES_MAX = 12_288;
 const SLOT_BYTES = 16_384;
 const SLOT_HEADER_BYTES = 28;
-const FORMAT_VERSION = 3;
+const FORMAT_VERSION = 4;
 const MAGIC = [0x51, 0x55, 0x4f, 0x52, 0x49, 0x44, 0x4e, 0x0a];
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
@@ -339,9 +339,8 @@ function decodeIdentity(content: Uint8Array): Identity | null {
   const fields: unknown = packr.unpack(content);
   if (!Array.isArray(fields)) return null;
   const [clusterId, historyId, node, name, formation, termNumber, vote, hasVoted, hasLost] = fields;
-  const [image, logStarted, logTag, logSequence, limitValues, memberSince] = fields.slice(9);
-  // Written before there could be one, it ends earlier.
-  const conflictIndex = fields[15] ?? null;
+  const [image, logStarted, logTag, logSequence, limitValues, memberSince, conflictIndex] =
+    fields.slice(9);
   const limits = limitValues === null ? null : limitsOf(limitValues);
   const votedFor = vote === null ? null : positive(vote);
   const id = positive(node);
