@@ -50,13 +50,15 @@ const CHECKPOINTS_KEPT = 3;
 const PINNED_BYTES_MAX_DEFAULT = 1_073_741_824;
 
 /**
- * The identity of a data directory that is there, new or found. Rejects with a `ServerError`: IDENTITY_LOST, IDENTITY_DAMAGED,
- * IDENTITY_MISMATCH, FORMAT_UNKNOWN, STORAGE_FAILED, STORAGE_FULL.
+ * The identity of a data directory that is there, new or found. None is made unless `mayBegin` resolves. Rejects with a
+ * `ServerError`: IDENTITY_LOST, IDENTITY_DAMAGED, IDENTITY_MISMATCH, FORMAT_UNKNOWN, STORAGE_FAILED, STORAGE_FULL; and with what
+ * `mayBegin` rejects with.
  */
 export async function openIdentity(
   ports: ServerPorts,
   directory: string,
   name: string,
+  mayBegin: () => Promise<void> = () => Promise.resolve(),
 ): Promise<IdentityFile> {
   const found = await loadIdentity(ports.files, directory);
   if (found !== null) {
@@ -67,6 +69,7 @@ export async function openIdentity(
         "give each node a data directory of its own",
     );
   }
+  await mayBegin();
   const id = drawNodeId(ports.random.bytes(6));
   const logTag = ports.random.bytes(TAG_BYTES);
   return createIdentity(ports.files, directory, newIdentity({ nodeId: id, name, logTag }));

@@ -8,6 +8,7 @@ import { SeededRandom } from "./memory/seeded-random.ts";
 import { SILENT_LOGGER } from "./observe/logger.ts";
 import type { ListenOptions } from "./ports.ts";
 import { QuorateServer } from "./quorate-server.ts";
+import { loadIdentity } from "./storage/identity.ts";
 import { MemoryNetwork } from "./transport/memory-transport.ts";
 
 function newMachine() {
@@ -23,6 +24,14 @@ function newMachine() {
 const CONFIG = createServerConfig({
   ...{ dataDirectory: "/data", diskFreeBytesMin: 1_048_576, diskReserveBytes: 65_536 },
 });
+
+/** Who the data directory belongs to. */
+async function nodeIn(files: MemoryFiles) {
+  const identity = await loadIdentity(files, "/data");
+  const { nodeId, clusterId } = identity!.current;
+  await identity!.close();
+  return { nodeId, clusterId };
+}
 
 test("clients are listened to within the bounds that are set", async () => {
   const ports = newMachine();
@@ -70,3 +79,28 @@ test("a node stops in time although its disk hangs while the ensemble is formed"
   await stopping;
   expect(await server.stopped).toMatchObject({ code: "STORAGE_FAILED" });
 });
+
+test.each(["client", "peer"] as const)(
+  "a node whose %s port is taken leaves no identity where there was none, and the one that was there",
+  async (side) => {
+    const ports = newMachine();
+    const { files, transport } = ports;
+    const start = () =>
+      QuorateServer.start({ config: CONFIG, ports, logger: SILENT_LOGGER, ownsProcess: false });
+    const { listen } = CONFIG[side];
+    const other = { ...listen, frameBytesMax: 1, connectionsMax: 1, allowedOrigins: [] };
+    const take = () => transport.listen({ ...other, http: null, accept: () => undefined });
+
+    const first = await take();
+    await expect(start()).rejects.toMatchObject({ code: "ADDRESS_IN_USE" });
+    expect(await files.list("/data")).toEqual([]);
+    await first.close();
+    await (await start()).stop();
+    const identity = await nodeIn(files);
+    const second = await take();
+    await expect(start()).rejects.toMatchObject({ code: "ADDRESS_IN_USE" });
+    expect(await nodeIn(files)).toEqual(identity);
+    await second.close();
+    await (await start()).stop();
+  },
+);

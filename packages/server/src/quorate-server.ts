@@ -33,6 +33,7 @@ import { encodeEntries } from "./storage/entry-codec.ts";
 import type { IdentityFile } from "./storage/identity.ts";
 import { makeDataDirectory } from "./storage/make-data-directory.ts";
 import type { CoreRecorder } from "./trace/recorded-core.ts";
+import { checkAddresses } from "./transport/check-addresses.ts";
 import { SERVER_VERSION } from "./version.ts";
 
 /** What a server is started with. */
@@ -133,7 +134,11 @@ export class QuorateServer implements AsyncDisposable {
     const entrance = (await hasSetAside(ports.files, config.dataDirectory))
       ? "rejoin"
       : config.entrance;
-    const identity = await openIdentity(ports, config.dataDirectory, config.name);
+    const { dataDirectory, name } = config;
+    // Who cannot listen is nobody yet: its directory would belong to a node that never was.
+    const identity = await openIdentity(ports, dataDirectory, name, () =>
+      checkAddresses(ports.transport, [config.client.listen, config.peer.listen]),
+    );
     const server = new QuorateServer({ ...options, config: { ...config, entrance } }, identity);
     try {
       await server.#open();
