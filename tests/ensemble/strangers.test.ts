@@ -129,6 +129,19 @@ it("no fencing token is given a second time after a backup was restored", async 
   expect(await tokenOf(place)).toBeGreaterThan(token);
 });
 
+it("a client at the ports for other servers is told at once where clients connect, and goes there if it knows", async () => {
+  await using nodes = new Nodes();
+  const [place] = (await places("1")) as [Place];
+  const node = await nodes.start("1", [place]);
+  await until(() => serves(node));
+  await expect(connect({ servers: [place.peer] })).rejects.toMatchObject({
+    code: "WRONG_PORT",
+    message: expect.stringContaining(place.client),
+  });
+  await using client = await connect({ servers: [place.peer, place.client] });
+  expect(client.state.kind).toBe("connected");
+});
+
 /** Of a lock, after some writes. */
 async function tokenOf({ client: server }: Place): Promise<number> {
   await using client = await connect({ servers: [server] });

@@ -114,6 +114,7 @@ const ADVICE: Readonly<Partial<Record<QuorateErrorCode, Advice>>> = {
   DISK_FULL: advice(unavailable, "free disk space on the servers; reads and deletes still work"),
   SHUTTING_DOWN: advice(unavailable, AGAIN),
   UNSUPPORTED_VERSION: advice(failed, OTHER_VERSION_OF_SOFTWARE),
+  WRONG_PORT: advice(usage, "name the ports for clients with --servers or QUORATE_SERVERS"),
   UNKNOWN_OPERATION: advice(failed, OTHER_VERSION_OF_SOFTWARE),
   HISTORY_CHANGED: advice(
     failed,

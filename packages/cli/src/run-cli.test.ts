@@ -86,6 +86,7 @@ describe("errors", () => {
     ["TIMEOUT", EXIT_CODES.timedOut],
     ["CONNECTION_FAILED", EXIT_CODES.unavailable],
     ["NOT_READY", EXIT_CODES.unavailable],
+    ["WRONG_PORT", EXIT_CODES.usage],
     ["SESSION_EXPIRED", EXIT_CODES.lost],
     ["TREE_FULL", EXIT_CODES.failed],
     ["INTERNAL", EXIT_CODES.failed],
@@ -150,7 +151,9 @@ describe("errors", () => {
     expect(world.err.text).toMatch(/\n  delete what is not needed; deletes always pass\n$/);
     world.failWith(new QuorateError("CONNECTION_FAILED", "no server took it", { cause }));
     expect(await runCli(["get", "/a"], world.context)).toBe(EXIT_CODES.unavailable);
-    expect(world.err.text).toMatch(/\n  there are as many sessions as `sessions-max` allows: .*\n$/);
+    expect(world.err.text).toMatch(
+      /\n  there are as many sessions as `sessions-max` allows: .*\n$/,
+    );
   });
 
   test("say so when the outcome is not known", async () => {

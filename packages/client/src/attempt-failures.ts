@@ -33,7 +33,7 @@ export class AttemptFailures {
     this.#failures.set(server, { reason, refusal });
   }
 
-  /** `server` speaks another version of the protocol; returns how many have said so. */
+  /** `server` speaks otherwise than this client, whatever is tried again; returns how many do. */
   noteForeign(server: string): number {
     this.#foreign.add(server);
     return this.#foreign.size;

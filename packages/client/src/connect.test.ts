@@ -91,6 +91,41 @@ describe("servers of another version", () => {
     expect(net.clock.timerCount).toBe(0);
   });
 
+  test("WRONG_PORT, with what it said, once every server has said so or speaks otherwise", async () => {
+    const net = new FakeNetwork();
+    const connecting = connect({ servers: ["a:1", "b:1"] }, net.ports);
+    const outcome = outcomeOf(connecting);
+    await net.clock.settle();
+    net.last.goodbye("UNSUPPORTED_VERSION", true);
+    await net.clock.settle();
+    expect(outcome.state).toBe("pending");
+    net.last.goodbye("WRONG_PORT", true);
+    expect(await errorOf(connecting)).toMatchObject({
+      code: "WRONG_PORT",
+      message: "WRONG_PORT: so it is",
+    });
+    expect(net.clock.timerCount).toBe(0);
+  });
+
+  test("a server at a wrong port makes way for one that serves, and ends no session", async () => {
+    const net = new FakeNetwork();
+    const connecting = connect({ servers: ["a:1", "b:1"] }, net.ports);
+    await net.clock.settle();
+    net.last.goodbye("WRONG_PORT", true);
+    await net.clock.settle();
+    net.last.welcome();
+    const client = await connecting;
+    net.last.cut();
+    for (let refusals = 1; refusals <= 5; refusals += 1) {
+      await net.clock.advance(1_000);
+      net.last.goodbye("WRONG_PORT", true);
+    }
+    expect(client.state.kind).toBe("suspended");
+    await net.clock.advance(1_000);
+    net.last.welcome();
+    expect(client.state.kind).toBe("connected");
+  });
+
   test("a welcome in another version is not believed, nor one of another history", async () => {
     const { net, client, connection } = await openClient();
     connection.cut();

@@ -117,8 +117,8 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
   }
 
   /**
-   * Opens the session. Codes: CONNECTION_FAILED, UNSUPPORTED_VERSION (of all servers), ABORTED, and fatal refusals of a
-   * server.
+   * Opens the session. Codes: CONNECTION_FAILED, UNSUPPORTED_VERSION and WRONG_PORT (of all servers), ABORTED, and fatal refusals
+   * of a server.
    */
   async open(signal: AbortSignal | undefined): Promise<void> {
     const timeoutMs = this.#options.connectTimeoutMs;
@@ -376,13 +376,14 @@ export class Session implements ConnectionEvents, ConnectorEvents, RecipeHost {
       this.#identity.renew();
       return true;
     }
-    if (code === "UNSUPPORTED_VERSION") {
-      // While an ensemble is upgraded node by node another server may still speak, or speak already, as this client does.
+    if (code === "UNSUPPORTED_VERSION" || code === "WRONG_PORT") {
+      // Another server may speak as this client does, while an ensemble is upgraded node by node, or be named with the right port.
       if (this.#failures.noteForeign(server) < this.#options.servers.count) {
         reached("other_version_at_one_of_the_servers");
         return true;
       }
-      const text = `the server speaks protocol version ${protocolVersion}, this client ${PROTOCOL_VERSION}`;
+      const versions = `the server speaks protocol version ${protocolVersion}, this client ${PROTOCOL_VERSION}`;
+      const text = code === "WRONG_PORT" ? message : versions;
       this.#finish("closed", new QuorateError(code, text));
       return false;
     }

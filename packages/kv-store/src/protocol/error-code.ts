@@ -29,6 +29,8 @@ export const ERROR_CODES = [
   // The peer broke the protocol or its limits; the connection closes.
   "PROTOCOL_ERROR",
   "UNSUPPORTED_VERSION",
+  // This server serves clients at another port.
+  "WRONG_PORT",
   "UNKNOWN_OPERATION",
   "FRAME_TOO_LARGE",
   "SLOW_CONSUMER",

@@ -71,6 +71,7 @@ function setUp() {
     limits: LIMITS,
     owner: {
       onHello: (from) => from.welcome(helloOf(2, 1), welcomeOf(1)),
+      onClient: () => "",
       onEnvelopes: (_from, envelopes) => void heard.push(envelopes.length),
       onClosed: (_from, reason) => void ends.push(reason),
     },

@@ -14,11 +14,14 @@ import {
 } from "./greeting-codec.ts";
 import type { LinkTiming } from "./link-timing.ts";
 import { ENVELOPES_FRAME, decodePeerFrame } from "./peer-codec.ts";
+import { goodbyeToClient, isClientHello } from "./stray-client.ts";
 
 /** Who runs an incoming link. */
 export interface IncomingLinkOwner {
   /** Answers with `welcome` or `refuse`, or destroys the link. */
   onHello(link: IncomingLink, hello: PeerHello | OtherVersion): void;
+  /** A client came here; it is turned away. Returns where clients reach this node. */
+  onClient(link: IncomingLink): string;
   onEnvelopes(link: IncomingLink, envelopes: readonly PeerEnvelope[], bytes: number): void;
   /** Once, unless the link was destroyed by its owner. */
   onClosed(link: IncomingLink, reason: string): void;
@@ -91,11 +94,7 @@ export class IncomingLink {
 
   /** Tells why not, and ends the link without a call to its owner. */
   refuse(refusal: PeerWelcome): void {
-    if (this.#phase === "closed") return;
-    this.#phase = "closed";
-    this.#cancelTimer();
-    this.#connection.send(encodePeerWelcome(refusal));
-    this.#connection.close();
+    this.#endWith(encodePeerWelcome(refusal));
   }
 
   /** Ends the link without a call to its owner. */
@@ -132,7 +131,8 @@ export class IncomingLink {
   #dispatch(frame: Uint8Array): void {
     const kind = frame[0];
     if (this.#phase === "greeting") {
-      this.#owner.onHello(this, decodePeerHello(frame));
+      if (isClientHello(frame)) this.#endWith(goodbyeToClient(this.#owner.onClient(this)));
+      else this.#owner.onHello(this, decodePeerHello(frame));
     } else if (kind === ENVELOPES_FRAME) {
       const envelopes = decodePeerFrame(frame);
       this.#owner.onEnvelopes(this, envelopes, frame.length);
@@ -171,6 +171,14 @@ export class IncomingLink {
     this.#turnBytes = 0;
     this.#turnEnvelopes = 0;
     if (isPaused && this.#phase !== "closed") this.#connection.resume();
+  }
+
+  #endWith(frame: Uint8Array): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.#cancelTimer();
+    this.#connection.send(frame);
+    this.#connection.close();
   }
 
   #end(reason: string): void {

@@ -1,3 +1,8 @@
+import {
+  decodeServerFrame,
+  encodeClientFrame,
+  type ClientMessage,
+} from "@quorate/kv-store/protocol";
 import { nodeId } from "@quorate/raft";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
@@ -8,8 +13,14 @@ import {
   welcomeOf,
 } from "../../../../tests/support/peer/peer-lab.ts";
 import { encodeEntries } from "../storage/entry-codec.ts";
+import type { PeerHello } from "./envelope.ts";
 import { encodePeerHello } from "./greeting-codec.ts";
 import { encodePeerFrame } from "./peer-codec.ts";
+
+const CLIENT_HELLO: ClientMessage = {
+  ...{ kind: "hello", protocolVersion: 1, session: null, secret: new Uint8Array(16) },
+  ...{ timeoutMs: 1_000, lastZxid: 0, historyId: "", clientName: "" },
+};
 
 let lab: PeerLab;
 
@@ -63,6 +74,28 @@ describe("a replaced link", () => {
     expect(before.closed()).toBe(true);
     expect(after.closed()).toBe(false);
     expect(one.events).toEqual(["up incoming 2", "up incoming 2"]);
+  });
+});
+
+describe("a client at the port for peers", () => {
+  test("is told at once where clients connect, and nobody else is told anything", async () => {
+    const clientAddress = "127.0.0.1:7001";
+    const hello = (): PeerHello => helloOf(1, 0, { clientAddress });
+    const one = await lab.start(1, { hooks: { hello } });
+    const client = lab.knock(1);
+    client.end.send(encodeClientFrame([CLIENT_HELLO]));
+    const stranger = lab.knock(1);
+    stranger.end.send(encodeClientFrame([{ kind: "ping", pingId: 1 }]));
+    await lab.wire.settle();
+    expect(client.frames.flatMap(decodeServerFrame)).toEqual([
+      expect.objectContaining({
+        ...{ kind: "goodbye", code: "WRONG_PORT", fatal: true },
+        message: expect.stringContaining(clientAddress),
+      }),
+    ]);
+    expect(stranger.frames).toEqual([]);
+    expect([client.closed(), stranger.closed()]).toEqual([true, true]);
+    expect(one.events).toEqual([]);
   });
 });
 

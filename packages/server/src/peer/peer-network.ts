@@ -270,6 +270,7 @@ export class PeerNetwork implements AsyncDisposable {
       limits,
       owner: {
         onHello: (from, hello) => this.#onHello(from, hello),
+        onClient: (from) => this.#onClient(from),
         onEnvelopes: (from, envelopes, bytes) => this.#onEnvelopes(from, envelopes, bytes),
         onClosed: (from, reason) => this.#onIncomingClosed(from, reason),
       },
@@ -281,6 +282,12 @@ export class PeerNetwork implements AsyncDisposable {
     if (oldest === undefined) return;
     this.#greeting.delete(oldest);
     oldest.destroy();
+  }
+
+  #onClient(link: IncomingLink): string {
+    this.#greeting.delete(link);
+    this.#options.logger.debug({ remote: link.remote }, "a client came to the port for peers");
+    return this.#options.hooks.hello().clientAddress;
   }
 
   #onHello(link: IncomingLink, hello: PeerHello | OtherVersion): void {
