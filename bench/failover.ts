@@ -1,5 +1,5 @@
-import { connect } from "@quorate/client";
 import type { LocalEnsemble } from "@quorate/cli";
+import { connect } from "@quorate/client";
 
 /**
  * Time from kill -9 of the leader to the next acknowledged write of a client that writes without pause, ms. The killed

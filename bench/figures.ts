@@ -1,9 +1,9 @@
+import { LocalEnsemble, freePorts, planEnsemble } from "@quorate/cli";
+import { connect, type QuorateClient } from "@quorate/client";
 import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { LocalEnsemble, freePorts, planEnsemble } from "@quorate/cli";
-import { connect, type QuorateClient } from "@quorate/client";
 import { randomValues, runClosedLoop, type Operation } from "./closed-loop.ts";
 import { measureFailover } from "./failover.ts";
 

@@ -5,8 +5,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { fakeSystem } from "./fake/fake-system.ts";
 import { Journal, refuseResume, type JournalHead } from "./journal.ts";
 import { summarize } from "./report/report.ts";
-import { NOTHING } from "./run/outcome.ts";
 import { runRounds, type FinishedRun, type RoundsOptions } from "./run-rounds.ts";
+import { NOTHING } from "./run/outcome.ts";
 import type { LoadWorkload } from "./workloads.ts";
 
 const HEAD: JournalHead = { machine: { cpu: "a", cores: 2 }, settings: { rounds: 3 } };

@@ -1,5 +1,5 @@
-import { formatDuration, RunTimes } from "./run-times.ts";
 import type { Run } from "./report/report.ts";
+import { formatDuration, RunTimes } from "./run-times.ts";
 import type { RunContext } from "./run/run-context.ts";
 import { runWorkload } from "./run/run-workload.ts";
 import type { System } from "./systems/system.ts";

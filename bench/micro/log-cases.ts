@@ -1,6 +1,6 @@
+import { logIndex, nodeId, term } from "@quorate/raft";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { logIndex, nodeId, term } from "@quorate/raft";
 import type { MicroCase } from "./micro-case.ts";
 import { entriesFrom, sampleCommands } from "./sample-data.ts";
 import type { ServerInternals } from "./server-internals.ts";

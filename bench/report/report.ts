@@ -1,6 +1,6 @@
 import type { Machine } from "../machine.ts";
-import { METRICS, type MetricName } from "../metrics.ts";
 import { median } from "../median.ts";
+import { METRICS, type MetricName } from "../metrics.ts";
 import type { Outcome } from "../run/outcome.ts";
 import { isSustained } from "../sustained-rate.ts";
 import type { LoadWorkload, Workload } from "../workloads.ts";

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DriverProcess } from "../driver-process.ts";
+import { median } from "../median.ts";
 import type { NodeSite } from "../systems/system.ts";
 import type { FailoverWorkload } from "../workloads.ts";
-import { median } from "../median.ts";
-import type { Outcome } from "./outcome.ts";
 import { connectDrivers } from "./load-drivers.ts";
+import type { Outcome } from "./outcome.ts";
 import { NOTHING } from "./outcome.ts";
 import { SESSION_TIMEOUT_MS, withStage, type RunContext, type Stage } from "./run-context.ts";
 

@@ -4,8 +4,8 @@ import { runBulk, runGap } from "./run-bulk.ts";
 import type { RunContext } from "./run-context.ts";
 import { runFailover } from "./run-failover.ts";
 import { runFanout } from "./run-fanout.ts";
-import { runSessions } from "./run-sessions.ts";
 import { runLoad } from "./run-load.ts";
+import { runSessions } from "./run-sessions.ts";
 
 /** Runs a workload once; whatever goes wrong is in the outcome's problems. `processes`: drivers to begin with. */
 export async function runWorkload(

@@ -1,6 +1,6 @@
+import { expect, test } from "vitest";
 import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
 import { NodeFiles } from "../../packages/server/src/storage/node-files.ts";
-import { expect, test } from "vitest";
 import { tempDirectory } from "../support/temp-directory.ts";
 import { filesSuite } from "./files.suite.ts";
 

@@ -2,8 +2,8 @@ import { logIndex, type Entry } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { MemoryFiles } from "../../packages/server/src/memory/memory-files.ts";
 import { encodeEntries } from "../../packages/server/src/storage/entry-codec.ts";
-import { NodeFiles } from "../../packages/server/src/storage/node-files.ts";
 import { scanLog } from "../../packages/server/src/storage/log-scan.ts";
+import { NodeFiles } from "../../packages/server/src/storage/node-files.ts";
 import {
   DIRECTORY,
   MEMBERSHIP,

@@ -1,3 +1,4 @@
+import { serverFlags } from "@quorate/cli";
 import {
   QuorateError,
   connect,
@@ -11,7 +12,6 @@ import {
   writeSeq,
   type ClientMessage,
 } from "@quorate/kv-store/protocol";
-import { serverFlags } from "@quorate/cli";
 import { connect as connectTcp } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { SERVER_MAIN, startEnsemble, type TestEnsemble } from "./ensemble.ts";

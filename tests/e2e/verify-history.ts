@@ -1,12 +1,12 @@
 import type { QuorateClient } from "@quorate/client";
 import { expect } from "vitest";
 import { checkHistory } from "../linearizability/checker.ts";
-import { operationsByPath, type HistoryRecord } from "../linearizability/history.ts";
 import {
   measureHistory,
   missingStrength,
   type HistoryStrength,
 } from "../linearizability/history-strength.ts";
+import { operationsByPath, type HistoryRecord } from "../linearizability/history.ts";
 import { present, type RegisterState } from "../linearizability/register-model.ts";
 import { findSessionDisorder } from "../linearizability/session-order.ts";
 import { checkWitness } from "../linearizability/witness.ts";

@@ -1,8 +1,8 @@
+import { connect } from "@quorate/client";
+import { startEnsemble } from "@quorate/server";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect } from "@quorate/client";
-import { startEnsemble } from "@quorate/server";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 describe("an ensemble on disk", () => {

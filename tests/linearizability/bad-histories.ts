@@ -1,4 +1,3 @@
-import type { OperationRecord } from "./history.ts";
 import {
   SAW_NOTHING,
   UNKNOWN,
@@ -10,6 +9,7 @@ import {
   saw,
   set,
 } from "./history-builder.ts";
+import type { OperationRecord } from "./history.ts";
 
 /** A history no register explains. All begin with value "0" at version 0, unless `startsAbsent`. */
 export interface BadHistory {

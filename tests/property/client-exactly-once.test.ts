@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { QuorateClient } from "../../packages/client/src/api.ts";
 import { connect } from "../../packages/client/src/connect.ts";
 import { QuorateError } from "../../packages/client/src/errors.ts";
-import type { QuorateClient } from "../../packages/client/src/api.ts";
 import { FakeNetwork } from "../support/client/fake-network.ts";
 import { ModelService } from "../support/client/model-service.ts";
 

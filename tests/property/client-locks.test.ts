@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { connect } from "../../packages/client/src/connect.ts";
 import type { Lock, QuorateClient } from "../../packages/client/src/api.ts";
+import { connect } from "../../packages/client/src/connect.ts";
 import { FakeNetwork } from "../support/client/fake-network.ts";
 import { ModelService } from "../support/client/model-service.ts";
 

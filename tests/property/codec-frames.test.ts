@@ -20,7 +20,6 @@ import {
 } from "@quorate/kv-store/protocol";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-
 import { clientMessage, command, serverMessage } from "../support/kv-store/message-arbitrary.ts";
 
 describe("frames", () => {

@@ -10,7 +10,6 @@ import {
 import { zxid } from "@quorate/kv-store/protocol";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-
 import { commandOf, step, type Step } from "../support/kv-store/tree-arbitrary.ts";
 import { MemoryImage, openCommand } from "../support/kv-store/tree-driver.ts";
 

@@ -2,7 +2,6 @@ import { DataTree, TREE_LIMITS, type TreeLimits } from "@quorate/kv-store";
 import { type WriteOp, zxid } from "@quorate/kv-store/protocol";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-
 import { commandOf, step, type Step } from "../support/kv-store/tree-arbitrary.ts";
 import { openCommand } from "../support/kv-store/tree-driver.ts";
 import { summary, TreeModel } from "../support/kv-store/tree-model.ts";

@@ -2,7 +2,6 @@ import { DataTree, TREE_LIMITS } from "@quorate/kv-store";
 import { zxid } from "@quorate/kv-store/protocol";
 import * as fc from "fast-check";
 import { afterEach, expect, it, vi } from "vitest";
-
 import { commandOf, step } from "../support/kv-store/tree-arbitrary.ts";
 import { MemoryImage, openCommand } from "../support/kv-store/tree-driver.ts";
 

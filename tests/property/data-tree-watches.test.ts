@@ -9,7 +9,6 @@ import {
 import { type WatchEvent, WATCH_MODES, zxid } from "@quorate/kv-store/protocol";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-
 import { commandOf, step, type Step } from "../support/kv-store/tree-arbitrary.ts";
 import { openCommand } from "../support/kv-store/tree-driver.ts";
 

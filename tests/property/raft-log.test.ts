@@ -1,6 +1,6 @@
+import { logIndex, term, type Entry } from "@quorate/raft";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { logIndex, term, type Entry } from "@quorate/raft";
 import { RaftLog } from "../../packages/raft/src/log.ts";
 import { LoneCore } from "../interaction/lone-core.ts";
 

@@ -1,6 +1,6 @@
+import { nodeId, type Membership, type NodeId } from "@quorate/raft";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { nodeId, type Membership, type NodeId } from "@quorate/raft";
 import { quorumValue, voteOutcome } from "../../packages/raft/src/quorum.ts";
 
 /** The same questions answered without any cleverness: try every value, count heads. */

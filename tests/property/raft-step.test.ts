@@ -1,6 +1,6 @@
+import { InvariantError, type Message, type RaftInput } from "@quorate/raft";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { InvariantError, type Message, type RaftInput } from "@quorate/raft";
 import { LoneCore } from "../interaction/lone-core.ts";
 import { membershipOf } from "../support/members.ts";
 

@@ -11,12 +11,12 @@ import {
   type WriteOp,
 } from "@quorate/kv-store/protocol";
 import { nodeId, term, type ReadContext } from "@quorate/raft";
+import { ClientGateway } from "../../packages/server/src/client/client-gateway.ts";
 import { Liveness } from "../../packages/server/src/liveness.ts";
 import { ManualClock } from "../../packages/server/src/memory/manual-clock.ts";
 import type { Connection, ConnectionHandlers } from "../../packages/server/src/ports.ts";
 import { Proposals } from "../../packages/server/src/proposals.ts";
 import { ReadIndexes } from "../../packages/server/src/reads.ts";
-import { ClientGateway } from "../../packages/server/src/client/client-gateway.ts";
 
 export const SELF = nodeId(1);
 export const HISTORY = "history-1";

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, statSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** A TypeScript file of this repository. */
 export interface SourceFile {

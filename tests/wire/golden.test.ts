@@ -1,6 +1,3 @@
-import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
-
 import { COMMAND_VERSION, decodeCommand, encodeCommand, stampCommand } from "@quorate/kv-store";
 import {
   CREATE_MODES,
@@ -13,8 +10,9 @@ import {
   PROTOCOL_VERSION,
   WATCH_MODES,
 } from "@quorate/kv-store/protocol";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-
 import { CLIENT_MESSAGES, COMMANDS, SERVER_MESSAGES } from "./golden-messages.ts";
 
 /*

@@ -1,15 +1,15 @@
 import { Command } from "commander";
 import { addDevCommand } from "./commands/dev-command.ts";
 import { addHoldCommands, type ReportExit } from "./commands/hold-commands.ts";
+import { addImageCommands } from "./commands/image-command.ts";
 import { addLeaderCommands } from "./commands/leader-command.ts";
 import { addMemberCommands } from "./commands/member-commands.ts";
-import { addRecoverCommand } from "./commands/recover-command.ts";
 import { addReadCommands } from "./commands/read-commands.ts";
+import { addRecoverCommand } from "./commands/recover-command.ts";
 import { addServerCommand } from "./commands/server-command.ts";
 import { addSessionsCommand } from "./commands/sessions-command.ts";
 import { addSnapshotCommands } from "./commands/snapshot-command.ts";
 import { addStatusCommand } from "./commands/status-command.ts";
-import { addImageCommands } from "./commands/image-command.ts";
 import { addTraceCommands } from "./commands/trace-command.ts";
 import { addWalCommands } from "./commands/wal-command.ts";
 import { addWatchCommand } from "./commands/watch-command.ts";

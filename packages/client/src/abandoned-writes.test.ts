@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
 import { writeSeq, type ClientMessage, type ServerMessage } from "@quorate/kv-store/protocol";
+import { expect, test } from "vitest";
 import { openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
 
 function refused(fromSeq: number): ServerMessage {

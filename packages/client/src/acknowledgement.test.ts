@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
 import { writeSeq, zxid, type ClientMessage } from "@quorate/kv-store/protocol";
+import { describe, expect, test } from "vitest";
 import { openClient } from "../../../tests/support/client/open-client.ts";
 
 describe("at a ping", () => {

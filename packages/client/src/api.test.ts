@@ -1,8 +1,8 @@
-import { expect, expectTypeOf, test } from "vitest";
 import type { Stat, WriteReply } from "@quorate/kv-store/protocol";
-import { fencingToken, zxid, type CallOptions, type MultiOp } from "./index.ts";
-import { openClient } from "../../../tests/support/client/open-client.ts";
+import { expect, expectTypeOf, test } from "vitest";
 import { STAT } from "../../../tests/support/client/fixtures.ts";
+import { openClient } from "../../../tests/support/client/open-client.ts";
+import { fencingToken, zxid, type CallOptions, type MultiOp } from "./index.ts";
 
 const GUARD = { kind: "guard", path: "/l", token: fencingToken(5) } as const;
 

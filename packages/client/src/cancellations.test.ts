@@ -1,8 +1,8 @@
-import { getEventListeners } from "node:events";
 import fc from "fast-check";
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { Cancellations, type CancellationTicket } from "./cancellations.ts";
 import { ManualClock } from "../../../tests/support/client/manual-clock.ts";
+import { Cancellations, type CancellationTicket } from "./cancellations.ts";
 
 describe("Cancellations", () => {
   test("options that limit nothing cost nothing", () => {

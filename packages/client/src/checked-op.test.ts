@@ -1,5 +1,3 @@
-import fc from "fast-check";
-import { expect, test } from "vitest";
 import {
   checkPath,
   encodeClientFrame,
@@ -7,6 +5,8 @@ import {
   writeSeq,
   type WriteOp,
 } from "@quorate/kv-store/protocol";
+import fc from "fast-check";
+import { expect, test } from "vitest";
 import { queryBytes, textBytes, writeBytes } from "./checked-op.ts";
 
 const path = fc

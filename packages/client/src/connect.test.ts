@@ -1,9 +1,9 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import type { ConnectOptions } from "./api.ts";
-import { connect } from "./connect.ts";
 import { FakeNetwork } from "../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
+import type { ConnectOptions } from "./api.ts";
+import { connect } from "./connect.ts";
 
 describe("connect", () => {
   test("a session timeout below the service's least does not hurry the dialling", async () => {

@@ -1,14 +1,14 @@
-import { describe, expect, test } from "vitest";
 import { fencingToken, zxid } from "@quorate/kv-store/protocol";
-import { connect } from "./connect.ts";
+import { describe, expect, test } from "vitest";
 import { FakeNetwork } from "../../../tests/support/client/fake-network.ts";
+import { STAT } from "../../../tests/support/client/fixtures.ts";
 import {
   errorOf,
   heldLock,
   openClient,
   outcomeOf,
 } from "../../../tests/support/client/open-client.ts";
-import { STAT } from "../../../tests/support/client/fixtures.ts";
+import { connect } from "./connect.ts";
 
 describe("liveness", () => {
   test("pings at once and then every quarter of the timeout", async () => {

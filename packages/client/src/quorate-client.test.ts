@@ -1,4 +1,3 @@
-import { describe, expect, test } from "vitest";
 import {
   PROTOCOL_LIMITS,
   fencingToken,
@@ -10,10 +9,11 @@ import {
   type QueryReply,
   type WriteOp,
 } from "@quorate/kv-store/protocol";
-import type { CallOptions, MultiOp, ReadOptions } from "./api.ts";
+import { describe, expect, test } from "vitest";
 import type { FakeConnection } from "../../../tests/support/client/fake-network.ts";
-import { errorOf, openClient } from "../../../tests/support/client/open-client.ts";
 import { STAT, only } from "../../../tests/support/client/fixtures.ts";
+import { errorOf, openClient } from "../../../tests/support/client/open-client.ts";
+import type { CallOptions, MultiOp, ReadOptions } from "./api.ts";
 
 /** Answers every read there is. */
 function answer(connection: FakeConnection, make: (query: Query) => QueryReply): Query[] {

@@ -1,4 +1,3 @@
-import { describe, expect, test } from "vitest";
 import {
   PROTOCOL_LIMITS,
   fencingToken,
@@ -6,11 +5,12 @@ import {
   zxid,
   type ClientMessage,
 } from "@quorate/kv-store/protocol";
+import { describe, expect, test } from "vitest";
+import type { FakeConnection, FakeNetwork } from "../../../tests/support/client/fake-network.ts";
+import { only } from "../../../tests/support/client/fixtures.ts";
+import { openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
 import type { QuorateClient } from "./api.ts";
 import { writeBytes } from "./checked-op.ts";
-import { only } from "../../../tests/support/client/fixtures.ts";
-import type { FakeConnection, FakeNetwork } from "../../../tests/support/client/fake-network.ts";
-import { openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
 
 const { outstandingMax, outstandingBytesMax } = PROTOCOL_LIMITS;
 

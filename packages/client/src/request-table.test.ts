@@ -1,9 +1,9 @@
-import { describe, expect, onTestFinished, test } from "vitest";
 import { PROTOCOL_LIMITS, writeSeq, zxid, type ClientMessage } from "@quorate/kv-store/protocol";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { STAT, only } from "../../../tests/support/client/fixtures.ts";
+import { errorOf, openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
 import type { QuorateError } from "./errors.ts";
 import { QUEUE_COUNT_MAX } from "./request-table.ts";
-import { errorOf, openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
-import { STAT, only } from "../../../tests/support/client/fixtures.ts";
 
 function numbersOf(messages: readonly ClientMessage[]): number[] {
   return messages.flatMap((message) => (message.kind === "write" ? [message.writeSeq] : []));

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
 import { sessionId } from "@quorate/kv-store/protocol";
+import { expect, test } from "vitest";
 import { ManualClock } from "../../../tests/support/client/manual-clock.ts";
 import { errorOf, outcomeOf } from "../../../tests/support/client/open-client.ts";
 import type { SessionState } from "./api.ts";

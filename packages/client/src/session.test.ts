@@ -1,9 +1,9 @@
+import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
-import { connect } from "./connect.ts";
 import { FakeNetwork } from "../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient, outcomeOf } from "../../../tests/support/client/open-client.ts";
+import { connect } from "./connect.ts";
 
 describe("connecting", () => {
   test("the first hello asks for a new session and the welcome names it", async () => {

@@ -8,8 +8,8 @@ import {
   type Zxid,
 } from "@quorate/kv-store/protocol";
 import type { CallOptions } from "./api.ts";
-import { ReadCall, type PendingRead, type PendingWrite } from "./call.ts";
 import { AttemptFailures } from "./attempt-failures.ts";
+import { ReadCall, type PendingRead, type PendingWrite } from "./call.ts";
 import { Cancellations, type OnAbandoned } from "./cancellations.ts";
 import { queryBytes } from "./checked-op.ts";
 import type { Connection, ConnectionEvents } from "./connection.ts";

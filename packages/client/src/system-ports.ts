@@ -1,6 +1,6 @@
-import { webSocketDialer } from "#socket";
 import type { ClientClock, ClientPorts, ClientRandom } from "./ports.ts";
 import { UnsuspendedClock } from "./unsuspended-clock.ts";
+import { webSocketDialer } from "#socket";
 
 const random: ClientRandom = {
   bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),

@@ -1,14 +1,14 @@
-import { describe, expect, test } from "vitest";
 import { zxid, type ServerMessage, type WatchEvent } from "@quorate/kv-store/protocol";
-import type { Watch, WatchNotice, WatchOptions } from "./api.ts";
+import { describe, expect, test } from "vitest";
 import type { FakeConnection } from "../../../tests/support/client/fake-network.ts";
+import { STAT, only } from "../../../tests/support/client/fixtures.ts";
 import {
   errorOf,
   openClient,
   outcomeOf,
   type OpenClient,
 } from "../../../tests/support/client/open-client.ts";
-import { STAT, only } from "../../../tests/support/client/fixtures.ts";
+import type { Watch, WatchNotice, WatchOptions } from "./api.ts";
 
 type EventsMessage = Extract<ServerMessage, { readonly kind: "events" }>;
 

@@ -1,5 +1,4 @@
 import { expect, it } from "vitest";
-
 import { ByteSlab } from "./byte-slab.ts";
 
 it("copies values of every size, and pins at most a slab with any of them", () => {

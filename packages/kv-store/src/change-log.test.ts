@@ -1,12 +1,11 @@
 import { describe, expect, it } from "vitest";
-
 import type { Change } from "./apply-outcome.ts";
 import { InvariantError } from "./assert.ts";
 import { ChangeLog } from "./change-log.ts";
 import { decodePiece, encodePiece } from "./change-piece.ts";
-import { ValueWriter } from "./protocol/value-writer.ts";
-import { ProtocolError } from "./protocol/protocol-error.ts";
 import { type Stat, zxid } from "./protocol/index.ts";
+import { ProtocolError } from "./protocol/protocol-error.ts";
+import { ValueWriter } from "./protocol/value-writer.ts";
 
 const STAT: Stat = {
   czxid: zxid(1),

@@ -1,5 +1,5 @@
-import { assert, unreachable } from "./assert.ts";
 import { EXPIRED_MAX } from "./apply-session.ts";
+import { assert, unreachable } from "./assert.ts";
 import type { AttachInfo, Command, CommandStamp } from "./command.ts";
 import { VERIFIER_BYTES_MAX } from "./image-codec.ts";
 import { readOps, TEXT_UNITS_MAX, writeOps } from "./protocol/codec-op.ts";

@@ -16,8 +16,8 @@ import { reached } from "./points.ts";
 import type { Query, QueryReply, Result, SessionId, Zxid } from "./protocol/index.ts";
 import { answer } from "./queries.ts";
 import { recomputedSum } from "./recompute-digest.ts";
-import { sessionView } from "./session.ts";
 import type { SessionView } from "./session-view.ts";
+import { sessionView } from "./session.ts";
 import { type EntryHead, Transaction } from "./transaction.ts";
 import { newState, renderDigest, type TreeState } from "./tree-state.ts";
 

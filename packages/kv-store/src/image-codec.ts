@@ -2,9 +2,9 @@ import { assert } from "./assert.ts";
 import { DIGEST_DIGITS, DigestSum, Hasher, ITEM } from "./digest.ts";
 import { failImage } from "./image-error.ts";
 import { parseImageKey, type ImageKey } from "./image-keys.ts";
-import { readOutcome, readStat, readText, writeOutcome, writeStat } from "./protocol/codec-op.ts";
 import { packValue, unpackValue } from "./protocol/codec-bytes.ts";
 import { readAckedSeq } from "./protocol/codec-client.ts";
+import { readOutcome, readStat, readText, writeOutcome, writeStat } from "./protocol/codec-op.ts";
 import {
   malformed,
   readBytes,

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-
 import { TREE_LIMITS } from "./limits.ts";
 import { recomputedSum } from "./recompute-digest.ts";
 import { SortedNames } from "./sorted-names.ts";

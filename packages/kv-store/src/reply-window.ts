@@ -1,6 +1,6 @@
 import { assert, unreachable } from "./assert.ts";
-import { CONTENDER_PREFIX } from "./ops/sequence.ts";
 import { type DigestSum, type Hasher, ITEM } from "./digest.ts";
+import { CONTENDER_PREFIX } from "./ops/sequence.ts";
 import {
   PROTOCOL_LIMITS,
   SEQUENCE_DIGITS,

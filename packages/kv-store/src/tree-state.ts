@@ -6,8 +6,8 @@ import { DirtyList } from "./dirty-list.ts";
 import type { TreeLimits } from "./limits.ts";
 import { PathMap } from "./path-map.ts";
 import { checkPath, type ErrorCode, type Stat, type Zxid, zxid } from "./protocol/index.ts";
-import { sessionImage, type Session, type SessionImage } from "./session.ts";
 import { SessionTable } from "./session-table.ts";
+import { sessionImage, type Session, type SessionImage } from "./session.ts";
 import {
   hashZnode,
   makeZnode,

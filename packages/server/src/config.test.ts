@@ -1,14 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isLoopback, parseHostPort } from "./config/address.ts";
-import { OPTIONS, flagOf, variableOf } from "./config/option.ts";
-import { didYouMean, editDistance } from "./config/suggest.ts";
 import {
   createServerConfig,
   parseServerConfig,
   serverConfigHelp,
   type ServerConfig,
 } from "./config.ts";
+import { isLoopback, parseHostPort } from "./config/address.ts";
+import { OPTIONS, flagOf, variableOf } from "./config/option.ts";
+import { didYouMean, editDistance } from "./config/suggest.ts";
 import { ServerError } from "./errors.ts";
 import { SERVER_LIMITS, validateLimits } from "./limits.ts";
 import { WIRE_NUMBER_MAX } from "./peer/byte-reader.ts";

@@ -1,5 +1,5 @@
-import { resolve } from "node:path";
 import { PROTOCOL_LIMITS } from "@quorate/kv-store/protocol";
+import { resolve } from "node:path";
 import {
   formatHostPort,
   isLoopback,
@@ -19,9 +19,9 @@ import {
 import { checkSettings, mergeSettings, type SettingsSource } from "./config/settings.ts";
 import { readEnvironment, readFlags, readToml } from "./config/sources.ts";
 import { ServerError } from "./errors.ts";
+import { SERVER_LIMITS, validateLimits, type ServerLimits } from "./limits.ts";
 import { checkFormation } from "./membership/formation.ts";
 import type { Entrance } from "./peer/envelope.ts";
-import { SERVER_LIMITS, validateLimits, type ServerLimits } from "./limits.ts";
 
 /** One of the nodes an ensemble is formed of. */
 export interface ConfiguredMember {

@@ -1,7 +1,7 @@
 import type { DiskLimits } from "./limits.ts";
 import { reached } from "./points.ts";
-import { RESERVE_FILE } from "./storage/data-directory.ts";
 import type { Files } from "./ports.ts";
+import { RESERVE_FILE } from "./storage/data-directory.ts";
 
 const PIECE_BYTES = 1_048_576;
 

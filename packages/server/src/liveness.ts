@@ -1,5 +1,5 @@
-import type { NodeId } from "@quorate/raft";
 import type { SessionId } from "@quorate/kv-store/protocol";
+import type { NodeId } from "@quorate/raft";
 import { reached } from "./points.ts";
 
 /** A client's ping that waits for the leader's word. */

@@ -12,10 +12,10 @@ import {
   type StepResult,
 } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
+import { ServerError } from "./errors.ts";
 import { ManualClock } from "./memory/manual-clock.ts";
 import { NodeLoop, type FetchedEntries, type LoopHooks, type LoopLog } from "./node-loop.ts";
 import { ProposalIntake } from "./proposal-intake.ts";
-import { ServerError } from "./errors.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 
 const TICK_MS = 10;

@@ -1,3 +1,4 @@
+import type { CommandStamp } from "@quorate/kv-store";
 import {
   term,
   type Entry,
@@ -13,13 +14,12 @@ import {
   type SoftState,
   type StepResult,
 } from "@quorate/raft";
-import type { CommandStamp } from "@quorate/kv-store";
 import { assert } from "./assert.ts";
+import { isDamage, type ServerError } from "./errors.ts";
+import { PeerReads } from "./peer-reads.ts";
 import { reached } from "./points.ts";
 import type { MonotonicClock, Timer } from "./ports.ts";
-import { isDamage, type ServerError } from "./errors.ts";
 import type { ProposalIntake } from "./proposal-intake.ts";
-import { PeerReads } from "./peer-reads.ts";
 import { encodeEntries } from "./storage/entry-codec.ts";
 import { isSameHardState } from "./storage/identity.ts";
 import { Scratch } from "./storage/scratch.ts";

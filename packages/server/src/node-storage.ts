@@ -14,15 +14,17 @@ import {
 import { assert } from "./assert.ts";
 import { ServerError } from "./errors.ts";
 import { loadImage } from "./image/image-loader.ts";
-import { openImage } from "./image/open-image.ts";
 import type { ImageMeta } from "./image/image-meta.ts";
 import { scrubImage } from "./image/image-scrub.ts";
+import { openImage } from "./image/open-image.ts";
 import type { ReceivedSnapshot } from "./image/snapshot-receiver.ts";
 import type { FetchedEntries, LoopLog } from "./node-loop.ts";
 import { SILENT_LOGGER, type Logger } from "./observe/logger.ts";
 import { reached } from "./points.ts";
 import type { ImageStore, ServerPorts } from "./ports.ts";
+import type { Consume } from "./scrub/throttle.ts";
 import { LOG_DIRECTORY, imageName, imageNumber } from "./storage/data-directory.ts";
+import { entriesAfter, goesOnFrom } from "./storage/entries-after.ts";
 import {
   createIdentity,
   isSameHardState,
@@ -32,11 +34,9 @@ import {
   type Identity,
   type IdentityFile,
 } from "./storage/identity.ts";
-import { entriesAfter, goesOnFrom } from "./storage/entries-after.ts";
-import { TAG_BYTES } from "./storage/log-format.ts";
 import { damageText } from "./storage/log-damage.ts";
+import { TAG_BYTES } from "./storage/log-format.ts";
 import { conflictAt, lossOf, refuseDamage, refuseShortLog } from "./storage/log-refusals.ts";
-import type { Consume } from "./scrub/throttle.ts";
 import { PatientFiles } from "./storage/patient-files.ts";
 import { RoomWait } from "./storage/room-wait.ts";
 import { WriteAheadLog } from "./storage/write-ahead-log.ts";

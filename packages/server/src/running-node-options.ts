@@ -1,9 +1,9 @@
 import type { Member, NodeId } from "@quorate/raft";
-import type { Acquaintances } from "./membership/acquaintances.ts";
-import type { Belonging } from "./membership/admission.ts";
 import type { ServerConfig } from "./config.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
 import type { ServerError } from "./errors.ts";
+import type { Acquaintances } from "./membership/acquaintances.ts";
+import type { Belonging } from "./membership/admission.ts";
 import type { OpenedStorage } from "./node-storage.ts";
 import type { Logger } from "./observe/logger.ts";
 import type { Metrics } from "./observe/metrics.ts";

@@ -13,8 +13,8 @@ import {
   type WriteReply,
   type WriteSeq,
 } from "@quorate/kv-store/protocol";
-import { STAT } from "./fixtures.ts";
 import type { FakeConnection, FakeNetwork } from "./fake-network.ts";
+import { STAT } from "./fixtures.ts";
 
 type Write = Extract<ClientMessage, { readonly kind: "write" | "skip" }>;
 type Read = Extract<ClientMessage, { readonly kind: "read" }>;

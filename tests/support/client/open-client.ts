@@ -1,6 +1,6 @@
 import { fencingToken, zxid } from "@quorate/kv-store/protocol";
-import { connect } from "../../../packages/client/src/connect.ts";
 import type { ConnectOptions, Lock, QuorateClient } from "../../../packages/client/src/api.ts";
+import { connect } from "../../../packages/client/src/connect.ts";
 import { FakeNetwork, type FakeConnection } from "./fake-network.ts";
 
 export interface OpenClient {

@@ -1,6 +1,6 @@
-import { ServerError } from "../../../packages/server/src/errors.ts";
 import { logIndex, nodeId, term, type Entry, type NodeId } from "@quorate/raft";
 import { expect } from "vitest";
+import { ServerError } from "../../../packages/server/src/errors.ts";
 import { SERVER_LIMITS, type PeerLimits } from "../../../packages/server/src/limits.ts";
 import { ManualClock } from "../../../packages/server/src/memory/manual-clock.ts";
 import { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";

@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
+import { CliError, usageError } from "../cli-error.ts";
 import { addClientOptions, parseSeconds, type ClientFlags } from "../client-options.ts";
 import type { CliContext } from "../context.ts";
-import { CliError, usageError } from "../cli-error.ts";
 import { EXIT_CODES } from "../exit-code.ts";
 import { jsonLine } from "../format/json.ts";
 import { formatTable } from "../format/table.ts";

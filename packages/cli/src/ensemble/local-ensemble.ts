@@ -1,9 +1,9 @@
-import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { httpRequest, textOf } from "../http-request.ts";
 import { clientAddresses, serverFlags, type EnsemblePlan, type NodePlan } from "./ensemble-plan.ts";
 import { NodeProcess, describeExit, type NodeExit } from "./node-process.ts";
-import { httpRequest, textOf } from "../http-request.ts";
 import { findLeader, parseNodeStatus, type NodeStatus } from "./node-status.ts";
 
 /** What an ensemble of processes is started with. */

@@ -1,6 +1,6 @@
 import type { Tolerance } from "@quorate/server";
-import { JsonFields } from "../json-fields.ts";
 import { formatTable } from "../format/table.ts";
+import { JsonFields } from "../json-fields.ts";
 
 /** What a leader says of a change of the membership. */
 export interface ChangeReport {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CliContext } from "../context.ts";
-import { JsonFieldError, JsonFields } from "../json-fields.ts";
 import { askOne, type AskOptions } from "../ensemble/ask-status.ts";
+import { JsonFieldError, JsonFields } from "../json-fields.ts";
 
 /** What one member is. `leaving`: it still votes, until the change that takes it out is through. */
 export type MemberRole = "leader" | "voter" | "learner" | "leaving";

@@ -1,4 +1,3 @@
-import { describe, expect, test } from "vitest";
 import {
   fencingToken,
   writeSeq,
@@ -8,6 +7,7 @@ import {
   type ServerMessage,
   type WriteReply,
 } from "@quorate/kv-store/protocol";
+import { describe, expect, test } from "vitest";
 import type { FakeConnection } from "../../../../tests/support/client/fake-network.ts";
 import { errorOf, openClient, outcomeOf } from "../../../../tests/support/client/open-client.ts";
 

@@ -1,9 +1,9 @@
+import { fencingToken, sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { fencingToken, sessionId, writeSeq, zxid } from "@quorate/kv-store/protocol";
 import type { FakeConnection } from "../../../../tests/support/client/fake-network.ts";
-import { errorOf, openClient } from "../../../../tests/support/client/open-client.ts";
 import { only } from "../../../../tests/support/client/fixtures.ts";
+import { errorOf, openClient } from "../../../../tests/support/client/open-client.ts";
 
 /** Answers the questions who leads. */
 function lead(connection: FakeConnection, token: number | null): number {

@@ -1,4 +1,3 @@
-import { describe, expect, test } from "vitest";
 import {
   fencingToken,
   writeSeq,
@@ -6,16 +5,17 @@ import {
   type ClientMessage,
   type WriteReply,
 } from "@quorate/kv-store/protocol";
-import type { Lock } from "../api.ts";
-import type { QuorateError } from "../errors.ts";
+import { describe, expect, test } from "vitest";
 import type { FakeConnection } from "../../../../tests/support/client/fake-network.ts";
+import { only } from "../../../../tests/support/client/fixtures.ts";
 import {
   errorOf,
   openClient,
   outcomeOf,
   type OpenClient,
 } from "../../../../tests/support/client/open-client.ts";
-import { only } from "../../../../tests/support/client/fixtures.ts";
+import type { Lock } from "../api.ts";
+import type { QuorateError } from "../errors.ts";
 
 const CONTENDER = "/locks/a/c-0000000001";
 const TOKEN = fencingToken(101);

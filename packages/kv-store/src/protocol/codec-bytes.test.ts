@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-
 import { packValue, unpackValue } from "./codec-bytes.ts";
 
 function repeat(byte: number, count: number): number[] {

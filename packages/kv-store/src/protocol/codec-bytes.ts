@@ -1,5 +1,4 @@
 import { Packr } from "msgpackr";
-
 import { malformed } from "./codec-value.ts";
 import { decodeText } from "./text-decoding.ts";
 

@@ -1,3 +1,4 @@
+import { readAckedSeq } from "./codec-client.ts";
 import {
   expectFields,
   type Packed,
@@ -25,7 +26,6 @@ import {
   readZxid,
   wellFormed,
 } from "./codec-value.ts";
-import { readAckedSeq } from "./codec-client.ts";
 import { EVENT_KINDS, type WatchEvent } from "./event.ts";
 import type { ServerMessage } from "./frame.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";

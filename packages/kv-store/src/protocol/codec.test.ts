@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-
 import { decodeClientFrame, decodeServerFrame, encodeClientFrame } from "./codec.ts";
 import type { ClientMessage } from "./frame.ts";
 import { sessionId } from "./ids.ts";

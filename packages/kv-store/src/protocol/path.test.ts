@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-
 import { PROTOCOL_LIMITS } from "./limits.ts";
 import { checkPath, joinPath, nameOf, parentOf, parsePath } from "./path.ts";
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-
 import { packValue, unpackValue } from "./codec-bytes.ts";
 import { ValueReader } from "./value-reader.ts";
 import { ValueWriter } from "./value-writer.ts";

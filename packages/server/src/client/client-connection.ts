@@ -13,8 +13,8 @@ import {
 } from "@quorate/kv-store/protocol";
 import type { Counters } from "../observe/metrics.ts";
 import { reached } from "../points.ts";
-import type { SessionWrites } from "../proposals.ts";
 import type { Connection } from "../ports.ts";
+import type { SessionWrites } from "../proposals.ts";
 import type { WaitingRead } from "../reads.ts";
 import { Outbox, type OutboxCounters, type OutboxLimits } from "./outbox.ts";
 

@@ -1,15 +1,15 @@
 import { nodeId, type Member, type Membership } from "@quorate/raft";
 import { describe, expect, test, vi } from "vitest";
 import { member } from "../../../../tests/support/members.ts";
-import { Acquaintances } from "./acquaintances.ts";
-import { Admission, type Belonging } from "./admission.ts";
-import { clusterIdOf, Formation } from "./formation.ts";
 import {
   PEER_PROTOCOL_VERSION,
   type Entrance,
   type HeartbeatTiming,
   type PeerHello,
 } from "../peer/envelope.ts";
+import { Acquaintances } from "./acquaintances.ts";
+import { Admission, type Belonging } from "./admission.ts";
+import { clusterIdOf, Formation } from "./formation.ts";
 
 const NAMES = ["a", "b", "c"];
 

@@ -1,6 +1,7 @@
 import { nodeId } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { member } from "../../../../tests/support/members.ts";
+import { FORMATION_BYTES_MAX } from "../storage/identity.ts";
 import {
   checkFormation,
   clusterIdOf,
@@ -10,7 +11,6 @@ import {
   memberById,
   memberNamed,
 } from "./formation.ts";
-import { FORMATION_BYTES_MAX } from "../storage/identity.ts";
 
 const NAMES = ["a", "b", "c"];
 

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   logIndex,
   nodeId,
@@ -8,6 +7,7 @@ import {
   type NodeId,
   type SnapshotMeta,
 } from "@quorate/raft";
+import { createHash } from "node:crypto";
 import { ServerError } from "../errors.ts";
 import { encodeImageMeta, type ImageMeta } from "../image/image-meta.ts";
 import { FORMATION_BYTES_MAX } from "../storage/identity.ts";

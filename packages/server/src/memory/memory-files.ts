@@ -1,6 +1,6 @@
-import { fileError } from "../storage/file-error.ts";
 import type { ServerError } from "../errors.ts";
 import type { Files, OpenFile } from "../ports.ts";
+import { fileError } from "../storage/file-error.ts";
 import { MemoryDirectory, bytesIn, type MemoryNode } from "./memory-directory.ts";
 import { MemoryFile } from "./memory-file.ts";
 import { SeededRandom } from "./seeded-random.ts";

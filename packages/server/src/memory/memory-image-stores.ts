@@ -1,6 +1,6 @@
 import { ServerError, isDamage } from "../errors.ts";
-import { withDamagingReads } from "../storage/damaging-reads.ts";
 import type { Files, ImageBatch, ImageStore, ImageStores, ImageView, OpenFile } from "../ports.ts";
+import { withDamagingReads } from "../storage/damaging-reads.ts";
 import type { MemoryFiles } from "./memory-files.ts";
 import { compareUtf8 } from "./utf8-order.ts";
 

@@ -1,5 +1,5 @@
-import { Counter, Gauge, Registry } from "prom-client";
 import type { Role } from "@quorate/raft";
+import { Counter, Gauge, Registry } from "prom-client";
 import { COUNT_BOUNDS, Histogram, LATENCY_BOUNDS_MS } from "./histogram.ts";
 import { UNDER_WAY_HELP, type UnderWay } from "./under-way.ts";
 

@@ -1,6 +1,6 @@
-import { crc32 } from "node:zlib";
 import { nodeId, term } from "@quorate/raft";
 import { Packr } from "msgpackr";
+import { crc32 } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
 import { ServerError } from "../errors.ts";
 import { MemoryFiles } from "../memory/memory-files.ts";

@@ -1,6 +1,6 @@
-import { crc32 } from "node:zlib";
 import { nodeId, term, type HardState, type NodeId } from "@quorate/raft";
 import { Packr } from "msgpackr";
+import { crc32 } from "node:zlib";
 import { assert } from "../assert.ts";
 import { ServerError } from "../errors.ts";
 import { reached } from "../points.ts";

@@ -1,5 +1,5 @@
-import { basename, dirname } from "node:path";
 import { Level } from "level";
+import { basename, dirname } from "node:path";
 import { assert } from "../assert.ts";
 import { ServerError, isDamage } from "../errors.ts";
 import type { Files, ImageBatch, ImageStore, ImageStores, ImageView } from "../ports.ts";

@@ -1,4 +1,3 @@
-import { crc32 } from "node:zlib";
 import {
   logIndex,
   nodeId,
@@ -8,6 +7,7 @@ import {
   type NodeId,
   type Term,
 } from "@quorate/raft";
+import { crc32 } from "node:zlib";
 import { readUint64, writeUint64 } from "./uint64.ts";
 
 /*

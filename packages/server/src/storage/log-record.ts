@@ -1,6 +1,6 @@
+import { logIndex, term, type HardState, type SnapshotMeta } from "@quorate/raft";
 import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { logIndex, term, type HardState, type SnapshotMeta } from "@quorate/raft";
 import {
   SECTOR_BYTES,
   hardStateOf,

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { readOnlyFiles } from "./read-only-files.ts";
 import { NodeFiles } from "./node-files.ts";
+import { readOnlyFiles } from "./read-only-files.ts";
 
 function folderWithFile(): string {
   const folder = mkdtempSync(join(tmpdir(), "quorate-"));

@@ -10,6 +10,7 @@ import {
 import { isDeepStrictEqual } from "node:util";
 import { ServerError, asError } from "../errors.ts";
 import { SERVER_VERSION } from "../version.ts";
+import { TraceDigest, type TraceFigures } from "./trace-digest.ts";
 import {
   outcomeOf,
   workOf,
@@ -20,7 +21,6 @@ import {
   type TracedTaking,
 } from "./trace-line.ts";
 import { readTrace, type TraceItem } from "./trace-reader.ts";
-import { TraceDigest, type TraceFigures } from "./trace-digest.ts";
 
 /** One input, or one taking of the work, and the events that came of it again. */
 export interface ReplayStep {
