@@ -19,7 +19,8 @@ const CONNECT_TIMEOUT_MS = 15_000;
  * Opens a session with the ensemble. Codes: BAD_ARGUMENTS, CONNECTION_FAILED (no server took the session within
  * `connectTimeoutMs`; the text says of each what was in the way, and `cause` is what one that takes no sessions for now said
  * when it was tried last, DISK_FULL before all else), UNSUPPORTED_VERSION (every server speaks another one), WRONG_PORT (they
- * are at ports where servers speak with one another; the text says where one of them serves clients), ABORTED. `ports` replaces network, time and randomness, for tests and simulation.
+ * are at ports where servers speak with one another; the text says where one of them serves clients), ABORTED. `ports` replaces
+ * network, time and randomness, for tests and simulation.
  */
 export async function connect(
   options: ConnectOptions,

@@ -5,7 +5,10 @@ import { ServerError } from "../errors.ts";
 import type { WallClock } from "../ports.ts";
 import { openLogStream } from "./log-stream.ts";
 
-/** What a line says beside its message. An `Error` under `error` is written with its causes, and with its stack unless it was foreseen. */
+/**
+ * What a line says beside its message. An `Error` under `error` is written with its causes, and with its stack unless it was
+ * foreseen.
+ */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Takes lines and never makes the caller wait. */
