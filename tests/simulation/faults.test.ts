@@ -158,6 +158,52 @@ describe("a sector that a disk does not give back", () => {
   });
 });
 
+describe("a step of the files of a node", () => {
+  test("is its last one, as it runs or as it starts, and counts where it came", async () => {
+    const drawn = drawProfile(1, "corruption");
+    const works = ["sequence"] as const;
+    const profile = { ...drawn, nodes: 3, spares: 0, clients: 3, works, durationMs: 20_000 };
+    const quick = { ...profile, ...restless(100), readMs: 0.1, scrubMs: 0, segmentBytes: 8_192 };
+    const place = { record: 0.5, offset: 0.5, bit: 3 };
+    const crash = {
+      fault: "stepCrash",
+      downMs: 100,
+      withMachine: true,
+      withinMs: 2_000,
+      place,
+    } as const;
+    const step = { operation: "write", nth: 3, isBefore: false } as const;
+    const lines: string[] = [];
+    const { faults } = await simulate(quick, (line) => lines.push(line), [
+      { ...crash, atMs: 3_000, node: "n1", from: "now", step },
+      {
+        ...crash,
+        atMs: 6_000,
+        node: "n1",
+        from: "now",
+        step: { ...step, operation: "space", nth: 99 },
+      },
+      { ...crash, atMs: 9_000, node: "n2", from: "kill", step: { ...step, operation: "any" } },
+      {
+        ...crash,
+        atMs: 12_000,
+        node: "n3",
+        from: "damage",
+        step: { ...step, operation: "rename", nth: 1 },
+      },
+    ]);
+    expect(faults.get("stepCrash")).toBe(3);
+    const told = lines.map((line) => line.trim().split(/ +/).slice(1).join(" "));
+    const deaths = told.filter((text) => text.endsWith("of its files"));
+    expect(deaths).toEqual([
+      "n1 comes from write 3 of its files",
+      "n2 comes from any 3 of its files",
+      "n3 comes from rename 1 of its files",
+    ]);
+    expect(told.filter((text) => /^n3 .*set aside/.test(text))).toHaveLength(1);
+  });
+});
+
 describe("what many runs did", () => {
   test("counts hours under load only, and tells what happened too seldom", () => {
     const totals = new Totals();

@@ -2,6 +2,7 @@ import type { SeededRandom } from "../../../packages/server/src/memory/seeded-ra
 import type { FileOperation } from "../../../packages/server/src/memory/memory-files.ts";
 import type { DiskPlace, Downtime, FaultAction, Link, MemberChange } from "./fault-event.ts";
 import { drawLinks } from "./link-draw.ts";
+import { drawStepCrash } from "./step-draw.ts";
 import type { Fault } from "./profile.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
@@ -58,6 +59,13 @@ export class FaultDraw {
       case "bitFlip":
       case "badSector":
         return { fault, ...this.#downtime(node), place: this.#place() };
+      case "stepCrash":
+        return {
+          fault,
+          ...this.#downtime(node),
+          ...drawStepCrash(this.#random),
+          place: this.#place(),
+        };
       case "rot":
         return {
           fault,

@@ -20,6 +20,14 @@ export interface DiskPlace {
   readonly bit: number;
 }
 
+/** A step of the files of a process: the `nth` such one from now on. */
+export interface StepPlace {
+  readonly operation: FileOperation | "any";
+  readonly nth: number;
+  /** It has not been done; else it has, and nobody knows of it. */
+  readonly isBefore: boolean;
+}
+
 /** What goes wrong, with everything that was drawn for it. */
 export type FaultAction =
   | ({ readonly fault: "crash" | "powerCut" } & Downtime)
@@ -92,6 +100,18 @@ export type FaultAction =
       readonly place: DiskPlace;
     }
   | ({ readonly fault: "wipe" } & Downtime)
+  /**
+   * The process dies at a step of its files, and `withMachine` the machine, unless none comes in time. It goes on as it was
+   * until then, or from a start: behind the end of the process or of the machine, or with its log damaged as by `damage`.
+   */
+  | ({
+      readonly fault: "stepCrash";
+      readonly from: "now" | "kill" | "powerCut" | "damage";
+      readonly step: StepPlace;
+      readonly withMachine: boolean;
+      readonly withinMs: number;
+      readonly place: DiskPlace;
+    } & Downtime)
   /** `badSector`: of the log or of one copy of the identity, what the medium gives back no more until it is written. */
   | ({ readonly fault: "damage" | "bitFlip" | "badSector"; readonly place: DiskPlace } & Downtime)
   /** What was to be written in one place stands in another one. */

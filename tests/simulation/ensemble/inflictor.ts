@@ -80,9 +80,20 @@ export class Inflictor {
         return true;
       case "misdirectedWrite":
         return this.#lose(node, action.downMs, () => this.#spoil(node, action.place, action.to));
+      case "stepCrash":
+        return this.#crashAtStep(action, node);
       default:
         return this.#strikeDisk(action, node);
     }
+  }
+
+  #crashAtStep(action: StepAction, node: SimNode): boolean {
+    const { from, step, withMachine, downMs, withinMs, place } = action;
+    if (!node.isUp || (from === "damage" && !this.#mayLose(node))) return false;
+    if (!node.crashAt(step, withMachine, downMs)) return false;
+    if (from === "damage") this.#lose(node, downMs, () => node.damage(place));
+    else if (from !== "now") this.#crash(action, from === "powerCut");
+    return this.#until(withinMs, () => node.spare());
   }
 
   #strikeDisk(action: DiskAction, node: SimNode): boolean {
@@ -254,6 +265,7 @@ type DiskAction = Extract<
   FaultAction,
   { readonly fault: "failingDisk" | "readError" | "fullDisk" | "slowDisk" | "hungDisk" }
 >;
+type StepAction = Extract<FaultAction, { readonly fault: "stepCrash" }>;
 type LinkAction = Extract<FaultAction, { readonly links: readonly Link[] }>;
 type ClientAction = Extract<FaultAction, { readonly client: string }>;
 

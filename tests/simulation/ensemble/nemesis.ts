@@ -49,8 +49,11 @@ export class Nemesis {
     return this.#happened;
   }
 
+  /** Of those that wait for something to happen at, those that met it. */
   get counts(): ReadonlyMap<Fault, number> {
-    return this.#counts;
+    const crashes = this.#world.nodes.reduce((sum, { stepCrashes }) => sum + stepCrashes, 0);
+    if (crashes === 0) return this.#counts;
+    return new Map([...this.#counts, ["stepCrash", crashes]]);
   }
 
   start(): void {
@@ -94,6 +97,7 @@ export class Nemesis {
   #inflict(event: FaultEvent): void {
     if (!this.#inflictor.inflict(event)) return;
     this.#happened.push(event);
+    if (event.fault === "stepCrash") return;
     this.#counts.set(event.fault, (this.#counts.get(event.fault) ?? 0) + 1);
   }
 }

@@ -19,6 +19,7 @@ const CUT = { links: v.array(v.strictTuple([text, text])) };
 const BLOCK = { ...CUT, forMs: number };
 const DELAY = { ...BLOCK, delayMs: number };
 const place = v.object({ record: number, offset: number, bit: number });
+const step = v.object({ operation: text, nth: number, isBefore: v.boolean() });
 const downtimes = v.array(v.object(DOWNTIME));
 
 /** What each kind of fault has to say. */
@@ -61,6 +62,7 @@ const FIELDS: {
   backup: { node: text, isLocal: v.boolean(), pauseMs: number },
   badSector: { ...DOWNTIME, place },
   cutOffClient: BLOCK,
+  stepCrash: { ...DOWNTIME, from: text, step, withMachine: v.boolean(), withinMs: number, place },
 };
 
 const NAMED = v.object({ fault: v.picklist(FAULTS) });

@@ -1,4 +1,5 @@
 import { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
+import { drawSizes } from "./size-draw.ts";
 import { streamOf } from "./streams.ts";
 
 /** What can go wrong, by name. */
@@ -39,6 +40,7 @@ export const FAULTS = [
   "backup",
   "badSector",
   "cutOffClient",
+  "stepCrash",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -78,12 +80,16 @@ export interface Profile {
   readonly delayMeanMs: number;
   /** A disk write takes that long on average. */
   readonly diskMeanMs: number;
+  /** And anything else that is asked of a disk so long; 0: no time at all. */
+  readonly readMs: number;
   /** Those that watch watch parts of the tree as well, in each of the ways there are. */
   readonly hasNarrowWatches: boolean;
   /** Who owns an ephemeral looks after those of others, too, and not only at its own. */
   readonly looksAround: boolean;
   /** What a process had sent when it was killed arrives; otherwise what is on its way goes with it. */
   readonly hasLastWords: boolean;
+  /** Each file of a log has so many. */
+  readonly segmentBytes: number;
   /** Clock rates differ from 1 by at most this. */
   readonly clockSkewMax: number;
   readonly checkpointBytes: number;
@@ -164,7 +170,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     faultEveryMs: 1_000,
     faults: [
       ...(["slowDisk", "hungDisk", "failingDisk", "crash", "powerCut", "crashAll"] as const),
-      ...(["blackout", "damage", "backup"] as const),
+      ...(["blackout", "damage", "backup", "stepCrash"] as const),
     ],
   },
   // What a margin is too small by is over in milliseconds: links and disks are fast, and reads many, or none would see it.
@@ -187,7 +193,10 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     changeLogCount: 50,
     snapshotPieceBytes: 200,
     faultEveryMs: 700,
-    faults: ["members", "members", "members", "wipe", "crash", "isolate", "restart", "backup"],
+    faults: [
+      ...(["members", "members", "members", "wipe", "crash", "isolate", "restart"] as const),
+      ...(["backup", "stepCrash"] as const),
+    ],
   },
   clients: {
     clients: 8,
@@ -225,7 +234,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     scrubMs: 2_000,
     faults: [
       ...(["damage", "bitFlip", "misdirectedWrite", "readError", "fullDisk", "rot"] as const),
-      ...(["badSector"] as const),
+      ...(["badSector", "stepCrash"] as const),
       ...(["failingDisk", "powerCut", "hungDisk", "isolate", "backup"] as const),
     ],
   },
@@ -297,6 +306,8 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     hasNarrowWatches: streamOf(seed, "narrow watches").nextFraction() < NARROW_WATCHES_PART,
     looksAround: streamOf(seed, "looks around").nextFraction() < LOOKING_AROUND_PART,
     hasLastWords: streamOf(seed, "last words").nextFraction() < LAST_WORDS_PART,
+    readMs: 0,
+    segmentBytes: 65_536,
     isMixed: streamOf(seed, "mixed settings").nextFraction() < MIXED_PART,
     ...TRAITS[drawn],
   };
@@ -304,6 +315,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
   return {
     ...profile,
     works: [...profile.works, ...moreWorks(seed, profile.works)],
+    ...drawSizes(profile),
     ...(rots && { faults: [...profile.faults, "rot"] }),
   };
 }

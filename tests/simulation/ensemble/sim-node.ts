@@ -1,9 +1,7 @@
-import { createServerConfig, type ServerConfig } from "../../../packages/server/src/config.ts";
 import { ServerError, isDamage } from "../../../packages/server/src/errors.ts";
 import {
   MemoryFiles,
   type FileOperation,
-  type FileStep,
 } from "../../../packages/server/src/memory/memory-files.ts";
 import { MemoryImageStores } from "../../../packages/server/src/memory/memory-image-stores.ts";
 import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
@@ -18,39 +16,27 @@ import {
 import { scanLog, type LogScanItem } from "../../../packages/server/src/storage/log-scan.ts";
 import { Violation } from "../violation.ts";
 import { drawClock, type ProcessClock } from "./process-clock.ts";
+import { DiskPace, type DiskMood } from "./disk-pace.ts";
 import { endCodeOf, type EndCode } from "./end-code.ts";
-import type { DiskPlace } from "./fault-event.ts";
+import type { DiskPlace, StepPlace } from "./fault-event.ts";
+import { CLIENT_PORT, DATA_DIRECTORY, configOf } from "./node-config.ts";
 import { processTransport } from "./process-transport.ts";
-import type { Profile } from "./profile.ts";
 import { serves } from "./serves.ts";
-import { streamOf } from "./streams.ts";
 import type { World } from "./world.ts";
 
-const PEER_PORT = 7101;
-const CLIENT_PORT = 7001;
-const DATA_DIRECTORY = "/data";
 const LOG_PATH = `${DATA_DIRECTORY}/${LOG_DIRECTORY}`;
 const IDENTITY_PATH = `${DATA_DIRECTORY}/${IDENTITY_FILE}`;
 const SECTOR_BYTES = 512;
 const EPOCH_MS = 1_700_000_000_000;
 const RESTART_MEAN_MS = 800;
-const SLOW_OPERATIONS: ReadonlySet<FileOperation> = new Set(["write", "sync", "syncDirectory"]);
-
-/** What the disk of a node does to its writes. */
-export interface DiskMood {
-  /** Times as long as usual. */
-  slowness: number;
-  /** Nothing is answered any more. */
-  isHung: boolean;
-}
 
 /** One server of the simulated ensemble: its machine with disk and clocks, and the process on it, which comes and goes. */
 export class SimNode {
   readonly name: string;
-  readonly mood: DiskMood = { slowness: 1, isHung: false };
   readonly #world: World;
   readonly #number: number;
   readonly #disk: SeededRandom;
+  readonly #pace: DiskPace;
   readonly #clocks: SeededRandom;
   readonly #restarts: SeededRandom;
   #files: MemoryFiles;
@@ -68,6 +54,7 @@ export class SimNode {
   readonly #excuses = new Set<EndCode>();
   /** The same of all lives on this disk. */
   readonly #flaws = new Set<EndCode>();
+  #stepCrashes = 0;
   /** Of the node that it was when it was last a member; null: never, since its disk was empty. */
   #memberId: number | null = null;
 
@@ -75,6 +62,7 @@ export class SimNode {
     this.#world = world;
     this.name = `n${number}`;
     this.#disk = world.stream(`${this.name} disk`);
+    this.#pace = new DiskPace(world.profile, this.#disk, world.stream(`${this.name} reads`));
     this.#clocks = world.stream(`${this.name} clocks`);
     this.#restarts = world.stream(`${this.name} restarts`);
     this.#number = number;
@@ -88,6 +76,16 @@ export class SimNode {
 
   get clientAddress(): string {
     return `${this.name}:${CLIENT_PORT}`;
+  }
+
+  /** What its disk does to it at the moment. */
+  get mood(): DiskMood {
+    return this.#pace.mood;
+  }
+
+  /** How often it died at a step of its files. */
+  get stepCrashes(): number {
+    return this.#stepCrashes;
   }
 
   /** It is to run: it is a member, or may become one. */
@@ -154,7 +152,7 @@ export class SimNode {
   async spoil(place: DiskPlace, to: DiskPlace | null = null): Promise<void> {
     const files = this.#files;
     const records: WholeRecord[] = [];
-    for await (const item of scanLog(files, LOG_PATH)) {
+    for await (const item of scanLog(files.aside(), LOG_PATH)) {
       if (item.status === "ok") records.push(item);
     }
     records.pop();
@@ -170,7 +168,7 @@ export class SimNode {
       return;
     }
     const sector = position - (position % SECTOR_BYTES);
-    const bytes = (await files.readWhole(path))?.slice(sector, sector + SECTOR_BYTES);
+    const bytes = (await files.aside().readWhole(path))?.slice(sector, sector + SECTOR_BYTES);
     if (bytes === undefined) return;
     const text = `a sector of record ${record.sequence} stands in record ${other.sequence}`;
     this.#world.trace.note(this.name, text);
@@ -197,10 +195,13 @@ export class SimNode {
     const files = this.#files;
     this.#flaws.add("STORAGE_FULL");
     this.#world.trace.note(this.name, `has room for ${spareBytes} bytes`);
-    files.space(DATA_DIRECTORY).then(
-      ({ totalBytes, freeBytes }) => files.setBytesMax(totalBytes - freeBytes + spareBytes),
-      (error: unknown) => this.#world.fail(error),
-    );
+    files
+      .aside()
+      .space(DATA_DIRECTORY)
+      .then(
+        ({ totalBytes, freeBytes }) => files.setBytesMax(totalBytes - freeBytes + spareBytes),
+        (error: unknown) => this.#world.fail(error),
+      );
   }
 
   freeDisk(): void {
@@ -254,7 +255,7 @@ export class SimNode {
     const clock = this.#newClock();
     this.#clock = clock;
     const files = this.#files;
-    files.setOnStep((step) => this.#onStep(clock, step));
+    files.setOnStep((step) => this.#pace.onStep(clock, step));
     trace.note(this.name, `starts, life ${this.#life}`);
     const wallClock: WallClock = { nowMs: () => EPOCH_MS + time.nowMs + this.#wallJumpMs };
     QuorateServer.start({
@@ -290,6 +291,27 @@ export class SimNode {
     this.#end(withMachine);
     if (withMachine) this.#goDark();
     else this.#world.endProcess(this.name);
+  }
+
+  /** It dies as by {@link crash} at a step of its files that is to come. False: at another one already. */
+  crashAt(place: StepPlace, withMachine: boolean, downMs: number): boolean {
+    return this.#pace.set(place, (clock) => {
+      // Whatever else it does in this moment it still does.
+      this.#world.time.after(0, () => {
+        if (clock.isDead) return;
+        const { operation, nth, isBefore } = place;
+        const text = `comes ${isBefore ? "to" : "from"} ${operation} ${nth} of its files`;
+        this.#world.trace.note(this.name, text);
+        this.#stepCrashes += 1;
+        this.crash(withMachine);
+        this.restartAfter(downMs);
+      });
+    });
+  }
+
+  /** No step of its files is its last one any more. */
+  spare(): void {
+    this.#pace.clear();
   }
 
   /** Asks the process to end, as SIGTERM does. False: nobody is there to hear it. */
@@ -344,22 +366,6 @@ export class SimNode {
   #newClock(): ProcessClock {
     const { time, profile } = this.#world;
     return drawClock(time, this.#clocks, profile.clockSkewMax);
-  }
-
-  #onStep(clock: ProcessClock, step: FileStep): Promise<void> | null {
-    if (step.phase === "before" || !SLOW_OPERATIONS.has(step.operation)) return null;
-    if (this.mood.isHung) return this.#whileHung(clock);
-    return clock.device(this.#latencyMs());
-  }
-
-  async #whileHung(clock: ProcessClock): Promise<void> {
-    while (this.mood.isHung) await clock.device(50);
-  }
-
-  #latencyMs(): number {
-    const { profile } = this.#world;
-    const part = this.#disk.nextFraction();
-    return profile.diskMeanMs * this.mood.slowness * (0.5 + part * part * 1.5);
   }
 
   #onEnded(clock: ProcessClock, reason: Error | null): void {
@@ -422,71 +428,4 @@ function at<T>(choices: readonly T[], part: number): T | undefined {
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
-}
-
-function configOf(profile: Profile, number: number, entrance: Entrance | "repair"): ServerConfig {
-  const founders = Array.from({ length: profile.nodes }, (_, at) => at + 1);
-  const members = [...new Set([...founders, number])].map((each) => ({
-    name: `n${each}`,
-    peer: `n${each}:${PEER_PORT}`,
-    client: `n${each}:${CLIENT_PORT}`,
-  }));
-  const config = createServerConfig({
-    name: `n${number}`,
-    members,
-    join: entrance === "join",
-    rejoin: entrance === "rejoin",
-    // Unless it was damaged on purpose, what looks so is the server's own fault.
-    repair: entrance === "repair",
-    dataDirectory: DATA_DIRECTORY,
-    insecure: true,
-    tickMs: 20,
-    heartbeatMs: profile.heartbeatMs,
-    ...coreSettings(profile, number),
-    ...(profile.isRanked && { priority: 100 * number }),
-    diskFreeBytesMin: 262_144,
-    diskReserveBytes: 65_536,
-    logSegmentBytes: 65_536,
-    checkpointBytes: profile.checkpointBytes,
-    scrubIntervalMs: profile.scrubMs,
-  });
-  const { limits } = config;
-  const tree = {
-    ...limits.tree,
-    changeLogCountMax: profile.changeLogCount,
-    changeLogImagedMax: Math.ceil(profile.changeLogCount / 4),
-  };
-  const { pendingMax, isTiny } = profile;
-  const one = isTiny ? { appendEntriesMax: 1, inflightEntriesMax: 2 } : {};
-  const raft = { ...limits.raft, ...one, memoryLogBytesMax: profile.memoryLogBytes };
-  const intake = {
-    ...limits.intake,
-    countMax: pendingMax,
-    ...(isTiny ? { batchCountMax: 1 } : {}),
-  };
-  const proposals = { ...limits.proposals, pendingCountMax: pendingMax };
-  const outbox = { ...limits.outbox, bufferedBytesMax: profile.unreadBytes };
-  const { checkpointTurnRecords, snapshotPieceBytes } = profile;
-  const pieces = { snapshotPieceBytes, backupPieceBytes: snapshotPieceBytes };
-  const storage = { ...limits.storage, ...pieces, checkpointTurnRecords };
-  // As long as faults are apart, instead of minutes.
-  const preference = { wellMs: 4_000, lastingMs: 8_000, waitMsMax: 16_000 };
-  const parts = { tree, raft, intake, proposals, outbox, storage, preference };
-  return { ...config, limits: { ...limits, ...parts } };
-}
-
-const ELECTION_TIMEOUTS_MS = [300, 600] as const;
-
-/** The same in all lives of a node: one that had longer promised would have to stay down for long. */
-function coreSettings(
-  profile: Profile,
-  number: number,
-): Pick<Profile, "electionTimeoutMs" | "leaseReads"> {
-  const { isMixed, electionTimeoutMs, leaseReads, seed } = profile;
-  if (!isMixed) return { electionTimeoutMs, leaseReads };
-  const random = streamOf(seed, `settings of node ${number}`);
-  return {
-    electionTimeoutMs: at(ELECTION_TIMEOUTS_MS, random.nextFraction()) ?? electionTimeoutMs,
-    leaseReads: random.nextFraction() < 0.5,
-  };
 }

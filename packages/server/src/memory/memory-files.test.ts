@@ -179,4 +179,15 @@ describe("files in memory", () => {
     await file.write(0, Uint8Array.of(1));
     expect(steps).toEqual(["before write", "during write"]);
   });
+
+  test("whoever looks from outside takes no step", async () => {
+    const { files } = await withFile(true);
+    files.failNext("readWhole", new ServerError("STORAGE_FAILED", "planned"));
+    files.setOnStep(() => {
+      throw new Error("a step");
+    });
+    expect((await files.aside().readWhole("/d/x"))?.length).toBe(4 * SECTOR);
+    files.setOnStep(null);
+    expect(await files.aside().list("/d")).toEqual(["x"]);
+  });
 });

@@ -95,6 +95,13 @@ export class MemoryFiles implements Files {
     return restarted;
   }
 
+  /** The same disk for whoever looks at it from outside of the machine: none of that is a step, waits or fails. */
+  aside(): MemoryFiles {
+    const aside = new MemoryFiles();
+    aside.#disk = { ...this.#disk, onStep: null };
+    return aside;
+  }
+
   /** Sectors that were written and that a crash took back. */
   get sectorsLost(): number {
     return this.#disk.sectorsLost;

@@ -1,0 +1,80 @@
+import { createServerConfig, type ServerConfig } from "../../../packages/server/src/config.ts";
+import type { Entrance } from "../../../packages/server/src/peer/envelope.ts";
+import type { Profile } from "./profile.ts";
+import { streamOf } from "./streams.ts";
+
+export const CLIENT_PORT = 7001;
+export const DATA_DIRECTORY = "/data";
+const PEER_PORT = 7101;
+
+/** Of the node of that number in one of its lives. `entrance`: how it comes to the others. */
+export function configOf(
+  profile: Profile,
+  number: number,
+  entrance: Entrance | "repair",
+): ServerConfig {
+  const founders = Array.from({ length: profile.nodes }, (_, at) => at + 1);
+  const members = [...new Set([...founders, number])].map((each) => ({
+    name: `n${each}`,
+    peer: `n${each}:${PEER_PORT}`,
+    client: `n${each}:${CLIENT_PORT}`,
+  }));
+  const config = createServerConfig({
+    name: `n${number}`,
+    members,
+    join: entrance === "join",
+    rejoin: entrance === "rejoin",
+    // Unless it was damaged on purpose, what looks so is the server's own fault.
+    repair: entrance === "repair",
+    dataDirectory: DATA_DIRECTORY,
+    insecure: true,
+    tickMs: 20,
+    heartbeatMs: profile.heartbeatMs,
+    ...coreSettings(profile, number),
+    ...(profile.isRanked && { priority: 100 * number }),
+    diskFreeBytesMin: 4 * profile.segmentBytes,
+    diskReserveBytes: profile.segmentBytes,
+    logSegmentBytes: profile.segmentBytes,
+    checkpointBytes: profile.checkpointBytes,
+    scrubIntervalMs: profile.scrubMs,
+  });
+  const { limits } = config;
+  const tree = {
+    ...limits.tree,
+    changeLogCountMax: profile.changeLogCount,
+    changeLogImagedMax: Math.ceil(profile.changeLogCount / 4),
+  };
+  const { pendingMax, isTiny } = profile;
+  const one = isTiny ? { appendEntriesMax: 1, inflightEntriesMax: 2 } : {};
+  const raft = { ...limits.raft, ...one, memoryLogBytesMax: profile.memoryLogBytes };
+  const intake = {
+    ...limits.intake,
+    countMax: pendingMax,
+    ...(isTiny ? { batchCountMax: 1 } : {}),
+  };
+  const proposals = { ...limits.proposals, pendingCountMax: pendingMax };
+  const outbox = { ...limits.outbox, bufferedBytesMax: profile.unreadBytes };
+  const { checkpointTurnRecords, snapshotPieceBytes } = profile;
+  const pieces = { snapshotPieceBytes, backupPieceBytes: snapshotPieceBytes };
+  const storage = { ...limits.storage, ...pieces, checkpointTurnRecords };
+  // As long as faults are apart, instead of minutes.
+  const preference = { wellMs: 4_000, lastingMs: 8_000, waitMsMax: 16_000 };
+  const parts = { tree, raft, intake, proposals, outbox, storage, preference };
+  return { ...config, limits: { ...limits, ...parts } };
+}
+
+const ELECTION_TIMEOUTS_MS = [300, 600] as const;
+
+/** The same in all lives of a node: one that had longer promised would have to stay down for long. */
+function coreSettings(
+  profile: Profile,
+  number: number,
+): Pick<Profile, "electionTimeoutMs" | "leaseReads"> {
+  const { isMixed, electionTimeoutMs, leaseReads, seed } = profile;
+  if (!isMixed) return { electionTimeoutMs, leaseReads };
+  const random = streamOf(seed, `settings of node ${number}`);
+  return {
+    electionTimeoutMs: ELECTION_TIMEOUTS_MS[random.nextBelow(2)] ?? electionTimeoutMs,
+    leaseReads: random.nextFraction() < 0.5,
+  };
+}
