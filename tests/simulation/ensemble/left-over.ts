@@ -3,7 +3,7 @@ import type { World } from "./world.ts";
 
 /**
  * What is still there although nobody asks for anything any more: queues that are not empty, connections, watches, images,
- * timers of clients. Each with its count; empty once everything has drained and nothing has leaked.
+ * segments of logs, timers of clients. Each with its count; empty once everything has drained and nothing has leaked.
  */
 export function findLeftOver(world: World, clients: readonly SimClient[]): readonly string[] {
   const found: string[] = [];
@@ -12,10 +12,10 @@ export function findLeftOver(world: World, clients: readonly SimClient[]): reado
       if (count !== 0) found.push(`${who} ${what} ${count}`);
     }
   };
-  for (const { name, server, spareImages } of world.members() ?? []) {
+  for (const { name, server, spareImages, spareSegments } of world.members() ?? []) {
     if (server === null) continue;
     const { sessions, connections, watches, underWay } = server.status();
-    note(name, { sessions, connections, watches, spareImages, ...underWay });
+    note(name, { sessions, connections, watches, spareImages, spareSegments, ...underWay });
   }
   for (const { name, clock } of clients) {
     note(name, { timers: clock.timers, connections: world.network.connectionsOf(name) });

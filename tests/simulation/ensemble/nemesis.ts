@@ -90,7 +90,7 @@ export class Nemesis {
 
   #look(): void {
     const { nodes, time } = this.#world;
-    for (const node of nodes) node.noteServing();
+    for (const node of nodes) node.look();
     time.after(LOOK_MS, () => this.#look());
   }
 

@@ -13,9 +13,11 @@ import {
   IMAGE_PREFIX,
   LOG_DIRECTORY,
 } from "../../../packages/server/src/storage/data-directory.ts";
+import { decodeSegmentHeader } from "../../../packages/server/src/storage/log-format.ts";
 import { scanLog, type LogScanItem } from "../../../packages/server/src/storage/log-scan.ts";
 import { Violation } from "../violation.ts";
 import { drawClock, type ProcessClock } from "./process-clock.ts";
+import { LogBound } from "./log-bound.ts";
 import { DiskPace, type DiskMood } from "./disk-pace.ts";
 import { endCodeOf, type EndCode } from "./end-code.ts";
 import type { DiskPlace, StepPlace } from "./fault-event.ts";
@@ -46,6 +48,7 @@ export class SimNode {
   #wallJumpMs = 0;
   #isDark = false;
   #life = 0;
+  #logBound = new LogBound();
   #entrance: Entrance | "repair";
   /** Something of what it has stored turned while it ran, and it has not started anew since. */
   #isRotten = false;
@@ -211,8 +214,20 @@ export class SimNode {
     if (this.#flaws.delete("STORAGE_FULL")) this.#excuses.add("STORAGE_FULL");
   }
 
+  /** To be called now and then. */
+  look(): void {
+    const status = this.#server?.status();
+    if (status === undefined) return;
+    this.#logBound.look({
+      images: this.#imageNames.join(" "),
+      checkpoint: status.checkpointZxid,
+      isSending: status.underWay.snapshotTransfers > 0,
+    });
+    this.#noteServing();
+  }
+
   /** Once it serves as a member, as far as it has applied the log, it starts as one ever after. */
-  noteServing(): void {
+  #noteServing(): void {
     if (this.#entrance === "member" && this.#memberId !== null) return;
     if (this.#server === null || !serves(this.#server)) return;
     const { nodeId, membership } = this.#server.status();
@@ -223,8 +238,26 @@ export class SimNode {
 
   /** Images on its disk beside the one that it stands on. */
   get spareImages(): number {
-    const names = this.#files.namesIn(DATA_DIRECTORY);
-    return Math.max(0, names.filter((name) => name.startsWith(IMAGE_PREFIX)).length - 1);
+    return Math.max(0, this.#imageNames.length - 1);
+  }
+
+  get #imageNames(): readonly string[] {
+    return this.#files.namesIn(DATA_DIRECTORY).filter((name) => name.startsWith(IMAGE_PREFIX));
+  }
+
+  /** Segments of its log of which nothing is of any use any more. */
+  get spareSegments(): number {
+    const { index } = this.#logBound;
+    if (index === null) return 0;
+    const names = [...this.#files.namesIn(LOG_PATH)]
+      .filter((name) => !name.endsWith(".tmp"))
+      .sort();
+    // What one has ends where the next one begins.
+    return names.slice(1).filter((name) => {
+      const sector = this.#files.bytesOf(`${LOG_PATH}/${name}`, 0, SECTOR_BYTES);
+      const decoded = decodeSegmentHeader(sector);
+      return decoded.kind === "header" && decoded.header.lastIndex < index;
+    }).length;
   }
 
   /** Sectors that its disk lost at crashes, of all that it wrote and did not sync. */
@@ -252,6 +285,7 @@ export class SimNode {
     if (this.#isRotten) this.#entrance = "repair";
     this.#isRotten = false;
     this.#life += 1;
+    this.#logBound = new LogBound();
     const clock = this.#newClock();
     this.#clock = clock;
     const files = this.#files;

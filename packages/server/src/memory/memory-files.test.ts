@@ -180,14 +180,17 @@ describe("files in memory", () => {
     expect(steps).toEqual(["before write", "during write"]);
   });
 
-  test("whoever looks from outside takes no step", async () => {
-    const { files } = await withFile(true);
+  test("whoever looks from outside takes no step, and sees what readers see", async () => {
+    const { files, file } = await withFile(true);
     files.failNext("readWhole", new ServerError("STORAGE_FAILED", "planned"));
     files.setOnStep(() => {
       throw new Error("a step");
     });
     expect((await files.aside().readWhole("/d/x"))?.length).toBe(4 * SECTOR);
     files.setOnStep(null);
+    await file.write(SECTOR, Uint8Array.of(1, 2, 3));
+    expect([...files.bytesOf("/d/x", SECTOR + 1, 3)]).toEqual([2, 3, 0]);
+    expect([...files.bytesOf("/d/x", 4 * SECTOR - 1, 3)]).toEqual([0]);
     expect(await files.aside().list("/d")).toEqual(["x"]);
   });
 });

@@ -165,6 +165,11 @@ export class MemoryFiles implements Files {
     return this.#file(path).size;
   }
 
+  /** What readers see there; less where the file ends before. */
+  bytesOf(path: string, position: number, length: number): Uint8Array {
+    return this.#file(path).read(position, length);
+  }
+
   /** Names in a directory; none where there is none. */
   namesIn(path: string): readonly string[] {
     const node = this.#find(path);
