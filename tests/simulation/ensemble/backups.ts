@@ -5,6 +5,7 @@ import type { QuorateServer } from "../../../packages/server/src/quorate-server.
 import { toldBy, type HistoryRecord } from "../../linearizability/history.ts";
 import { Violation } from "../violation.ts";
 import type { SimNode } from "./sim-node.ts";
+import type { Values } from "./values.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** A backup that was read whole. */
@@ -37,11 +38,13 @@ const LOOK_MS = 50;
 /** Backups of the whole tree that an operator takes while everything goes on. Those that nodes refuse or break off are none. */
 export class Backups {
   readonly #time: VirtualTime;
+  readonly #values: Values;
   readonly #taken: TakenBackup[] = [];
   readonly #fail: (error: unknown) => void;
 
-  constructor(time: VirtualTime, fail: (error: unknown) => void) {
+  constructor(time: VirtualTime, values: Values, fail: (error: unknown) => void) {
     this.#time = time;
+    this.#values = values;
     this.#fail = fail;
   }
 
@@ -72,11 +75,19 @@ export class Backups {
     try {
       const { tree, summary } = await loadBackup(streamOf(pieces));
       const { zxid, digest } = summary;
-      const register = (path: string): ReturnType<TakenBackup["register"]> => read(tree, path);
+      const register = (path: string): ReturnType<TakenBackup["register"]> =>
+        this.#read(tree, path);
       this.#taken.push({ node: node.name, fromMs, isFresh: !isLocal, zxid, digest, register });
     } catch (error) {
       this.#fail(new Violation("B whole", `a backup of ${node.name}: ${String(error)}`));
     }
+  }
+
+  #read(tree: DataTree, path: string): ReturnType<TakenBackup["register"]> {
+    const found = tree.read({ kind: "get", path });
+    if (!found.ok || found.value.kind !== "get") return null;
+    const { data, stat } = found.value;
+    return { value: this.#values.nameOf(data), zxid: stat.mzxid };
   }
 }
 
@@ -114,13 +125,6 @@ function checkRecord(backup: TakenBackup, record: HistoryRecord): void {
   if (isThere && held.zxid >= zxid && held.zxid <= backup.zxid) return;
   const text = `one at ${backup.zxid} has ${held?.value} of ${held?.zxid} at ${path}, ${zxid} was ${value}`;
   throw new Violation("B content", text);
-}
-
-function read(tree: DataTree, path: string): ReturnType<TakenBackup["register"]> {
-  const found = tree.read({ kind: "get", path });
-  if (!found.ok || found.value.kind !== "get") return null;
-  const { data, stat } = found.value;
-  return { value: new TextDecoder().decode(data), zxid: stat.mzxid };
 }
 
 async function* streamOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

@@ -66,6 +66,8 @@ export interface Profile {
   /** What each of the others does. */
   readonly works: readonly WorkName[];
   readonly paths: number;
+  /** What is written to registers is up to about so large; 0: no more than its name. */
+  readonly valueBytes: number;
   /** Safety phase: faults and load. */
   readonly durationMs: number;
   /** Mean pause of one client between two operations, while clients are neither behind nor ahead of their rate. */
@@ -279,6 +281,7 @@ export function drawProfile(seed: number, kind: Kind | null = null): Profile {
     readers,
     works: WORKS,
     paths: pick(1, 2, 4),
+    valueBytes: 0,
     durationMs: pick(30_000, 60_000),
     thinkMs: (1_000 * callsPerPause) / callsPerSecond,
     callsPerSecond,

@@ -87,7 +87,7 @@ export class RegisterWork implements Work {
 
   async #createAll({ client }: AppSession): Promise<void> {
     for (const path of this.#paths) {
-      await createOnce(client, path, "0");
+      await createOnce(client, path, this.#world.values.bytesOf("0"));
     }
   }
 
@@ -113,8 +113,8 @@ export class RegisterWork implements Work {
     this.#open.add(open);
     const isSynced = caller.isReader && random.nextFraction() < SYNCED_PART;
     const outcome = isSynced
-      ? await outcomeOf(() => readSynced(session, path))
-      : await outcomeOf(() => perform(session, path, operation));
+      ? await outcomeOf(() => this.#readSynced(session, path))
+      : await outcomeOf(() => this.#perform(session, path, operation));
     this.#checkHeard(session, outcome);
     this.#open.delete(open);
     if (outcome.kind === "ok" && outcome.observed !== null) {
@@ -131,6 +131,30 @@ export class RegisterWork implements Work {
     if (outcome.kind !== "unknown") session.noteAnswered();
     const returnedMs = outcome.kind === "unknown" ? Infinity : time.nowMs;
     this.#ended.push({ ...open, outcome, returnedMs });
+  }
+
+  async #perform({ client }: AppSession, path: string, operation: Operation): Promise<Answer> {
+    if (operation.kind === "get") return this.#answerOf(await client.get(path));
+    if (operation.kind !== "set" && operation.kind !== "compareAndSet") {
+      throw new Error(`no register does ${operation.kind}`);
+    }
+    const { value } = operation;
+    const condition =
+      operation.kind === "compareAndSet" ? { version: operation.expectedVersion } : {};
+    const stat = await client.set(path, this.#world.values.bytesOf(value), condition);
+    return { kind: "ok", observed: { value, version: stat.version }, zxid: stat.mzxid };
+  }
+
+  /** What the server has is no older than when it was asked to catch up. */
+  async #readSynced({ client }: AppSession, path: string): Promise<Answer> {
+    const synced = client.sync();
+    const [, found] = await Promise.all([synced, client.get(path, { consistency: "local" })]);
+    return this.#answerOf(found);
+  }
+
+  #answerOf({ data, stat }: Awaited<ReturnType<AppSession["client"]["get"]>>): Answer {
+    const observed = { value: this.#world.values.nameOf(data), version: stat.version };
+    return { kind: "ok", observed, zxid: stat.mzxid };
   }
 
   /** Once whatever came together has been worked on: a watch that resumes yields one event after the other. */
@@ -167,32 +191,4 @@ async function outcomeOf(act: () => Promise<Answer>): Promise<Outcome> {
     if (!(error instanceof QuorateError)) throw error;
     return { kind: error.outcomeUnknown ? "unknown" : "fail", code: error.code };
   }
-}
-
-async function perform(
-  { client }: AppSession,
-  path: string,
-  operation: Operation,
-): Promise<Answer> {
-  if (operation.kind === "get") return answerOf(await client.get(path));
-  if (operation.kind !== "set" && operation.kind !== "compareAndSet") {
-    throw new Error(`no register does ${operation.kind}`);
-  }
-  const condition =
-    operation.kind === "compareAndSet" ? { version: operation.expectedVersion } : {};
-  const stat = await client.set(path, operation.value, condition);
-  const observed = { value: operation.value, version: stat.version };
-  return { kind: "ok", observed, zxid: stat.mzxid };
-}
-
-/** What the server has is no older than when it was asked to catch up. */
-async function readSynced({ client }: AppSession, path: string): Promise<Answer> {
-  const synced = client.sync();
-  const [, found] = await Promise.all([synced, client.get(path, { consistency: "local" })]);
-  return answerOf(found);
-}
-
-function answerOf({ data, stat }: Awaited<ReturnType<AppSession["client"]["get"]>>): Answer {
-  const observed = { value: new TextDecoder().decode(data), version: stat.version };
-  return { kind: "ok", observed, zxid: stat.mzxid };
 }

@@ -52,6 +52,7 @@ const WITH_DATA_PART = 0.5;
 const CHANGES_OF_A_RUN = 100_000;
 const BYTES_OF_A_RUN = 16_777_216;
 const EVERYTHING = "/";
+const REGISTER = /^\/r\d+$/u;
 
 /** Sessions watch the tree or parts of it, from now or from an earlier revision on, and remember what they hear. */
 export class WatchWork implements Work {
@@ -128,8 +129,12 @@ export class WatchWork implements Work {
     }
     open.upToZxid = Math.max(open.upToZxid, notice.zxid);
     const { zxid, path, kind } = notice;
-    const data = notice.data === undefined ? null : new TextDecoder().decode(notice.data);
-    record.events.push({ zxid, path, data, kind });
+    record.events.push({ zxid, path, data: this.#textOf(notice), kind });
+  }
+
+  #textOf({ path, data }: Extract<WatchNotice, { readonly type: "event" }>): string | null {
+    if (data === undefined) return null;
+    return REGISTER.test(path) ? this.#world.values.nameOf(data) : new TextDecoder().decode(data);
   }
 
   /** Where nodes know all changes of a run, and keep what nobody has read yet, nothing is missed. */

@@ -13,6 +13,7 @@ import type { Profile } from "./profile.ts";
 import { SimNode } from "./sim-node.ts";
 import { streamOf } from "./streams.ts";
 import { Trace, type Print } from "./trace.ts";
+import { Values } from "./values.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** Everything that is shared in one run: time, network, machines. */
@@ -23,6 +24,7 @@ export class World {
   readonly trace: Trace;
   readonly cores: CoreWatch;
   readonly backups: Backups;
+  readonly values: Values;
   readonly network: MemoryNetwork;
   readonly cut: Cuts;
   readonly links = new LinkMoods();
@@ -43,7 +45,8 @@ export class World {
       show: print === null ? null : (who, what) => this.trace.show(who, what),
       onBreach: (error) => this.fail(error),
     });
-    this.backups = new Backups(this.time, (error) => this.fail(error));
+    this.values = new Values(profile);
+    this.backups = new Backups(this.time, this.values, (error) => this.fail(error));
     this.network = new MemoryNetwork({
       clock: new ProcessClock(this.time, { rate: 1, startMs: 0 }),
       schedule: (delivery) => this.#schedule(delivery),
