@@ -15,8 +15,8 @@ const BLACKOUT_MS = 500;
 const CLIENT_MS = 4_000;
 const LINK_MS = 4_000;
 const FULL_MS = 6_000;
-/** Room that is left on a disk when it fills up: from none to as much as a few segments and a reserve need. */
-const SPARE_BYTES_MAX = 200_000;
+/** Room that is left on a disk when it fills up, in segments: from none to a few, and for half of them less than one. */
+const SPARE_SEGMENTS_MAX = 3;
 const WALL_JUMP_MS = 1e9;
 /** How often an operator's next word is about the node that the last one was about. */
 const SAME_NODE_PART = 0.4;
@@ -96,7 +96,7 @@ export class FaultDraw {
         return {
           fault,
           node: node.name,
-          spareBytes: this.#random.nextBelow(SPARE_BYTES_MAX),
+          spareBytes: this.#spareBytes(),
           forMs: 500 + this.#duration(FULL_MS),
         };
       case "wallJump":
@@ -178,6 +178,11 @@ export class FaultDraw {
     const random = this.#random;
     const [record, offset] = [random.nextFraction(), random.nextFraction()];
     return { record, offset, bit: random.nextBelow(8) };
+  }
+
+  #spareBytes(): number {
+    const part = this.#random.nextFraction();
+    return Math.floor(SPARE_SEGMENTS_MAX * this.#world.profile.segmentBytes * part * part);
   }
 
   /** Short more often than long. */

@@ -425,8 +425,9 @@ export class SimNode {
   /** Nothing but what was done to it ends a node. */
   #mayEnd(code: EndCode, reason: Error | null): boolean {
     if (this.#isRotten && isDamage(reason)) return true;
-    // Whoever runs waits for room; whoever starts may need some at once.
-    if (code === "STORAGE_FULL" && this.#server !== null) return false;
+    // Whoever runs waits for room; whoever starts, or has yet to come to an ensemble, may need some at once.
+    const isRunning = this.#server !== null && this.#server.status().role !== "forming";
+    if (code === "STORAGE_FULL" && isRunning) return false;
     return code === "REMOVED" || this.#excuses.has(code) || this.#flaws.has(code);
   }
 
