@@ -442,6 +442,24 @@ describe("a node that lost what it had acknowledged", () => {
   });
 });
 
+describe("a node whose files are older than what it acknowledged", () => {
+  test("finds out also where its log is as long: something else was there since", () => {
+    const node = new LoneCore({ terms: [1, 1], term: 1 });
+    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(2), round: 1 });
+    expect(node.core.status()).toMatchObject({ hasLostEntries: true, commitIndex: 0 });
+  });
+
+  test("takes what it has acknowledged itself, whatever it did since within the term", () => {
+    const node = new LoneCore({ terms: [1], term: 1 });
+    node.append({ from: 2, term: 2 }, [1, 1], [2]);
+    node.persistAll();
+    expect(node.take("appendEntriesReply")).toMatchObject([{ ok: true, matchIndex: 2 }]);
+    node.awaitCampaign();
+    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(2), round: 1 });
+    expect(node.core.status()).toMatchObject({ hasLostEntries: false, commitIndex: 2 });
+  });
+});
+
 describe("limits of proposals", () => {
   test("an entry above its limit, more than fits uncommitted, and a follower refuse; nothing changes", () => {
     const node = new LoneCore();

@@ -190,12 +190,27 @@ export function onCommitNotice(state: NodeState, notice: CommitNotice): void {
 }
 
 /**
- * A leader's heartbeats say no more than what this node acknowledged to it in this term, also before a restart. Where the
- * log ends before that, its disk or whoever copied its files back has lost what others count on.
+ * As far as this node may have acknowledged its log as it is to the leader of this term. Only in the term that it started in it
+ * may have done so before: a log as long as what was acknowledged in a later one may hold something else there.
+ */
+function acknowledgedAtMost({
+  term,
+  startTerm,
+  acknowledged,
+  log,
+  commitIndex,
+}: NodeState): LogIndex {
+  if (term === startTerm) return log.lastIndex;
+  return acknowledged.term === term ? later(acknowledged.index, commitIndex) : commitIndex;
+}
+
+/**
+ * A leader's heartbeats say no more than what this node acknowledged to it in this term, also before a restart. Where it
+ * cannot have done so with the log that it has, its disk or whoever copied its files back has lost what others count on.
  */
 function noteLoss(state: NodeState, acknowledgedIndex: LogIndex): void {
   const { lastIndex } = state.log;
-  assert(acknowledgedIndex > lastIndex, "loss_is_behind_the_log");
+  assert(acknowledgedIndex > state.commitIndex, "loss_is_behind_the_commit");
   if (state.hasLostEntries) return;
   reached("acknowledged_entries_lost");
   state.hasLostEntries = true;
@@ -206,7 +221,7 @@ function noteLoss(state: NodeState, acknowledgedIndex: LogIndex): void {
 export function onHeartbeat(state: NodeState, heartbeat: Heartbeat): void {
   if (!followLeader(state, heartbeat.from)) return;
   assert(heartbeat.term === state.term, "heartbeat_of_this_term");
-  if (heartbeat.commitIndex > state.log.lastIndex) noteLoss(state, heartbeat.commitIndex);
+  if (heartbeat.commitIndex > acknowledgedAtMost(state)) noteLoss(state, heartbeat.commitIndex);
   if (!takesPart(state)) return;
   commitThrough(state, heartbeat.commitIndex);
   state.outbox.push({
@@ -291,6 +306,7 @@ export function flushAck(state: NodeState): void {
   assert(matchIndex >= following.ackedIndex, "ack_never_back");
   following.isAckDue = !isComplete;
   following.ackedIndex = matchIndex;
+  state.acknowledged = { term: state.term, index: matchIndex };
   state.trace?.({ kind: "acknowledged", to: leader, matchIndex });
   state.outbox.push({
     kind: "appendEntriesReply",

@@ -10,7 +10,7 @@ export function refuseDamage({ damage }: { readonly damage: LogDamage | null }):
 /** What the leader counts on is gone, although all that is there is whole. */
 export function lossOf(lastIndex: LogIndex): ServerError {
   const text =
-    `the log ends at ${lastIndex}, but the leader knows that this node held more: its files are an older copy, ` +
+    `the log ends at ${lastIndex}, but the leader knows that this node held more, or other entries: its files are an older copy, ` +
     "or the disk said that it had written what it had not";
   return new ServerError("LOG_CORRUPT", text);
 }
