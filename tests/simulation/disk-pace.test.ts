@@ -35,8 +35,9 @@ describe("the steps of a disk", () => {
   test("are counted until the one comes at which something is to happen, once", () => {
     const pace = paceOf(0);
     let sprung = 0;
-    const spring = (): void => {
+    const spring = (): boolean => {
       sprung += 1;
+      return true;
     };
     const isSet = pace.set({ operation: "rename", nth: 2, isBefore: false }, spring);
     expect([isSet, pace.set({ operation: "any", nth: 1, isBefore: true }, spring)]).toEqual([

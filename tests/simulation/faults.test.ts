@@ -242,6 +242,7 @@ function result(changes: Partial<RunResult>): RunResult {
     faults: new Map<Fault, number>([["crash", 1]]),
     happened: [],
     sectorsLost: 0,
+    strikes: { together: 0, whileDown: 0 },
     traceHash: "",
     ...changes,
   };

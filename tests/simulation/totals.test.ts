@@ -21,6 +21,7 @@ test("the last line of both simulators is the same, however many runs there were
     faults: new Map(),
     happened: [],
     sectorsLost: 0,
+    strikes: { together: 0, whileDown: 0 },
     traceHash: "",
   });
   expect(totals.lines(CPU).slice(-2)).toEqual([

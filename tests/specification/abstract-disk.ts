@@ -47,6 +47,26 @@ export class AbstractDisk {
     return true;
   }
 
+  /** No less than it holds, whatever became of a write under way. */
+  get termMax(): number {
+    return Math.max(this.term, this.#writing?.term ?? 0);
+  }
+
+  /** True of what is durable, and of what a write under way has. */
+  mayHold(term: number, votedFor: NodeId | null): boolean {
+    const isIn = (each: Pick<Write, "term" | "votedFor">): boolean =>
+      each.term === term && each.votedFor === votedFor;
+    return isIn(this) || (this.#writing !== null && isIn(this.#writing));
+  }
+
+  /** What it held is gone, but for this. */
+  turnBack(term: number, votedFor: NodeId | null, log: AbstractLog): void {
+    this.term = term;
+    this.votedFor = votedFor;
+    this.log = log;
+    this.#writing = null;
+  }
+
   #settle(event: TraceEvent<"started">): boolean {
     const writing = this.#writing;
     this.#writing = null;

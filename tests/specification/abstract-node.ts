@@ -1,6 +1,7 @@
 import { isVoter, type Membership, type NodeId, type Role, type TraceEvent } from "@quorate/raft";
 import { AbstractDisk } from "./abstract-disk.ts";
 import { AbstractLog } from "./abstract-log.ts";
+import type { Forgetting } from "./forgiven-losses.ts";
 
 /** A membership and where it stands. */
 export interface PlacedMembership {
@@ -14,6 +15,8 @@ const nobody: Membership = { voters: [], outgoingVoters: [], learners: [], membe
 export class AbstractNode {
   readonly id: NodeId;
   readonly disk = new AbstractDisk();
+  /** Null: its disk has everything that it ever made durable. */
+  forgetting: Forgetting | null = null;
   /** It was seen before. */
   isKnown = false;
   term = 0;

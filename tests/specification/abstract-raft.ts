@@ -1,11 +1,7 @@
-import {
-  validateChange,
-  type Membership,
-  type NodeId,
-  type ReadContext,
-  type TraceEvent,
-} from "@quorate/raft";
+import { validateChange, type Membership, type NodeId, type TraceEvent } from "@quorate/raft";
 import { AbstractNode, isQuorum, type PlacedMembership } from "./abstract-node.ts";
+import { AbstractReads } from "./abstract-reads.ts";
+import { ForgivenLosses, type TermLog } from "./forgiven-losses.ts";
 
 /** An event that no action of the specification allows, by the rule that it breaks. */
 export class SpecificationError extends Error {
@@ -16,14 +12,6 @@ export class SpecificationError extends Error {
     super(`${rule}: ${details}`);
     this.rule = rule;
   }
-}
-
-/** The entries of one term: who made them, where they begin and behind what, and how many there are. */
-interface TermLog {
-  readonly leader: NodeId;
-  start: number | null;
-  precedingTerm: number;
-  lastIndex: number;
 }
 
 interface KnownMembership extends PlacedMembership {
@@ -66,8 +54,9 @@ export class AbstractRaft {
   /** Terms of all committed entries; the first is that of index 1. */
   readonly #committed: number[] = [];
   readonly #commits: Commit[] = [];
-  /** How much was committed when a read was asked for. */
-  readonly #reads = new Map<string, number>();
+  readonly #reads = new AbstractReads(fail);
+  /** What disks are forgiven to have forgotten. */
+  readonly forgiven = new ForgivenLosses(this.#nodes, this.#terms, this.#committed);
   #events = 0;
 
   /** Events that were taken. */
@@ -100,7 +89,7 @@ export class AbstractRaft {
     this.#takeLog(node, event);
     this.#takeCommit(node, event);
     this.#takeMembership(node, event);
-    this.#takeRead(node, event);
+    this.#reads.take(node, event, this.commitIndex);
   }
 
   #node(id: NodeId): AbstractNode {
@@ -114,7 +103,7 @@ export class AbstractRaft {
   /** A core starts from what is durable, and from nothing else. */
   #start(node: AbstractNode, event: TraceEvent<"started">): void {
     if (event.id !== node.id) fail("a core knows its id", `${event.id} is not ${node.id}`);
-    if (!node.disk.start(event)) {
+    if (!(this.forgiven.start(node, event) ?? node.disk.start(event))) {
       const { term, votedFor, log } = node.disk;
       const text = `${node.id} has term ${term}, vote ${votedFor}, log ${log.lastTerm}/${log.lastIndex}`;
       fail("nothing durable is lost", `${text}, and starts with ${JSON.stringify(event)}`);
@@ -238,6 +227,7 @@ export class AbstractRaft {
         node.memberships = [];
         return;
       case "lossFound":
+        if (node.forgetting !== null) return;
         return fail("nothing durable is lost", `${id} has ${event.lastIndex}`);
       case "conflictFound":
       case "peerClaimed":
@@ -459,29 +449,6 @@ export class AbstractRaft {
     }
     node.memberships.push({ index, membership });
   }
-
-  // Reads.
-
-  #takeRead(node: AbstractNode, event: TraceEvent): void {
-    switch (event.kind) {
-      case "readForwarded":
-        this.#reads.set(keyOf(event.context), this.commitIndex);
-        return;
-      case "readTaken":
-        if (event.from === node.id) this.#reads.set(keyOf(event.context), this.commitIndex);
-        return;
-      case "readAnswered": {
-        const { context, index } = event;
-        const before = this.#reads.get(keyOf(context));
-        this.#reads.delete(keyOf(context));
-        if (index === null) return;
-        if (before === undefined) return fail("reads are asked for", `${node.id}`);
-        if (index < before) fail("reads are not stale", `${node.id} at ${index}, not ${before}`);
-        return;
-      }
-      default:
-    }
-  }
 }
 
 function textOf({ voters, outgoingVoters, learners, members }: Membership): string {
@@ -489,10 +456,6 @@ function textOf({ voters, outgoingVoters, learners, members }: Membership): stri
     [id, name, peerAddress, clientAddress, promotion.kind].join(" "),
   );
   return JSON.stringify([voters, outgoingVoters, learners, told]);
-}
-
-function keyOf({ nonce, counter }: ReadContext): string {
-  return `${nonce}:${counter}`;
 }
 
 function fail(rule: string, details: string): never {

@@ -12,6 +12,9 @@ const EXPIRY_MS = 1_500;
 /** Until what an operator orders again and again has happened. */
 const ORDER_MS = 30_000;
 const POLL_MS = 50;
+const FORGET_WITHIN_MS = 5_000;
+const FORGET_DOWN_MS = 200;
+const TAIL_LOSSES = ["whole", "within", "segment", "hole"] as const;
 /** What may keep whoever leads from going on. */
 const WAYS_TO_STRAND = ["disk", "deaf", "unheard", "alone"] as const;
 /** So that a majority of those that stay is one without one of them. */
@@ -44,6 +47,8 @@ export class Aftermath {
   async run(): Promise<void> {
     await this.#loseMinority();
     await this.#transferLead();
+    await this.#forget();
+    await this.#needTheDamaged();
     await this.#removeVoter();
     await this.#strandLeader();
     await this.#loseClient();
@@ -118,6 +123,63 @@ export class Aftermath {
       }
       return false;
     });
+  }
+
+  /** A disk lacks what its node has acknowledged, and nothing else goes wrong: whoever leads goes on, and knows. */
+  async #forget(): Promise<void> {
+    const { profile, losses, load, time } = this.#world;
+    const random = this.#world.stream("forget");
+    const ways = profile.faults.filter((fault) => fault === "lostTail" || fault === "oldDisk");
+    const way = ways[random.nextBelow(Math.max(1, ways.length))];
+    const voters = this.#world.voters();
+    const node = voters.find((voter) => voter !== this.#world.leader());
+    if (way === undefined || node === undefined || !this.#ports.isWorking) return;
+    const copy = way === "oldDisk" ? node.copyDisk() : null;
+    const enough = load.answered + 2 * this.#sites.length;
+    await this.#ports.wait("operations", ORDER_MS, () => load.answered >= enough);
+    const latestMs = time.nowMs + FORGET_WITHIN_MS;
+    const isHarmless = (): boolean =>
+      copy === null ? losses.mayForget(node) : losses.mayTurnBack(node, copy);
+    // What has rotted somewhere and was not found yet is in the way.
+    const isDecided = (): boolean => isHarmless() || time.nowMs > latestMs;
+    await this.#ports.wait("a moment to forget", ORDER_MS, isDecided);
+    if (!isHarmless() || node === this.#world.leader()) return;
+    const [record, offset] = [random.nextFraction(), random.nextFraction()];
+    const how = TAIL_LOSSES[random.nextBelow(TAIL_LOSSES.length)] ?? "whole";
+    if (copy === null) node.loseTail({ how, place: { record, offset, bit: 0 } });
+    else node.turnBack(copy);
+    node.restartAfter(FORGET_DOWN_MS);
+    const isMadeGood = (): boolean => node.isWhole && this.#ports.isReady();
+    await this.#ports.wait(`${node.name}, who forgot, to be whole`, ORDER_MS, isMadeGood);
+  }
+
+  /**
+   * As many are down as may be, and one of the others finds that its log is damaged. It stays, as nothing could be decided
+   * without it, and is made good once the others are back.
+   */
+  async #needTheDamaged(): Promise<void> {
+    const { profile, losses, load, time } = this.#world;
+    const leader = this.#world.leader();
+    const voters = this.#world.voters();
+    const [damaged, ...others] = voters.filter((voter) => voter !== leader);
+    const gone = others.slice(0, (voters.length - 1) >> 1);
+    const isMeant = profile.faults.includes("rot") && profile.scrubMs > 0 && gone.length > 0;
+    if (damaged === undefined || !isMeant || !this.#ports.isWorking || !losses.isWhole) return;
+    if (!losses.mayRot(damaged)) return;
+    for (const node of gone) node.crash(false);
+    const random = this.#world.stream("need");
+    // Where the log is newest, or it may be removed before anybody looks.
+    const place = { record: 1 - random.nextFraction() / 8, offset: random.nextFraction(), bit: 0 };
+    await damaged.rot(place, false);
+    const foundMs = time.nowMs + 3 * profile.scrubMs;
+    await this.#ports.wait("damage to be found", ORDER_MS, () => time.nowMs > foundMs);
+    const enough = load.answered + this.#sites.length;
+    const limitMs = MINORITY_TIMEOUTS * profile.electionTimeoutMs + profile.sessionTimeoutMs;
+    const isServed = (): boolean => load.answered >= enough;
+    await this.#ports.wait(`operations while ${damaged.name} is needed`, limitMs, isServed);
+    for (const node of gone) node.start();
+    const isMadeGood = (): boolean => this.#ports.isReady() && damaged.isWhole;
+    await this.#ports.wait(`${damaged.name} to be made good`, 2 * ORDER_MS, isMadeGood);
   }
 
   /** Of more than three voters one that does not lead is removed. */

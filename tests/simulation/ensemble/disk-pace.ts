@@ -20,7 +20,7 @@ interface Trap {
   readonly place: StepPlace;
   /** Such steps that are still to come before it. */
   left: number;
-  readonly spring: (clock: ProcessClock) => void;
+  readonly spring: (clock: ProcessClock) => boolean;
 }
 
 /** How long the disk of a node takes for every step, and what is to happen at one of them. */
@@ -38,8 +38,11 @@ export class DiskPace {
     this.#reads = reads;
   }
 
-  /** `spring`, told whose step it was, is called at that step, which is never answered. False: there is such a trap already. */
-  set(place: StepPlace, spring: (clock: ProcessClock) => void): boolean {
+  /**
+   * `spring`, told whose step it was, is called at that step, which is never answered if it returns true. False: there is such a
+   * trap already.
+   */
+  set(place: StepPlace, spring: (clock: ProcessClock) => boolean): boolean {
     if (this.#trap !== null) return false;
     this.#trap = { place, left: place.nth - 1, spring };
     return true;
@@ -55,8 +58,7 @@ export class DiskPace {
     const trap = this.#trap;
     if (trap !== null && isAt(trap, step)) {
       this.clear();
-      trap.spring(clock);
-      return new Promise(() => {});
+      if (trap.spring(clock)) return new Promise(() => {});
     }
     if (SLOW_OPERATIONS.has(step.operation)) {
       return step.phase === "before" ? null : this.#wait(clock, () => this.#latencyMs());

@@ -8,3 +8,8 @@ export function endCodeOf(reason: Error | null): EndCode {
   if (reason === null) return "ASKED";
   return reason instanceof ServerError ? reason.code : "UNKNOWN";
 }
+
+/** What a promise was rejected with. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

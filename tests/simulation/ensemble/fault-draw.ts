@@ -18,9 +18,11 @@ const FULL_MS = 6_000;
 /** Room that is left on a disk when it fills up, in segments: from none to a few, and for half of them less than one. */
 const SPARE_SEGMENTS_MAX = 3;
 const WALL_JUMP_MS = 1e9;
+const OLD_MS = 8_000;
 /** How often an operator's next word is about the node that the last one was about. */
 const SAME_NODE_PART = 0.4;
 const BACKUP_PAUSE_MS = 500;
+const TAIL_LOSSES = ["whole", "within", "segment", "hole"] as const;
 const FAILING_OPERATIONS: readonly FileOperation[] = ["write", "write", "write", "sync"];
 
 /** Decides what goes wrong next, out of one stream of chance and of how things stand. */
@@ -66,6 +68,15 @@ export class FaultDraw {
           ...drawStepCrash(this.#random),
           place: this.#place(),
         };
+      case "lostTail":
+        return {
+          fault,
+          ...this.#downtime(node),
+          how: this.#pick(TAIL_LOSSES),
+          place: this.#place(),
+        };
+      case "oldDisk":
+        return { fault, ...this.#downtime(node), afterMs: this.#duration(OLD_MS) };
       case "rot":
         return {
           fault,

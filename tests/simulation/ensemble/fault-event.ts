@@ -28,6 +28,15 @@ export interface StepPlace {
   readonly isBefore: boolean;
 }
 
+/**
+ * What a log lost at its end: whole records, the first of them in part (`within`), or its newest file with all of them; or
+ * one sector (`hole`), while what was written behind it is there. `place.record`: how many, all of them in the newest file.
+ */
+export interface TailLoss {
+  readonly how: "whole" | "within" | "segment" | "hole";
+  readonly place: DiskPlace;
+}
+
 /** What goes wrong, with everything that was drawn for it. */
 export type FaultAction =
   | ({ readonly fault: "crash" | "powerCut" } & Downtime)
@@ -120,6 +129,10 @@ export type FaultAction =
       readonly place: DiskPlace;
       readonly to: DiskPlace;
     } & Downtime)
+  /** What the disk had said to be written at the end of the log is not there. */
+  | ({ readonly fault: "lostTail" } & TailLoss & Downtime)
+  /** After so long the disk is as it was, at the next moment at which that does no harm for certain. */
+  | ({ readonly fault: "oldDisk"; readonly afterMs: number } & Downtime)
   | { readonly fault: "members"; readonly change: MemberChange }
   /** An operator takes one of the whole tree, and reads it with a pause after every piece. */
   | {

@@ -5,6 +5,10 @@ import { serves } from "./serves.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
 
+/** Whether a disk may forget something is looked at this often, and for so long, ms. */
+const LOOK_MS = 50;
+const FORGET_WITHIN_MS = 4_000;
+
 /** Lets faults happen, and puts right those that last. */
 export class Inflictor {
   readonly #world: World;
@@ -12,6 +16,10 @@ export class Inflictor {
   readonly #nodes: ReadonlyMap<string, SimNode>;
   /** What ends faults that last. */
   readonly #remedies = new Set<() => void>();
+  #isHealed = false;
+  readonly #forgot = new Map<ForgettingFault, number>();
+  #struckTogether = 0;
+  #struckWhileDown = 0;
 
   constructor(world: World, sites: readonly ClientSite[]) {
     this.#world = world;
@@ -19,8 +27,24 @@ export class Inflictor {
     this.#nodes = new Map(world.nodes.map((node) => [node.name, node]));
   }
 
-  /** Ends everything that lasts; whoever is to run runs. */
+  /** Disks that forgot something: whether one does is seen later than it begins. */
+  get forgot(): ReadonlyMap<ForgettingFault, number> {
+    return this.#forgot;
+  }
+
+  /** Disks that were struck while another one was not made good. */
+  get struckTogether(): number {
+    return this.#struckTogether;
+  }
+
+  /** Disks that were struck while others did not serve, with whole disks. */
+  get struckWhileDown(): number {
+    return this.#struckWhileDown;
+  }
+
+  /** Ends everything that lasts; whoever is to run runs. Nothing happens any more. */
   healAll(): void {
+    this.#isHealed = true;
     for (const remedy of [...this.#remedies]) remedy();
     this.#world.cut.heal();
     this.#world.links.healAll();
@@ -57,7 +81,7 @@ export class Inflictor {
       case "powerCut":
         return this.#crash(action, action.fault === "powerCut");
       case "restart":
-        return node.terminate();
+        return this.#world.losses.mayGoDown(node) && node.terminate();
       case "backup":
         return this.#world.backups.take(node, action.isLocal, action.pauseMs);
       case "stop":
@@ -68,6 +92,10 @@ export class Inflictor {
         return true;
       case "wipe":
         return this.#lose(node, action.downMs, () => node.wipe("rejoin"));
+      case "lostTail":
+        return this.#loseTail(node, action);
+      case "oldDisk":
+        return this.#turnBack(node, action);
       case "damage":
         return this.#lose(node, action.downMs, () => node.damage(action.place));
       case "badSector":
@@ -75,7 +103,8 @@ export class Inflictor {
       case "bitFlip":
         return this.#lose(node, action.downMs, () => this.#spoil(node, action.place, null));
       case "rot":
-        if (!this.#mayLose(node)) return false;
+        if (!this.#world.losses.mayRot(node)) return false;
+        this.#noteTogether(node);
         node.rot(action.place, action.isImage).catch((error: unknown) => this.#world.fail(error));
         return true;
       case "misdirectedWrite":
@@ -89,7 +118,7 @@ export class Inflictor {
 
   #crashAtStep(action: StepAction, node: SimNode): boolean {
     const { from, step, withMachine, downMs, withinMs, place } = action;
-    if (!node.isUp || (from === "damage" && !this.#mayLose(node))) return false;
+    if (!node.isUp || (from === "damage" && !this.#world.losses.mayLose(node))) return false;
     if (!node.crashAt(step, withMachine, downMs)) return false;
     if (from === "damage") this.#lose(node, downMs, () => node.damage(place));
     else if (from !== "now") this.#crash(action, from === "powerCut");
@@ -100,7 +129,7 @@ export class Inflictor {
     const { mood } = node;
     switch (action.fault) {
       case "failingDisk":
-        if (!node.isUp) return false;
+        if (!node.isUp || !this.#world.losses.mayGoDown(node)) return false;
         node.failNext(action.operation);
         return true;
       case "readError":
@@ -109,7 +138,7 @@ export class Inflictor {
         node.failNext("read");
         return true;
       case "fullDisk":
-        if (!node.isUp) return false;
+        if (!node.isUp || !this.#world.losses.mayGoDown(node)) return false;
         node.fillDisk(action.spareBytes);
         return this.#until(action.forMs, () => node.freeDisk());
       case "slowDisk":
@@ -132,34 +161,67 @@ export class Inflictor {
   }
 
   #lose(node: SimNode, downMs: number, loss: () => void): boolean {
-    if (!this.#mayLose(node)) return false;
+    if (!this.#world.losses.mayLose(node)) return false;
+    this.#noteTogether(node);
     node.crash(true);
     loss();
     node.restartAfter(downMs);
     return true;
   }
 
-  /** At most one disk at a time, and only while the others could do without it for ever. */
-  #mayLose(node: SimNode): boolean {
-    const members = this.#world.members();
-    const isWell = members?.every(({ server }) => serves(server)) ?? false;
-    const voters = this.#world.leader()?.server?.status().membership?.voters ?? [];
-    // One that came back as another serves before anybody may count on its vote.
-    const present = new Set(members?.map(({ server }) => server?.status().nodeId));
-    const isComplete = voters.length >= 3 && voters.every((id) => present.has(id));
-    return members !== null && isWell && isComplete && members.includes(node) && this.#isWhole;
+  /** True: its disk is copied. Whether it is put back is seen then. */
+  #turnBack(node: SimNode, { afterMs, downMs }: TurnBack): boolean {
+    if (!node.isWhole || !node.isUnharmed || node.server === null) return false;
+    this.#world.trace.note(node.name, "its disk is copied");
+    const copy = node.copyDisk();
+    return this.#forgetSoon(node, afterMs, {
+      fault: "oldDisk",
+      isHarmless: () => this.#world.losses.mayTurnBack(node, copy),
+      strike: () => node.turnBack(copy),
+      downMs,
+    });
   }
 
-  /** Nobody has lost its disk and has yet to come back. */
-  get #isWhole(): boolean {
-    return this.#world.nodes.every((node) => node.isWhole);
+  #loseTail(node: SimNode, action: Extract<FaultAction, { readonly fault: "lostTail" }>): boolean {
+    return this.#forgetSoon(node, 0, {
+      fault: "lostTail",
+      isHarmless: () => node.isUnharmed && this.#world.losses.mayForget(node),
+      strike: () => node.loseTail(action),
+      downMs: action.downMs,
+    });
+  }
+
+  /** At the first moment from then on at which the specification forgives it; it may never come. */
+  #forgetSoon(node: SimNode, afterMs: number, forgetting: Forgetting): true {
+    const { time } = this.#world;
+    const { fault, isHarmless, strike, downMs } = forgetting;
+    const latestMs = time.nowMs + afterMs + FORGET_WITHIN_MS;
+    const look = (): void => {
+      if (this.#isHealed || time.nowMs > latestMs) return;
+      if (!isHarmless()) {
+        time.after(LOOK_MS, look);
+        return;
+      }
+      this.#forgot.set(fault, (this.#forgot.get(fault) ?? 0) + 1);
+      strike();
+      node.restartAfter(downMs);
+    };
+    time.after(afterMs, look);
+    return true;
+  }
+
+  /** A second disk is struck while the first is not made good, or one of somebody's while not all others serve. */
+  #noteTogether(node: SimNode): void {
+    const others = this.#world.nodes.filter((each) => each !== node && each.isEnlisted);
+    if (others.some(({ isWhole }) => !isWhole)) this.#struckTogether += 1;
+    else if (others.some(({ server }) => !serves(server))) this.#struckWhileDown += 1;
   }
 
   #changeMembers(change: MemberChange): boolean {
     const { trace } = this.#world;
     const leader = this.#world.leader();
     const server = leader?.server ?? null;
-    if (leader === null || server === null || !this.#isWhole) return false;
+    if (leader === null || server === null || !this.#world.losses.isWhole) return false;
     trace.note(leader.name, `is told ${JSON.stringify(change)}`);
     if (change.kind === "transfer") {
       server.transferLeadership(change.name).catch(refused);
@@ -177,7 +239,7 @@ export class Inflictor {
 
   #crash({ node: name, downMs }: Downtime, withMachine: boolean): boolean {
     const node = this.#nodes.get(name);
-    if (node?.isUp !== true) return false;
+    if (node?.isUp !== true || !this.#world.losses.mayGoDown(node)) return false;
     node.crash(withMachine);
     node.restartAfter(downMs);
     return true;
@@ -268,6 +330,16 @@ type DiskAction = Extract<
 type StepAction = Extract<FaultAction, { readonly fault: "stepCrash" }>;
 type LinkAction = Extract<FaultAction, { readonly links: readonly Link[] }>;
 type ClientAction = Extract<FaultAction, { readonly client: string }>;
+
+type TurnBack = Extract<FaultAction, { readonly fault: "oldDisk" }>;
+/** What lets a disk forget something. */
+type ForgettingFault = "lostTail" | "oldDisk";
+interface Forgetting {
+  readonly fault: ForgettingFault;
+  isHarmless(): boolean;
+  strike(): void;
+  readonly downMs: number;
+}
 
 /** A change may be refused; anything else goes on. */
 function refused(error: unknown): void {

@@ -9,6 +9,12 @@ import type { World } from "./world.ts";
 /** Whether nodes that lost their data serve again is looked at this often. */
 const LOOK_MS = 100;
 
+/** Disks that were struck when the ensemble was not in its best state. */
+export interface Strikes {
+  readonly together: number;
+  readonly whileDown: number;
+}
+
 /** A client host and what runs on it. */
 export interface ClientSite {
   readonly host: SimClient;
@@ -52,8 +58,15 @@ export class Nemesis {
   /** Of those that wait for something to happen at, those that met it. */
   get counts(): ReadonlyMap<Fault, number> {
     const crashes = this.#world.nodes.reduce((sum, { stepCrashes }) => sum + stepCrashes, 0);
-    if (crashes === 0) return this.#counts;
-    return new Map([...this.#counts, ["stepCrash", crashes]]);
+    const counts = new Map<Fault, number>([...this.#counts, ...this.#inflictor.forgot]);
+    if (crashes > 0) counts.set("stepCrash", crashes);
+    return counts;
+  }
+
+  /** Disks that were struck while another one was not made good, and while others did not serve. */
+  get strikes(): Strikes {
+    const { struckTogether, struckWhileDown } = this.#inflictor;
+    return { together: struckTogether, whileDown: struckWhileDown };
   }
 
   start(): void {
@@ -97,7 +110,9 @@ export class Nemesis {
   #inflict(event: FaultEvent): void {
     if (!this.#inflictor.inflict(event)) return;
     this.#happened.push(event);
-    if (event.fault === "stepCrash") return;
-    this.#counts.set(event.fault, (this.#counts.get(event.fault) ?? 0) + 1);
+    const { fault } = event;
+    // These have only begun.
+    if (fault === "lostTail" || fault === "oldDisk" || fault === "stepCrash") return;
+    this.#counts.set(fault, (this.#counts.get(fault) ?? 0) + 1);
   }
 }

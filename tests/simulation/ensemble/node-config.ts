@@ -1,18 +1,18 @@
 import { createServerConfig, type ServerConfig } from "../../../packages/server/src/config.ts";
 import type { Entrance } from "../../../packages/server/src/peer/envelope.ts";
+import { at, DATA_DIRECTORY } from "./disk-damage.ts";
 import type { Profile } from "./profile.ts";
 import { streamOf } from "./streams.ts";
 
-export const CLIENT_PORT = 7001;
-export const DATA_DIRECTORY = "/data";
 const PEER_PORT = 7101;
+/** Of every server. */
+export const CLIENT_PORT = 7001;
 
-/** Of the node of that number in one of its lives. `entrance`: how it comes to the others. */
-export function configOf(
-  profile: Profile,
-  number: number,
-  entrance: Entrance | "repair",
-): ServerConfig {
+/** What its operator starts a node as. `repair`: as who it was, with data that were damaged. */
+export type Start = Entrance | "repair";
+
+/** What the server of node `number` is started with. */
+export function configOf(profile: Profile, number: number, entrance: Start): ServerConfig {
   const founders = Array.from({ length: profile.nodes }, (_, at) => at + 1);
   const members = [...new Set([...founders, number])].map((each) => ({
     name: `n${each}`,
@@ -24,8 +24,6 @@ export function configOf(
     members,
     join: entrance === "join",
     rejoin: entrance === "rejoin",
-    // Unless it was damaged on purpose, what looks so is the server's own fault.
-    repair: entrance === "repair",
     dataDirectory: DATA_DIRECTORY,
     insecure: true,
     tickMs: 20,
@@ -74,7 +72,7 @@ function coreSettings(
   if (!isMixed) return { electionTimeoutMs, leaseReads };
   const random = streamOf(seed, `settings of node ${number}`);
   return {
-    electionTimeoutMs: ELECTION_TIMEOUTS_MS[random.nextBelow(2)] ?? electionTimeoutMs,
+    electionTimeoutMs: at(ELECTION_TIMEOUTS_MS, random.nextFraction()) ?? electionTimeoutMs,
     leaseReads: random.nextFraction() < 0.5,
   };
 }

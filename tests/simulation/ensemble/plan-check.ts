@@ -63,6 +63,8 @@ const FIELDS: {
   badSector: { ...DOWNTIME, place },
   cutOffClient: BLOCK,
   stepCrash: { ...DOWNTIME, from: text, step, withMachine: v.boolean(), withinMs: number, place },
+  lostTail: { ...DOWNTIME, how: v.picklist(["whole", "within", "segment", "hole"]), place },
+  oldDisk: { ...DOWNTIME, afterMs: number },
 };
 
 const NAMED = v.object({ fault: v.picklist(FAULTS) });

@@ -41,6 +41,8 @@ export const FAULTS = [
   "badSector",
   "cutOffClient",
   "stepCrash",
+  "lostTail",
+  "oldDisk",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -237,6 +239,7 @@ const TRAITS: Readonly<Record<Kind, Partial<Profile>>> = {
     faults: [
       ...(["damage", "bitFlip", "misdirectedWrite", "readError", "fullDisk", "rot"] as const),
       ...(["badSector", "stepCrash"] as const),
+      ...(["badSector", "lostTail", "oldDisk"] as const),
       ...(["failingDisk", "powerCut", "hungDisk", "isolate", "backup"] as const),
     ],
   },

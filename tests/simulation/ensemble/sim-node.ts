@@ -1,3 +1,4 @@
+import { nodeId, type NodeId } from "@quorate/raft";
 import { ServerError, isDamage } from "../../../packages/server/src/errors.ts";
 import {
   MemoryFiles,
@@ -6,29 +7,30 @@ import {
 import { MemoryImageStores } from "../../../packages/server/src/memory/memory-image-stores.ts";
 import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { WallClock } from "../../../packages/server/src/ports.ts";
-import type { Entrance } from "../../../packages/server/src/peer/envelope.ts";
 import { QuorateServer } from "../../../packages/server/src/quorate-server.ts";
-import {
-  IDENTITY_FILE,
-  IMAGE_PREFIX,
-  LOG_DIRECTORY,
-} from "../../../packages/server/src/storage/data-directory.ts";
-import { decodeSegmentHeader } from "../../../packages/server/src/storage/log-format.ts";
-import { scanLog, type LogScanItem } from "../../../packages/server/src/storage/log-scan.ts";
+import { IMAGE_PREFIX } from "../../../packages/server/src/storage/data-directory.ts";
 import { Violation } from "../violation.ts";
+import {
+  breakSector,
+  DATA_DIRECTORY,
+  flipBitOfLog,
+  loseTail,
+  newestSetAside,
+  segmentsBefore,
+  spoilRecord,
+} from "./disk-damage.ts";
+import { CLIENT_PORT, configOf, type Start } from "./node-config.ts";
 import { drawClock, type ProcessClock } from "./process-clock.ts";
-import { LogBound } from "./log-bound.ts";
+import type { DiskCopy } from "./disk-copy.ts";
 import { DiskPace, type DiskMood } from "./disk-pace.ts";
-import { endCodeOf, type EndCode } from "./end-code.ts";
-import type { DiskPlace, StepPlace } from "./fault-event.ts";
-import { CLIENT_PORT, DATA_DIRECTORY, configOf } from "./node-config.ts";
+import { LogBound } from "./log-bound.ts";
+import { asError, endCodeOf, type EndCode } from "./end-code.ts";
+import type { DiskPlace, StepPlace, TailLoss } from "./fault-event.ts";
 import { processTransport } from "./process-transport.ts";
+import { Rot } from "./rot.ts";
 import { serves } from "./serves.ts";
 import type { World } from "./world.ts";
 
-const LOG_PATH = `${DATA_DIRECTORY}/${LOG_DIRECTORY}`;
-const IDENTITY_PATH = `${DATA_DIRECTORY}/${IDENTITY_FILE}`;
-const SECTOR_BYTES = 512;
 const EPOCH_MS = 1_700_000_000_000;
 const RESTART_MEAN_MS = 800;
 
@@ -49,9 +51,9 @@ export class SimNode {
   #isDark = false;
   #life = 0;
   #logBound = new LogBound();
-  #entrance: Entrance | "repair";
-  /** Something of what it has stored turned while it ran, and it has not started anew since. */
-  #isRotten = false;
+  #entrance: Start;
+  /** What of all that it has stored turned while it ran, since it started last. */
+  readonly #rot = new Rot();
   #isEnlisted: boolean;
   /** What was done to this life of its process, or to the disk under it, that may end it. */
   readonly #excuses = new Set<EndCode>();
@@ -60,6 +62,12 @@ export class SimNode {
   #stepCrashes = 0;
   /** Of the node that it was when it was last a member; null: never, since its disk was empty. */
   #memberId: number | null = null;
+  /** Under which it was last seen to run; null: not since its disk was empty. */
+  #nodeId: NodeId | null = null;
+  /** The id under which it may lack what it promised; null: it lacks nothing. */
+  #forgotten: NodeId | null = null;
+  /** The newest of the folders with data that it set aside. */
+  #setAside = 0;
 
   constructor(world: World, number: number) {
     this.#world = world;
@@ -98,8 +106,27 @@ export class SimNode {
 
   /** False from the loss of its data until it serves again. */
   get isWhole(): boolean {
-    if (this.#isRotten) return false;
-    return this.#entrance === "member" || this.#entrance === "join";
+    return !this.#isRotting && !this.isDoomed;
+  }
+
+  get #isRotting(): boolean {
+    const storage = { files: this.#files, images: this.#images };
+    return this.isUp ? this.#rot.isThere(storage) : this.#rot.hasBegun;
+  }
+
+  /** It has no right to its vote any more, and is to get another one. */
+  get isDoomed(): boolean {
+    return this.#entrance !== "member" && this.#entrance !== "join";
+  }
+
+  /** Nothing that was done to it ends it, as far as it does not end by its own decision. */
+  get isUnharmed(): boolean {
+    return this.#excuses.size === 0 && this.#flaws.size === 0;
+  }
+
+  /** Under which it was last seen to run; null: not since its disk was empty. */
+  get nodeId(): NodeId | null {
+    return this.#nodeId;
   }
 
   /** It runs, and was a member under the identity that it has, or may have: while it starts nobody knows. */
@@ -118,79 +145,77 @@ export class SimNode {
   wipe(entrance: "join" | "rejoin"): void {
     this.#world.trace.note(this.name, "loses its data");
     this.#entrance = entrance;
-    this.#isRotten = false;
+    this.#rot.clear();
     this.#memberId = null;
+    this.#nodeId = null;
+    this.#forgotten = null;
+    this.#setAside = 0;
     this.#files = this.#emptyDisk();
     this.#flaws.clear();
     this.#images = new MemoryImageStores(this.#files);
   }
 
-  /** A bit of the log of a node that is down is another one, in any file but the newest: where that ends nobody knows. */
+  /** A bit of the log of a node that is down is another one. */
   damage(place: DiskPlace): void {
-    const files = [...this.#files.namesIn(LOG_PATH)].sort().slice(0, -1);
-    const name = at(files, place.record);
-    if (name === undefined) return;
-    const path = `${LOG_PATH}/${name}`;
-    const position = Math.floor(place.offset * this.#files.sizeOf(path));
-    this.#world.trace.note(this.name, `a bit of ${name} at ${position} is another one`);
-    this.#files.flipBit(path, position, place.bit);
-    this.#entrance = "repair";
+    this.#noteDamage(flipBitOfLog(this.#files, place));
   }
 
-  /** The disk of a node that is down does not give one sector back: of its log, in any file, or of one copy of its identity. */
+  /** The disk of a node that is down does not give one sector back. */
   breakSector(place: DiskPlace): void {
-    const log = this.#files.namesIn(LOG_PATH).map((name) => `${LOG_PATH}/${name}`);
-    const path = at([IDENTITY_PATH, ...log.sort()], place.record) ?? IDENTITY_PATH;
-    const position = Math.floor(place.offset * this.#files.sizeOf(path));
-    this.#world.trace.note(this.name, `its disk does not give ${path} back at ${position}`);
-    this.#files.breakSector(path, position);
     this.#flaws.add("STORAGE_FAILED");
-    this.#entrance = "repair";
+    this.#noteDamage(breakSector(this.#files, place));
   }
 
-  /**
-   * A record of the log of a node that is down is not what it was. `to` null: a bit of it is another one. Otherwise what
-   * was to be its sector stands in another record instead. Not the last one, which would look like a torn write.
-   */
+  /** A record of the log of a node that is down is not what it was: a bit of it, or one of its sectors stands elsewhere. */
   async spoil(place: DiskPlace, to: DiskPlace | null = null): Promise<void> {
-    const files = this.#files;
-    const records: WholeRecord[] = [];
-    for await (const item of scanLog(files.aside(), LOG_PATH)) {
-      if (item.status === "ok") records.push(item);
-    }
-    records.pop();
-    const record = at(records, place.record);
-    const other = to === null ? undefined : at(records, to.record);
-    if (record === undefined || record === other) return;
-    const path = `${LOG_PATH}/${record.segment}`;
-    const position = record.position + Math.floor(place.offset * record.bytes);
-    this.#entrance = "repair";
-    if (other === undefined || to === null) {
-      this.#world.trace.note(this.name, `a bit of record ${record.sequence} is another one`);
-      files.flipBit(path, position, place.bit);
-      return;
-    }
-    const sector = position - (position % SECTOR_BYTES);
-    const bytes = (await files.aside().readWhole(path))?.slice(sector, sector + SECTOR_BYTES);
-    if (bytes === undefined) return;
-    const text = `a sector of record ${record.sequence} stands in record ${other.sequence}`;
-    this.#world.trace.note(this.name, text);
-    const there = other.position + Math.floor(to.offset * other.bytes);
-    files.overwrite(`${LOG_PATH}/${other.segment}`, there - (there % SECTOR_BYTES), bytes);
-    files.overwrite(path, sector, new Uint8Array(SECTOR_BYTES));
+    this.#noteDamage(await spoilRecord(this.#files, place, to));
   }
 
-  /**
-   * While it runs a bit of its log or image turns. Whoever reads that finds it; and once the process starts anew it makes
-   * it good.
-   */
+  /** It loses power, and the end of its log; what it cannot find out by itself is forgiven. Only where it may forget (`Losses`). */
+  loseTail(loss: TailLoss): void {
+    const { forgiven } = this.#world.cores.specification;
+    const id = this.#nodeId;
+    if (id === null) return;
+    forgiven.forget(id, false);
+    this.crash(true);
+    const files = this.#files;
+    files.setOnStep(null);
+    loseTail(files, loss, forgiven.membershipIndexOf(id)).then(
+      (lost) => {
+        this.#noteDamage(lost?.text ?? null);
+        if (lost === null || lost.isEvident) forgiven.remember(id);
+        else this.#forgotten = id;
+      },
+      (error: unknown) => this.#world.fail(error),
+    );
+  }
+
+  /** Its disk as it is now. */
+  copyDisk(): DiskCopy {
+    const files = this.#files.copy(this.#disk.nextUint32());
+    const images = this.#images.copyFor(files);
+    const id = this.#nodeId;
+    const { forgiven } = this.#world.cores.specification;
+    return { files, images, id, members: id === null ? 0 : forgiven.membershipIndexOf(id) };
+  }
+
+  /** It loses power, and its disk is as it was when it was copied. To be called where it may turn back (`Losses`). */
+  turnBack({ files, images, id }: DiskCopy): void {
+    if (id === null) return;
+    this.#world.cores.specification.forgiven.forget(id, true);
+    this.crash(true);
+    this.#files = files.crash();
+    this.#images = images.afterCrash(this.#files);
+    this.#setAside = newestSetAside(this.#files);
+    this.#forgotten = id;
+    this.#noteDamage("has what was on its disk at an earlier moment");
+  }
+
+  /** While it runs a bit of its log or image turns; who reads that finds it. Once it starts anew it makes it good. */
   async rot(place: DiskPlace, isImage: boolean): Promise<void> {
-    this.#isRotten = true;
-    if (isImage && this.#images.damage(place.record)) {
-      this.#world.trace.note(this.name, "a record of its image is damaged");
-    } else {
-      await this.spoil(place);
-    }
+    const storage = { files: this.#files, images: this.#images };
+    const text = await this.#rot.turn(storage, place, isImage);
+    if (text !== null) this.#world.trace.note(this.name, text);
   }
 
   /** So much room is left on its disk. */
@@ -230,10 +255,14 @@ export class SimNode {
   #noteServing(): void {
     if (this.#entrance === "member" && this.#memberId !== null) return;
     if (this.#server === null || !serves(this.#server)) return;
-    const { nodeId, membership } = this.#server.status();
-    if (membership?.members.some(({ id }) => id === nodeId) !== true) return;
+    const { nodeId: id, membership } = this.#server.status();
+    if (membership?.members.some((member) => member.id === id) !== true) return;
+    const forgotten = this.#forgotten;
+    const { forgiven } = this.#world.cores.specification;
+    if (forgotten !== null && forgotten === id && !forgiven.isWhole(forgotten)) return;
+    this.#forgotten = null;
     this.#entrance = "member";
-    this.#memberId = nodeId;
+    this.#memberId = id;
   }
 
   /** Images on its disk beside the one that it stands on. */
@@ -248,16 +277,7 @@ export class SimNode {
   /** Segments of its log of which nothing is of any use any more. */
   get spareSegments(): number {
     const { index } = this.#logBound;
-    if (index === null) return 0;
-    const names = [...this.#files.namesIn(LOG_PATH)]
-      .filter((name) => !name.endsWith(".tmp"))
-      .sort();
-    // What one has ends where the next one begins.
-    return names.slice(1).filter((name) => {
-      const sector = this.#files.bytesOf(`${LOG_PATH}/${name}`, 0, SECTOR_BYTES);
-      const decoded = decodeSegmentHeader(sector);
-      return decoded.kind === "header" && decoded.header.lastIndex < index;
-    }).length;
+    return index === null ? 0 : segmentsBefore(this.#files, index);
   }
 
   /** Sectors that its disk lost at crashes, of all that it wrote and did not sync. */
@@ -282,8 +302,8 @@ export class SimNode {
     if (this.isUp) return;
     const { network, trace, time, cores } = this.#world;
     if (this.#isDark) this.#lightUp();
-    if (this.#isRotten) this.#entrance = "repair";
-    this.#isRotten = false;
+    if (this.#rot.hasBegun) this.#entrance = "repair";
+    this.#rot.clear();
     this.#life += 1;
     this.#logBound = new LogBound();
     const clock = this.#newClock();
@@ -309,6 +329,8 @@ export class SimNode {
       (server) => {
         if (clock.isDead) return;
         this.#server = server;
+        this.#nodeId = nodeId(server.status().nodeId);
+        this.#checkSetAside();
         server.stopped.then(
           (reason) => this.#onEnded(clock, reason),
           (error: unknown) => this.#onEnded(clock, asError(error)),
@@ -322,24 +344,27 @@ export class SimNode {
   crash(withMachine: boolean): void {
     if (!this.isUp) return;
     this.#world.trace.note(this.name, withMachine ? "loses power" : "is killed");
+    if (!this.#isRotting) this.#rot.clear();
     this.#end(withMachine);
     if (withMachine) this.#goDark();
     else this.#world.endProcess(this.name);
   }
 
-  /** It dies as by {@link crash} at a step of its files that is to come. False: at another one already. */
+  /** It dies as by {@link crash} at a step of its files that is to come, unless it is needed then. False: at another one already. */
   crashAt(place: StepPlace, withMachine: boolean, downMs: number): boolean {
+    const { time, trace, losses } = this.#world;
     return this.#pace.set(place, (clock) => {
+      if (!losses.mayGoDown(this)) return false;
       // Whatever else it does in this moment it still does.
-      this.#world.time.after(0, () => {
+      time.after(0, () => {
         if (clock.isDead) return;
         const { operation, nth, isBefore } = place;
-        const text = `comes ${isBefore ? "to" : "from"} ${operation} ${nth} of its files`;
-        this.#world.trace.note(this.name, text);
+        trace.note(this.name, `comes ${isBefore ? "to" : "from"} ${operation} ${nth} of its files`);
         this.#stepCrashes += 1;
         this.crash(withMachine);
         this.restartAfter(downMs);
       });
+      return true;
     });
   }
 
@@ -393,6 +418,21 @@ export class SimNode {
     });
   }
 
+  #noteDamage(text: string | null): void {
+    if (text === null) return;
+    this.#world.trace.note(this.name, text);
+    this.#entrance = "repair";
+  }
+
+  /** What looks damaged was damaged on purpose, or it is the server's own fault. */
+  #checkSetAside(): void {
+    const newest = newestSetAside(this.#files);
+    if (newest > this.#setAside && !this.isDoomed) {
+      this.#world.fail(new Violation("node", `${this.name} sets aside what nobody has damaged`));
+    }
+    this.#setAside = newest;
+  }
+
   #emptyDisk(): MemoryFiles {
     return new MemoryFiles({ seed: this.#disk.nextUint32() });
   }
@@ -406,6 +446,7 @@ export class SimNode {
     if (clock.isDead || clock !== this.#clock) return;
     this.#world.trace.note(this.name, `ends: ${String(reason)}`);
     const code = endCodeOf(reason);
+    this.#checkSetAside();
     if (!this.#mayEnd(code, reason)) {
       const text = reason?.stack ?? reason?.message ?? "by itself";
       this.#world.fail(new Violation("node", `${this.name} ended: ${text}`));
@@ -424,7 +465,10 @@ export class SimNode {
 
   /** Nothing but what was done to it ends a node. */
   #mayEnd(code: EndCode, reason: Error | null): boolean {
-    if (this.#isRotten && isDamage(reason)) return true;
+    if (isDamage(reason) && (this.#rot.hasBegun || this.#forgotten !== null)) {
+      if (this.#server !== null) this.#world.losses.checkDeparture(this);
+      return true;
+    }
     // Whoever runs waits for room; whoever starts, or has yet to come to an ensemble, may need some at once.
     const isRunning = this.#server !== null && this.#server.status().role !== "forming";
     if (code === "STORAGE_FULL" && isRunning) return false;
@@ -452,15 +496,4 @@ export class SimNode {
     this.#world.network.drop(this.name);
     for (const other of this.#world.parties) this.#world.cut.unblock(this.name, other);
   }
-}
-
-type WholeRecord = Extract<LogScanItem, { readonly status: "ok" }>;
-
-/** What stands that far from the first to the last, from 0 to 1. */
-function at<T>(choices: readonly T[], part: number): T | undefined {
-  return choices[Math.min(choices.length - 1, Math.floor(part * choices.length))];
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -13,7 +13,7 @@ import { CounterWork } from "./counter-work.ts";
 import { ElectionWork } from "./election-work.ts";
 import { EphemeralWork } from "./ephemeral-work.ts";
 import type { FaultEvent } from "./fault-event.ts";
-import { Nemesis, type ClientSite } from "./nemesis.ts";
+import { Nemesis, type ClientSite, type Strikes } from "./nemesis.ts";
 import type { Fault, Profile, WorkName } from "./profile.ts";
 import { RegisterWork } from "./register-work.ts";
 import { describeNode } from "./describe-node.ts";
@@ -47,6 +47,7 @@ export interface RunResult {
   readonly happened: readonly FaultEvent[];
   /** Sectors that were written and not synced, and that crashes took back: lost and torn writes. */
   readonly sectorsLost: number;
+  readonly strikes: Strikes;
   readonly traceHash: string;
 }
 
@@ -181,6 +182,7 @@ class Simulation {
       watched: this.#watches.watched.reduce((sum, { events }) => sum + events.length, 0),
       faults: this.#nemesis.counts,
       sectorsLost: nodes.reduce((sum, node) => sum + node.sectorsLost, 0),
+      strikes: this.#nemesis.strikes,
       happened: this.#nemesis.happened,
       coreEvents: cores.specification.events,
       traceHash: trace.hash,

@@ -17,6 +17,8 @@ export class Totals {
   #events = 0;
   #operations = 0;
   #sectorsLost = 0;
+  #struckTogether = 0;
+  #struckWhileDown = 0;
   readonly #faults = new Map<Fault, number>();
   /** Runs that allow a kind of fault, by profile and fault. */
   readonly #allowed = new Map<string, number>();
@@ -38,6 +40,8 @@ export class Totals {
     this.#events += result.events;
     this.#operations += result.operations;
     this.#sectorsLost += result.sectorsLost;
+    this.#struckTogether += result.strikes.together;
+    this.#struckWhileDown += result.strikes.whileDown;
     for (const [fault, count] of result.faults) addTo(this.#faults, fault, count);
     for (const fault of new Set(faults)) {
       addTo(this.#allowed, `${kind} ${fault}`, 1);
@@ -67,7 +71,9 @@ export class Totals {
   get faults(): string {
     const faults = [...this.#faults].sort(([a], [b]) => (a < b ? -1 : 1));
     const counts = faults.map(([fault, count]) => `${fault} ${count}`);
-    return [...counts, `unsynced sectors lost ${this.#sectorsLost}`].join(", ");
+    const sectors = `unsynced sectors lost ${this.#sectorsLost}`;
+    const struck = `disks struck while another was ${this.#struckTogether}, while others were down ${this.#struckWhileDown}`;
+    return [...counts, sectors, struck].join(", ");
   }
 
   addViolation(): void {

@@ -8,6 +8,7 @@ import { CoreWatch } from "./core-watch.ts";
 import { Cuts } from "./cuts.ts";
 import { LinkMoods } from "./link-moods.ts";
 import { Load } from "./load.ts";
+import { Losses } from "./losses.ts";
 import { ProcessClock } from "./process-clock.ts";
 import type { Profile } from "./profile.ts";
 import { SimNode } from "./sim-node.ts";
@@ -28,6 +29,7 @@ export class World {
   readonly network: MemoryNetwork;
   readonly cut: Cuts;
   readonly links = new LinkMoods();
+  readonly losses = new Losses(this);
   /** Those that form the ensemble first. */
   readonly nodes: readonly SimNode[];
   /** Delays of each direction between two hosts. */

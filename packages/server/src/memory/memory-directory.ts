@@ -13,6 +13,26 @@ export class MemoryDirectory {
   /** Since the last sync, in order; each happens as a whole or not at all. */
   #changes: Change[] = [];
 
+  /** With everything in it, as programs see it and as the disk has it. */
+  copy(copies: Map<MemoryNode, MemoryNode> = new Map()): MemoryDirectory {
+    const copyOf = (node: MemoryNode): MemoryNode => {
+      const known = copies.get(node);
+      if (known !== undefined) return known;
+      const copy = node instanceof MemoryDirectory ? node.copy(copies) : node.copy();
+      copies.set(node, copy);
+      return copy;
+    };
+    const namesOf = (names: ReadonlyMap<string, MemoryNode>): Map<string, MemoryNode> =>
+      new Map([...names].map(([name, node]) => [name, copyOf(node)]));
+    const directory = new MemoryDirectory();
+    directory.#names = namesOf(this.#names);
+    directory.#durable = namesOf(this.#durable);
+    directory.#changes = this.#changes.map((change) =>
+      change.map(({ name, node }) => ({ name, node: node === null ? null : copyOf(node) })),
+    );
+    return directory;
+  }
+
   get(name: string): MemoryNode | undefined {
     return this.#names.get(name);
   }

@@ -25,6 +25,18 @@ export class MemoryFile {
     this.#broken.add(Math.floor(position / SECTOR_BYTES));
   }
 
+  /** The same on the disk and above it. */
+  copy(): MemoryFile {
+    const file = new MemoryFile();
+    for (const [page, content] of this.#pages) file.#pages.set(page, content.slice());
+    for (const [sector, durable] of this.#unsynced) file.#unsynced.set(sector, durable);
+    for (const sector of this.#givenUp) file.#givenUp.add(sector);
+    for (const sector of this.#broken) file.#broken.add(sector);
+    file.#size = this.#size;
+    file.#durableSize = this.#durableSize;
+    return file;
+  }
+
   /** Whether all of it can be read. */
   isReadable(position: number, length: number): boolean {
     const end = Math.min(position + length, this.#size);

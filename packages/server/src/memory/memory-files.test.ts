@@ -46,6 +46,22 @@ describe("files in memory", () => {
     expect(outcomes.size).toBeGreaterThan(5);
   });
 
+  test("a copy of the disk goes its own way, with what was not synced", async () => {
+    const outcomes = new Set<number | undefined>();
+    for (let seed = 1; seed <= 8; seed += 1) {
+      const { files, file } = await withFile(false);
+      await file.write(0, Uint8Array.of(1));
+      const copy = files.copy(seed);
+      await file.write(0, Uint8Array.of(2));
+      await file.sync();
+      await files.remove("/d/x");
+      expect((await copy.readWhole("/d/x"))?.[0]).toBe(1);
+      outcomes.add((await copy.crash().readWhole("/d/x"))?.[0]);
+      expect(await files.readWhole("/d/x")).toBe(null);
+    }
+    expect([...outcomes].sort()).toEqual([0, 1]);
+  });
+
   test("what a process wrote outlives it, and what it did not sync not the machine", async () => {
     const outcomes = new Set<number | undefined>();
     for (let seed = 1; seed <= 8; seed += 1) {

@@ -102,6 +102,14 @@ export class MemoryFiles implements Files {
     return aside;
   }
 
+  /** The disk as it is now, once more: from here on each of the two goes its own way. `seed` decides what a crash keeps of it. */
+  copy(seed: number): MemoryFiles {
+    const { root, sectorsLost, bytesMax } = this.#disk;
+    const copy = new MemoryFiles({ seed, bytesMax });
+    copy.#disk = { ...copy.#disk, root: root.copy(), sectorsLost };
+    return copy;
+  }
+
   /** Sectors that were written and that a crash took back. */
   get sectorsLost(): number {
     return this.#disk.sectorsLost;

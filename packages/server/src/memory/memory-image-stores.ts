@@ -20,7 +20,18 @@ interface Content {
 export class MemoryImages {
   readonly contents: Content[] = [];
   /** Values that are not what was stored any more; whoever reads one finds its checksum wrong. */
-  readonly damaged: WeakSet<Uint8Array> = new WeakSet();
+  readonly damaged: WeakSet<Uint8Array>;
+
+  constructor(damaged: WeakSet<Uint8Array> = new WeakSet()) {
+    this.damaged = damaged;
+  }
+
+  /** As they are now; nobody has one of them open. */
+  copy(): MemoryImages {
+    const images = new MemoryImages(this.damaged);
+    for (const content of this.contents) images.contents.push({ ...content, isOpen: false });
+    return images;
+  }
 }
 
 /**
@@ -41,6 +52,19 @@ export class MemoryImageStores implements ImageStores {
   afterCrash(files: MemoryFiles): MemoryImageStores {
     for (const content of this.#images.contents) content.isOpen = false;
     return new MemoryImageStores(files, this.#images);
+  }
+
+  /** The same images for a copy of the files: from here on each of the two goes its own way. */
+  copyFor(files: MemoryFiles): MemoryImageStores {
+    return new MemoryImageStores(files, this.#images.copy());
+  }
+
+  /** One of the images that are in use has a damaged record. */
+  get isDamaged(): boolean {
+    const { contents, damaged } = this.#images;
+    return contents.some(
+      ({ isOpen, values }) => isOpen && [...values.values()].some((value) => damaged.has(value)),
+    );
   }
 
   /** A record of the image that is in use, counted from 0 to 1 through all of them, is damaged. False: there is none. */
