@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { HistoryRecord } from "../linearizability/history.ts";
-import type { Watched } from "./ensemble/watch-work.ts";
 import { checkBackups, type TakenBackup } from "./ensemble/backups.ts";
 import { checkWatches } from "./ensemble/watch-check.ts";
+import type { Watched } from "./ensemble/watch-work.ts";
 
 /** An answer that a run's history might hold. */
 function written(zxid: number, value: string, returnedMs = 1): HistoryRecord {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { SeededRandom } from "../../packages/server/src/memory/seeded-random.ts";
 import type { FileOperation, FileStep } from "../../packages/server/src/memory/memory-files.ts";
+import { SeededRandom } from "../../packages/server/src/memory/seeded-random.ts";
 import { DiskPace } from "./ensemble/disk-pace.ts";
 import { ProcessClock } from "./ensemble/process-clock.ts";
 import { drawProfile } from "./ensemble/profile.ts";

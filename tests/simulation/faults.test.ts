@@ -120,11 +120,12 @@ describe("what rots while a node runs", () => {
     const profile = { ...drawn, nodes: 3, spares: 0, clients: 3, works, durationMs: 20_000 };
     const quick = { ...profile, ...restless(100), scrubMs: 1_000, checkpointBytes: 2_000 };
     const rot = { fault: "rot", place: { record: 0.5, offset: 0.1, bit: 3 } } as const;
-    const lines: string[] = [];
-    const { faults } = await simulate(quick, (line) => lines.push(line), [
+    const told: string[] = [];
+    const { faults } = await simulate(quick, (line) => told.push(line), [
       { ...rot, atMs: 5_000, node: "n1", isImage: false },
       { ...rot, atMs: 15_000, node: "n2", isImage: true },
     ]);
+    const lines = untilHealed(told);
     expect(faults.get("rot")).toBe(2);
     expect(lines.filter((line) => / n1 +ends: ServerError: LOG_CORRUPT/.test(line))).toHaveLength(
       1,
@@ -148,7 +149,7 @@ describe("a sector that a disk does not give back", () => {
     ]);
     expect(faults.get("badSector")).toBe(2);
     const told = (node: string, text: string): number =>
-      lines.filter((line) => line.includes(` ${node} `) && line.includes(text)).length;
+      untilHealed(lines).filter((line) => line.includes(` ${node} `) && line.includes(text)).length;
     expect(told("n1", "its disk does not give /data/log/")).toBe(1);
     expect(told("n1", "EIO")).toBeGreaterThan(0);
     expect(told("n1", "set aside")).toBe(1);
@@ -246,4 +247,12 @@ function result(changes: Partial<RunResult>): RunResult {
     traceHash: "",
     ...changes,
   };
+}
+
+/** Without what is asked of an ensemble once its faults are over. */
+function untilHealed(lines: readonly string[]): readonly string[] {
+  return lines.slice(
+    0,
+    lines.findIndex((line) => line.includes("everything is healed")),
+  );
 }

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PointCounts } from "./point-counts.ts";
 import { Checker } from "./raft-core/checker.ts";
-import { Violation } from "./violation.ts";
 import { runSeed } from "./raft-core/run-seed.ts";
+import { Violation } from "./violation.ts";
 
 const RUNS = 240;
 

@@ -1,5 +1,5 @@
-import type { NodeId } from "./ids.ts";
 import type { Entry } from "./entry.ts";
+import type { NodeId } from "./ids.ts";
 import type { SnapshotMeta } from "./message.ts";
 import type { HardState } from "./ready.ts";
 

@@ -4,8 +4,8 @@ import { commandBytes, entryBytes } from "./entry-bytes.ts";
 import type { Entry } from "./entry.ts";
 import { earlier, indexAfter, logIndex, type LogIndex, type NodeId } from "./ids.ts";
 import type { StepResult } from "./input.ts";
-import { LeaderReads, type ReadRequest } from "./leader-reads.ts";
 import { LeaderLease } from "./leader-lease.ts";
+import { LeaderReads, type ReadRequest } from "./leader-reads.ts";
 import { hasLease, notePromise } from "./lease.ts";
 import {
   isJoint,

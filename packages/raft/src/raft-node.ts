@@ -4,7 +4,6 @@ import type { CommitConflict } from "./commit-conflict.ts";
 import type { RaftConfig, RaftInitialState } from "./config.ts";
 import { completePersist, takePersistWork } from "./disk.ts";
 import type { Entry } from "./entry.ts";
-import { isPromised, tellClock } from "./lease.ts";
 import { expireForwardedReads, flushAck, forwardRead, suspectLeader } from "./follower.ts";
 import { earlier, indexAfter, type LogIndex, type NodeId } from "./ids.ts";
 import type { PersistTicket, RaftInput, StepResult } from "./input.ts";
@@ -18,6 +17,7 @@ import {
   tickLeader,
   transferLeadership,
 } from "./leader.ts";
+import { isPromised, tellClock } from "./lease.ts";
 import type { ReadContext, SnapshotMeta } from "./message.ts";
 import {
   accepted,
@@ -28,9 +28,9 @@ import {
   type NodeState,
 } from "./node-state.ts";
 import { reached } from "./points.ts";
-import { onFetched } from "./replication.ts";
-import { receive } from "./receive.ts";
 import type { Ready, SoftState } from "./ready.ts";
+import { receive } from "./receive.ts";
+import { onFetched } from "./replication.ts";
 import { statusOf } from "./status-of.ts";
 import type { RaftStatus } from "./status.ts";
 import { tracePeerState, traceStarted } from "./trace-changes.ts";

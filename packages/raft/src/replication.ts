@@ -1,4 +1,5 @@
 import { assert } from "./assert.ts";
+import { entryBytes } from "./entry-bytes.ts";
 import type { Entry } from "./entry.ts";
 import { earlier, indexAfter, logIndex, type LogIndex } from "./ids.ts";
 import { Inflights } from "./inflights.ts";
@@ -8,7 +9,6 @@ import { isMember, isVoter, memberIds } from "./membership-rules.ts";
 import { leadingOf, membershipOf, type Leading, type NodeState } from "./node-state.ts";
 import { reached } from "./points.ts";
 import { Progress } from "./progress.ts";
-import { entryBytes } from "./entry-bytes.ts";
 import { tracePeerState } from "./trace-changes.ts";
 
 const noEntries: readonly Entry[] = Object.freeze([]);

@@ -1,6 +1,6 @@
 import { assert } from "./assert.ts";
-import { commandBytes } from "./entry-bytes.ts";
 import type { RaftConfig } from "./config.ts";
+import { commandBytes } from "./entry-bytes.ts";
 
 function isPositiveInteger(value: number): boolean {
   return Number.isSafeInteger(value) && value > 0;

@@ -1,10 +1,10 @@
-import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { FileOperation } from "../../../packages/server/src/memory/memory-files.ts";
+import type { SeededRandom } from "../../../packages/server/src/memory/seeded-random.ts";
 import type { DiskPlace, Downtime, FaultAction, Link, MemberChange } from "./fault-event.ts";
 import { drawLinks } from "./link-draw.ts";
-import { drawStepCrash } from "./step-draw.ts";
 import type { Fault } from "./profile.ts";
 import type { SimNode } from "./sim-node.ts";
+import { drawStepCrash } from "./step-draw.ts";
 import type { World } from "./world.ts";
 
 const DOWN_MEAN_MS = 800;

@@ -1,5 +1,5 @@
-import type { FileOperation } from "../../../packages/server/src/memory/memory-files.ts";
 import type { MemberCommand } from "../../../packages/server/src/membership/member-command.ts";
+import type { FileOperation } from "../../../packages/server/src/memory/memory-files.ts";
 
 /** One direction between two hosts. */
 export type Link = readonly [from: string, to: string];

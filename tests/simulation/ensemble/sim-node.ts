@@ -10,6 +10,7 @@ import type { WallClock } from "../../../packages/server/src/ports.ts";
 import { QuorateServer } from "../../../packages/server/src/quorate-server.ts";
 import { IMAGE_PREFIX } from "../../../packages/server/src/storage/data-directory.ts";
 import { Violation } from "../violation.ts";
+import type { DiskCopy } from "./disk-copy.ts";
 import {
   breakSector,
   DATA_DIRECTORY,
@@ -19,13 +20,12 @@ import {
   segmentsBefore,
   spoilRecord,
 } from "./disk-damage.ts";
-import { CLIENT_PORT, configOf, type Start } from "./node-config.ts";
-import { drawClock, type ProcessClock } from "./process-clock.ts";
-import type { DiskCopy } from "./disk-copy.ts";
 import { DiskPace, type DiskMood } from "./disk-pace.ts";
-import { LogBound } from "./log-bound.ts";
 import { asError, endCodeOf, type EndCode } from "./end-code.ts";
 import type { DiskPlace, StepPlace, TailLoss } from "./fault-event.ts";
+import { LogBound } from "./log-bound.ts";
+import { CLIENT_PORT, configOf, type Start } from "./node-config.ts";
+import { drawClock, type ProcessClock } from "./process-clock.ts";
 import { processTransport } from "./process-transport.ts";
 import { Rot } from "./rot.ts";
 import { serves } from "./serves.ts";

@@ -1,6 +1,6 @@
 import type { Entry, LogIndex, Membership, NodeId, PersistWork, Term } from "@quorate/raft";
-import type { SimDisk } from "./disk.ts";
 import { Violation } from "../violation.ts";
+import type { SimDisk } from "./disk.ts";
 
 function check(condition: boolean, invariant: string, details: () => string): void {
   if (!condition) throw new Violation(invariant, details());

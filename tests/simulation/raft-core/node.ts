@@ -17,11 +17,11 @@ import {
   type TraceEvent,
 } from "@quorate/raft";
 import { TracedStatus } from "../../specification/traced-status.ts";
+import { Violation } from "../violation.ts";
 import type { Checker } from "./checker.ts";
 import type { Image, SimDisk } from "./disk.ts";
 import type { SimRandom } from "./random.ts";
 import type { Schedule } from "./schedule.ts";
-import { Violation } from "../violation.ts";
 
 /** What a simulated host needs of the world. */
 export interface NodeWorld {

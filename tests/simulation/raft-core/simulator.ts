@@ -13,6 +13,7 @@ import {
 } from "@quorate/raft";
 import { AbstractRaft } from "../../specification/abstract-raft.ts";
 import { membershipOf } from "../../support/members.ts";
+import { Violation } from "../violation.ts";
 import { Checker } from "./checker.ts";
 import { SimDisk, type Image } from "./disk.ts";
 import { SimNetwork } from "./network.ts";
@@ -20,7 +21,6 @@ import { SimNode, type NodeWorld } from "./node.ts";
 import { coreConfig, tickUs, type RunProfile } from "./profile.ts";
 import { SimRandom } from "./random.ts";
 import { Schedule } from "./schedule.ts";
-import { Violation } from "../violation.ts";
 
 /** More events than this in one run, and something feeds on itself. */
 const eventsMax = 2_000_000;
