@@ -36,7 +36,11 @@ describe("a node that knows to be committed what the leader has differently", ()
     node.persistAll();
     expect(node.take()).toEqual([]);
     expect(node.core.status().conflict).toMatchObject({ index, term: 1, leader: 3, theirTerm: 2 });
-    node.receive("heartbeat", { from: 3, term: 2 }, { commitIndex: logIndex(0), round: 1 });
+    node.receive(
+      "heartbeat",
+      { from: 3, term: 2 },
+      { commitIndex: logIndex(0), commitTerm: term(0), round: 1 },
+    );
     node.append({ from: 3, term: 2 }, [3, 1], [2], 4);
     node.receive("commitNotice", { from: 3, term: 2 }, { commitIndex: logIndex(4) });
     node.persistAll();
@@ -51,7 +55,11 @@ describe("a node that knows to be committed what the leader has differently", ()
 
   test("answers no read with what it has", () => {
     const node = withCommitted();
-    node.receive("heartbeat", { from: 3, term: 2 }, { commitIndex: logIndex(0), round: 1 });
+    node.receive(
+      "heartbeat",
+      { from: 3, term: 2 },
+      { commitIndex: logIndex(0), commitTerm: term(0), round: 1 },
+    );
     node.step({ kind: "readIndex", context: { nonce: 1, counter: 1 } });
     node.append({ from: 3, term: 2 }, [1, 1], [2]);
     node.step({ kind: "readIndex", context: { nonce: 1, counter: 2 } });

@@ -1,4 +1,4 @@
-import { logIndex, type RaftConfig } from "@quorate/raft";
+import { logIndex, term, type RaftConfig } from "@quorate/raft";
 import { describe, expect, test } from "vitest";
 import { membershipOf } from "../support/members.ts";
 import { LoneCore } from "./lone-core.ts";
@@ -141,7 +141,11 @@ describe("who promised", () => {
     const node = new LoneCore({ config: { lease: LEASE } });
     tellClock(node, 500);
     tellClock(node, 1_000);
-    node.receive("heartbeat", { from: 2, term: 1 }, { commitIndex: logIndex(0), round: 1 });
+    node.receive(
+      "heartbeat",
+      { from: 2, term: 1 },
+      { commitIndex: logIndex(0), commitTerm: term(0), round: 1 },
+    );
     node.persistAll();
     node.take();
     return node;
@@ -154,7 +158,11 @@ describe("who promised", () => {
 
   test("says for how long", () => {
     const node = follower();
-    node.receive("heartbeat", { from: 2, term: 1 }, { commitIndex: logIndex(0), round: 2 });
+    node.receive(
+      "heartbeat",
+      { from: 2, term: 1 },
+      { commitIndex: logIndex(0), commitTerm: term(0), round: 2 },
+    );
     expect(node.take("heartbeatReply")).toMatchObject([{ round: 2, promiseMs: 100 }]);
   });
 

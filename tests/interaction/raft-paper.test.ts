@@ -25,7 +25,7 @@ describe("Raft paper, section 5.1: terms", () => {
 
   test("a term that no election can have led to is not taken over", () => {
     const node = new LoneCore({ terms: [1] });
-    const heartbeat = { commitIndex: logIndex(0), round: 1 };
+    const heartbeat = { commitIndex: logIndex(0), commitTerm: term(0), round: 1 };
     node.receive("heartbeat", { from: 2, term: 2 ** 52 }, heartbeat);
     expect(node.term).toBe(1);
     node.receive("heartbeat", { from: 2, term: 2 ** 32 }, heartbeat);
@@ -56,7 +56,7 @@ describe("Raft paper, section 5.2: elections", () => {
     const node = new LoneCore({ terms: [1] });
     for (let at = 0; at < 30; at += 1) {
       node.tick();
-      const content = { commitIndex: logIndex(0), round: at + 1 };
+      const content = { commitIndex: logIndex(0), commitTerm: term(0), round: at + 1 };
       node.receive("heartbeat", { from: 2, term: 1 }, content);
     }
     expect(node.role).toBe("follower");
@@ -370,7 +370,11 @@ describe("Raft paper, section 5.5 and thesis, section 3.8: durability", () => {
     node.step({ kind: "propose", commands: [hello] });
     node.step({ kind: "readIndex", context: { nonce: 1, counter: 1 } });
     node.tick(5);
-    node.receive("heartbeat", { from: 2, term: 9 }, { commitIndex: logIndex(0), round: 1 });
+    node.receive(
+      "heartbeat",
+      { from: 2, term: 9 },
+      { commitIndex: logIndex(0), commitTerm: term(0), round: 1 },
+    );
     const readies = node.takeReadies();
     const told = readies.flatMap(({ messages, reads }) => [...messages, ...reads]);
     expect(new Set(told).size).toBe(told.length);

@@ -214,7 +214,7 @@ describe("thesis, section 6.4: reads", () => {
       node.receive(
         "heartbeat",
         { from: 2, term: 1 },
-        { commitIndex: logIndex(0), round: tick + 1 },
+        { commitIndex: logIndex(0), commitTerm: term(0), round: tick + 1 },
       );
       node.tick();
     }
@@ -223,7 +223,11 @@ describe("thesis, section 6.4: reads", () => {
 
   test("under a new leader what waits for the old one's answer is refused", () => {
     const node = waiting();
-    node.receive("heartbeat", { from: 3, term: 2 }, { commitIndex: logIndex(0), round: 1 });
+    node.receive(
+      "heartbeat",
+      { from: 3, term: 2 },
+      { commitIndex: logIndex(0), commitTerm: term(0), round: 1 },
+    );
     expect(reads(node)).toEqual([{ context, index: null }]);
     node.receive("readIndexReply", { from: 2, term: 1 }, { context, index: logIndex(1) });
     expect(reads(node)).toEqual([]);
@@ -423,10 +427,18 @@ describe("thesis, section 9.6: the answers to a pre-vote", () => {
 describe("a node that lost what it had acknowledged", () => {
   test("says so, and neither acknowledges nor votes any more", () => {
     const node = new LoneCore({ terms: [1], term: 2 });
-    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(1), round: 1 });
+    node.receive(
+      "heartbeat",
+      { from: 2, term: 2 },
+      { commitIndex: logIndex(1), commitTerm: term(1), round: 1 },
+    );
     expect(node.core.status().hasLostEntries).toBe(false);
     node.take();
-    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(2), round: 2 });
+    node.receive(
+      "heartbeat",
+      { from: 2, term: 2 },
+      { commitIndex: logIndex(2), commitTerm: term(2), round: 2 },
+    );
     node.append({ from: 2, term: 2 }, [1, 1], [2]);
     node.append({ from: 2, term: 2 }, [7, 2], [2]);
     node.persistAll();
@@ -443,20 +455,27 @@ describe("a node that lost what it had acknowledged", () => {
 });
 
 describe("a node whose files are older than what it acknowledged", () => {
-  test("finds out also where its log is as long: something else was there since", () => {
-    const node = new LoneCore({ terms: [1, 1], term: 1 });
-    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(2), round: 1 });
+  test.each([
+    { of: "an earlier term", startTerm: 1 },
+    { of: "the same term", startTerm: 2 },
+  ])("finds out where its log has another entry there, in files of $of", ({ startTerm }) => {
+    const node = new LoneCore({ terms: [1, 1], term: startTerm });
+    const committed = { commitIndex: logIndex(2), commitTerm: term(2), round: 1 };
+    node.receive("heartbeat", { from: 2, term: 2 }, committed);
     expect(node.core.status()).toMatchObject({ hasLostEntries: true, commitIndex: 0 });
   });
 
-  test("takes what it has acknowledged itself, whatever it did since within the term", () => {
-    const node = new LoneCore({ terms: [1], term: 1 });
-    node.append({ from: 2, term: 2 }, [1, 1], [2]);
-    node.persistAll();
-    expect(node.take("appendEntriesReply")).toMatchObject([{ ok: true, matchIndex: 2 }]);
-    node.awaitCampaign();
-    node.receive("heartbeat", { from: 2, term: 2 }, { commitIndex: logIndex(2), round: 1 });
+  test("takes for committed what it has, and nothing that the leader cannot name any more", () => {
+    const node = new LoneCore({ terms: [1, 1], term: 2 });
+    const unnamed = { commitIndex: logIndex(2), commitTerm: term(0), round: 1 };
+    node.receive("heartbeat", { from: 2, term: 2 }, unnamed);
+    expect(node.core.status()).toMatchObject({ hasLostEntries: false, commitIndex: 0 });
+    const named = { commitIndex: logIndex(2), commitTerm: term(1), round: 2 };
+    node.receive("heartbeat", { from: 2, term: 2 }, named);
     expect(node.core.status()).toMatchObject({ hasLostEntries: false, commitIndex: 2 });
+    const beyond = { commitIndex: logIndex(3), commitTerm: term(0), round: 3 };
+    node.receive("heartbeat", { from: 2, term: 2 }, beyond);
+    expect(node.core.status()).toMatchObject({ hasLostEntries: true, commitIndex: 2 });
   });
 });
 

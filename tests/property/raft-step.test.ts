@@ -50,7 +50,12 @@ const content = fc.oneof(
     hintIndex: number,
     hintTerm: number,
   }),
-  fc.record({ kind: fc.constant("heartbeat"), commitIndex: number, round: number }),
+  fc.record({
+    kind: fc.constant("heartbeat"),
+    commitIndex: number,
+    commitTerm: number,
+    round: number,
+  }),
   fc.record({ kind: fc.constant("commitNotice"), commitIndex: number }),
   fc.record({ kind: fc.constant("heartbeatReply"), round: number, promiseMs: number }),
   fc.record({ kind: fc.constant("readIndexRequest"), context }),

@@ -104,7 +104,7 @@ const message = anyOf<Message>({
     hintIndex: index,
     hintTerm: terms,
   }),
-  heartbeat: fc.record({ ...envelope, commitIndex: index, round: anyNumber }),
+  heartbeat: fc.record({ ...envelope, commitIndex: index, commitTerm: terms, round: anyNumber }),
   heartbeatReply: fc.record({ ...envelope, round: anyNumber, promiseMs: anyNumber }),
   commitNotice: fc.record({ ...envelope, commitIndex: index }),
   readIndexRequest: fc.record({ ...envelope, context }),

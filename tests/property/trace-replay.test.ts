@@ -99,7 +99,13 @@ describe("a trace that was recorded", () => {
       { kind: "readIndex", context: { nonce: 1, counter: 2 } },
       {
         kind: "message",
-        message: { ...envelope, kind: "heartbeat", commitIndex: logIndex(2), round: 1 },
+        message: {
+          ...envelope,
+          kind: "heartbeat",
+          commitIndex: logIndex(2),
+          commitTerm: term(1),
+          round: 1,
+        },
       },
       { kind: "transferLeadership", to: nodeId(2) },
     );

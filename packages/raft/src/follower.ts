@@ -190,23 +190,8 @@ export function onCommitNotice(state: NodeState, notice: CommitNotice): void {
 }
 
 /**
- * As far as this node may have acknowledged its log as it is to the leader of this term. Only in the term that it started in it
- * may have done so before: a log as long as what was acknowledged in a later one may hold something else there.
- */
-function acknowledgedAtMost({
-  term,
-  startTerm,
-  acknowledged,
-  log,
-  commitIndex,
-}: NodeState): LogIndex {
-  if (term === startTerm) return log.lastIndex;
-  return acknowledged.term === term ? later(acknowledged.index, commitIndex) : commitIndex;
-}
-
-/**
- * A leader's heartbeats say no more than what this node acknowledged to it in this term, also before a restart. Where it
- * cannot have done so with the log that it has, its disk or whoever copied its files back has lost what others count on.
+ * A leader's heartbeats say no more than what this node acknowledged to it in this term, also before a restart. Where its log
+ * ends before that, or has something else there, its disk or whoever copied its files back has lost what others count on.
  */
 function noteLoss(state: NodeState, acknowledgedIndex: LogIndex): void {
   const { lastIndex } = state.log;
@@ -217,13 +202,20 @@ function noteLoss(state: NodeState, acknowledgedIndex: LogIndex): void {
   state.trace?.({ kind: "lossFound", acknowledgedIndex, lastIndex });
 }
 
+/** As far as can be told: its log has that entry. `entryTerm` 0: whatever it is. */
+function has({ log }: NodeState, index: LogIndex, entryTerm: Term): boolean {
+  return entryTerm === 0 ? index <= log.lastIndex : log.matches(index, entryTerm);
+}
+
 /** A sign of life. What it says to be committed was acknowledged by this node, so it holds for the log as it is. */
 export function onHeartbeat(state: NodeState, heartbeat: Heartbeat): void {
   if (!followLeader(state, heartbeat.from)) return;
   assert(heartbeat.term === state.term, "heartbeat_of_this_term");
-  if (heartbeat.commitIndex > acknowledgedAtMost(state)) noteLoss(state, heartbeat.commitIndex);
+  const { commitIndex, commitTerm } = heartbeat;
+  const isNews = commitIndex > state.commitIndex;
+  if (isNews && !has(state, commitIndex, commitTerm)) noteLoss(state, commitIndex);
   if (!takesPart(state)) return;
-  commitThrough(state, heartbeat.commitIndex);
+  if (commitTerm > 0) commitThrough(state, commitIndex);
   state.outbox.push({
     kind: "heartbeatReply",
     from: state.id,
@@ -306,7 +298,6 @@ export function flushAck(state: NodeState): void {
   assert(matchIndex >= following.ackedIndex, "ack_never_back");
   following.isAckDue = !isComplete;
   following.ackedIndex = matchIndex;
-  state.acknowledged = { term: state.term, index: matchIndex };
   state.trace?.({ kind: "acknowledged", to: leader, matchIndex });
   state.outbox.push({
     kind: "appendEntriesReply",

@@ -66,7 +66,7 @@ export function isPlausible(message: Message, term: Term): boolean {
         isCount(message.hintTerm)
       );
     case "heartbeat":
-      return isCount(message.round) && isCount(message.commitIndex);
+      return isCount(message.round) && isCount(message.commitIndex) && isCount(message.commitTerm);
     case "commitNotice":
       return isCount(message.commitIndex);
     case "heartbeatReply":

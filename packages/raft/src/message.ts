@@ -49,10 +49,15 @@ export interface AppendEntriesReply extends Envelope {
   readonly hintTerm: Term;
 }
 
-/** Keeps followers quiet and, by `round`, confirms leadership for reads: rounds rise within a term, never reused. */
+/**
+ * Keeps followers quiet and, by `round`, confirms leadership for reads: rounds rise within a term, never reused. What is committed
+ * goes as far as the receiver has acknowledged to this leader. `commitTerm`: of the entry there, by which the receiver sees that
+ * it has it still; 0: the leader does not know it any more.
+ */
 export interface Heartbeat extends Envelope {
   readonly kind: "heartbeat";
   readonly commitIndex: LogIndex;
+  readonly commitTerm: Term;
   readonly round: number;
 }
 

@@ -78,10 +78,6 @@ export interface NodeState {
   readonly id: NodeId;
   /** Entries that it acknowledged are not in its log any more: it takes no part any more. */
   hasLostEntries: boolean;
-  /** Of the disk at the start: how much was acknowledged in it nobody here remembers. */
-  readonly startTerm: Term;
-  /** What this life of the node acknowledged last: in which term, and how far. */
-  acknowledged: { readonly term: Term; readonly index: LogIndex };
   /** Where a leader contradicts what is committed here, which it kept: it takes no part any more. Null: nowhere. */
   conflict: CommitConflict | null;
   readonly random: Prng;
@@ -177,8 +173,6 @@ export function createNodeState(
     config,
     id: config.id,
     hasLostEntries: false,
-    startTerm: hardState.term,
-    acknowledged: { term: hardState.term, index: logIndex(0) },
     conflict: null,
     random: new Prng(config.seed, config.id),
     log,

@@ -1,7 +1,7 @@
 import { assert } from "./assert.ts";
 import { entryBytes } from "./entry-bytes.ts";
 import type { Entry } from "./entry.ts";
-import { earlier, indexAfter, logIndex, type LogIndex } from "./ids.ts";
+import { earlier, indexAfter, logIndex, term, type LogIndex } from "./ids.ts";
 import { Inflights } from "./inflights.ts";
 import type { RaftInput } from "./input.ts";
 import { noteLeaseRound } from "./lease.ts";
@@ -57,13 +57,16 @@ export function broadcastHeartbeat(state: NodeState, leading: Leading): void {
   noteLeaseRound(state, leading);
   for (const peer of leading.peers.values()) {
     if (peer.id === state.id) continue;
+    // A heartbeat does not check the log, so it may commit only what is known to be the same there.
+    const commitIndex = earlier(peer.matchIndex, state.commitIndex);
+    const commitTerm = state.log.termAt(commitIndex);
     state.outbox.push({
       kind: "heartbeat",
       from: state.id,
       to: peer.id,
       term: state.term,
-      // A heartbeat does not check the log, so it may commit only what is known to be the same there.
-      commitIndex: earlier(peer.matchIndex, state.commitIndex),
+      commitIndex,
+      commitTerm: commitTerm === "compacted" ? term(0) : commitTerm,
       round: leading.round,
     });
   }

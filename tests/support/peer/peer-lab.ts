@@ -100,6 +100,7 @@ export const heartbeat = (from: number, to: number, round = 1): PeerEnvelope => 
     to: nodeId(to),
     term: term(1),
     commitIndex: logIndex(0),
+    commitTerm: term(0),
     round,
   },
 });

@@ -66,6 +66,7 @@ export function writeMessage(writer: ByteWriter, message: Message, blockFor: Blo
       return;
     case "heartbeat":
       writer.u53(message.commitIndex);
+      writer.u53(message.commitTerm);
       writer.u53(message.round);
       return;
     case "commitNotice":
@@ -124,7 +125,13 @@ export function readMessage(reader: ByteReader): Message {
         hintTerm: readTerm(reader),
       };
     case KINDS.heartbeat:
-      return { kind: "heartbeat", ...base, commitIndex: readIndex(reader), round: reader.u53() };
+      return {
+        kind: "heartbeat",
+        ...base,
+        commitIndex: readIndex(reader),
+        commitTerm: readTerm(reader),
+        round: reader.u53(),
+      };
     case KINDS.commitNotice:
       return { kind: "commitNotice", ...base, commitIndex: readIndex(reader) };
     case KINDS.heartbeatReply:

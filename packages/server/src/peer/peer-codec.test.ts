@@ -123,8 +123,14 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       hintTerm,
     })),
   fc
-    .tuple(base, index, number)
-    .map(([b, commitIndex, round]): Message => ({ kind: "heartbeat", ...b, commitIndex, round })),
+    .tuple(base, index, aTerm, number)
+    .map(([b, commitIndex, commitTerm, round]): Message => ({
+      kind: "heartbeat",
+      ...b,
+      commitIndex,
+      commitTerm,
+      round,
+    })),
   fc
     .tuple(base, index)
     .map(([b, commitIndex]): Message => ({ kind: "commitNotice", ...b, commitIndex })),
@@ -202,6 +208,7 @@ const heartbeat: PeerEnvelope = {
     to,
     term: term(3),
     commitIndex: logIndex(7),
+    commitTerm: term(2),
     round: 9,
   },
 };
@@ -278,7 +285,7 @@ describe("frames of envelopes", () => {
   });
 
   test("a heartbeat is small", () => {
-    expect(encodePeerFrame([heartbeat], encodeEntries).length).toBe(43);
+    expect(encodePeerFrame([heartbeat], encodeEntries).length).toBe(51);
   });
 
   test("bytes are plain views, for which slice makes a copy", () => {

@@ -97,7 +97,7 @@ const message: Shape<Message> = union<Message>({
     hintIndex: index,
     hintTerm: termShape,
   },
-  heartbeat: { ...envelope, commitIndex: index, round: anyNumber },
+  heartbeat: { ...envelope, commitIndex: index, commitTerm: termShape, round: anyNumber },
   heartbeatReply: { ...envelope, round: anyNumber, promiseMs: anyNumber },
   commitNotice: { ...envelope, commitIndex: index },
   readIndexRequest: { ...envelope, context },
