@@ -9,7 +9,7 @@ import { IncomingLink } from "./incoming-link.ts";
 import { LINK_TIMING } from "./link-timing.ts";
 import { encodePeerFrame } from "./peer-codec.ts";
 
-const LIMITS = { turnBytesMax: 5_000, turnEnvelopesMax: 100, unreadBytesMax: 100 };
+const LIMITS = { turnBytesMax: 6_000, turnEnvelopesMax: 100, unreadBytesMax: 100 };
 
 /** What a peer sends, as far as it is read. */
 class Wire implements Connection {

@@ -122,15 +122,13 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       hintIndex,
       hintTerm,
     })),
-  fc
-    .tuple(base, index, aTerm, number)
-    .map(([b, commitIndex, commitTerm, round]): Message => ({
-      kind: "heartbeat",
-      ...b,
-      commitIndex,
-      commitTerm,
-      round,
-    })),
+  fc.tuple(base, index, aTerm, number).map(([b, commitIndex, commitTerm, round]): Message => ({
+    kind: "heartbeat",
+    ...b,
+    commitIndex,
+    commitTerm,
+    round,
+  })),
   fc
     .tuple(base, index)
     .map(([b, commitIndex]): Message => ({ kind: "commitNotice", ...b, commitIndex })),
