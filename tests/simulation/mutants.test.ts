@@ -12,8 +12,8 @@ const DIRECTORY = fileURLToPath(new URL("mutants", import.meta.url));
 const PATCHES = readdirSync(DIRECTORY).filter((name) => name.endsWith(".patch"));
 /** Found by one of the first runs: what takes more is hunted by `npm run sim:mutants`. */
 const QUICK_NUMBERS = [
-  1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 24, 25, 26, 27, 30, 32, 33, 45,
-  46, 47, 48, 49, 51, 52, 53, 58,
+  1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 15, 16, 19, 20, 24, 25, 26, 27, 30, 32, 45, 46, 47, 48,
+  49, 52, 53, 58,
 ];
 const QUICK = PATCHES.filter((name) => QUICK_NUMBERS.includes(Number.parseInt(name, 10)));
 const BOUNDS = { runs: 8, shrinkRuns: 0 };

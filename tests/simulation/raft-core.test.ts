@@ -5,7 +5,7 @@ import { Checker } from "./raft-core/checker.ts";
 import { runSeed } from "./raft-core/run-seed.ts";
 import { Violation } from "./violation.ts";
 
-const RUNS = 240;
+const RUNS = 160;
 
 describe("cores alone, under faults", () => {
   test("every promise is kept, and everything comes to rest once the faults end", () => {

@@ -186,8 +186,8 @@ function emphasis(kind: Kind, random: SimRandom): Partial<RunProfile> {
       return {
         ...emphasis("reads", random),
         voters: 3,
-        durationUs: 8_000_000,
-        meanReadUs: 500,
+        durationUs: 5_000_000,
+        meanReadUs: 1_500,
         delayUs: 200,
         writeUs: 100,
         straggler: 0,
